@@ -1,0 +1,3 @@
+"""snatsh: a source NAT gateway, its shell and its live console."""
+
+__version__ = "0.1.0"

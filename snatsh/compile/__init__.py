@@ -1,0 +1,1 @@
+"""Profile to map images, and the reference matcher the datapath is held against. Pure."""

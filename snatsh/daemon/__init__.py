@@ -1,0 +1,1 @@
+"""snatd: the API over a Unix socket, roles and audit."""

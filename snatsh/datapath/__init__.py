@@ -1,0 +1,1 @@
+"""The eBPF datapath seen from user space: load, attach, stage, flip, read flows."""

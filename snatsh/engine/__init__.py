@@ -1,0 +1,1 @@
+"""Candidates, commits, history and links: what decides which rule set runs."""

@@ -1,0 +1,1 @@
+"""The demo network in namespaces and its traffic; tests and benchmarks build on it."""

@@ -1,0 +1,30 @@
+"""What a profile has to know of the box it is to run on. Gathered elsewhere; here only its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from snatsh.model.values import Address, InterfaceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceFacts:
+    """index: kernel ifindex. mac: six bytes, empty on links without one. addresses: with their prefix."""
+
+    index: int
+    mac: bytes
+    mtu: int
+    up: bool
+    addresses: tuple[InterfaceAddress, ...] = ()
+
+    def on_link(self, address: Address) -> bool:
+        return any(address in own.network for own in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The box: its interfaces by name, and whether it forwards at all."""
+
+    interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
+    forwarding: bool = True

@@ -1,0 +1,173 @@
+"""The profile's schema: the only source of the YAML, set and curly forms, completion, help and docs.
+
+Field names are kebab-case outside. A dict field is a keyed list, a tuple field a leaf list, a model
+field a container, everything else a leaf. A field's description is its help; the `Ref` marker says
+which part of the profile or of the box a name refers to, for completion and validation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from snatsh.model.values import AddressRange, AddressValue, PortRange, PrefixValue
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Node(BaseModel):
+    """What every container of the schema has in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_kebab, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Marks a name as one of `kind`: interface (of the box), link or pool (of the profile)."""
+
+    kind: Literal["interface", "link", "pool"]
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
+InterfaceName = Annotated[str, Field(pattern=r"^[^\s/{};#\"']{1,15}$"), Ref("interface")]
+LinkName = Annotated[Name, Ref("link")]
+PoolName = Annotated[Name, Ref("pool")]
+RuleNumber = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[int, Field(ge=5, le=86_400)]
+Milliseconds = Annotated[int, Field(ge=100, le=600_000)]
+Description = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+Protocol = Literal["tcp", "udp", "icmp"]
+Action = Literal["translate", "exempt", "drop"]
+Algorithm = Literal[
+    "source-hash", "source-destination-hash", "tuple-hash", "random", "round-robin", "least-used"
+]
+
+
+class System(Node):
+    host_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$")] | None = Field(
+        None, description="Name shown in the prompt"
+    )
+    default_action: Literal["drop", "pass"] = Field(
+        "drop", description="What happens to inside-to-outside traffic that no rule matches"
+    )
+
+
+class Interface(Node):
+    role: Literal["inside", "outside"] = Field(description="Side of the translation this interface is on")
+    hook: Literal["auto", "xdp", "tc"] = Field(
+        "auto", description="Where the datapath attaches; auto takes XDP where the driver has it"
+    )
+    description: Description | None = Field(None, description="Free text")
+
+
+class ProbeTargets(Node):
+    target: tuple[AddressValue, ...] = Field((), description="Address that is probed")
+
+
+class TcpProbe(ProbeTargets):
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(443, description="Port that is connected to")
+
+
+class Monitor(Node):
+    icmp: ProbeTargets | None = Field(None, description="Probe with ICMP echo")
+    arp: ProbeTargets | None = Field(None, description="Probe the next hop with ARP")
+    tcp: TcpProbe | None = Field(None, description="Probe with a TCP connection")
+    interval: Milliseconds = Field(1000, description="Milliseconds between probes")
+    timeout: Milliseconds = Field(1000, description="Milliseconds to wait for an answer")
+    fail: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Probes lost in a row that mean down")
+    rise: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Answers in a row that mean up")
+
+
+class Link(Node):
+    interface: InterfaceName = Field(description="Outside interface the link leaves by")
+    next_hop: AddressValue = Field(description="Gateway of the provider")
+    monitor: Monitor | None = Field(None, description="How the link is watched")
+    description: Description | None = Field(None, description="Free text")
+
+
+class Pool(Node):
+    address: tuple[AddressRange, ...] = Field((), description="Address, range or prefix to translate to")
+    exclude: tuple[AddressRange, ...] = Field((), description="Address, range or prefix left out")
+    ports: PortRange = Field(PortRange(1024, 65535), description="Ports handed out")
+    announce: Literal["arp", "none"] = Field(
+        "arp", description="Answer ARP for the addresses on their link; none where they are routed here"
+    )
+    unmatched: Literal["drop", "stack"] = Field(
+        "drop", description="Traffic to the addresses that is no flow: drop it, or leave it to the stack"
+    )
+    description: Description | None = Field(None, description="Free text")
+
+
+class Failover(Node):
+    redirect: AddressValue | None = Field(None, description="Next hop while the link is down")
+    pool: PoolName | None = Field(None, description="Pool while the link is down")
+
+
+class Rule(Node):
+    source: PrefixValue | None = Field(None, description="Source prefix; any when left out")
+    destination: PrefixValue | None = Field(None, description="Destination prefix; any when left out")
+    protocol: Protocol | None = Field(None, description="Protocol; any when left out")
+    out_interface: InterfaceName | None = Field(None, description="Outside interface that routing chose")
+    next_hop: AddressValue | None = Field(None, description="Gateway that routing chose")
+    action: Action = Field("translate", description="What is done with a packet of this rule")
+    pool: PoolName | None = Field(None, description="Pool that gives the new source address")
+    algorithm: Algorithm = Field("source-destination-hash", description="How the address is chosen")
+    mapping: Literal["endpoint-dependent", "endpoint-independent"] = Field(
+        "endpoint-dependent", description="Whether a mapped port is bound to one destination (RFC 4787)"
+    )
+    redirect: AddressValue | None = Field(None, description="Next hop to send by, instead of the routed one")
+    failover: dict[LinkName, Failover] = Field(
+        default_factory=dict, description="What changes while a link is down"
+    )
+    description: Description | None = Field(None, description="Free text")
+
+
+class TcpTimeouts(Node):
+    established: Seconds = Field(7440, description="Seconds an idle established connection is kept")
+    transitory: Seconds = Field(240, description="Seconds a half-open, half-closed or reset one is kept")
+    time_wait: Seconds = Field(120, description="Seconds a closed one is kept")
+    syn: Seconds = Field(30, description="Seconds an unanswered SYN is kept")
+
+
+class UdpTimeouts(Node):
+    replied: Seconds = Field(300, description="Seconds of silence after an answer was seen")
+    unreplied: Seconds = Field(30, description="Seconds of silence while no answer was seen")
+
+
+class IcmpTimeouts(Node):
+    query: Seconds = Field(60, description="Seconds an echo identifier is kept")
+
+
+class Timeouts(Node):
+    tcp: TcpTimeouts = Field(default_factory=TcpTimeouts, description="TCP, RFC 5382 and 7857")
+    udp: UdpTimeouts = Field(default_factory=UdpTimeouts, description="UDP, RFC 4787")
+    icmp: IcmpTimeouts = Field(default_factory=IcmpTimeouts, description="ICMP, RFC 5508")
+
+
+class SubscriberLimits(Node):
+    sessions: Annotated[int, Field(ge=1, le=4_000_000)] | None = Field(
+        None, description="Sessions one inside address may hold; unlimited when left out"
+    )
+
+
+class Limits(Node):
+    subscriber: SubscriberLimits = Field(
+        default_factory=SubscriberLimits, description="Limits of each inside address"
+    )
+
+
+class Profile(Node):
+    system: System = Field(default_factory=System, description="The gateway itself")
+    interfaces: dict[InterfaceName, Interface] = Field(
+        default_factory=dict, description="Interfaces that take part in the translation"
+    )
+    links: dict[LinkName, Link] = Field(default_factory=dict, description="Uplinks")
+    pools: dict[PoolName, Pool] = Field(default_factory=dict, description="Public addresses")
+    rules: dict[RuleNumber, Rule] = Field(default_factory=dict, description="Translation rules")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long flows are kept")
+    limits: Limits = Field(default_factory=Limits, description="Explicit bounds")

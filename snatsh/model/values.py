@@ -1,0 +1,171 @@
+"""Leaf values of a profile. Each type has one textual form: `parse(str(x)) == x`.
+
+Addresses are IPv4 today. The family is decided here and nowhere else: the schema, the forms and
+the names elsewhere do not mention it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+Address = ipaddress.IPv4Address
+Prefix = ipaddress.IPv4Network
+InterfaceAddress = ipaddress.IPv4Interface
+
+ANY_PREFIX = Prefix("0.0.0.0/0")
+
+
+def parse_address(text: object) -> Address:
+    """One unicast address; ValueError says what was expected."""
+    if isinstance(text, Address):
+        return text
+    if not isinstance(text, str):
+        raise ValueError("expected an address, for example 192.0.2.1")
+    try:
+        return Address(text)
+    except ValueError:
+        if _is_v6(text):
+            raise ValueError("IPv6 is not translated yet; expected an IPv4 address") from None
+        raise ValueError("expected an address, for example 192.0.2.1") from None
+
+
+def parse_prefix(text: object) -> Prefix:
+    """An address is taken as a host prefix. Host bits set are an error: lvs-snat dropped rules over it."""
+    if isinstance(text, Prefix):
+        return text
+    if not isinstance(text, str):
+        raise ValueError("expected a prefix, for example 192.0.2.0/24")
+    try:
+        return Prefix(text)
+    except ValueError:
+        pass
+    try:
+        loose = InterfaceAddress(text)
+    except ValueError:
+        if _is_v6(text.partition("/")[0]):
+            raise ValueError("IPv6 is not translated yet; expected an IPv4 prefix") from None
+        raise ValueError("expected a prefix, for example 192.0.2.0/24") from None
+    raise ValueError(f"has host bits set; did you mean {loose.network}?")
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class _Textual:
+    """Pydantic glue: validate from text, serialise to text."""
+
+    @classmethod
+    def parse(cls, text: object) -> Any:
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse,
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AddressRange(_Textual):
+    """A run of addresses, both ends included: an address, `first-last`, or a prefix (all its addresses)."""
+
+    first: Address
+    last: Address
+
+    @classmethod
+    def parse(cls, text: object) -> AddressRange:
+        if isinstance(text, AddressRange):
+            return text
+        if not isinstance(text, str):
+            raise ValueError("expected an address, a range or a prefix")
+        if "/" in text:
+            prefix = parse_prefix(text)
+            return cls(prefix[0], prefix[-1])
+        first_text, dash, last_text = text.partition("-")
+        first = parse_address(first_text.strip())
+        last = parse_address(last_text.strip()) if dash else first
+        if last < first:
+            raise ValueError(f"the range ends before it starts; did you mean {last}-{first}?")
+        return cls(first, last)
+
+    @property
+    def size(self) -> int:
+        return int(self.last) - int(self.first) + 1
+
+    def __contains__(self, address: Address) -> bool:
+        return self.first <= address <= self.last
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return str(self.first)
+        if self.size & (self.size - 1) == 0 and int(self.first) % self.size == 0:
+            return f"{self.first}/{32 - self.size.bit_length() + 1}"
+        return f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortRange(_Textual):
+    """Ports `first-last`, both included, 1 to 65535; a single port stands for itself."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: object) -> PortRange:
+        if isinstance(text, PortRange):
+            return text
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", str(text).strip())
+        if not match or isinstance(text, bool):
+            raise ValueError("expected a port or a range of ports, for example 1024-65535")
+        first = int(match[1])
+        last = int(match[2]) if match[2] else first
+        if not 1 <= first <= 65535 or not 1 <= last <= 65535:
+            raise ValueError("ports go from 1 to 65535")
+        if last < first:
+            raise ValueError(f"the range ends before it starts; did you mean {last}-{first}?")
+        return cls(first, last)
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+def _textual(parse: Any) -> Any:
+    class Glue:
+        @classmethod
+        def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> Any:
+            return core_schema.no_info_plain_validator_function(
+                parse, serialization=core_schema.to_string_ser_schema()
+            )
+
+        @classmethod
+        def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
+            return {"type": "string"}
+
+    return Glue
+
+
+AddressValue = Annotated[Address, _textual(parse_address)]
+PrefixValue = Annotated[Prefix, _textual(parse_prefix)]

@@ -1,0 +1,1 @@
+"""The router-style shell: one core, a rich front end and a plain one."""
