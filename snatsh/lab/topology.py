@@ -1,0 +1,125 @@
+"""What a lab looks like: nodes, the cables between them, and the demo network in these terms.
+
+Nothing here touches the machine; `snatsh.lab.namespaces` builds what is declared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One end of a cable: an interface of a node.
+
+    bridge: the port belongs to the node's bridge of that name, and has no address of its own.
+    gro: receive offload on. A port facing an XDP gateway needs it (or an XDP program of its own): without either,
+    a veth takes no redirected frame.
+    tx_checksum: leave checksums to the receiver. Off by default: XDP redirect loses the mark that says so.
+    """
+
+    node: str
+    name: str
+    address: str | None = None
+    bridge: str | None = None
+    gro: bool = False
+    tx_checksum: bool = False
+    mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """A veth pair between two ports."""
+
+    a: Port
+    b: Port
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`mtu` is enforced on forwarded packets too, as a narrow link behind the next hop would."""
+
+    destination: str
+    via: str
+    mtu: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One namespace. `loopback` addresses are reachable through any of its ports."""
+
+    name: str
+    forwards: bool = False
+    loopback: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    nodes: tuple[Node, ...]
+    cables: tuple[Cable, ...]
+
+    def ports(self) -> tuple[Port, ...]:
+        return tuple(port for cable in self.cables for port in (cable.a, cable.b))
+
+
+# The addresses of the demo, by the names that services, traffic and tests use.
+CLIENTS = {"client-a": "192.168.40.9", "client-b": "192.168.40.10"}
+INSIDE_PREFIX = "192.168.40.0/24"
+SERVER_BY_ISP_A = ("8.8.8.8", "1.0.0.1")
+SERVER_BY_ISP_B = ("203.0.113.9", "203.0.113.10")
+SERVER_ADDRESSES = SERVER_BY_ISP_A + SERVER_BY_ISP_B
+# Behind a path that is narrower than every link on the way to it.
+NARROW_ADDRESS = "203.0.113.10"
+NARROW_MTU = 1300
+
+
+def demo() -> Topology:
+    """Two clients behind one gateway with two uplinks; one server is the internet.
+
+        client-a .9 ──┐                 eth1 1.1.2.2 ── 1.1.2.1 isp-a ──┐
+                      lan ── eth0 gateway                               server 8.8.8.8, 1.0.0.1
+        client-b .10 ─┘   192.168.40.1  eth2 1.1.3.2 ── 1.1.3.1 isp-b ──┘ 203.0.113.9, 203.0.113.10
+
+    203.0.113.0/24 leaves by isp-b, everything else by isp-a; answers come back by the provider whose address was used.
+    """
+    clients = tuple(Node(name, routes=(Route("default", "192.168.40.1"),)) for name in CLIENTS)
+    return Topology(
+        nodes=(
+            *clients,
+            Node("lan", bridges=("bridge",)),
+            Node(
+                "gateway",
+                forwards=True,
+                routes=(Route("default", "1.1.2.1"), Route("203.0.113.0/24", "1.1.3.1")),
+            ),
+            Node("isp-a", forwards=True, routes=(Route("default", "198.18.1.2"),)),
+            Node(
+                "isp-b",
+                forwards=True,
+                routes=(
+                    Route("default", "198.18.2.2"),
+                    Route(f"{NARROW_ADDRESS}/32", "198.18.2.2", mtu=NARROW_MTU),
+                ),
+            ),
+            Node(
+                "server",
+                loopback=SERVER_ADDRESSES,
+                routes=(Route("1.1.2.0/24", "198.18.1.1"), Route("1.1.3.0/24", "198.18.2.1")),
+            ),
+        ),
+        cables=(
+            *(
+                Cable(Port(name, "eth0", f"{address}/24"), Port("lan", name, bridge="bridge"))
+                for name, address in CLIENTS.items()
+            ),
+            Cable(
+                Port("gateway", "eth0", "192.168.40.1/24"), Port("lan", "gateway", bridge="bridge", gro=True)
+            ),
+            Cable(Port("gateway", "eth1", "1.1.2.2/24"), Port("isp-a", "eth0", "1.1.2.1/24", gro=True)),
+            Cable(Port("gateway", "eth2", "1.1.3.2/24"), Port("isp-b", "eth0", "1.1.3.1/24", gro=True)),
+            Cable(Port("isp-a", "eth1", "198.18.1.1/30"), Port("server", "eth0", "198.18.1.2/30")),
+            Cable(Port("isp-b", "eth1", "198.18.2.1/30"), Port("server", "eth1", "198.18.2.2/30")),
+        ),
+    )
