@@ -1,8 +1,8 @@
 """The packet generator: an XDP program that the kernel runs on live frames, and a counter at the far end.
 
-BPF_PROG_TEST_RUN hands the program pages in batches; what it redirects goes out by a veth like a packet that
-came by wire. Everything up to the far end runs in the softirqs of one CPU, so packets per second are per core,
-generator included.
+BPF_PROG_TEST_RUN hands the program pages in batches; what it redirects goes out by a veth like a packet
+that came by wire. Everything up to the far end runs in the softirqs of one CPU, so packets per second are
+per core, generator included.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ class Frames:
     """The loaded programs. One plan and one shortcut at a time."""
 
     def __init__(self) -> None:
-        os.environ["BCC_KERNEL_SOURCE"] = str(kernel_stub())
         constants = {
             "PAYLOAD": PAYLOAD,
             "DESTINATION_PORT": DESTINATION_PORT,
@@ -59,7 +58,7 @@ class Frames:
             "INSIDE_MASK": int(INSIDE.netmask),
         }
         defines = [f"-D{name}={value:#x}" for name, value in constants.items()]
-        self._bpf = bcc.BPF(src_file=str(SOURCE), cflags=[*cflags(), *defines])
+        self._bpf = bcc.BPF(src_file=str(SOURCE), cflags=[*cflags(kernel_stub()), *defines])
         self._generate = self._bpf.load_func("generate", bcc.BPF.XDP).fd
         self._shortcut = self._bpf.load_func("shortcut", bcc.BPF.XDP).fd
         self._count = self._bpf.load_func("count", bcc.BPF.XDP).fd
@@ -88,7 +87,7 @@ class Frames:
         return packets * nanoseconds / 1e9
 
     def arrived(self) -> tuple[int, int]:
-        """Packets counted at the far end since the programs were loaded: translated, and as they were sent."""
+        """Packets counted at the far end since the start: translated, and as they were sent."""
         table = self._bpf["arrived"]
         translated, untranslated = (sum(table[ctypes.c_int(index)]) for index in (0, 1))
         return int(translated), int(untranslated)
