@@ -1,0 +1,81 @@
+"""A command line as tokens. Words are separated by blanks, `"` quotes, a bare `|` starts a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word. text: without quotes. start, end: its place in the line, quotes included."""
+
+    text: str
+    start: int
+    end: int
+    quoted: bool = False
+
+    @property
+    def is_pipe(self) -> bool:
+        return self.text == "|" and not self.quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """open_quote: where a quote starts that nothing ends, or None."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    open_quote: int | None = None
+
+    @property
+    def at_new_word(self) -> bool:
+        """Whether the end of the line is the place of a new word rather than of the last one's tail."""
+        if self.open_quote is not None:
+            return False
+        return not self.tokens or self.tokens[-1].end < len(self.text) or self.tokens[-1].is_pipe
+
+
+def lex(text: str) -> Line:
+    """Never fails: an open quote runs to the end of the line and is reported in `open_quote`."""
+    tokens: list[Token] = []
+    open_quote = None
+    at = 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+        elif text[at] == "|":
+            tokens.append(Token("|", at, at + 1))
+            at += 1
+        elif text[at] == '"':
+            token, closed = _quoted(text, at)
+            open_quote = None if closed else at
+            tokens.append(token)
+            at = token.end
+        else:
+            end = at
+            while end < len(text) and not text[end].isspace() and text[end] not in '|"':
+                end += 1
+            tokens.append(Token(text[at:end], at, end))
+            at = end
+    return Line(text, tuple(tokens), open_quote)
+
+
+def _quoted(text: str, start: int) -> tuple[Token, bool]:
+    r"""The quoted word at `start`, and whether its quote is closed. `\"` and `\\` stand for themselves."""
+    letters: list[str] = []
+    at = start + 1
+    while at < len(text):
+        if text[at] == '"':
+            return Token("".join(letters), start, at + 1, quoted=True), True
+        if text[at] == "\\" and text[at + 1 : at + 2] in ('"', "\\"):
+            at += 1
+        letters.append(text[at])
+        at += 1
+    return Token("".join(letters), start, at, quoted=True), False
+
+
+def quote(word: str) -> str:
+    """The word as it has to be typed."""
+    if word and not any(c.isspace() or c in '|";{}#[]' for c in word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

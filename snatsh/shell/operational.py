@@ -1,0 +1,187 @@
+"""Operational commands: what runs, and what ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snatsh.shell import renderers
+from snatsh.shell.answers import Answer, Configuration, Message, ShellError, Table
+from snatsh.shell.commands import PREFIX, Argument, Command, Flag, Option, Registry, number
+from snatsh.shell.grammar import Call, State, Value
+from snatsh.shell.pipes import CONFIGURATION, TABLE
+
+if TYPE_CHECKING:
+    from snatsh.client import FlowFilter
+    from snatsh.shell.session import Session
+
+OPERATIONAL = Registry()
+
+GROUPS = {
+    "clear": "Clear what is running",
+    "show": "Show what is running",
+    "show system": "Show the system",
+    "system": "Show the system",
+    "set": "Set a statement",
+    "load": "Load a configuration",
+}
+"""Help of words that only begin a command's name."""
+
+PROTOCOLS = ("tcp", "udp", "icmp")
+STATES = ("unreplied", "established", "transitory", "time-wait")
+SORTS = ("bytes", "packets", "age", "idle", "expires", "source", "destination")
+_MOST_FLOWS = 1_000_000
+
+_FILTERS = (
+    Option("source", "Inside address or prefix", PREFIX),
+    Option("destination", "Outside address or prefix", PREFIX),
+    Option("mapped", "Public address or prefix", PREFIX),
+    Option("protocol", "Protocol", choices=PROTOCOLS),
+    Option("port", "Source, destination or mapped port", number(0, 65535)),
+    Option("rule", "Number of the rule that made the flow", number(1, 1_000_000, ("live", "rule"))),
+    Option("state", "State of the flow", choices=STATES),
+)
+
+
+@OPERATIONAL.command(
+    "show flows",
+    "Flows that are being translated",
+    *_FILTERS,
+    Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
+    Option("sort", "Order, greatest first", choices=SORTS),
+    Flag("summary", "Numbers only"),
+    answers=TABLE,
+)
+def show_flows(
+    session: Session, limit: int = 100, sort: str | None = None, summary: bool = False, **filters: str | int
+) -> Answer:
+    if summary:
+        return Table(_flow_summary(session, filters), renderers.flow_summary)
+    return Table(session.client.flows(filters, limit=limit, sort=sort), renderers.flows)
+
+
+def _flow_summary(session: Session, filters: FlowFilter) -> dict[str, Any]:
+    whole = session.client.flows(filters, limit=1)
+    kinds = {"protocol": PROTOCOLS, "state": STATES}
+    counted = {
+        kind: {word: _matching(session, filters, kind, word) for word in words}
+        for kind, words in kinds.items()
+    }
+    totals = {"total": whole["total"], "matched": whole["matched"], "capacity": whole["capacity"]}
+    return totals | counted
+
+
+def _matching(session: Session, filters: FlowFilter, kind: str, word: str) -> int:
+    if filters.get(kind, word) != word:
+        return 0
+    return session.client.flows({**filters, kind: word}, limit=1)["matched"]
+
+
+@OPERATIONAL.command(
+    "clear flows",
+    "End flows",
+    *_FILTERS,
+    Flag("all", "End every flow", alone=True),
+    ready=bool,
+)
+def clear_flows(session: Session, all: bool = False, **filters: str | int) -> Answer:
+    ended = session.client.end_flows(None if all else filters)
+    return Message(f"{ended:,} flow{'' if ended == 1 else 's'} ended")
+
+
+@OPERATIONAL.command(
+    "show pools",
+    "Pools and how much of them is in use",
+    Argument("name", "Pool, with each of its addresses", Value("<name>", str, (("live", "pool"),))),
+    answers=TABLE,
+)
+def show_pools(session: Session, name: str | None = None) -> Answer:
+    pools = session.client.pools()
+    if name is None:
+        return Table(pools, renderers.pools)
+    found = [pool for pool in pools if pool["name"] == name]
+    if not found:
+        raise ShellError(_missing("pool", name, [pool["name"] for pool in pools]))
+    return Table(found, renderers.pool_detail)
+
+
+@OPERATIONAL.command(
+    "show rules",
+    "Rules in the order they match, and what they did",
+    Argument("rule", "Number of a rule, with all its fields", number(1, 1_000_000, ("live", "rule"))),
+    answers=TABLE,
+)
+def show_rules(session: Session, rule: int | None = None) -> Answer:
+    rules = session.client.rules()
+    if rule is None:
+        return Table(rules, renderers.rules)
+    found = [row for row in rules if row["number"] == rule]
+    if not found:
+        raise ShellError(_missing("rule", str(rule), [str(row["number"]) for row in rules]))
+    return Table(found, renderers.rule_detail)
+
+
+def _missing(kind: str, name: str, existing: list[str]) -> str:
+    some = ", ".join(existing[:12]) + (", …" if len(existing) > 12 else "")
+    return f"no {kind} {name}; " + (f"there are: {some}" if existing else f"there are no {kind}s")
+
+
+@OPERATIONAL.command("show links", "Uplinks and their state", answers=TABLE)
+def show_links(session: Session) -> Answer:
+    return Table(session.client.links(), renderers.links)
+
+
+@OPERATIONAL.command("show drops", "Packets dropped or handed to the stack, by reason", answers=TABLE)
+def show_drops(session: Session) -> Answer:
+    return Table(session.client.drops(), renderers.drops)
+
+
+@OPERATIONAL.command("show interfaces", "Interfaces that take part", answers=TABLE)
+def show_interfaces(session: Session) -> Answer:
+    return Table(session.client.interfaces(), renderers.interfaces)
+
+
+@OPERATIONAL.command("show system commit", "Commits, newest first", answers=TABLE)
+def show_system_commit(session: Session) -> Answer:
+    return Table(session.client.history(), renderers.history)
+
+
+@OPERATIONAL.command("show version", "Release, host and user", answers=TABLE)
+def show_version(session: Session) -> Answer:
+    return Table(session.client.version(), renderers.version)
+
+
+def _configuration_path() -> State:
+    from snatsh.shell.statements import Reach, statement
+
+    def finish(paths: list[tuple[str, ...]]) -> Call:
+        return Call(show_configuration, {"path": paths[0]}, CONFIGURATION)
+
+    return statement((), Reach(finish, with_values=False))
+
+
+def show_configuration(session: Session, path: tuple[str, ...] = ()) -> Answer:
+    return Configuration(session.client.configuration(), path)
+
+
+OPERATIONAL.commands.append(
+    Command(
+        ("show", "configuration"), "The running configuration", show_configuration, start=_configuration_path
+    )
+)
+
+
+@OPERATIONAL.command("configure", "Edit the candidate configuration")
+def configure(session: Session) -> Answer:
+    return Message(session.enter_configuration())
+
+
+@OPERATIONAL.command("exit", "Leave the shell")
+@OPERATIONAL.command("quit", "Leave the shell")
+def leave(session: Session) -> Answer:
+    session.finished = True
+    return Message("")
+
+
+@OPERATIONAL.command("help", "How to get along here")
+def help_(session: Session) -> Answer:
+    return Message(session.overview())

@@ -1,0 +1,211 @@
+"""Operational data as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from snatsh.client import (
+    Drops,
+    Flow,
+    Flows,
+    HistoryEntry,
+    InterfaceRow,
+    LinkRow,
+    PoolRow,
+    Reason,
+    RuleRow,
+    Version,
+)
+from snatsh.shell.text import Column, count, duration, fields, plural, size, table
+
+
+def _right(*titles: str) -> list[Column]:
+    return [Column(title, right=True) for title in titles]
+
+
+def _left(*titles: str) -> list[Column]:
+    return [Column(title) for title in titles]
+
+
+def _end(address: str, port: int) -> str:
+    return f"{address}:{port}"
+
+
+def flows(data: Flows) -> str:
+    columns = _left("Proto", "Source", "Destination", "Mapped", "State")
+    columns += _right("Rule") + _left("Out") + _right("Out bytes", "In bytes", "Idle", "Expires")
+    listing = table(columns, [_flow(flow) for flow in data["flows"]]) if data["flows"] else ""
+    return listing + flows_footer(data)
+
+
+def _flow(flow: Flow) -> list[object]:
+    return [
+        flow["protocol"],
+        _end(flow["source"], flow["source_port"]),
+        _end(flow["destination"], flow["destination_port"]),
+        _end(flow["mapped"], flow["mapped_port"]),
+        flow["state"],
+        flow["rule"],
+        flow["out_interface"],
+        size(flow["bytes_out"]),
+        size(flow["bytes_in"]),
+        duration(flow["idle"]),
+        duration(flow["expires"]),
+    ]
+
+
+def flows_footer(data: Flows) -> str:
+    shown, matched = len(data["flows"]), data["matched"]
+    if not data["total"]:
+        return "No flows\n"
+    if not matched:
+        return f"No flow matches, of {count(data['total'])}\n"
+    text = plural(matched, "flow")
+    if matched < data["total"]:
+        text += f" of {count(data['total'])}"
+    if shown < matched:
+        text += f", {count(shown)} shown; `limit` shows more"
+    return text + "\n"
+
+
+def flow_summary(data: Mapping[str, Any]) -> str:
+    used = 100 * data["total"] / data["capacity"] if data["capacity"] else 0.0
+    head = [("Flows", count(data["total"])), ("Capacity", f"{count(data['capacity'])} ({used:.1f}% used)")]
+    if data["matched"] != data["total"]:
+        head.append(("Matched", count(data["matched"])))
+    rows = [(name, count(number)) for group in ("protocol", "state") for name, number in data[group].items()]
+    return fields(head) + "\n" + table([Column("Kind"), Column("Flows", right=True)], rows)
+
+
+def pools(data: Sequence[PoolRow]) -> str:
+    if not data:
+        return "No pools\n"
+    columns = _left("Pool") + _right("Addresses") + _left("Ports", "Announce")
+    columns += _right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    return table(columns, [_pool(pool) for pool in data])
+
+
+def _pool(pool: PoolRow) -> list[object]:
+    active = pool["active"]
+    figures = [active["tcp"], active["udp"], active["icmp"], pool["created"], pool["exhausted"]]
+    return [pool["name"], count(pool["addresses"]), pool["ports"], pool["announce"], *map(count, figures)]
+
+
+def pool_detail(data: Sequence[PoolRow]) -> str:
+    columns = _left("Address") + _right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    text = pools(data)
+    for pool in data:
+        rows = [
+            [row["address"], *(count(row[key]) for key in ("tcp", "udp", "icmp", "created", "exhausted"))]
+            for row in pool["usage"]
+        ]
+        text += "\n" + (table(columns, rows) if rows else f"No address of {pool['name']} was used yet\n")
+    return text
+
+
+_MATCHED = ("source", "destination", "protocol", "out-interface", "next-hop")
+
+
+def rules(data: Sequence[RuleRow]) -> str:
+    """In matching order: the first rule that fits a packet wins."""
+    if not data:
+        return "No rules\n"
+    columns = (
+        _right("Order", "Rule") + _left("Match", "Action") + _right("Flows", "Created", "Packets", "Bytes")
+    )
+    return table(columns, [_rule(rule) for rule in data])
+
+
+def _rule(rule: RuleRow) -> list[object]:
+    figures = [count(rule["flows"]), count(rule["created"]), size(rule["packets"]), size(rule["bytes"])]
+    return [rule.get("order"), rule["number"], _rule_match(rule), _rule_action(rule), *figures]
+
+
+def _rule_match(rule: RuleRow) -> str:
+    given = [
+        f"{name} {rule[name]}" if name not in ("source", "destination") else f"{name[:3]} {rule[name]}"
+        for name in _MATCHED
+        if rule.get(name) is not None
+    ]
+    return " ".join(given) or "any"
+
+
+def _rule_action(rule: RuleRow) -> str:
+    action = str(rule["action"])
+    if rule.get("pool") is not None:
+        action += f" {rule['pool']}"
+    if rule.get("redirect") is not None:
+        action += f" via {rule['redirect']}"
+    return action
+
+
+def rule_detail(data: Sequence[RuleRow]) -> str:
+    """Every field of the given rules."""
+    return "\n".join(
+        fields([(name.replace("_", "-"), _flat(value)) for name, value in rule.items() if value is not None])
+        for rule in data
+    )
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_flat(inner)}" for key, inner in value.items() if inner is not None)
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def links(data: Sequence[LinkRow]) -> str:
+    if not data:
+        return "No links\n"
+    columns = _left("Link", "Interface", "Next hop", "State", "Since", "Reason")
+    keys = ("name", "interface", "next_hop", "state", "since", "reason")
+    return table(columns, [[row.get(key) or "-" for key in keys] for row in data])
+
+
+def interfaces(data: Sequence[InterfaceRow]) -> str:
+    if not data:
+        return "No interfaces\n"
+    columns = _left("Interface", "Role", "Hook", "State") + _right("MTU") + _left("MAC", "Addresses")
+    return table(columns, [_interface(row) for row in data])
+
+
+def _interface(row: InterfaceRow) -> list[object]:
+    told = [row["name"], row["role"] or "-", row["hook"] or "-", row["state"], row["mtu"], row["mac"] or "-"]
+    return [*told, " ".join(row["addresses"]) or "-"]
+
+
+def drops(data: Drops) -> str:
+    return (
+        "Dropped\n"
+        + _reasons(data["drops"], "Nothing was dropped")
+        + "\nHanded to the stack\n"
+        + _reasons(data["handed_up"], "Nothing was handed up")
+    )
+
+
+def _reasons(reasons: Sequence[Reason], nothing: str) -> str:
+    seen = [row for row in reasons if row["packets"]]
+    if not seen:
+        return f"{nothing}\n"
+    columns = [Column("Reason"), *_right("Packets", "Bytes"), Column("Meaning")]
+    return table(columns, [[r["reason"], count(r["packets"]), size(r["bytes"]), r["help"]] for r in seen])
+
+
+def history(data: Sequence[HistoryEntry]) -> str:
+    """As Junos lists it: number, time, user, method, then the comment."""
+    if not data:
+        return "No commits\n"
+    columns = [*_right("#"), *_left("Time", "User", "Method", "Comment")]
+    return table(columns, [_commit(entry) for entry in data])
+
+
+def _commit(entry: HistoryEntry) -> list[object]:
+    time = entry["time"].replace("T", " ").replace("+00:00", " UTC").replace("Z", " UTC")
+    return [entry["number"], time, entry["user"], entry["method"], entry["comment"] or "-"]
+
+
+def version(data: Version) -> str:
+    pairs = [("Hostname", data["host_name"]), ("snatd", data["version"]), ("API", data["api"])]
+    return fields([*pairs, ("User", f"{data['user']} ({data['role']})")])

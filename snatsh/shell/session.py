@@ -1,0 +1,221 @@
+"""One operator's session: its mode, its place in the configuration, and what a line does there."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+from snatsh.client import Client, ClientError, Rejected
+from snatsh.model.errors import SnatshError
+from snatsh.shell import files, pipes
+from snatsh.shell.answers import Answer, Configuration, Difference, Path
+from snatsh.shell.complete import Completion, asks_help, complete, help_text
+from snatsh.shell.grammar import CommandError, Parsed, State, expected, parse
+from snatsh.shell.lexer import lex
+from snatsh.shell.live import Live
+from snatsh.shell.operational import GROUPS, OPERATIONAL
+from snatsh.shell.problems import problem_lines
+from snatsh.shell.text import printable, printable_line
+
+_OVERVIEW = """\
+?        what may come next, at any place in a line
+Tab      complete the word
+| ?      what can be done with an answer
+Words may be shortened as long as one command is meant.
+"""
+
+
+class Terminal(Protocol):
+    """Where a command asks back."""
+
+    def ask(self, question: str) -> str:
+        """One line of answer; empty at the end of the input."""
+
+    def read_block(self, notice: str) -> str:
+        """Lines up to ^D."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a line came to. text is ready for the terminal; column: where the caret goes, on a bad line."""
+
+    text: str = ""
+    failed: bool = False
+    column: int | None = None
+    paged: bool = False
+
+    @property
+    def status(self) -> int:
+        return 1 if self.failed else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """banner: the line before, empty outside configuration mode."""
+
+    banner: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.banner}\n{self.text}" if self.banner else self.text
+
+
+class Session:
+    """Commands act on it; front ends feed it lines."""
+
+    def __init__(self, client: Client, terminal: Terminal) -> None:
+        self.client = client
+        self.terminal = terminal
+        self.live = Live(client)
+        self.finished = False
+        self.configuring = False
+        self.edit: Path = ()
+        self._before: list[Path] = []
+        self._user_at_host = ""
+
+    # What front ends call
+
+    def execute(self, line: str) -> Outcome:
+        """Run one line. Every failure comes back as an outcome."""
+        if asks_help(line):
+            return Outcome(self.help(line[:-1]))
+        if not line.strip() or line.lstrip().startswith("#"):
+            return Outcome()
+        try:
+            parsed = parse(line, self.grammar(), pipes.grammar)
+            return self._run(parsed)
+        except CommandError as error:
+            return Outcome(printable(f"{error}\n"), failed=True, column=error.column)
+        except Rejected as error:
+            return self._rejected(error, line)
+        except SnatshError as error:
+            return Outcome(printable(_as_error(str(error))), failed=True)
+        finally:
+            self.live.forget()
+
+    def complete(self, text: str) -> Completion:
+        """What may stand at the end of `text`."""
+        return complete(text, self.grammar(), pipes.grammar, self.live)
+
+    def help(self, text: str) -> str:
+        """What `?` prints behind `text`."""
+        return printable(help_text(self.complete(text)))
+
+    def grammar(self) -> State:
+        if not self.configuring:
+            return OPERATIONAL.state(GROUPS)
+        from snatsh.shell import configuration
+
+        return configuration.state(self.edit)
+
+    def prompt(self) -> Prompt:
+        """The prompt as Junos writes it."""
+        who = self._who()
+        if not self.configuring:
+            return Prompt("", f"{who}> ")
+        return Prompt(f"[edit{''.join(f' {word}' for word in self.edit)}]", f"{who}# ")
+
+    def greet(self) -> str:
+        """Learn who and where we are. The reason, when snatd can't say."""
+        try:
+            version = self.client.version()
+        except ClientError as error:
+            self._user_at_host = f"{getpass.getuser()}@{socket.gethostname()}"
+            return printable(_as_error(str(error)))
+        self._user_at_host = printable_line(f"{version['user']}@{version['host_name']}")
+        return ""
+
+    # What commands call
+
+    def enter_configuration(self) -> str:
+        """Go to configuration mode. What to tell the operator."""
+        changed = self.client.candidate()["changed"]
+        self.configuring = True
+        self.edit, self._before = (), []
+        notice = "\nThe configuration has been changed but not committed" if changed else ""
+        return f"Entering configuration mode{notice}"
+
+    def leave_configuration(self) -> None:
+        self.configuring = False
+        self.edit, self._before = (), []
+
+    def go(self, path: Path) -> None:
+        """Change the edit path; `exit` comes back to this one."""
+        if not path:
+            self._before = []
+        elif path != self.edit:
+            self._before.append(self.edit)
+        self.edit = path
+
+    def back(self) -> None:
+        """To the edit path before, or to the top."""
+        self.edit = self._before.pop() if self._before else ()
+
+    def confirms(self, question: str, default: bool) -> bool:
+        """Ask until the answer is yes or no; Enter and the end of the input mean the default."""
+        while True:
+            answer = self.terminal.ask(f"{question} [yes,no] ({'yes' if default else 'no'}) ").strip().lower()
+            if not answer:
+                return default
+            for word in ("yes", "no"):
+                if word.startswith(answer):
+                    return word == "yes"
+
+    def difference(self, candidate: Configuration, rollback: int) -> Difference:
+        """A part of the candidate against the same part of a committed configuration."""
+        old = self.client.committed(rollback) if rollback else self.client.configuration()
+        return Difference(
+            files.restrict(old, candidate.path), files.restrict(candidate.document, candidate.path)
+        )
+
+    def overview(self) -> str:
+        """How to get along."""
+        return _OVERVIEW + "\n" + self.help("").rstrip("\n")
+
+    def refresh(self) -> None:
+        """The host may have another name now."""
+        self._user_at_host = ""
+
+    # Inner workings
+
+    def _who(self) -> str:
+        if not self._user_at_host:
+            self.greet()
+        return self._user_at_host
+
+    def _run(self, parsed: Parsed) -> Outcome:
+        answer: Answer = parsed.call.run(self, **parsed.call.arguments)
+        product = pipes.Product(answer)
+        for pipe in parsed.pipes:
+            product = pipe.run(self, product, **pipe.arguments)
+        return Outcome(product.text, paged=product.paged)
+
+    def _rejected(self, error: Rejected, line: str) -> Outcome:
+        """A refusal of snatd, with the caret under the token it blames."""
+        column = None
+        if error.index is not None:
+            tokens = lex(line).tokens
+            place = len(tokens) - self._statement_length(line) + error.index
+            column = tokens[place].start if 0 < place < len(tokens) else len(line.rstrip()) + 1
+        text = str(error)
+        if error.expected and not any(word in text for word in error.expected):
+            text += f"; {expected(error.expected)}"
+        if error.problems and column is None:
+            text = problem_lines(error.problems).rstrip("\n")
+        return Outcome(printable(_as_error(text) if column is None else f"{text}\n"), True, column)
+
+    def _statement_length(self, line: str) -> int:
+        """How many tokens the statement of this line has, the edit path included."""
+        try:
+            call = parse(line, self.grammar(), pipes.grammar).call
+        except CommandError:
+            return 0
+        paths = call.arguments.get("paths") or [()]
+        return len(paths[0])
+
+
+def _as_error(text: str) -> str:
+    """`error:` before what does not say so itself."""
+    return f"{text}\n" if "error: " in text else f"error: {text}\n"

@@ -1,0 +1,150 @@
+"""Configuration statements as states, derived from the schema's tree at the moment they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from snatsh.model.tree import Node, ValueType, root
+from snatsh.shell.grammar import Call, Choice, Source, State, Value
+
+Words = tuple[str, ...]
+Finish = Callable[[list[Words]], Call]
+"""Makes the call of a statement; more than one path where a set of values was given in brackets."""
+
+_LIVE_KINDS = ("interface",)
+"""References to things of the box; all others name things of the candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a command's statement goes, and what it runs.
+
+    must_end: a statement ends with a value or a list entry (`set`); else it may end anywhere.
+    with_values: leaves take their value; containers_only: leaves are not offered at all (`edit`).
+    at_start: whether it may be empty. existing: suggest what the candidate holds rather than what could be.
+    """
+
+    finish: Finish
+    must_end: bool = False
+    with_values: bool = True
+    containers_only: bool = False
+    at_start: bool = True
+    existing: bool = True
+
+
+def statement(path: Words, reach: Reach) -> State:
+    """The state of a command whose statement goes on from the edit path."""
+    node, in_entry = _node_at(path)
+    state = _inside(node, path, reach) if in_entry else _node(node, path, reach)
+    return state if reach.at_start else replace(state, call=None)
+
+
+def _node_at(path: Words) -> tuple[Node, bool]:
+    """The node of a path, and whether the path has chosen an entry of its list."""
+    node, in_entry = root(), True
+    for word in path:
+        if node.kind == "list" and not in_entry:
+            in_entry = True
+        else:
+            node = node.children[word]
+            in_entry = node.kind != "list"
+    return node, in_entry
+
+
+def _node(node: Node, path: Words, reach: Reach) -> State:
+    """The state behind a node's name."""
+    end = None if reach.must_end else reach.finish([path])
+    if node.kind == "container":
+        return _inside(node, path, reach)
+    if node.kind == "list":
+        return State((_key(node, path, reach),), None if reach.containers_only else end)
+    if not reach.with_values or (not reach.must_end and node.kind == "leaf"):
+        return State((), end)
+    assert node.value is not None
+    choices = _values(node, node.value, path, reach)
+    if reach.must_end and node.kind == "leaf-list":
+        choices += (Choice("[", "Open a set of values", lambda _: _bracket(node, path, reach, ())),)
+    return State(choices, end)
+
+
+def _inside(node: Node, path: Words, reach: Reach) -> State:
+    """The state inside a container or a list's entry."""
+    entry = node.kind == "list"
+    call = reach.finish([path]) if entry or not reach.must_end else None
+    choices = tuple(
+        Choice(name, child.help, lambda _, child=child, name=name: _node(child, (*path, name), reach))  # type: ignore[misc]
+        for name, child in node.children.items()
+        if not (reach.containers_only and child.kind.startswith("leaf"))
+    )
+    return State(choices, call)
+
+
+def _key(node: Node, path: Words, reach: Reach) -> Choice:
+    """The choice of a list's entry."""
+    assert node.key is not None
+    value = _value(node.key, _key_sources(node.key, path, reach))
+    return Choice(value.hint, node.help, lambda key: _inside(node, (*path, str(key)), reach), value)
+
+
+def _key_sources(key: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:
+    present: Source = ("candidate", *path)
+    if reach.existing or key.ref not in _LIVE_KINDS:
+        return (present,)
+    return (present, ("live", key.ref))
+
+
+def _values(node: Node, kind: ValueType, path: Words, reach: Reach) -> tuple[Choice, ...]:
+    """The choices of a leaf's value: keywords where the schema lists them."""
+
+    def end(value: object) -> State:
+        return State((), reach.finish([(*path, str(value))]))
+
+    about = f"{node.help} (default {node.default})" if node.default else node.help
+    if kind.choices:
+        return tuple(Choice(word, _default_mark(word, node), end) for word in kind.choices)
+    value = _value(kind, _value_sources(kind, path, reach))
+    return (Choice(value.hint, about, end, value),)
+
+
+def _default_mark(word: str, node: Node) -> str:
+    return "(default)" if word == node.default else ""
+
+
+def _value_sources(kind: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:
+    if not reach.must_end:
+        return (("candidate", *path),)
+    if kind.ref is None:
+        return ()
+    return (("live", kind.ref),) if kind.ref in _LIVE_KINDS else (("candidate", f"{kind.ref}s"),)
+
+
+def _value(kind: ValueType, sources: Sequence[Source]) -> Value:
+    return Value(kind.hint, kind.parse, tuple(sources))
+
+
+def _bracket(node: Node, path: Words, reach: Reach, given: Words) -> State:
+    """Inside `[ a b ]`, the way to give a leaf-list several values at once."""
+    assert node.value is not None
+    value = _value(node.value, _value_sources(node.value, path, reach))
+
+    def more(word: object) -> State:
+        return _bracket(node, path, reach, (*given, str(word)))
+
+    def close(_: object) -> State:
+        return State((), reach.finish([(*path, word) for word in given]))
+
+    choices = [Choice(value.hint, node.help, more, value)]
+    if given:
+        choices.insert(0, Choice("]", "Close the set of values", close))
+    return State(tuple(choices))
+
+
+def parent(path: Words) -> Words:
+    """One level up; a list and its entry are one level."""
+    above: Words = ()
+    for end in range(1, len(path)):
+        node, in_entry = _node_at(path[:end])
+        if node.kind == "container" or in_entry:
+            above = path[:end]
+    return above

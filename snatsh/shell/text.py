@@ -1,0 +1,95 @@
+"""Text as it may reach a terminal: control characters escaped, columns aligned, numbers readable."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# C0 and C1 controls, DEL, and what reorders or splits a line: all can forge what an operator reads.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_UNITS = ("", "K", "M", "G", "T", "P", "E")
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters shown as \xNN; newlines and tabs stay."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def printable_line(text: str) -> str:
+    """The same for what must stay on one line."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def json_text(data: Any) -> str:
+    """JSON in ASCII, so that nothing in it needs another escape."""
+    return json.dumps(data, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """title: its head. right: numbers stand to the right."""
+
+    title: str
+    right: bool = False
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
+    """Rows under their heads, as wide as their content, no trailing blanks."""
+    cells = [[column.title for column in columns]]
+    cells += [["-" if cell is None else printable_line(str(cell)) for cell in row] for row in rows]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
+    return "".join(_row(row, columns, widths) for row in cells)
+
+
+def _row(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+    aligned = (
+        f"{cell:>{width}}" if column.right else f"{cell:<{width}}"
+        for cell, column, width in zip(row, columns, widths, strict=True)
+    )
+    return "  ".join(aligned).rstrip() + "\n"
+
+
+def fields(pairs: Sequence[tuple[str, object]]) -> str:
+    """`Name: value`, one a line, values aligned."""
+    width = max(len(name) for name, _ in pairs) + 2
+    return "".join(f"{name + ':':<{width}}{printable_line(str(value))}\n" for name, value in pairs)
+
+
+def count(number: int) -> str:
+    """With thousands apart."""
+    return f"{number:,}"
+
+
+def size(number: float) -> str:
+    """Bytes or packets in four figures at most: 999, 1.5K, 20M."""
+    power = 0
+    while number >= 999.5 and power < len(_UNITS) - 1:
+        number /= 1000
+        power += 1
+    return f"{number:.1f}{_UNITS[power]}" if power and number < 9.95 else f"{number:.0f}{_UNITS[power]}"
+
+
+def duration(seconds: float) -> str:
+    """45s, 12m03s, 3h05m, 2d04h."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
+
+
+def plural(number: int, noun: str) -> str:
+    """1 flow, 2 flows."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
