@@ -15,16 +15,19 @@ class Problem:
     path: the tokens of the statement, as in set form, without `set` and without the value.
     value: the offending value as text, empty where something is missing.
     reason: one sentence fragment, lower case, that says what was expected.
+    line: where in the text it was read from, 1-based; 0 where there is no text.
     """
 
     path: Path
     value: str
     reason: str
     severity: Literal["error", "warning"] = "error"
+    line: int = 0
 
     def __str__(self) -> str:
         where = " ".join(self.path) or "profile"
-        return f"{where}: {self.value}: {self.reason}" if self.value else f"{where}: {self.reason}"
+        what = f"{where}: {self.value}: {self.reason}" if self.value else f"{where}: {self.reason}"
+        return f"line {self.line}: {what}" if self.line else what
 
 
 class SnatshError(Exception):
@@ -40,12 +43,18 @@ class ProfileError(SnatshError):
 
 
 class StatementError(SnatshError):
-    """One statement is wrong. `index` is the offending token (0-based, `set`/`delete` not counted)."""
+    """One statement is wrong. `index` is the offending token (0-based, `set`/`delete` not counted).
 
-    def __init__(self, message: str, index: int, expected: tuple[str, ...] = ()) -> None:
+    problem: the same as a finding, for texts of many statements.
+    """
+
+    def __init__(
+        self, message: str, index: int, expected: tuple[str, ...] = (), problem: Problem | None = None
+    ) -> None:
         super().__init__(message)
         self.index = index
         self.expected = expected
+        self.problem = problem or Problem((), "", message)
 
 
 class FormError(SnatshError):

@@ -32,14 +32,41 @@ class Ref:
     kind: Literal["interface", "link", "pool"]
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
-InterfaceName = Annotated[str, Field(pattern=r"^[^\s/{};#\"']{1,15}$"), Ref("interface")]
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Says in words what a text's pattern asks for; the end of `expected …` in an error."""
+
+    words: str
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"),
+    Expect("a name of up to 32 letters, digits, '.', '_' and '-' that begins with a letter or a digit"),
+]
+# What the kernel takes as a name, less what would need quotes everywhere.
+InterfaceName = Annotated[
+    str,
+    Field(pattern=r"^[^\s/:{}\[\];|#\"'\\\x00-\x1f\x7f-\x9f]{1,15}$"),
+    Expect("an interface's name, up to 15 characters without blanks, '/' and ':'"),
+    Ref("interface"),
+]
 LinkName = Annotated[Name, Ref("link")]
 PoolName = Annotated[Name, Ref("pool")]
 RuleNumber = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[int, Field(ge=5, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=100, le=600_000)]
-Description = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# No control characters and no line ends of any kind: it is printed on terminals, one line each.
+Description = Annotated[
+    str,
+    Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"),
+    Expect("one line of text, up to 200 characters"),
+]
+HostName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$"),
+    Expect("a host name of up to 63 letters, digits and '-' that begins with a letter or a digit"),
+]
 
 Protocol = Literal["tcp", "udp", "icmp"]
 Action = Literal["translate", "exempt", "drop"]
@@ -49,9 +76,7 @@ Algorithm = Literal[
 
 
 class System(Node):
-    host_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$")] | None = Field(
-        None, description="Name shown in the prompt"
-    )
+    host_name: HostName | None = Field(None, description="Name shown in the prompt")
     default_action: Literal["drop", "pass"] = Field(
         "drop", description="What happens to inside-to-outside traffic that no rule matches"
     )
