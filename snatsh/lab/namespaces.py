@@ -1,8 +1,8 @@
 """Builds a declared topology in network namespaces of its own, and removes it again.
 
-A lab's name carries the process that owns it, so that what a killed run left behind is recognised and removed by the
-next one (`remove_orphans`). Several labs live side by side. The host's own network is never touched: every interface
-is made inside its namespace.
+A lab's name carries the process that owns it, so that what a killed run left behind is recognised and
+removed by the next one (`remove_orphans`). Several labs live side by side. The host's own network is never
+touched: every interface is made inside its namespace.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -137,7 +137,7 @@ class Lab:
     def spawn(
         self, node: str, *argv: str, log: str, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a process that lives as long as the lab. Its output goes to the file `log` in the lab's folder."""
+        """Start a process that lives as long as the lab; its output goes to `log` in the lab's folder."""
         with (self.folder / log).open("ab") as output:
             process = subprocess.Popen(
                 self[node].command(*argv),
@@ -176,13 +176,14 @@ class Lab:
                 f"link add {cable.a.name} {_mac(cable.a)} type veth peer name {cable.b.name} {_mac(cable.b)}"
                 f" netns {self[cable.b.node].name}",
             )
+        # Before any port is up: a veth learns when it comes up whether its peer takes redirected frames.
+        for port in self.topology.ports():
+            offloads = ("tx", "on" if port.tx_checksum else "off", "gro", "on" if port.gro else "off")
+            self[port.node].run("ethtool", "-K", port.name, *offloads)
         for node in self.topology.nodes:
             self._configure(node, [port for port in self.topology.ports() if port.node == node.name])
 
     def _configure(self, node: Node, ports: list[Port]) -> None:
-        for port in ports:
-            offloads = ("tx", "on" if port.tx_checksum else "off", "gro", "on" if port.gro else "off")
-            self[node.name].run("ethtool", "-K", port.name, *offloads)
         lines = ["link set lo up"]
         lines += [f"address add {address}/32 dev lo" for address in node.loopback]
         lines += [f"link set {bridge} up" for bridge in node.bridges]
@@ -225,7 +226,7 @@ def remove_orphans() -> list[str]:
 
 
 def remove(identity: str) -> None:
-    """Remove all of one lab: its processes, namespaces, pinned BPF objects and files. What is gone already is fine."""
+    """Remove one lab: processes, namespaces, pinned BPF objects, files. What is gone already is fine."""
     spaces = [Namespace("", path.name) for path in NETNS_FOLDER.glob(f"snatsh-lab-{identity}.*")]
     for space in spaces:
         for pid in space.pids():
@@ -247,10 +248,8 @@ def _started(pid: int) -> int:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _mac(port: Port) -> str:

@@ -13,7 +13,7 @@ class Port:
     """One end of a cable: an interface of a node.
 
     bridge: the port belongs to the node's bridge of that name, and has no address of its own.
-    gro: receive offload on. A port facing an XDP gateway needs it (or an XDP program of its own): without either,
+    gro: receive offload on. A port facing an XDP gateway needs it, or a program of its own: with neither,
     a veth takes no redirected frame.
     tx_checksum: leave checksums to the receiver. Off by default: XDP redirect loses the mark that says so.
     """
@@ -82,7 +82,8 @@ def demo() -> Topology:
                       lan ── eth0 gateway                               server 8.8.8.8, 1.0.0.1
         client-b .10 ─┘   192.168.40.1  eth2 1.1.3.2 ── 1.1.3.1 isp-b ──┘ 203.0.113.9, 203.0.113.10
 
-    203.0.113.0/24 leaves by isp-b, everything else by isp-a; answers come back by the provider whose address was used.
+    203.0.113.0/24 leaves by isp-b, everything else by isp-a. Answers come back by the provider whose address
+    was used.
     """
     clients = tuple(Node(name, routes=(Route("default", "192.168.40.1"),)) for name in CLIENTS)
     return Topology(

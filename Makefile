@@ -1,0 +1,40 @@
+# Everything a person types: `make help`.
+PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench clean-lab clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make run                     the demo network with real traffic, and the console on it
+## make run CMD='show flows'    one command against the running demo, then all is taken down
+run: setup
+	@$(PYTHON) -m snatsh.lab.demo $${CMD:+--command "$$CMD"}
+
+## make test                    lint, then every test that can run on one machine
+test: check
+	@$(PYTHON) -m pytest tests/unit tests/kernel tests/e2e
+
+## make check                   lint, types and import contracts alone
+check: setup
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check --quiet . || { echo "not formatted: $(PYTHON) -m ruff format ."; exit 1; }
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+## make bench                   packets per second against iptables and nft; also in build/bench.json
+bench: setup
+	@$(PYTHON) tests/bench/bench.py
+
+## make setup                   installs what is missing; the others call it
+setup:
+	@tools/setup
+
+## make clean-lab               removes what a killed demo or test left behind
+clean-lab: setup
+	@$(PYTHON) -m snatsh.lab.namespaces
+
+## make clean                   removes what was built
+clean:
+	@rm -rf build .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

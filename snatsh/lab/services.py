@@ -1,0 +1,120 @@
+"""The internet of the lab: real servers in its server node.
+
+HTTP on 80 (`/` answers with the source it saw, `/bytes/N` with N bytes), TCP and UDP echo on 7 (each tells
+the source it saw first), iperf3 on 5201 and 5202, DNS on 53.
+
+As a program (`python -m snatsh.lab.services ADDRESS...`) it is the HTTP and echo servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from snatsh.lab.namespaces import Lab, LabError, Namespace
+from snatsh.lab.topology import SERVER_ADDRESSES
+
+HTTP_PORT = 80
+ECHO_PORT = 7
+IPERF_PORTS = (5201, 5202)
+DNS_ADDRESS = "8.8.8.8"
+DNS_PORT = 53
+DNS_NAMES = {"www.example.net": "203.0.113.9", "narrow.example.net": "203.0.113.10"}
+
+
+def start(lab: Lab, seconds: float = 10) -> None:
+    """Start every server in the lab and wait until all of them listen."""
+    lab.spawn("server", sys.executable, "-m", "snatsh.lab.services", *SERVER_ADDRESSES, log="services.log")
+    for port in IPERF_PORTS:
+        lab.spawn("server", "iperf3", "--server", "--port", str(port), log=f"iperf3-{port}.log")
+    names = [f"--address=/{name}/{address}" for name, address in DNS_NAMES.items()]
+    options = ("--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root")
+    listen = (f"--listen-address={DNS_ADDRESS}", "--bind-interfaces", "--pid-file")
+    lab.spawn("server", "dnsmasq", *options, *listen, *names, log="dnsmasq.log")
+    wait_listening(
+        lab["server"], tcp=(HTTP_PORT, ECHO_PORT, *IPERF_PORTS), udp=(ECHO_PORT, DNS_PORT), seconds=seconds
+    )
+
+
+def wait_listening(namespace: Namespace, tcp: Iterable[int], udp: Iterable[int], seconds: float) -> None:
+    """Wait until something listens on each of these ports; LabError names those where nothing did."""
+    wanted = {("tcp", port) for port in tcp} | {("udp", port) for port in udp}
+    deadline = time.monotonic() + seconds
+    while missing := wanted - _listening(namespace):
+        if time.monotonic() > deadline:
+            ports = ", ".join(f"{protocol} {port}" for protocol, port in sorted(missing))
+            raise LabError(f"{namespace.node}: nothing listens on {ports} after {seconds:g} s")
+        time.sleep(0.02)
+
+
+def _listening(namespace: Namespace) -> set[tuple[str, int]]:
+    states = {"tcp": "0A", "udp": "07"}  # LISTEN, and UDP's unconnected
+    found = set()
+    with namespace.entered():
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            protocol = table[:3]
+            for line in Path("/proc/thread-self/net", table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == states[protocol]:
+                    found.add((protocol, int(fields[1].rpartition(":")[2], 16)))
+    return found
+
+
+class UdpEcho(asyncio.DatagramProtocol):
+    """Answers `ADDRESS PORT ` of the sender, as seen here, and the payload."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
+        self._transport.sendto(f"{source[0]} {source[1]} ".encode() + data, source)
+
+
+async def tcp_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """First a line `ADDRESS PORT` of the client, as seen here; then whatever it sends."""
+    try:
+        address, port = writer.get_extra_info("peername")
+        writer.write(f"{address} {port}\n".encode())
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One GET a connection, which is enough of HTTP for any client."""
+    try:
+        _, path, _ = (await reader.readline()).decode("latin-1").split(" ", 2)
+        while (await reader.readline()).strip():
+            pass
+        address, port = writer.get_extra_info("peername")
+        count = path.removeprefix("/bytes/")
+        body = b"x" * int(count) if count.isdigit() else f"{address} {port}\n".encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+    except (ConnectionError, ValueError):
+        pass
+    finally:
+        writer.close()
+
+
+async def serve(addresses: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+    for address in addresses:
+        # One socket an address, so that an answer comes from the address that was asked.
+        await loop.create_datagram_endpoint(UdpEcho, local_addr=(address, ECHO_PORT))
+    await asyncio.start_server(tcp_echo, addresses, ECHO_PORT, backlog=1024)
+    await asyncio.start_server(http, addresses, HTTP_PORT, backlog=1024)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1:]))
