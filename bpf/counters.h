@@ -1,0 +1,67 @@
+/* Why packets were dropped, and why they went to the stack. Each reason has one name, used everywhere;
+ * snatsh/datapath/reasons.py holds the twin lists with their help texts. */
+enum drop_reason {
+    DROP_NO_RULE,
+    DROP_RULE,
+    DROP_POOL_EXHAUSTED,
+    DROP_TABLE_FULL,
+    DROP_SUBSCRIBER_LIMIT,
+    DROP_NO_FLOW,
+    DROP_PROTOCOL,
+    DROP_FRAGMENT,
+    DROP_MALFORMED,
+    DROP_ICMP_NO_FLOW,
+    DROP_NO_STATE,
+    DROP_LEAK_GUARD,
+    DROP_NO_NEXT_HOP,
+    DROP_INTERNAL,
+    DROP_COUNT,
+};
+
+enum handup_reason {
+    UP_NO_NEIGHBOUR,
+    UP_TTL,
+    UP_MTU,
+    UP_OPTIONS,
+    UP_FRAGMENT,
+    UP_ICMP_ERROR,
+    UP_PROTOCOL,
+    UP_EXEMPT,
+    UP_NOT_XDP,
+    UP_ROUTE,
+    UP_COUNT,
+};
+
+BPF_TABLE_PINNED("percpu_array", u32, struct count, drops, DROP_COUNT, PIN_DIR "/drops");
+BPF_TABLE_PINNED("percpu_array", u32, struct count, handed_up, UP_COUNT, PIN_DIR "/handed_up");
+BPF_TABLE_PINNED("percpu_array", u32, struct rule_count, rule_counters, MAX_RULES, PIN_DIR "/rule_counters");
+
+inline_always void count_drop(u32 reason, u32 bytes)
+{
+    struct count *count = drops.lookup(&reason);
+
+    if (count) {
+        count->packets++;
+        count->bytes += bytes;
+    }
+}
+
+inline_always void count_up(u32 reason, u32 bytes)
+{
+    struct count *count = handed_up.lookup(&reason);
+
+    if (count) {
+        count->packets++;
+        count->bytes += bytes;
+    }
+}
+
+inline_always void count_rule(u32 counter, u32 bytes)
+{
+    struct rule_count *count = rule_counters.lookup(&counter);
+
+    if (count) {
+        count->packets++;
+        count->bytes += bytes;
+    }
+}

@@ -1,0 +1,154 @@
+/* ICMP errors (RFC 5508, section 4): the packet quoted in the error is translated back along with the
+ * outer header. An error never refreshes or ends a flow. TC only: errors are rare. */
+struct quoted {
+    u32 source;
+    u32 destination;
+    u16 source_port;
+    u16 destination_port;
+    u16 l3; /* offset of the quoted IP header */
+    u16 l4; /* offset of the quoted transport header */
+    u16 port_at[2]; /* offsets of source and destination port, or of the identifier */
+    u8 protocol;
+};
+
+inline_always int load_quoted(struct __sk_buff *skb, const struct packet *p, struct quoted *quoted)
+{
+    struct iphdr ip;
+    u8 l4[8];
+
+    quoted->l3 = p->l4 + 8;
+    if (bpf_skb_load_bytes(skb, quoted->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5 ||
+        ip.frag_off & bpf_htons(0x1fff))
+        return 0;
+    quoted->l4 = quoted->l3 + ip.ihl * 4;
+    if (bpf_skb_load_bytes(skb, quoted->l4, l4, sizeof(l4))) /* RFC 792 quotes eight octets */
+        return 0;
+    quoted->source = ip.saddr;
+    quoted->destination = ip.daddr;
+    quoted->protocol = ip.protocol;
+    quoted->source_port = quoted->destination_port = 0;
+    if (ip.protocol == IPPROTO_TCP || ip.protocol == IPPROTO_UDP) {
+        quoted->source_port = *(u16 *)l4;
+        quoted->destination_port = *(u16 *)(l4 + 2);
+        quoted->port_at[0] = quoted->l4;
+        quoted->port_at[1] = quoted->l4 + 2;
+        return 1;
+    }
+    if (ip.protocol != IPPROTO_ICMP)
+        return 0;
+    quoted->port_at[0] = quoted->port_at[1] = quoted->l4 + 4;
+    if (l4[0] == 8)
+        quoted->source_port = *(u16 *)(l4 + 4);
+    else if (l4[0] == 0)
+        quoted->destination_port = *(u16 *)(l4 + 4);
+    else
+        return 0;
+    return 1;
+}
+
+/* Replaces a word of the quoted packet and keeps the checksum of the ICMP message right. */
+inline_always int replace_quoted(struct __sk_buff *skb, u32 icmp, u32 at, u32 old, u32 new, u32 size)
+{
+    return bpf_l4_csum_replace(skb, icmp + 2, old, new, size) || bpf_skb_store_bytes(skb, at, &new, size, 0);
+}
+
+inline_always u16 checksum_after(u16 checksum, u32 old, u32 new, u16 old_port, u16 new_port)
+{
+    u32 sum = (u16)~checksum + (u32)delta_of_address(old, new) + delta_of_port(old_port, new_port);
+
+    return ~fold(sum);
+}
+
+/* The transport checksum inside the quote, where it is quoted at all. */
+inline_always int fix_quoted_checksum(struct __sk_buff *skb, u32 icmp, const struct quoted *quoted, u32 old, u32 new,
+                                      u16 old_port, u16 new_port)
+{
+    u32 at = quoted->l4 + (quoted->protocol == IPPROTO_TCP ? 16 : quoted->protocol == IPPROTO_UDP ? 6 : 2);
+    u16 checksum, fixed;
+
+    if (bpf_skb_load_bytes(skb, at, &checksum, 2))
+        return 0; /* cut off before it */
+    if (quoted->protocol == IPPROTO_UDP && !checksum)
+        return 0;
+    if (quoted->protocol == IPPROTO_ICMP)
+        old = new = 0;
+    fixed = checksum_after(checksum, old, new, old_port, new_port);
+    if (quoted->protocol == IPPROTO_UDP && !fixed)
+        fixed = 0xffff;
+    return replace_quoted(skb, icmp, at, checksum, fixed, 2);
+}
+
+/* Writes `address` and `port` over one side of the quoted packet. Returns 0 on success. */
+inline_always int rewrite_quoted(struct __sk_buff *skb, u32 icmp, const struct quoted *quoted, int source, u32 address,
+                                 u16 port)
+{
+    u32 old = source ? quoted->source : quoted->destination;
+    u16 old_port = source ? quoted->source_port : quoted->destination_port;
+    u16 check, fixed;
+
+    if (bpf_skb_load_bytes(skb, quoted->l3 + 10, &check, 2))
+        return -1;
+    fixed = checksum_after(check, old, address, 0, 0);
+    return fix_quoted_checksum(skb, icmp, quoted, old, address, old_port, port) ||
+           replace_quoted(skb, icmp, quoted->l3 + 10, check, fixed, 2) ||
+           replace_quoted(skb, icmp, quoted->l3 + (source ? 12 : 16), old, address, 4) ||
+           replace_quoted(skb, icmp, quoted->port_at[source ? 0 : 1], old_port, port, 2);
+}
+
+/* An error from outside about a translated packet: finds the flow it is about. Returns 1 when it was
+ * translated, 0 when no live flow is behind it, -1 when the packet could not be written. */
+inline_always int translate_error_inbound(struct __sk_buff *skb, const struct packet *p, u32 now)
+{
+    struct change change = {.is_source = 0};
+    struct flow_key reply = {}, key;
+    struct quoted quoted = {};
+    struct mapping *mapping;
+    struct flow *flow;
+
+    if (!load_quoted(skb, p, &quoted) || quoted.source != p->destination)
+        return 0;
+    reply.source = quoted.destination;
+    reply.destination = quoted.source;
+    reply.source_port = quoted.destination_port;
+    reply.destination_port = quoted.source_port;
+    reply.protocol = quoted.protocol;
+    mapping = mappings.lookup(&reply);
+    if (!mapping)
+        return 0;
+    flow_key_of_mapping(&reply, mapping, &key);
+    flow = flows.lookup(&key);
+    if (!flow || is_past(now, flow->expires))
+        return 0;
+    change.address = mapping->inside;
+    if (rewrite_quoted(skb, p->l4, &quoted, 1, mapping->inside, mapping->inside_port) ||
+        rewrite_skb_address(skb, &change, p->destination))
+        return -1;
+    return 1;
+}
+
+/* An error that an inside host, or this box, sends about a packet that came in translated. An error of
+ * the box keeps its own source (`keep_source`): only the quote is translated. */
+inline_always int translate_error_outbound(struct __sk_buff *skb, const struct packet *p, int keep_source, u32 now)
+{
+    struct change change = {.is_source = 1};
+    struct quoted quoted = {};
+    struct flow_key key = {};
+    struct flow *flow;
+
+    if (!load_quoted(skb, p, &quoted))
+        return 0;
+    key.source = quoted.destination;
+    key.destination = quoted.source;
+    key.source_port = quoted.destination_port;
+    key.destination_port = quoted.source_port;
+    key.protocol = quoted.protocol;
+    flow = flows.lookup(&key);
+    if (!flow || is_past(now, flow->expires))
+        return 0;
+    change.address = flow->mapped;
+    if (rewrite_quoted(skb, p->l4, &quoted, 0, flow->mapped, flow->mapped_port))
+        return -1;
+    if (!keep_source && rewrite_skb_address(skb, &change, p->source))
+        return -1;
+    return 1;
+}

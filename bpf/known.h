@@ -1,0 +1,91 @@
+/* What a packet of a known flow needs beside its one lookup: once a second, on TCP flags that matter and
+ * after every change of epoch, its state and its path are looked at again. */
+inline_always int leaves_pool(u32 slot, u32 mapped)
+{
+    return !find_pool_address(slot, mapped);
+}
+
+inline_always int may_redirect(u32 slot, u32 ifindex, u8 role, u8 needed_flags)
+{
+    struct interface *interface = find_interface(slot, ifindex);
+
+    return interface && interface->role == role && (interface->flags & needed_flags) == needed_flags;
+}
+
+/* Returns 0 when the flow is over and the packet has to open a new one. */
+inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key, struct flow *flow,
+                                   const struct packet *p, const struct control *state, u8 needed_flags, u32 now)
+{
+    u32 slot = state->generation & 1, epoch = state->epoch;
+    struct path path;
+
+    if (is_past(now, flow->expires) || (flow->epoch != epoch && leaves_pool(slot, flow->mapped))) {
+        end_flow(key, flow);
+        return 0;
+    }
+    touch_outbound(flow, slot, p, now);
+    find_path(ctx, ifindex, p->source, flow->redirect ? flow->redirect : p->destination, &path);
+    flow->out_ifindex = 0;
+    if (path.complete && may_redirect(slot, path.out_ifindex, ROLE_OUTSIDE, needed_flags)) {
+        flow->mtu = path.mtu;
+        __builtin_memcpy(flow->ethernet, path.ethernet, 12);
+        flow->out_ifindex = path.out_ifindex;
+    }
+    flow->epoch = epoch;
+    return 1;
+}
+
+/* Returns 0 when no live flow stands behind the mapping. */
+inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply, struct mapping *mapping,
+                                  const struct packet *p, const struct control *state, u8 needed_flags, u32 now)
+{
+    u32 slot = state->generation & 1, epoch = state->epoch, inside = mapping->inside;
+    struct flow_key key;
+    struct flow *flow;
+    struct path path;
+
+    flow_key_of_mapping(reply, mapping, &key);
+    flow = flows.lookup(&key);
+    if (!flow || flow->mapped != reply->destination || flow->mapped_port != reply->destination_port)
+        return 0; /* being opened or ended on another CPU */
+    if (is_past(now, flow->expires) || (mapping->epoch != epoch && leaves_pool(slot, flow->mapped))) {
+        end_flow(&key, flow);
+        return 0;
+    }
+    touch_inbound(flow, slot, p, now);
+    mapping->touched = now;
+    find_path(ctx, ifindex, p->source, inside, &path);
+    mapping->out_ifindex = 0;
+    if (path.complete && may_redirect(slot, path.out_ifindex, ROLE_INSIDE, needed_flags)) {
+        mapping->mtu = path.mtu;
+        __builtin_memcpy(mapping->ethernet, path.ethernet, 12);
+        mapping->out_ifindex = path.out_ifindex;
+    }
+    mapping->epoch = epoch;
+    return 1;
+}
+
+inline_always void change_of_flow(const struct flow *flow, struct change *change)
+{
+    change->address = flow->mapped;
+    change->port = flow->mapped_port;
+    change->address_delta = flow->address_delta;
+    change->port_delta = flow->port_delta;
+    change->is_source = 1;
+}
+
+inline_always void change_of_mapping(const struct mapping *mapping, struct change *change)
+{
+    change->address = mapping->inside;
+    change->port = mapping->inside_port;
+    change->address_delta = mapping->address_delta;
+    change->port_delta = mapping->port_delta;
+    change->is_source = 0;
+}
+
+inline_always void count_flow(u64 *packets, u64 *bytes, u32 counter, u32 length)
+{
+    lock_xadd(packets, 1);
+    lock_xadd(bytes, length);
+    count_rule(counter, length);
+}

@@ -1,0 +1,231 @@
+/* A packet without a flow: match the rules, choose an address, claim a port, publish the flow. */
+enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP };
+
+struct opening {
+    u32 verdict;
+    u32 reason; /* of a drop */
+};
+
+inline_always u32 fold(u64 sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (sum & 0xffff) + (sum >> 16);
+}
+
+/* RFC 1624: what replacing a word by another adds to the complemented checksum. */
+inline_always u16 delta_of_address(u32 from, u32 to)
+{
+    u32 out = ~from;
+
+    return fold((u64)(out & 0xffff) + (out >> 16) + (to & 0xffff) + (to >> 16));
+}
+
+inline_always u16 delta_of_port(u16 from, u16 to)
+{
+    return fold((u64)(u16)~from + to);
+}
+
+/* Packets that may not open a flow: an answer nobody asked for, a reset of nothing. */
+inline_always int may_open(const struct packet *p)
+{
+    if (p->kind != KIND_FLOW)
+        return 0;
+    if (p->protocol == IPPROTO_ICMP)
+        return p->source_port != 0;
+    return p->protocol != IPPROTO_TCP || !(p->tcp_flags & TCP_RST);
+}
+
+inline_always int within_limit(u32 slot, u32 inside)
+{
+    struct settings *limits = settings.lookup(&slot);
+    struct subscriber fresh = {}, *subscriber = subscribers.lookup(&inside);
+
+    if (!subscriber) {
+        subscribers.insert(&inside, &fresh);
+        subscriber = subscribers.lookup(&inside);
+    }
+    if (!limits || !limits->subscriber_sessions)
+        return 1;
+    if (!subscriber) /* more inside hosts than MAX_SUBSCRIBERS: a limit that can't be counted refuses */
+        return 0;
+    if (subscriber->sessions < limits->subscriber_sessions)
+        return 1;
+    lock_xadd(&subscriber->refused, 1);
+    return 0;
+}
+
+inline_always void settle_claim(u32 mapped, u32 inside, u8 protocol)
+{
+    struct address_usage *usage = address_usage.lookup(&mapped);
+    struct subscriber *subscriber = subscribers.lookup(&inside);
+
+    if (usage) {
+        add_active(usage, protocol, 1);
+        lock_xadd(&usage->created, 1);
+    }
+    if (subscriber)
+        lock_xadd(&subscriber->sessions, 1);
+}
+
+inline_always void note_exhausted(u32 mapped)
+{
+    struct address_usage *usage = address_usage.lookup(&mapped);
+
+    if (usage)
+        lock_xadd(&usage->exhausted, 1);
+}
+
+/* Claims an address and a port for the packet into `reply`; `mapping` is complete but for the deltas.
+ * Starts with the chosen address, goes on to the next ones when it has no port left for this flow. */
+inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *pool, const struct packet *p,
+                                  struct flow_key *reply, struct mapping *mapping, u32 now)
+{
+    u32 outcome = CLAIM_BUSY, i, k;
+
+    for (i = 0; i < ADDRESS_TRIES && i < pool->size; i++) {
+        u32 index = scratch->index;
+        u32 address = address_at(scratch->slot & 1, pool, index, scratch);
+        u16 port = in_range(pool, p->source_port) ? p->source_port : random_port(pool);
+        struct address_usage fresh = {};
+
+        if (!address)
+            return CLAIM_BUSY;
+        address_usage.insert(&address, &fresh); /* the first flow of an address makes its counters */
+        mapping->address_delta = delta_of_address(address, p->source);
+        for (k = 0; k < PORT_TRIES; k++) {
+            key_of_reply(p, address, port, reply);
+            mapping->port_delta = delta_of_port(port, p->source_port);
+            outcome = claim(reply, mapping, now);
+            if (outcome != CLAIM_BUSY)
+                return outcome;
+            port = random_port(pool);
+        }
+        note_exhausted(address);
+        scratch->index = index + 1 < pool->size ? index + 1 : 0;
+    }
+    return outcome;
+}
+
+inline_always void refuse(struct opening *opening, u32 reason)
+{
+    opening->verdict = VERDICT_DROP;
+    opening->reason = reason;
+}
+
+inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
+{
+    u32 at = slot * MAX_POOLS + rule->pool;
+    struct pool *pool = pools.lookup(&at);
+
+    return pool && pool->size && pool->port_count ? pool : 0;
+}
+
+inline_always void start_flow(struct scratch *scratch, const struct rule *rule, struct packet *p,
+                              struct opening *opening, u32 now)
+{
+    u32 slot = scratch->slot & 1;
+    struct pool *pool = pool_of(slot, rule);
+    struct mapping mapping = {};
+    struct flow flow = {};
+    struct flow_key key, reply;
+    struct rule_count *count;
+    u32 outcome, counter = rule->counter;
+
+    if (!pool)
+        return refuse(opening, DROP_INTERNAL);
+    if (!within_limit(slot, p->source))
+        return refuse(opening, DROP_SUBSCRIBER_LIMIT);
+    mapping.inside = p->source;
+    mapping.inside_port = p->source_port;
+    mapping.rule = rule->number;
+    mapping.counter = counter;
+    mapping.created = now;
+    mapping.touched = now - TOUCH_TICKS; /* the first reply looks its path up */
+    outcome = claim_somewhere(scratch, pool, p, &reply, &mapping, now);
+    if (outcome != CLAIMED)
+        return refuse(opening, outcome == CLAIM_FULL ? DROP_TABLE_FULL : DROP_POOL_EXHAUSTED);
+    settle_claim(reply.destination, p->source, p->protocol);
+    flow.mapped = reply.destination;
+    flow.mapped_port = reply.destination_port;
+    flow.address_delta = delta_of_address(p->source, flow.mapped);
+    flow.port_delta = delta_of_port(p->source_port, flow.mapped_port);
+    flow.counter = counter;
+    flow.redirect = rule->redirect;
+    set_state(&flow, slot, p->protocol, STATE_UNREPLIED, now);
+    flow.touched = now - TOUCH_TICKS; /* so that this very packet looks the path up */
+    key_of(p, &key);
+    outcome = flows.insert(&key, &flow);
+    if (outcome) {
+        end_mapping(&reply, p->source);
+        if (outcome != -17) /* EEXIST: another CPU opened the same flow; its entry serves */
+            return refuse(opening, DROP_TABLE_FULL);
+    }
+    count = rule_counters.lookup(&counter);
+    if (count && !outcome)
+        count->flows++;
+    opening->verdict = VERDICT_TRANSLATE;
+}
+
+/* Notes the rule and the pool address for claim_flow, which runs next on this CPU. */
+inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct packet *p, struct opening *opening)
+{
+    u32 zero = 0;
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct pool *pool = pool_of(slot, rule);
+
+    if (!scratch || !pool)
+        return refuse(opening, DROP_INTERNAL);
+    scratch->index = choose_address(slot, rule, pool, p, scratch);
+    scratch->slot = slot;
+    opening->verdict = VERDICT_TRANSLATE;
+}
+
+/* Says what becomes of a packet that no flow covers; VERDICT_TRANSLATE: claim_flow comes next. `path`
+ * is the route before any redirect. */
+inline_always void match_packet(u32 slot, struct packet *p, const struct path *path, struct opening *opening)
+{
+    struct settings *limits = settings.lookup(&slot);
+    struct rule *rule = find_rule(slot, p, path);
+
+    opening->verdict = VERDICT_PASS;
+    if (!limits)
+        return refuse(opening, DROP_INTERNAL);
+    if (!rule) {
+        if (!limits->default_pass)
+            refuse(opening, DROP_NO_RULE);
+        return;
+    }
+    if (rule->action == ACTION_EXEMPT)
+        return;
+    if (rule->action == ACTION_DROP) {
+        count_rule(rule->counter, p->length);
+        return refuse(opening, DROP_RULE);
+    }
+    if (p->kind == KIND_ICMP_ERROR)
+        return refuse(opening, DROP_ICMP_NO_FLOW);
+    if (p->kind == KIND_FRAGMENT)
+        return refuse(opening, DROP_FRAGMENT);
+    if (p->kind == KIND_OTHER)
+        return refuse(opening, DROP_PROTOCOL);
+    if (!may_open(p))
+        return refuse(opening, DROP_NO_STATE);
+    hand_to_claim(slot, rule, p, opening);
+}
+
+/* The second half, in a program of its own for the verifier's sake: the rule that match_packet found on
+ * this CPU a moment ago gives the packet its flow. */
+inline_always void claim_flow(struct packet *p, struct opening *opening, u32 now)
+{
+    u32 zero = 0, at;
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct rule *rule;
+
+    if (!scratch)
+        return refuse(opening, DROP_INTERNAL);
+    at = scratch->rule;
+    rule = rules.lookup(&at);
+    if (!rule)
+        return refuse(opening, DROP_INTERNAL);
+    start_flow(scratch, rule, p, opening, now);
+}

@@ -1,0 +1,127 @@
+/* From bytes to what the datapath needs to know of a packet. Ethernet without VLAN tags: a tagged
+ * frame belongs to its VLAN device, where the hooks see it untagged. */
+#define L3 ETH_HLEN
+
+enum kind {
+    KIND_FLOW,       /* TCP, UDP, ICMP echo or its reply */
+    KIND_ICMP_ERROR, /* unreachable, time exceeded, parameter problem */
+    KIND_FRAGMENT,   /* any part of a fragmented packet, the first included */
+    KIND_OTHER,      /* a protocol or ICMP type that has nothing like a port */
+};
+
+struct packet {
+    u32 source;
+    u32 destination;
+    u16 source_port;
+    u16 destination_port;
+    u16 length;  /* of the IP packet, host order */
+    u16 l4;      /* offset from the start of the frame */
+    u8 protocol;
+    u8 ttl;
+    u8 tcp_flags; /* byte 13 of the TCP header */
+    u8 kind;
+};
+
+#define TCP_FIN 1
+#define TCP_SYN 2
+#define TCP_RST 4
+#define TCP_ACK 16
+
+enum parsed { PARSED, PARSED_NOT_IP, PARSED_MALFORMED };
+
+inline_always u32 parse_ports(void *l4, void *end, struct packet *p)
+{
+    u16 *ports = l4;
+
+    if (p->protocol == IPPROTO_TCP) {
+        if (l4 + sizeof(struct tcphdr) > end)
+            return PARSED_MALFORMED;
+        p->tcp_flags = *(u8 *)(l4 + 13);
+    } else if (l4 + 8 > end) {
+        return PARSED_MALFORMED;
+    }
+    p->source_port = ports[0];
+    p->destination_port = ports[1];
+    return PARSED;
+}
+
+/* RFC 792: type, code, checksum, then identifier and sequence of an echo. */
+inline_always u32 parse_icmp(void *l4, void *end, struct packet *p)
+{
+    u8 type;
+    u16 identifier;
+
+    if (l4 + 8 > end)
+        return PARSED_MALFORMED;
+    type = *(u8 *)l4;
+    identifier = *(u16 *)(l4 + 4);
+    if (type == 8) {
+        p->source_port = identifier;
+    } else if (type == 0) {
+        p->destination_port = identifier;
+    } else if (type == 3 || type == 11 || type == 12) {
+        p->kind = KIND_ICMP_ERROR;
+    } else {
+        p->kind = KIND_OTHER;
+    }
+    return PARSED;
+}
+
+inline_always u32 parse(void *data, void *end, struct packet *p)
+{
+    struct ethhdr *ethernet = data;
+    struct iphdr *ip = data + L3;
+    void *l4;
+    u32 header;
+
+    if ((void *)(ip + 1) > end)
+        return data + L3 > end || ethernet->h_proto != bpf_htons(ETH_P_IP) ? PARSED_NOT_IP : PARSED_MALFORMED;
+    if (ethernet->h_proto != bpf_htons(ETH_P_IP))
+        return PARSED_NOT_IP;
+    header = ip->ihl * 4; /* 0 to 60: four bits */
+    if (ip->version != 4 || header < sizeof(*ip))
+        return PARSED_MALFORMED;
+    p->source = ip->saddr;
+    p->destination = ip->daddr;
+    p->source_port = 0;
+    p->destination_port = 0;
+    p->length = bpf_ntohs(ip->tot_len);
+    p->l4 = L3 + header;
+    p->protocol = ip->protocol;
+    p->ttl = ip->ttl;
+    p->tcp_flags = 0;
+    p->kind = KIND_FLOW;
+    if (p->length < header)
+        return PARSED_MALFORMED;
+    if (ip->frag_off & bpf_htons(0x3fff)) { /* more fragments, or an offset */
+        p->kind = KIND_FRAGMENT;
+        return PARSED;
+    }
+    l4 = data + L3 + header;
+    if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
+        return parse_ports(l4, end, p);
+    if (p->protocol == IPPROTO_ICMP)
+        return parse_icmp(l4, end, p);
+    p->kind = KIND_OTHER;
+    return PARSED;
+}
+
+inline_always void key_of(const struct packet *p, struct flow_key *key)
+{
+    key->source = p->source;
+    key->destination = p->destination;
+    key->source_port = p->source_port;
+    key->destination_port = p->destination_port;
+    key->protocol = p->protocol;
+    key->pad[0] = key->pad[1] = key->pad[2] = 0;
+}
+
+inline_always void key_of_reply(const struct packet *p, u32 mapped, u16 mapped_port, struct flow_key *key)
+{
+    key->source = p->destination;
+    key->destination = mapped;
+    key->source_port = p->destination_port;
+    key->destination_port = mapped_port;
+    key->protocol = p->protocol;
+    key->pad[0] = key->pad[1] = key->pad[2] = 0;
+}

@@ -1,0 +1,35 @@
+/* Where a packet goes next: the kernel's own routing table and neighbours, asked once per flow and
+ * second, and again whenever control.epoch has changed. */
+struct path {
+    u32 out_ifindex; /* 0: not forwarded (local, blackhole, no route) */
+    u32 next_hop;    /* the gateway, or the destination itself when it is on-link */
+    u32 complete;    /* link-layer addresses and MTU below are known */
+    u16 mtu;
+    u8 ethernet[12]; /* destination, source */
+};
+
+inline_always void find_path(void *ctx, u32 ifindex, u32 source, u32 destination, struct path *path)
+{
+    struct bpf_fib_lookup fib = {};
+    long outcome;
+
+    fib.family = 2; /* AF_INET */
+    fib.ifindex = ifindex;
+    fib.tot_len = sizeof(struct iphdr); /* host order; makes the kernel report the path's MTU */
+    fib.ipv4_src = source;
+    fib.ipv4_dst = destination;
+    outcome = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+    path->out_ifindex = 0;
+    path->complete = 0;
+    /* On "no neighbour" the kernel has already filled in interface and gateway. */
+    if (outcome != BPF_FIB_LKUP_RET_SUCCESS && outcome != BPF_FIB_LKUP_RET_NO_NEIGH)
+        return;
+    path->out_ifindex = fib.ifindex;
+    path->next_hop = fib.ipv4_dst;
+    if (outcome != BPF_FIB_LKUP_RET_SUCCESS)
+        return;
+    path->complete = 1;
+    path->mtu = fib.mtu_result;
+    __builtin_memcpy(path->ethernet, fib.dmac, 6);
+    __builtin_memcpy(path->ethernet + 6, fib.smac, 6);
+}

@@ -1,0 +1,53 @@
+/* Port claim: insert the mapping with BPF_NOEXIST, and only then publish the flow. The source port is
+ * kept where it is free and in the pool's range; else an unpredictable one is tried. Work is bounded:
+ * so many ports on so many addresses. */
+#define PORT_TRIES 16
+#define ADDRESS_TRIES 4
+#define CLAIM_GRACE_TICKS 120 /* a claim this young may be another CPU's, not yet published */
+
+enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL };
+
+/* Frees the mapping if nothing lives behind it; returns 1 when it is worth trying again. */
+inline_always int reclaim(struct flow_key *reply, u32 now)
+{
+    struct mapping *mapping = mappings.lookup(reply);
+    struct flow_key key;
+    struct flow *flow;
+    u32 inside;
+
+    if (!mapping)
+        return 1;
+    inside = mapping->inside;
+    flow_key_of_mapping(reply, mapping, &key);
+    flow = flows.lookup(&key);
+    if (flow && flow->mapped == reply->destination && flow->mapped_port == reply->destination_port) {
+        if (!is_past(now, flow->expires))
+            return 0;
+        flows.delete(&key);
+    } else if (!is_past(now, mapping->created + CLAIM_GRACE_TICKS)) {
+        return 0;
+    }
+    end_mapping(reply, inside);
+    return 1;
+}
+
+inline_always u32 claim(struct flow_key *reply, struct mapping *mapping, u32 now)
+{
+    int outcome = mappings.insert(reply, mapping);
+
+    if (outcome == -17 && reclaim(reply, now)) /* EEXIST */
+        outcome = mappings.insert(reply, mapping);
+    if (!outcome)
+        return CLAIMED;
+    return outcome == -17 ? CLAIM_BUSY : CLAIM_FULL;
+}
+
+inline_always u16 random_port(const struct pool *pool)
+{
+    return bpf_htons(pool->port_first + scale(bpf_get_prandom_u32(), pool->port_count));
+}
+
+inline_always int in_range(const struct pool *pool, u16 port)
+{
+    return (u32)bpf_ntohs(port) - pool->port_first < pool->port_count;
+}

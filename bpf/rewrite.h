@@ -1,0 +1,119 @@
+/* New addresses, ports and checksums. XDP writes the frame itself; TC goes through the helpers, which
+ * know of partial checksums, GSO and cloned buffers. */
+struct change {
+    u32 address;
+    u16 port;
+    u16 address_delta;
+    u16 port_delta;
+    u8 is_source; /* 1: source address and port; 0: destination */
+};
+
+inline_always u16 adjusted(u16 checksum, u32 delta)
+{
+    u32 sum = (u16)~checksum + delta;
+
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return ~sum;
+}
+
+/* TTL down by one: the 16-bit word of TTL and protocol loses 0x0100. */
+#define TTL_DELTA bpf_htons(0xfeff)
+
+/* L4 header of an option-free packet, TTL included. Returns 0 when the frame is too short for it. */
+inline_always int rewrite_l4_frame(void *data, void *end, const struct change *change, u8 protocol)
+{
+    void *l4 = data + L3 + sizeof(struct iphdr);
+    u32 delta = change->address_delta + (u32)change->port_delta;
+    u16 *ports = l4, *checksum;
+
+    if (protocol == IPPROTO_TCP) {
+        if (l4 + sizeof(struct tcphdr) > end)
+            return 0;
+        checksum = l4 + 16;
+        *checksum = adjusted(*checksum, delta);
+    } else if (protocol == IPPROTO_UDP) {
+        if (l4 + 8 > end)
+            return 0;
+        checksum = l4 + 6;
+        if (*checksum) { /* zero means "not computed" and stays (RFC 768) */
+            u16 sum = adjusted(*checksum, delta);
+
+            *checksum = sum ? sum : 0xffff;
+        }
+    } else { /* echo: the identifier, and no pseudo-header */
+        if (l4 + 8 > end)
+            return 0;
+        checksum = l4 + 2;
+        *checksum = adjusted(*checksum, change->port_delta);
+        ports[2] = change->port;
+        return 1;
+    }
+    ports[change->is_source ? 0 : 1] = change->port;
+    return 1;
+}
+
+inline_always int rewrite_frame(void *data, void *end, const struct change *change, u8 protocol, const u8 *ethernet)
+{
+    struct iphdr *ip = data + L3;
+
+    if (!rewrite_l4_frame(data, end, change, protocol) || (void *)(ip + 1) > end)
+        return 0;
+    ip->check = adjusted(ip->check, change->address_delta + (u32)TTL_DELTA);
+    ip->ttl--;
+    if (change->is_source)
+        ip->saddr = change->address;
+    else
+        ip->daddr = change->address;
+    __builtin_memcpy(data, ethernet, 12);
+    return 1;
+}
+
+#define IP_CHECK_AT (L3 + 10)
+#define IP_SOURCE_AT (L3 + 12)
+#define IP_DESTINATION_AT (L3 + 16)
+
+inline_always int rewrite_skb_address(struct __sk_buff *skb, const struct change *change, u32 old)
+{
+    u32 offset = change->is_source ? IP_SOURCE_AT : IP_DESTINATION_AT;
+    u32 address = change->address;
+
+    return bpf_l3_csum_replace(skb, IP_CHECK_AT, old, address, 4) ||
+           bpf_skb_store_bytes(skb, offset, &address, 4, 0);
+}
+
+/* Returns 0 on success, as the helpers do. */
+inline_always int rewrite_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change)
+{
+    u32 old = change->is_source ? p->source : p->destination;
+    u16 old_port = change->is_source ? p->source_port : p->destination_port;
+    u32 address = change->address;
+    u16 port = change->port;
+    u32 checksum, at;
+    u64 flags = 0;
+
+    if (p->protocol == IPPROTO_ICMP) {
+        if (bpf_l4_csum_replace(skb, p->l4 + 2, old_port, port, 2) ||
+            bpf_skb_store_bytes(skb, p->l4 + 4, &port, 2, 0))
+            return -1;
+        return rewrite_skb_address(skb, change, old);
+    }
+    checksum = p->l4 + (p->protocol == IPPROTO_TCP ? 16 : 6);
+    at = p->l4 + (change->is_source ? 0 : 2);
+    if (p->protocol == IPPROTO_UDP)
+        flags = BPF_F_MARK_MANGLED_0; /* a zero checksum stays zero */
+    if (bpf_l4_csum_replace(skb, checksum, old, address, flags | BPF_F_PSEUDO_HDR | 4) ||
+        bpf_l4_csum_replace(skb, checksum, old_port, port, flags | 2) ||
+        bpf_skb_store_bytes(skb, at, &port, 2, 0))
+        return -1;
+    return rewrite_skb_address(skb, change, old);
+}
+
+inline_always int lower_skb_ttl(struct __sk_buff *skb, const struct packet *p)
+{
+    u8 ttl = p->ttl - 1;
+    u16 old = p->ttl | (u16)p->protocol << 8; /* the word as it lies in the packet */
+    u16 new = ttl | (u16)p->protocol << 8;
+
+    return bpf_l3_csum_replace(skb, IP_CHECK_AT, old, new, 2) || bpf_skb_store_bytes(skb, L3 + 8, &ttl, 1, 0);
+}

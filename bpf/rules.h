@@ -1,0 +1,54 @@
+/* Rule match by tuple-space search. Tuples lie in the order of precedence: longest source prefix,
+ * then longest destination prefix, then more fields given; ties by the lowest rule number. */
+inline_always void rule_key_of(u32 slot, u32 index, const struct tuple *tuple, const struct packet *p,
+                               const struct path *path, struct rule_key *key)
+{
+    key->slot = slot;
+    key->tuple = index;
+    key->source = p->source & tuple->source_mask;
+    key->destination = p->destination & tuple->destination_mask;
+    key->out_ifindex = tuple->fields & FIELD_OUT_INTERFACE ? path->out_ifindex : 0;
+    key->next_hop = tuple->fields & FIELD_NEXT_HOP ? path->next_hop : 0;
+    key->protocol = tuple->fields & FIELD_PROTOCOL ? p->protocol : 0;
+}
+
+inline_always struct rule *find_rule(u32 slot, const struct packet *p, const struct path *path)
+{
+    u32 zero = 0, best, i;
+    struct settings *limits = settings.lookup(&slot);
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct rule_key key;
+
+    if (!limits || !scratch)
+        return 0;
+    scratch->found = 0;
+    for (i = 0; i < MAX_TUPLES; i++) {
+        u32 at = slot * MAX_TUPLES + i;
+        struct tuple *tuple;
+        struct rule *rule;
+        u32 *index;
+
+        if (i >= limits->tuple_count)
+            break;
+        tuple = tuples.lookup(&at);
+        if (!tuple || (scratch->found && tuple->rank != scratch->rank))
+            break;
+        rule_key_of(slot, i, tuple, p, path, &key);
+        index = rule_index.lookup(&key);
+        if (!index)
+            continue;
+        at = *index;
+        rule = rules.lookup(&at);
+        if (!rule || (scratch->found && rule->number > scratch->least))
+            continue;
+        scratch->best = at;
+        scratch->least = rule->number;
+        scratch->rank = tuple->rank;
+        scratch->found = 1;
+    }
+    if (!scratch->found)
+        return 0;
+    best = scratch->best;
+    scratch->rule = best;
+    return rules.lookup(&best);
+}

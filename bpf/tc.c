@@ -1,0 +1,243 @@
+/* The TC half: everything where there is no native XDP, and what XDP hands up. Outbound packets are
+ * translated at the egress of the outside interface, which is the leak guard too: what came in by an
+ * inside interface leaves translated, exempted by a rule, or not at all. */
+BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 2, PIN_DIR "/tc_programs");
+#define TC_PROGRAM_MATCH 0
+#define TC_PROGRAM_CLAIM 1
+
+/* BCC 0.26 declares this helper without its third argument. */
+static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =
+    (void *)BPF_FUNC_redirect_neigh;
+
+/* Set on a packet that is translated already and passes the egress hook again after a redirect. */
+#define TRANSLATED 0x5a7e
+
+inline_always int drop_skb(u32 reason, const struct packet *p)
+{
+    count_drop(reason, p->length);
+    return TC_ACT_SHOT;
+}
+
+inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
+{
+    u32 outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
+
+    if (outcome != PARSED_NOT_IP && outcome != PARSED_MALFORMED)
+        return outcome;
+    if (skb->protocol != bpf_htons(ETH_P_IP))
+        return PARSED_NOT_IP;
+    /* The headers may lie outside the linear part: 14 + 60 + 20 at the most. */
+    bpf_skb_pull_data(skb, skb->len < 94 ? skb->len : 94);
+    return parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
+}
+
+inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
+{
+    return skb->gso_size ? skb->gso_size + 40 : p->length;
+}
+
+/* Straight out by the cached path, around the stack. */
+inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change,
+                           const u8 *ethernet, u32 out_ifindex)
+{
+    u8 frame[12];
+
+    __builtin_memcpy(frame, ethernet, 12);
+    if (rewrite_skb(skb, p, change) || lower_skb_ttl(skb, p) || bpf_skb_store_bytes(skb, 0, frame, 12, 0))
+        return drop_skb(DROP_INTERNAL, p);
+    skb->tc_index = TRANSLATED;
+    return bpf_redirect(out_ifindex, 0);
+}
+
+int tc_inside(struct __sk_buff *skb)
+{
+    u32 zero = 0, now;
+    struct control *state = control.lookup(&zero);
+    struct change change;
+    struct packet p;
+    struct flow_key key;
+    struct flow *flow;
+
+    skb->tc_index = 0;
+    if (!state || parse_skb(skb, &p) != PARSED || p.kind != KIND_FLOW)
+        return TC_ACT_OK;
+    key_of(&p, &key);
+    flow = flows.lookup(&key);
+    if (!flow)
+        return TC_ACT_OK; /* opened at the egress of the outside interface */
+    now = now_ticks();
+    if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
+        !refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, 0, now))
+        return TC_ACT_OK;
+    if (!flow->out_ifindex || p.ttl <= 1 || packet_length(skb, &p) > flow->mtu)
+        return TC_ACT_OK;
+    change_of_flow(flow, &change);
+    count_flow(&flow->packets, &flow->bytes, flow->counter, p.length);
+    return send_skb(skb, &p, &change, flow->ethernet, flow->out_ifindex);
+}
+
+inline_always int refuse_inbound(u32 slot, const struct packet *p)
+{
+    struct pool_address *address = find_pool_address(slot, p->destination);
+
+    if (!address || address->flags & POOL_ADDRESS_TO_STACK)
+        return TC_ACT_OK;
+    return drop_skb(p->kind == KIND_FLOW         ? DROP_NO_FLOW
+                    : p->kind == KIND_ICMP_ERROR ? DROP_ICMP_NO_FLOW
+                    : p->kind == KIND_FRAGMENT   ? DROP_FRAGMENT
+                                                 : DROP_PROTOCOL,
+                    p);
+}
+
+int tc_outside_in(struct __sk_buff *skb)
+{
+    u32 zero = 0, slot, now = now_ticks();
+    struct control *state = control.lookup(&zero);
+    struct mapping *mapping;
+    struct change change;
+    struct flow_key reply;
+    struct packet p;
+    int outcome;
+
+    if (!state)
+        return TC_ACT_OK;
+    slot = state->generation & 1;
+    if (skb->protocol == bpf_htons(ETH_P_ARP))
+        return answer_arp(skb, slot);
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_OK;
+    if (p.kind == KIND_ICMP_ERROR) {
+        outcome = translate_error_inbound(skb, &p, now);
+        if (outcome < 0)
+            return drop_skb(DROP_INTERNAL, &p);
+        return outcome ? TC_ACT_OK : refuse_inbound(slot, &p);
+    }
+    if (p.kind != KIND_FLOW)
+        return refuse_inbound(slot, &p);
+    key_of(&p, &reply);
+    mapping = mappings.lookup(&reply);
+    if (!mapping || (!is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) &&
+                     !refresh_inbound(skb, skb->ifindex, &reply, mapping, &p, state, 0, now)))
+        return refuse_inbound(slot, &p);
+    if (p.ttl <= 1)
+        return TC_ACT_OK; /* untouched: the error the stack sends must not show the inside address */
+    change_of_mapping(mapping, &change);
+    count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
+    if (mapping->out_ifindex && packet_length(skb, &p) <= mapping->mtu)
+        return send_skb(skb, &p, &change, mapping->ethernet, mapping->out_ifindex);
+    return rewrite_skb(skb, &p, &change) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
+}
+
+/* Translates at the egress; a redirected flow goes on to its own next hop from here. */
+inline_always int leave(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+{
+    struct bpf_redir_neigh next_hop = {.nh_family = 2};
+    u32 redirect = flow->redirect;
+    struct change change;
+    struct path path;
+
+    change_of_flow(flow, &change);
+    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+    if (redirect)
+        find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
+    if (rewrite_skb(skb, p, &change))
+        return drop_skb(DROP_INTERNAL, p);
+    if (!redirect)
+        return TC_ACT_OK;
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    next_hop.ipv4_nh = redirect;
+    skb->tc_index = TRANSLATED;
+    return redirect_by_neighbour(path.out_ifindex, &next_hop, sizeof(next_hop), 0);
+}
+
+inline_always int leave_local(struct __sk_buff *skb, u32 now)
+{
+    struct packet p;
+
+    /* The box's own packets are the stack's. Its ICMP errors may quote an inside address. */
+    if (parse_skb(skb, &p) == PARSED && p.kind == KIND_ICMP_ERROR && translate_error_outbound(skb, &p, 1, now) < 0)
+        return drop_skb(DROP_LEAK_GUARD, &p);
+    return TC_ACT_OK;
+}
+
+int tc_outside_out(struct __sk_buff *skb)
+{
+    u32 zero = 0, now = now_ticks();
+    struct control *state = control.lookup(&zero);
+    struct packet p = {};
+    struct flow_key key;
+    struct flow *flow;
+    u32 outcome;
+
+    if (skb->tc_index == TRANSLATED) {
+        skb->tc_index = 0;
+        return TC_ACT_OK;
+    }
+    if (!state || skb->protocol != bpf_htons(ETH_P_IP))
+        return TC_ACT_OK;
+    if (!skb->ingress_ifindex)
+        return leave_local(skb, now);
+    if (!may_redirect(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE, 0))
+        return TC_ACT_OK;
+    outcome = parse_skb(skb, &p);
+    if (outcome != PARSED)
+        return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);
+    if (p.kind == KIND_FLOW) {
+        key_of(&p, &key);
+        flow = flows.lookup(&key);
+        if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
+                     refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, 0, now)))
+            return leave(skb, &p, flow);
+    }
+    tc_programs.call(skb, TC_PROGRAM_MATCH);
+    return drop_skb(DROP_LEAK_GUARD, &p);
+}
+
+int tc_match(struct __sk_buff *skb)
+{
+    u32 zero = 0, slot, now = now_ticks();
+    struct control *state = control.lookup(&zero);
+    struct opening opening = {};
+    struct packet p;
+    struct path path;
+    int outcome;
+
+    if (!state || parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    slot = state->generation & 1;
+    if (p.kind == KIND_ICMP_ERROR) {
+        outcome = translate_error_outbound(skb, &p, 0, now);
+        if (outcome)
+            return outcome > 0 ? TC_ACT_OK : drop_skb(DROP_INTERNAL, &p);
+    }
+    find_path(skb, skb->ingress_ifindex, p.source, p.destination, &path);
+    if (path.out_ifindex != skb->ifindex) { /* the stack knows a route that the lookup doesn't */
+        path.out_ifindex = skb->ifindex;
+        path.next_hop = 0;
+    }
+    match_packet(slot, &p, &path, &opening);
+    if (opening.verdict == VERDICT_DROP)
+        return drop_skb(opening.reason, &p);
+    if (opening.verdict == VERDICT_PASS)
+        return TC_ACT_OK;
+    tc_programs.call(skb, TC_PROGRAM_CLAIM);
+    return drop_skb(DROP_INTERNAL, &p);
+}
+
+int tc_claim(struct __sk_buff *skb)
+{
+    struct opening opening = {};
+    struct packet p;
+    struct flow_key key;
+    struct flow *flow;
+
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    claim_flow(&p, &opening, now_ticks());
+    if (opening.verdict == VERDICT_DROP)
+        return drop_skb(opening.reason, &p);
+    key_of(&p, &key);
+    flow = flows.lookup(&key);
+    return flow ? leave(skb, &p, flow) : drop_skb(DROP_INTERNAL, &p);
+}

@@ -1,0 +1,213 @@
+/* Constants and the layout of every record that user space shares with the datapath.
+ * Each struct has its twin in snatsh/datapath/layout.py; the loader appends a static assertion per
+ * field, so the two can't drift apart. Addresses and ports are in network order unless said. */
+#include <uapi/linux/bpf.h>
+#include <uapi/linux/if_ether.h>
+#include <uapi/linux/in.h>
+#include <uapi/linux/ip.h>
+#include <uapi/linux/pkt_cls.h>
+#include <uapi/linux/tcp.h>
+
+#define inline_always static __attribute__((always_inline)) inline
+
+/* A tick is 2^24 ns (16.8 ms): 32 bits of them last 2.3 years, far above any timeout. */
+#define TICK_SHIFT 24
+/* A flow is written to at most once in this many ticks (1 s) while nothing about it changes. */
+#define TOUCH_TICKS 60
+#define TICKS_PER_SECOND 60
+
+#define MAX_TUPLES 256    /* combinations of prefix lengths and fields in one rule set */
+#define MAX_RULES 16384   /* per rule set; also rule counters */
+#define MAX_POOLS 2048    /* per rule set */
+#define MAX_RANGES 65536  /* runs of addresses over all pools, per rule set */
+#define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
+#define MAX_SUBSCRIBERS 131072
+#define MAX_INTERFACES 512
+
+enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
+enum action { ACTION_TRANSLATE, ACTION_EXEMPT, ACTION_DROP };
+enum algorithm {
+    ALGORITHM_SOURCE_HASH,
+    ALGORITHM_SOURCE_DESTINATION_HASH,
+    ALGORITHM_TUPLE_HASH,
+    ALGORITHM_RANDOM,
+    ALGORITHM_ROUND_ROBIN,
+    ALGORITHM_LEAST_USED,
+};
+enum state { STATE_UNREPLIED, STATE_ESTABLISHED, STATE_TRANSITORY, STATE_TIME_WAIT };
+enum timeout {
+    TIMEOUT_TCP_SYN, /* the four TCP ones in the order of enum state */
+    TIMEOUT_TCP_ESTABLISHED,
+    TIMEOUT_TCP_TRANSITORY,
+    TIMEOUT_TCP_TIME_WAIT,
+    TIMEOUT_UDP_UNREPLIED,
+    TIMEOUT_UDP_REPLIED,
+    TIMEOUT_ICMP,
+    TIMEOUT_COUNT = 8,
+};
+
+/* What a rule gives beside its two prefixes: the bits of tuple.fields. */
+#define FIELD_PROTOCOL 1
+#define FIELD_OUT_INTERFACE 2
+#define FIELD_NEXT_HOP 4
+
+#define POOL_ADDRESS_TO_STACK 1 /* traffic that is no flow is the stack's */
+
+#define INTERFACE_XDP 1 /* frames may be redirected into it from XDP */
+
+/* The one word a commit flips: the low bit of `generation` says which half of the config maps rules.
+ * `epoch` changes with every commit and every route or neighbour change: a flow that carries
+ * another one looks its path up again. */
+struct control {
+    u32 generation;
+    u32 epoch;
+};
+
+struct settings {
+    u32 tuple_count;
+    u32 default_pass; /* 1: what no rule matches goes through untranslated */
+    u32 subscriber_sessions; /* 0: unlimited */
+    u32 reserved;
+    u32 timeouts[TIMEOUT_COUNT]; /* ticks */
+};
+
+struct interface_key {
+    u32 slot;
+    u32 ifindex;
+};
+
+struct interface {
+    u8 role;
+    u8 flags;
+    u8 mac[6];
+};
+
+struct tuple {
+    u32 source_mask;
+    u32 destination_mask;
+    u32 fields;
+    u32 rank; /* tuples of one rank are equally specific: the lowest rule number among them wins */
+};
+
+struct rule_key {
+    u32 slot;
+    u32 tuple;
+    u32 source;
+    u32 destination;
+    u32 out_ifindex;
+    u32 next_hop;
+    u32 protocol;
+};
+
+struct rule {
+    u32 number;
+    u32 counter; /* index into rule_counters, kept while the number exists */
+    u32 action;
+    u32 algorithm;
+    u32 pool;
+    u32 redirect; /* 0: by the route */
+};
+
+struct pool {
+    u32 first_range; /* index into ranges, this half's base not counted */
+    u32 range_count;
+    u32 size; /* addresses */
+    u32 port_first; /* host order */
+    u32 port_count;
+};
+
+struct range {
+    u32 first; /* host order */
+    u32 start; /* addresses of the pool before this run */
+};
+
+/* Longest prefix match over {slot, address}; both big-endian as the trie wants. */
+struct pool_address_key {
+    u32 prefix_length;
+    u32 slot;
+    u32 address;
+};
+
+struct pool_address {
+    u32 flags;
+    u32 announce_ifindex; /* ARP for the address is answered on this interface; 0: nowhere */
+};
+
+/* Outbound: the inside tuple. Inbound: the tuple of a reply as it arrives.
+ * ICMP echo: the identifier stands in the port of the side that asked, 0 in the other. */
+struct flow_key {
+    u32 source;
+    u32 destination;
+    u16 source_port;
+    u16 destination_port;
+    u8 protocol;
+    u8 pad[3];
+};
+
+/* Value of `flows`. With its key and the kernel's element header two cache lines. */
+struct flow {
+    u32 touched; /* tick of the last write of state */
+    u32 epoch;   /* the path below was looked up in it */
+    u32 expires; /* tick */
+    u8 state;
+    u8 seen;     /* SEEN_* */
+    u16 counter;
+    u32 mapped;
+    u16 mapped_port;
+    u16 address_delta; /* checksum difference of the address; of the port: next */
+    u16 port_delta;
+    u16 mtu;
+    u32 out_ifindex; /* 0: path unknown, the stack sends it */
+    u8 ethernet[12]; /* destination, source */
+    u32 redirect;
+    u64 packets;
+    u64 bytes;
+};
+
+/* Value of `mappings`: whoever inserted it owns the mapped address and port towards that destination. */
+struct mapping {
+    u32 touched;
+    u32 epoch;
+    u32 inside;
+    u16 inside_port;
+    u16 address_delta;
+    u16 port_delta;
+    u16 mtu;
+    u32 out_ifindex;
+    u8 ethernet[12];
+    u32 rule; /* number */
+    u32 created; /* tick */
+    u32 counter;
+    u64 packets;
+    u64 bytes;
+};
+
+#define SEEN_REPLY 1
+#define SEEN_FIN_OUT 2
+#define SEEN_FIN_IN 4
+#define SEEN_RST 8
+
+struct address_usage {
+    u32 tcp; /* active flows */
+    u32 udp;
+    u32 icmp;
+    u32 reserved;
+    u64 created;
+    u64 exhausted; /* new flows that found no free port here */
+};
+
+struct subscriber {
+    u32 sessions;
+    u32 refused;
+};
+
+struct count {
+    u64 packets;
+    u64 bytes;
+};
+
+struct rule_count {
+    u64 packets;
+    u64 bytes;
+    u64 flows;
+};

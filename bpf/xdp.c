@@ -1,0 +1,161 @@
+/* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
+ * translates it there. Frames that leave from here are translated, always. */
+BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 2, PIN_DIR "/xdp_programs");
+#define XDP_PROGRAM_MATCH 0
+#define XDP_PROGRAM_CLAIM 1
+
+inline_always int hand_up(u32 reason, const struct packet *p)
+{
+    count_up(reason, p->length);
+    return XDP_PASS;
+}
+
+inline_always int drop_frame(u32 reason, const struct packet *p)
+{
+    count_drop(reason, p->length);
+    return XDP_DROP;
+}
+
+/* 1: XDP may translate it. 0: the stack and the TC half have to; the reason is counted. */
+inline_always int is_plain(const struct packet *p, int *verdict)
+{
+    if (p->kind == KIND_FLOW && p->l4 == L3 + sizeof(struct iphdr))
+        return 1;
+    *verdict = hand_up(p->kind == KIND_FRAGMENT     ? UP_FRAGMENT
+                       : p->kind == KIND_ICMP_ERROR ? UP_ICMP_ERROR
+                       : p->kind == KIND_OTHER      ? UP_PROTOCOL
+                                                    : UP_OPTIONS,
+                       p);
+    return 0;
+}
+
+inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const struct change *change,
+                             const u8 *ethernet, u32 out_ifindex, u16 mtu)
+{
+    if (!out_ifindex)
+        return hand_up(UP_NO_NEIGHBOUR, p);
+    if (p->ttl <= 1)
+        return hand_up(UP_TTL, p);
+    if (p->length > mtu)
+        return hand_up(UP_MTU, p);
+    if (!rewrite_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, change, p->protocol, ethernet))
+        return drop_frame(DROP_MALFORMED, p);
+    return bpf_redirect(out_ifindex, 0);
+}
+
+inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct flow *flow)
+{
+    struct change change;
+    int verdict;
+
+    change_of_flow(flow, &change);
+    verdict = send_frame(ctx, p, &change, flow->ethernet, flow->out_ifindex, flow->mtu);
+    if (verdict == XDP_REDIRECT)
+        count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+    return verdict;
+}
+
+int xdp_inside(struct xdp_md *ctx)
+{
+    u32 zero = 0, now;
+    struct control *state = control.lookup(&zero);
+    struct packet p;
+    struct flow_key key;
+    struct flow *flow;
+    int verdict;
+
+    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+        return XDP_PASS;
+    if (!is_plain(&p, &verdict))
+        return verdict;
+    key_of(&p, &key);
+    flow = flows.lookup(&key);
+    if (!flow)
+        goto open;
+    now = now_ticks();
+    if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
+        !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, INTERFACE_XDP, now))
+        goto open;
+    return send_out(ctx, &p, flow);
+open:
+    xdp_programs.call(ctx, XDP_PROGRAM_MATCH);
+    return XDP_PASS; /* the TC half opens the flow */
+}
+
+int xdp_match(struct xdp_md *ctx)
+{
+    u32 zero = 0, slot;
+    struct control *state = control.lookup(&zero);
+    struct opening opening = {};
+    struct packet p;
+    struct path path;
+
+    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+        return XDP_PASS;
+    if (p.ttl <= 1)
+        return hand_up(UP_TTL, &p);
+    slot = state->generation & 1;
+    find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
+    if (!path.out_ifindex || !may_redirect(slot, path.out_ifindex, ROLE_OUTSIDE, 0))
+        return hand_up(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
+    match_packet(slot, &p, &path, &opening);
+    if (opening.verdict == VERDICT_DROP)
+        return drop_frame(opening.reason, &p);
+    if (opening.verdict == VERDICT_PASS)
+        return hand_up(UP_EXEMPT, &p);
+    xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
+    return drop_frame(DROP_INTERNAL, &p);
+}
+
+int xdp_claim(struct xdp_md *ctx)
+{
+    u32 zero = 0, now = now_ticks();
+    struct control *state = control.lookup(&zero);
+    struct opening opening = {};
+    struct packet p;
+    struct flow_key key;
+    struct flow *flow;
+
+    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+        return XDP_DROP;
+    claim_flow(&p, &opening, now);
+    if (opening.verdict == VERDICT_DROP)
+        return drop_frame(opening.reason, &p);
+    key_of(&p, &key);
+    flow = flows.lookup(&key);
+    if (!flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, INTERFACE_XDP, now))
+        return drop_frame(DROP_INTERNAL, &p);
+    return send_out(ctx, &p, flow);
+}
+
+int xdp_outside(struct xdp_md *ctx)
+{
+    u32 zero = 0, now;
+    struct control *state = control.lookup(&zero);
+    struct pool_address *address;
+    struct mapping *mapping;
+    struct change change;
+    struct flow_key reply;
+    struct packet p;
+    int verdict;
+
+    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+        return XDP_PASS;
+    if (!is_plain(&p, &verdict))
+        return verdict;
+    key_of(&p, &reply);
+    mapping = mappings.lookup(&reply);
+    now = now_ticks();
+    if (mapping && (is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) ||
+                    refresh_inbound(ctx, ctx->ingress_ifindex, &reply, mapping, &p, state, INTERFACE_XDP, now))) {
+        change_of_mapping(mapping, &change);
+        verdict = send_frame(ctx, &p, &change, mapping->ethernet, mapping->out_ifindex, mapping->mtu);
+        if (verdict == XDP_REDIRECT)
+            count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
+        return verdict;
+    }
+    address = find_pool_address(state->generation & 1, p.destination);
+    if (!address || address->flags & POOL_ADDRESS_TO_STACK)
+        return XDP_PASS;
+    return drop_frame(DROP_NO_FLOW, &p);
+}
