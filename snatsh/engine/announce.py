@@ -1,0 +1,119 @@
+"""Gratuitous ARP: tells the neighbours of a link that a pool's addresses live here now (RFC 5227)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snatsh.model.facts import Facts
+from snatsh.model.values import AddressRange
+
+log = logging.getLogger(__name__)
+
+MOST_PER_INTERFACE = 4096
+"""Addresses announced on one interface at once. More of them are answered for when asked."""
+
+BATCH = 32
+PAUSE_SECONDS = 0.01
+
+_ETH_P_ARP = 0x0806
+_BROADCAST = b"\xff" * 6
+_ARP = struct.Struct("!HHBBH6s4s6s4s")
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """An interface that can speak now. Another MAC or index makes it another station."""
+
+    index: int
+    name: str
+    mac: bytes
+
+
+Announced = dict[Station, tuple[AddressRange, ...]]
+
+
+def stations(announced: Iterable[tuple[AddressRange, int]], facts: Facts) -> Announced:
+    """What is answered for, by interface, as far as the interface is up and has a MAC."""
+    speaking = {
+        known.index: Station(known.index, name, known.mac)
+        for name, known in facts.interfaces.items()
+        if known.up and len(known.mac) == 6
+    }
+    found: dict[Station, list[AddressRange]] = {}
+    for run, index in announced:
+        if index in speaking:
+            found.setdefault(speaking[index], []).append(run)
+    return {station: tuple(runs) for station, runs in found.items()}
+
+
+class Announcer:
+    """Sends what is new, paced, in the background. What was withdrawn meanwhile is not sent."""
+
+    def __init__(self) -> None:
+        self._current: dict[Station, set[int]] = {}
+        self._pending: dict[Station, list[int]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def update(self, announced: Announced) -> None:
+        """Announce the addresses that were not announced on their station before."""
+        current = {station: _addresses(runs) for station, runs in announced.items()}
+        for station, addresses in current.items():
+            new = addresses - self._current.get(station, set())
+            waiting = addresses.intersection(self._pending.get(station, ()))
+            self._pending[station] = _bounded(station, new | waiting)
+        self._pending = {station: left for station, left in self._pending.items() if left and station in current}
+        self._current = current
+        if self._pending and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while self._pending:
+            for station in list(self._pending):
+                waiting = self._pending.pop(station)
+                batch, left = waiting[:BATCH], waiting[BATCH:]
+                if left:
+                    self._pending[station] = left
+                _broadcast(station, batch)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def frame(mac: bytes, address: int) -> bytes:
+    """An ARP announcement: a request whose sender and target are the address."""
+    own = address.to_bytes(4, "big")
+    header = _BROADCAST + mac + _ETH_P_ARP.to_bytes(2, "big")
+    return header + _ARP.pack(1, 0x0800, 6, 4, 1, mac, own, bytes(6), own)
+
+
+def _broadcast(station: Station, addresses: list[int]) -> None:
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind((station.name, 0))
+            for address in addresses:
+                sender.send(frame(station.mac, address))
+    except OSError as error:
+        log.warning("announcing %d addresses on %s: %s", len(addresses), station.name, error)
+
+
+def _addresses(runs: Iterable[AddressRange]) -> set[int]:
+    """The addresses to announce, as far as the bound goes."""
+    found: set[int] = set()
+    for run in runs:
+        room = MOST_PER_INTERFACE - len(found)
+        found.update(range(int(run.first), min(int(run.last), int(run.first) + room - 1) + 1))
+    return found
+
+
+def _bounded(station: Station, addresses: set[int]) -> list[int]:
+    if len(addresses) >= MOST_PER_INTERFACE:
+        log.warning("%s: only the first %d addresses are announced", station.name, MOST_PER_INTERFACE)
+    return sorted(addresses)

@@ -1,0 +1,64 @@
+"""What the box is like right now: its interfaces, their addresses, and whether it forwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
+
+from snatsh.engine.errors import EngineError
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.values import InterfaceAddress
+
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_UP_AND_RUNNING = 0x1 | 0x40
+_FAMILY = 2
+_ATTEMPTS = 5
+
+
+def gather() -> Facts:
+    """Facts of the network namespace the calling thread is in."""
+    for _ in range(_ATTEMPTS):
+        try:
+            with IPRoute() as netlink:
+                return _facts(netlink)
+        except NetlinkDumpInterrupted:
+            continue
+        except (NetlinkError, OSError) as error:
+            raise EngineError(f"the interfaces of this box can't be read over netlink: {error}") from None
+    raise EngineError(f"the interfaces of this box changed during each of {_ATTEMPTS} attempts to read them")
+
+
+def forwarding() -> bool:
+    """Whether ip_forward is on here."""
+    try:
+        return _FORWARDING.read_text().strip() != "0"
+    except OSError:
+        return False
+
+
+def _facts(netlink: IPRoute) -> Facts:
+    links = list(netlink.get_links())
+    addresses: dict[int, list[InterfaceAddress]] = {}
+    for message in netlink.get_addr(family=_FAMILY):
+        # On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is always the box's own.
+        own = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+        addresses.setdefault(message["index"], []).append(InterfaceAddress(f"{own}/{message['prefixlen']}"))
+    interfaces = {
+        str(link.get_attr("IFLA_IFNAME")): _interface(link, tuple(addresses.get(link["index"], ())))
+        for link in links
+    }
+    return Facts(interfaces=interfaces, forwarding=forwarding())
+
+
+def _interface(link: Any, addresses: tuple[InterfaceAddress, ...]) -> InterfaceFacts:
+    mac = link.get_attr("IFLA_ADDRESS") or ""
+    return InterfaceFacts(
+        index=link["index"],
+        mac=bytes.fromhex(mac.replace(":", "")) if mac.count(":") == 5 else b"",
+        mtu=link.get_attr("IFLA_MTU") or 0,
+        up=link["flags"] & _UP_AND_RUNNING == _UP_AND_RUNNING,
+        addresses=addresses,
+    )

@@ -1,0 +1,73 @@
+"""The candidate configuration that all consoles edit together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from snatsh.engine.errors import StatementFailed
+from snatsh.model.document import Document, Draft, validate_shape
+from snatsh.model.errors import StatementError
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    verb: Literal["set", "delete"]
+    path: tuple[str, ...]
+
+
+class Candidate:
+    """One document. Every method changes all it was asked to, or nothing."""
+
+    def __init__(self, running: Document) -> None:
+        self._running = running
+        self._document = running
+
+    @property
+    def document(self) -> Document:
+        """What a commit would run. Documents are never changed in place, so this is a snapshot."""
+        return self._document
+
+    @property
+    def changed(self) -> bool:
+        return self._document != self._running
+
+    def edit(self, statements: Sequence[Statement]) -> None:
+        """Carry out statements in order. StatementFailed says which one is wrong."""
+        draft = Draft(self._document)
+        for number, statement in enumerate(statements):
+            change = draft.set if statement.verb == "set" else draft.delete
+            try:
+                change(statement.path)
+            except StatementError as error:
+                raise StatementFailed(str(error), number, error.index, error.expected) from None
+        self._document = draft.finish()
+
+    def replace(self, document: Any) -> None:
+        """Take another document instead. ProfileError when it isn't one."""
+        self._document = validate_shape(document)
+
+    def merge(self, document: Any) -> None:
+        """Add a document: its leaves win, leaf lists grow."""
+        self._document = validate_shape(_merged(self._document, validate_shape(document)))
+
+    def discard(self) -> None:
+        """Back to what runs."""
+        self._document = self._running
+
+    def committed(self, running: Document, *, followed: bool) -> None:
+        """Another document runs now. followed: the candidate shall be it, unless edited meanwhile."""
+        if followed:
+            self._document = running
+        self._running = running
+
+
+def _merged(base: Any, added: Any) -> Any:
+    if isinstance(base, dict) and isinstance(added, dict):
+        union = {key: _merged(base[key], value) if key in base else value for key, value in added.items()}
+        return {**base, **copy.deepcopy(union)}
+    if isinstance(base, list) and isinstance(added, list):
+        return [*base, *(value for value in added if value not in base)]
+    return added

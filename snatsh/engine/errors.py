@@ -1,0 +1,66 @@
+"""What can go wrong between a request and the datapath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from snatsh.model.errors import SnatshError
+
+
+class EngineError(SnatshError):
+    """The engine could not do what was asked; what ran before still runs."""
+
+
+class StoreError(EngineError):
+    """The state folder, or a file in it, can't be read or written."""
+
+
+class AlreadyRunning(EngineError):
+    """Another snatd works on the same thing; `pid` says which, 0 = unknown."""
+
+    def __init__(self, what: str, where: Path, pid: int) -> None:
+        who = f"another snatd (pid {pid})" if pid else "another snatd"
+        super().__init__(f"{who} already runs on the {what} {where}; stop it, or choose another with an option")
+        self.pid = pid
+
+
+class NoSuchEntry(EngineError):
+    """History has no entry of this number."""
+
+    def __init__(self, number: int, entries: int) -> None:
+        there = f"0 to {entries - 1}" if entries else "none yet"
+        super().__init__(f"history {number}: no such entry; expected a number from what there is: {there}")
+
+
+class Busy(EngineError):
+    """Another commit is running."""
+
+    def __init__(self) -> None:
+        super().__init__("another commit is running; try again when it is done")
+
+
+class CommitError(EngineError):
+    """A commit failed at `step`; datapath and history are as they were unless `undo_failures` says otherwise."""
+
+    def __init__(self, step: str, reason: str, undo_failures: Sequence[str] = ()) -> None:
+        message = f"commit failed while {step}: {reason}"
+        if undo_failures:
+            message += "; undoing it failed as well: " + "; ".join(undo_failures)
+        super().__init__(message)
+        self.step = step
+        self.undo_failures = tuple(undo_failures)
+
+
+class StatementFailed(EngineError):
+    """Statement number `statement` (0-based) of a request is wrong at token `index`; nothing was changed."""
+
+    def __init__(self, message: str, statement: int, index: int, expected: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.statement = statement
+        self.index = index
+        self.expected = expected
+
+
+class QueryError(EngineError):
+    """A filter of a query is not acceptable."""
