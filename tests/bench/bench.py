@@ -67,7 +67,7 @@ def measure(lab: Lab, frames: Frames, flows: int, rounds: int, seconds: float) -
     for runner in runners.values():
         runner.warm_up()
     for number in range(rounds):
-        print(f"\r{flows:,} flows: round {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+        print(f"\r{flows:,} flows: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
         for runner in runners.values():
             runner.sample(seconds)
     print(file=sys.stderr)
@@ -119,12 +119,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
     options = parser.parse_args()
 
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     frames = Frames()
     with Lab(topology(ROWS)) as lab:
         for row in ROWS:
             frames.attach_counter(lab[row.sink], "eth0")
             row.prepare(lab, row, frames)
+        # From here on one CPU does the measured work, and what was started before may use the others.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         entries = results(measure(lab, frames, options.flows, options.rounds, options.seconds), options.flows)
     show(entries)
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import yaml
 from frames import INSIDE, Frames
 
+from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import Cable, Node, Port, Route, Topology
 
 INSIDE_MAC = "02:00:00:00:40:01"
 NEXT_HOP_MAC = "02:00:00:00:02:01"
 POOL = "1.1.2.100-1.1.2.110"
+MAX_FLOWS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,23 @@ def _nft(lab: Lab, row: Row, frames: Frames) -> None:
     lab[row.gateway].run("nft", "-f", "-", stdin=rules)
 
 
+def _snatsh(lab: Lab, row: Row, frames: Frames) -> None:
+    profile = lab.folder / f"{row.label}.yaml"
+    profile.write_text(yaml.safe_dump(_document(str(row.hook))))
+    Snatd(lab, row.gateway).start(profile, "--max-flows", str(MAX_FLOWS))
+
+
+def _document(hook: str) -> dict[str, object]:
+    return {
+        "interfaces": {
+            "eth0": {"role": "inside", "hook": hook},
+            "eth1": {"role": "outside", "hook": hook},
+        },
+        "pools": {"a": {"address": [POOL]}},
+        "rules": {"10": {"source": str(INSIDE), "out-interface": "eth1", "pool": "a"}},
+    }
+
+
 def _spare_checksums(lab: Lab, row: Row) -> None:
     """A network card verifies check sums; connection tracking must not pay for a veth that does not."""
     lab[row.gateway].sysctl({"netfilter/nf_conntrack_checksum": "0"})
@@ -85,4 +105,11 @@ def _spare_checksums(lab: Lab, row: Row) -> None:
 
 LIMIT = Row("xdp-redirect", "xdp", _shortcut, translates=False)
 IPTABLES = Row("iptables", None, _iptables)
-ROWS = [LIMIT, Row("forward", None, _plain, translates=False), IPTABLES, Row("nft", None, _nft)]
+ROWS = [
+    LIMIT,
+    Row("forward", None, _plain, translates=False),
+    IPTABLES,
+    Row("nft", None, _nft),
+    Row("snatsh", "xdp", _snatsh),
+    Row("snatsh", "tc", _snatsh),
+]

@@ -1,0 +1,21 @@
+"""What every test shares: the markers by folder, and who can run what."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+NEEDS_ROOT = ("kernel", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = os.geteuid() == 0
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder not in NEEDS_ROOT:
+            continue
+        item.add_marker(getattr(pytest.mark, folder))
+        if not root:
+            item.add_marker(pytest.mark.skip(reason=f"{folder} tests need root"))

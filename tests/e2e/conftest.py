@@ -1,0 +1,37 @@
+"""The gateway that end-to-end tests run against, in each hook mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from harness import Gateway, running_gateway
+
+from snatsh.lab.namespaces import Lab
+from snatsh.lab.topology import demo
+
+
+@pytest.fixture(scope="module", params=["xdp", "tc"])
+def hook(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def gateway(hook: str) -> Iterator[Gateway]:
+    """Shared by the tests of a module; a test that changes it undoes that."""
+    with running_gateway(hook) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_gateway(hook: str) -> Iterator[Gateway]:
+    """For a test that leaves it in pieces."""
+    with running_gateway(hook) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bare_lab() -> Iterator[Lab]:
+    """The network alone, without servers and snatd."""
+    with Lab(demo()) as lab:
+        yield lab

@@ -1,0 +1,116 @@
+"""A gateway in the lab network with real servers behind it, and watches on what leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import yaml
+
+from snatsh.lab import services
+from snatsh.lab.gateway import Snatd
+from snatsh.lab.namespaces import Lab
+from snatsh.lab.topology import INSIDE_PREFIX, demo
+from snatsh.lab.watch import Watch
+from snatsh.model.values import AddressRange
+
+# Pools `a` and `c` are isp-a's, `b` and `d` isp-b's.
+POOLS = {
+    "a": "1.1.2.100-1.1.2.110",
+    "b": "1.1.3.100-1.1.3.110",
+    "c": "1.1.2.120-1.1.2.130",
+    "d": "1.1.3.120-1.1.3.130",
+}
+PORTS = range(1024, 65536)
+UPLINKS = {"isp-a": ("a", "c"), "isp-b": ("b", "d")}
+
+
+def document(hook: str, pool_a: str = "a", pool_b: str = "b") -> dict:
+    """The tests' rule set: what leaves by isp-a gets `pool_a`, what leaves by isp-b `pool_b`."""
+    return {
+        "interfaces": {
+            "eth0": {"role": "inside", "hook": hook},
+            "eth1": {"role": "outside", "hook": hook},
+            "eth2": {"role": "outside", "hook": hook},
+        },
+        "links": {
+            "isp-a": {"interface": "eth1", "next-hop": "1.1.2.1"},
+            "isp-b": {"interface": "eth2", "next-hop": "1.1.3.1"},
+        },
+        "pools": {name: {"address": [addresses]} for name, addresses in POOLS.items()},
+        "rules": {
+            "10": {"source": INSIDE_PREFIX, "out-interface": "eth1", "pool": pool_a},
+            "20": {"source": INSIDE_PREFIX, "out-interface": "eth2", "pool": pool_b},
+        },
+    }
+
+
+def addresses(*pools: str) -> set[str]:
+    """Every address of these pools."""
+    ranges = [AddressRange.parse(POOLS[name]) for name in pools]
+    return {str(part.first + offset) for part in ranges for offset in range(part.size)}
+
+
+class Gateway:
+    """snatd at work in the lab."""
+
+    def __init__(self, lab: Lab, hook: str) -> None:
+        self.lab = lab
+        self.hook = hook
+        self.snatd = Snatd(lab)
+        self.client = lab["client-a"]
+        self.other_client = lab["client-b"]
+
+    def start(self) -> None:
+        profile = self.lab.folder / "profile.yaml"
+        profile.write_text(yaml.safe_dump(document(self.hook)))
+        self.snatd.start(profile)
+
+    def commit(self, *statements: str) -> str:
+        """Commit through the operator's shell; what it printed."""
+        return self.snatd.shell("configure", *statements, "commit").stdout
+
+    def drops(self) -> dict[str, int]:
+        return {row["reason"]: row["packets"] for row in self.snatd.client.drops()["drops"]}
+
+
+@contextmanager
+def running_gateway(hook: str) -> Iterator[Gateway]:
+    with Lab(demo()) as lab:
+        services.start(lab)
+        gateway = Gateway(lab, hook)
+        gateway.start()
+        yield gateway
+
+
+class Watches:
+    """What the providers must not see: the first hop counts it, so that nothing hides it."""
+
+    def __init__(self, lab: Lab, stack: ExitStack) -> None:
+        self._watches: list[tuple[str, Watch]] = []
+        for provider, pools in UPLINKS.items():
+            allowed = " or ".join(f"src host {address}" for address in sorted(addresses(*pools)))
+            for what, expression in {
+                "untranslated": f"ip src net {INSIDE_PREFIX}",
+                "with a source outside the pools": f"ip and not ({allowed})",
+                "with a port outside the pools": "ip and (tcp or udp) and src portrange 0-1023",
+            }.items():
+                watch = stack.enter_context(Watch(lab[provider], "eth0", expression))
+                self._watches.append((f"{provider} saw packets {what}", watch))
+
+    def assert_silent(self) -> None:
+        wrong = [
+            f"{what}: {count}, the first: {watch.example()}"
+            for what, watch in self._watches
+            if (count := watch.count())
+        ]
+        assert not wrong, "\n".join(wrong)
+
+
+@contextmanager
+def no_leak(lab: Lab) -> Iterator[Watches]:
+    """Nothing leaves the gateway by an uplink but from addresses and ports of the pools."""
+    with ExitStack() as stack:
+        watches = Watches(lab, stack)
+        yield watches
+        watches.assert_silent()

@@ -1,0 +1,70 @@
+"""Commits under traffic: nothing is lost for a reason of ours, nothing gets out untranslated."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+
+from harness import Gateway, addresses, document, no_leak
+
+from snatsh.lab.traffic import Report
+
+COMMITS = 200
+TARGETS = ("8.8.8.8", "203.0.113.9")
+
+
+def test_200_commits_under_traffic(fresh_gateway: Gateway) -> None:
+    gateway, snatd = fresh_gateway, fresh_gateway.snatd
+    with no_leak(gateway.lab):
+        program = (sys.executable, "-m", "snatsh.lab.traffic", *TARGETS, "--interval", "0.01")
+        traffic = gateway.lab.spawn("client-a", *program, log="traffic.log")
+        snatd.wait_flows({"tcp", "udp", "icmp"})
+        drops = gateway.drops()
+        for number in range(COMMITS):
+            pools = ("a", "b") if number % 2 else ("c", "d")
+            snatd.client.replace_candidate(document(gateway.hook, *pools))
+            assert snatd.client.commit()["ended_flows"] == 0
+            time.sleep(0.01)
+        traffic.send_signal(signal.SIGTERM)
+        traffic.wait(10)
+
+    report = Report.from_json((gateway.lab.folder / "traffic.log").read_text())
+    for kind in (report.udp, report.ping, report.tcp, report.http):
+        assert kind.errors == []
+        assert kind.answered == kind.sent > COMMITS / 20
+    assert report.tcp.retransmitted == 0
+    assert gateway.drops() == drops
+    # Both rule sets were at work: new connections came by the one and the other.
+    seen = {source.partition(":")[0] for source in report.http.sources}
+    assert all(seen & addresses(pool) for pool in "abcd")
+    assert len(snatd.client.history()) > COMMITS / 4
+
+
+def test_established_flows_stay_with_their_address(fresh_gateway: Gateway) -> None:
+    gateway, client = fresh_gateway, fresh_gateway.snatd.client
+    program = (sys.executable, "-m", "snatsh.lab.traffic", "8.8.8.8", "--interval", "0.01")
+    traffic = gateway.lab.spawn("client-a", *program, log="traffic.log")
+    gateway.snatd.wait_flows({"tcp", "udp", "icmp"})
+    gateway.commit("set rules 10 pool c")
+    time.sleep(0.5)
+    rows = client.flows({"port": 7}, limit=100)["flows"]
+    assert rows
+    assert {row["mapped"] for row in rows} <= addresses("a")
+    traffic.send_signal(signal.SIGTERM)
+    traffic.wait(10)
+    report = Report.from_json((gateway.lab.folder / "traffic.log").read_text())
+    assert report.tcp.errors == []
+    assert report.tcp.answered == report.tcp.sent
+
+
+def test_a_refused_commit_changes_nothing(gateway: Gateway) -> None:
+    before = gateway.snatd.shell("show system commit").stdout
+    flows = gateway.client.run("curl", "-sS", "--max-time", "10", "http://8.8.8.8/").stdout
+    done = gateway.snatd.shell("configure", "set rules 30 pool nowhere", "commit", check=False)
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
+    gateway.snatd.client.rollback(0)
+    assert gateway.snatd.shell("show system commit").stdout == before
+    again = gateway.client.run("curl", "-sS", "--max-time", "10", "http://8.8.8.8/").stdout
+    assert flows.split()[0] == again.split()[0]
