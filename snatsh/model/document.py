@@ -15,8 +15,19 @@ from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.place import Place, one_of, refuse, resolve, shown
 from snatsh.model.schema import Profile
 from snatsh.model.shape import validate_shape
+from snatsh.model.tree import Node
 
-__all__ = ["Document", "Draft", "delete", "from_profile", "get", "set_", "to_profile", "validate_shape"]
+__all__ = [
+    "Document",
+    "Draft",
+    "delete",
+    "from_profile",
+    "get",
+    "part",
+    "set_",
+    "to_profile",
+    "validate_shape",
+]
 
 Document = dict[str, Any]
 
@@ -50,6 +61,15 @@ def get(document: Document, tokens: Sequence[str]) -> Any | None:
     return found if all(value in held for value in place.values) else None
 
 
+def part(document: Document, path: Sequence[str]) -> tuple[str, Node, Any] | None:
+    """What a form is to show of a document: the last name of the path, its node and what is there."""
+    found = get(document, path)
+    if found is None:
+        return None
+    place = resolve(path)
+    return (place.path[-1] if place.path else ""), (place.node.entry if place.is_entry else place.node), found
+
+
 class Draft:
     """A document under change, for many statements in a row: each container is copied once at most.
 
@@ -61,12 +81,12 @@ class Draft:
         self._owned = {id(self._document)}
         self._unfolded: list[tuple[dict[str, Any], str]] = []
 
-    def set(self, tokens: Sequence[str]) -> None:
-        """As `set_`, in this draft."""
+    def set(self, tokens: Sequence[str]) -> Place:
+        """As `set_`, in this draft; what was set."""
         place = resolve(tokens)
         if place.is_entry:
             self._reach(place.path)
-            return
+            return place
         if not place.values:
             reason = f"is not complete; expected {one_of(place.expected)}"
             raise refuse(tokens, len(tokens), reason, place.expected)
@@ -76,6 +96,7 @@ class Draft:
             self._unfold(holder, name).update(dict.fromkeys(place.values))
         else:
             holder[name] = place.values[0]
+        return place
 
     def delete(self, tokens: Sequence[str]) -> None:
         """As `delete`, in this draft. Without a token, everything goes."""

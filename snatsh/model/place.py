@@ -55,7 +55,7 @@ def resolve(tokens: Sequence[str]) -> Place:
             return Place(node, tuple(path), frozenset(keys), _values(node, node.value, tokens, index))
         elif token in node.children:
             node = node.children[token]
-            path.append(token)
+            path.append(node.name)
             wants_key = node.kind == "list"
         else:
             expected = tuple(node.children)
@@ -82,14 +82,16 @@ def _parse(kind: ValueType, tokens: Sequence[str], index: int) -> Any:
         raise refuse(tokens, index, str(error), what_fits(kind)) from None
 
 
-def entries(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The keys and entries of a list as they are shown: by number, or by name."""
-    by_number = node.key is not None and node.key.kind == "integer"
-    return iter(sorted(held.items(), key=(lambda item: int(item[0])) if by_number else _by_name))
-
-
-def _by_name(item: tuple[str, Any]) -> str:
-    return item[0]
+def members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, Any]]:
+    """What a container or a list holds, in the order it is shown: as in the schema, by number, by name."""
+    if node.kind == "list":
+        by_number = node.key is not None and node.key.kind == "integer"
+        for key in sorted(held, key=int if by_number else None):
+            yield key, node.entry, held[key]
+    else:
+        for name, child in node.children.items():
+            if name in held:
+                yield name, child, held[name]
 
 
 def refuse(tokens: Sequence[str], index: int, reason: str, expected: tuple[str, ...] = ()) -> StatementError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -57,6 +57,11 @@ class Node:
     value: ValueType | None = None
     default: str | None = None
     mandatory: bool = False
+
+    @cached_property
+    def entry(self) -> Node:
+        """An entry of this list as a container of its own."""
+        return Node(self.name, "container", self.help, self.children)
 
 
 @cache

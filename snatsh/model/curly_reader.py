@@ -1,0 +1,148 @@
+"""Reads curly form: a lark grammar for words and braces, and the schema for what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from snatsh.model.document import Document, Draft
+from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
+from snatsh.model.place import one_of, refuse, resolve, shown
+from snatsh.model.shape import MAX_PROBLEMS
+from snatsh.model.words import QUOTED, check_size, unquote
+
+_GRAMMAR = rf"""
+start: statement*
+statement: _word+ [_values] (_END | block)
+_values: OPEN _word+ CLOSE
+block: _LEFT statement* _RIGHT
+_word: WORD | QUOTED
+_END: ";"
+_LEFT: "{{"
+_RIGHT: "}}"
+OPEN: "["
+CLOSE: "]"
+WORD: /(?!\/\*)[^\s{{}}\[\];"#]+/
+QUOTED: /{QUOTED}/
+COMMENT.2: /#[^\n]*|\/\*(.|\n)*?\*\//
+BLANK: /\s+/
+%ignore COMMENT
+%ignore BLANK
+"""
+
+_TERMINALS = {
+    "WORD": "a word",
+    "QUOTED": "a word in quotes",
+    "_END": "';'",
+    "_LEFT": "'{'",
+    "_RIGHT": "'}'",
+    "OPEN": "'['",
+    "CLOSE": "']'",
+    "$END": "the end of the text",
+}
+
+
+class _Statement(NamedTuple):
+    """block: the statements in braces, None where a semicolon ends it."""
+
+    words: tuple[str, ...]
+    line: int
+    block: list[_Statement] | None
+
+
+class _Build(Transformer[Token, list[_Statement]]):
+    """Turns each rule into plain values as soon as it is complete; no tree is ever built."""
+
+    def statement(self, parts: list[Any]) -> _Statement:
+        block = parts.pop() if isinstance(parts[-1], list) else None
+        return _Statement(tuple(map(str, parts)), parts[0].line, block)
+
+    def block(self, statements: list[_Statement]) -> list[_Statement]:
+        return statements
+
+    start = block
+
+    def QUOTED(self, token: Token) -> Token:
+        return token.update(value=unquote(token))
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Build())
+
+
+def read(text: str) -> Document:
+    """The document in the text. FormError where it can't be read, ProfileError with every problem."""
+    check_size(text)
+    try:
+        statements: Any = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _form_error(error, text) from None
+    reading = _Reading()
+    reading.block((), statements)
+    return reading.finish()
+
+
+def _form_error(error: UnexpectedInput, text: str) -> FormError:
+    if isinstance(error, UnexpectedToken):
+        at_end = error.token.type == "$END"
+        found = "the text ends here" if at_end else f"unexpected '{shown(str(error.token))}'"
+        expected = sorted(_TERMINALS[name] for name in error.expected if name in _TERMINALS)
+        return FormError(f"{found}; expected {one_of(expected)}", error.line, error.column)
+    if isinstance(error, UnexpectedCharacters):
+        kind = {'"': "the quote is never closed", "/": "the comment is never closed"}
+        reason = kind.get(text[error.pos_in_stream or 0], "unexpected character")
+        return FormError(reason, error.line, error.column)
+    return FormError(shown(str(error)))
+
+
+class _Reading:
+    """Sets statement by statement, and goes on after one that is wrong."""
+
+    def __init__(self) -> None:
+        self._draft = Draft({})
+        self._problems: list[Problem] = []
+        self._first: dict[Path, int] = {}
+
+    def finish(self) -> Document:
+        if self._problems:
+            raise ProfileError(self._problems)
+        return self._draft.finish()
+
+    def block(self, above: Path, statements: Sequence[_Statement]) -> None:
+        """Goes no deeper than the schema: what it does not know is refused before it is entered."""
+        for statement in statements:
+            tokens = above + statement.words
+            try:
+                if statement.block is None:
+                    self._set(tokens, statement.line)
+                else:
+                    self._enter(tokens, statement.block)
+            except StatementError as error:
+                self._report(replace(error.problem, line=statement.line))
+
+    def _set(self, tokens: Path, line: int) -> None:
+        place = self._draft.set(tokens)
+        if place.node.kind != "leaf":
+            return
+        if place.path in self._first:
+            reason = f"is given twice, first in line {self._first[place.path]}"
+            raise refuse(tokens, len(place.path) - 1, reason)
+        self._first[place.path] = line
+
+    def _enter(self, tokens: Path, statements: Sequence[_Statement]) -> None:
+        place = resolve(tokens)
+        if place.node.value is not None:
+            raise refuse(tokens, len(tokens), "expected a value and ';' in place of the block")
+        if place.is_entry:
+            self._draft.set(tokens)
+        self.block(tokens, statements)
+
+    def _report(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        if len(self._problems) >= MAX_PROBLEMS:
+            raise ProfileError(self._problems)

@@ -1,0 +1,54 @@
+r"""Words as the set and curly forms write them: bare, or in double quotes with `\"` and `\\`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snatsh.model.errors import FormError
+
+MAX_TEXT = 16 * 1024 * 1024
+"""A text of more characters is no profile; it is refused before it is read."""
+
+QUOTED = r'"(?:[^"\\\n]|\\[^\n])*"'
+"""The pattern of a quoted word. A backslash before any other character stands for itself."""
+
+_BARE = re.compile(r"[A-Za-z0-9_.:/,+@%=~-]+")
+_ESCAPE = re.compile(r'\\(["\\])')
+_TOKEN = re.compile(rf'(?P<quoted>{QUOTED})|(?P<bare>[^\s"]+)|(?P<open>")')
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """column: 1-based."""
+
+    text: str
+    column: int
+
+
+def quote(word: str) -> str:
+    """The word as it has to be written."""
+    if _BARE.fullmatch(word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def unquote(quoted: str) -> str:
+    """What is meant by a word in quotes."""
+    return _ESCAPE.sub(r"\1", quoted[1:-1])
+
+
+def split(line: str, number: int = 0) -> Iterator[Word]:
+    """The words of a line; FormError where a quote is left open."""
+    for match in _TOKEN.finditer(line):
+        column = match.start() + 1
+        if match["open"]:
+            raise FormError("the quote is never closed", number, column)
+        yield Word(unquote(match[0]) if match["quoted"] else match[0], column)
+
+
+def check_size(text: str) -> None:
+    """Refuse a text that is too long to be a profile."""
+    if len(text) > MAX_TEXT:
+        raise FormError(f"the text has {len(text):,} characters; expected at most {MAX_TEXT:,}")
