@@ -307,6 +307,8 @@ class Client:
             raw = connection.read_bounded(response, self._answer_limit)
         except TimeoutError:
             raise TimedOut(f"snatd at {self.path} does not answer {method} {path} in time") from None
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead):
+            raise ServerGone(f"snatd at {self.path} went away before it had answered") from None
         except http.client.HTTPException as error:
             raise Garbled(f"what answers at {self.path} does not speak HTTP: {error!r}") from None
         except OSError as error:
@@ -319,7 +321,7 @@ class Client:
         if error.errno in (errno.EACCES, errno.EPERM):
             return Refused(f"no permission to open {self.path}; ask for membership in the group snatsh")
         if error.errno in (errno.ECONNRESET, errno.EPIPE):
-            return ServerGone(f"snatd at {self.path} went away before it answered")
+            return ServerGone(f"snatd at {self.path} went away before it had answered")
         return ServerGone(
             f"no snatd answers at {self.path} ({os.strerror(error.errno or 0) if error.errno else error}); "
             f"start it with: snatd --socket {self.path}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from snatsh.client import Rejected
+from snatsh.client import ClientError, Rejected
 from snatsh.shell import files
 from snatsh.shell.answers import Answer, Configuration, Message, ShellError
 from snatsh.shell.commands import Argument, Command, Flag, Option, Registry, number
@@ -17,7 +17,6 @@ from snatsh.shell.problems import problem_lines
 from snatsh.shell.statements import Reach, Words, parent, statement
 
 if TYPE_CHECKING:
-    from snatsh.client import Statement
     from snatsh.shell.session import Session
 
 CONFIGURE = Registry()
@@ -38,8 +37,8 @@ def _statement_commands(edit: Words) -> list[Command]:
     def command(word: str, help_: str, run: Callable[..., Any], **reach: Any) -> Command:
         answers = CONFIGURATION if run is show else None
 
-        def finish(paths: list[Words]) -> Call:
-            return Call(run, {"paths": paths}, answers)
+        def finish(path: Words) -> Call:
+            return Call(run, {"path": path}, answers)
 
         return Command((word,), help_, run, start=lambda: statement(edit, Reach(finish, **reach)))
 
@@ -57,32 +56,31 @@ def _top_state() -> State:
     return State(state(()).choices, Call(top), of_commands=True)
 
 
-def set_(session: Session, paths: list[Words]) -> Answer:
-    return _edit(session, [{"verb": "set", "path": list(path)} for path in paths])
+def set_(session: Session, path: Words) -> Answer:
+    return _edit(session, "set", path)
 
 
-def delete(session: Session, paths: list[Words]) -> Answer:
-    (path,) = paths
+def delete(session: Session, path: Words) -> Answer:
     if path == session.edit and not session.confirms("Delete everything under this level?", default=False):
         return Message("")
     if not path:
         session.client.replace_candidate({})
         return Message("")
-    return _edit(session, [{"verb": "delete", "path": list(path)}])
+    return _edit(session, "delete", path)
 
 
-def _edit(session: Session, statements: list[Statement]) -> Answer:
-    session.client.edit(statements)
+def _edit(session: Session, verb: Literal["set", "delete"], path: Words) -> Answer:
+    session.client.edit([{"verb": verb, "path": list(path)}])
     return Message("")
 
 
-def edit_(session: Session, paths: list[Words]) -> Answer:
-    session.go(paths[0])
+def edit_(session: Session, path: Words) -> Answer:
+    session.go(path)
     return Message("")
 
 
-def show(session: Session, paths: list[Words]) -> Answer:
-    return Configuration(session.client.candidate()["document"], paths[0])
+def show(session: Session, path: Words) -> Answer:
+    return Configuration(session.client.candidate()["document"], path)
 
 
 def top(session: Session) -> Answer:
@@ -99,22 +97,28 @@ def up(session: Session, levels: int = 1) -> Answer:
     return Message("")
 
 
-@CONFIGURE.command(
-    "exit", "Go back to the level before, or leave", Flag("configuration_mode", "Leave at once")
-)
-@CONFIGURE.command(
-    "quit", "Go back to the level before, or leave", Flag("configuration_mode", "Leave at once")
-)
+_QUESTION = "The configuration has been changed but not committed\nExit with uncommitted changes?"
+_AT_ONCE = Flag("configuration_mode", "Leave from any level")
+
+
+@CONFIGURE.command("exit", "Go back to the level before, or leave", _AT_ONCE)
+@CONFIGURE.command("quit", "Go back to the level before, or leave", _AT_ONCE)
 def leave(session: Session, configuration_mode: bool = False) -> Answer:
     if session.edit and not configuration_mode:
         session.back()
         return Message("")
-    if session.client.candidate()["changed"] and not session.confirms(
-        "The configuration has been changed but not committed\nExit with uncommitted changes?", default=True
-    ):
+    if _uncommitted(session) and not session.confirms(_QUESTION, default=True):
         return Message("")
     session.leave_configuration()
     return Message(LEAVING)
+
+
+def _uncommitted(session: Session) -> bool:
+    """Whether there is something to lose; without snatd there is nobody to ask, and leaving must work."""
+    try:
+        return session.client.candidate()["changed"]
+    except ClientError:
+        return False
 
 
 @CONFIGURE.command(

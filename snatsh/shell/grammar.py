@@ -165,7 +165,7 @@ def _unfit(state: State, token: Token, abbreviated: list[Choice], reasons: list[
 
 def _similar(token: Token, state: State) -> list[str]:
     names = [choice.name for choice in state.keywords]
-    return difflib.get_close_matches(token.text, names, n=3, cutoff=0.6)
+    return difflib.get_close_matches(token.text, names, n=3, cutoff=0.65)
 
 
 def _hint(token: Token, state: State, words: list[str]) -> str:

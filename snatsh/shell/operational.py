@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from snatsh.shell.session import Session
 
 OPERATIONAL = Registry()
+"""What can be run from configuration mode too, with `run`."""
+
+_MOVES = Registry()
+"""What enters and leaves modes, and so belongs to operational mode alone."""
 
 GROUPS = {
     "clear": "Clear what is running",
@@ -30,6 +34,12 @@ PROTOCOLS = ("tcp", "udp", "icmp")
 STATES = ("unreplied", "established", "transitory", "time-wait")
 SORTS = ("bytes", "packets", "age", "idle", "expires", "source", "destination")
 _MOST_FLOWS = 1_000_000
+
+
+def state() -> State:
+    """What may be typed in operational mode."""
+    return OPERATIONAL.state(GROUPS, _MOVES.commands)
+
 
 _FILTERS = (
     Option("source", "Inside address or prefix", PREFIX),
@@ -153,8 +163,8 @@ def show_version(session: Session) -> Answer:
 def _configuration_path() -> State:
     from snatsh.shell.statements import Reach, statement
 
-    def finish(paths: list[tuple[str, ...]]) -> Call:
-        return Call(show_configuration, {"path": paths[0]}, CONFIGURATION)
+    def finish(path: tuple[str, ...]) -> Call:
+        return Call(show_configuration, {"path": path}, CONFIGURATION)
 
     return statement((), Reach(finish, with_values=False))
 
@@ -170,18 +180,18 @@ OPERATIONAL.commands.append(
 )
 
 
-@OPERATIONAL.command("configure", "Edit the candidate configuration")
+@_MOVES.command("configure", "Edit the candidate configuration")
 def configure(session: Session) -> Answer:
     return Message(session.enter_configuration())
 
 
-@OPERATIONAL.command("exit", "Leave the shell")
-@OPERATIONAL.command("quit", "Leave the shell")
+@_MOVES.command("exit", "Leave the shell")
+@_MOVES.command("quit", "Leave the shell")
 def leave(session: Session) -> Answer:
     session.finished = True
     return Message("")
 
 
-@OPERATIONAL.command("help", "How to get along here")
+@_MOVES.command("help", "How to get along here")
 def help_(session: Session) -> Answer:
     return Message(session.overview())

@@ -123,11 +123,7 @@ def _rule(rule: RuleRow) -> list[object]:
 
 
 def _rule_match(rule: RuleRow) -> str:
-    given = [
-        f"{name} {rule[name]}" if name not in ("source", "destination") else f"{name[:3]} {rule[name]}"
-        for name in _MATCHED
-        if rule.get(name) is not None
-    ]
+    given = [f"{name} {rule[name]}" for name in _MATCHED if rule.get(name) is not None]
     return " ".join(given) or "any"
 
 

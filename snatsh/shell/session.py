@@ -9,13 +9,12 @@ from typing import Protocol
 
 from snatsh.client import Client, ClientError, Rejected
 from snatsh.model.errors import SnatshError
-from snatsh.shell import files, pipes
+from snatsh.shell import files, operational, pipes
 from snatsh.shell.answers import Answer, Configuration, Difference, Path
 from snatsh.shell.complete import Completion, asks_help, complete, help_text
 from snatsh.shell.grammar import CommandError, Parsed, State, expected, parse
 from snatsh.shell.lexer import lex
 from snatsh.shell.live import Live
-from snatsh.shell.operational import GROUPS, OPERATIONAL
 from snatsh.shell.problems import problem_lines
 from snatsh.shell.text import printable, printable_line
 
@@ -105,7 +104,7 @@ class Session:
 
     def grammar(self) -> State:
         if not self.configuring:
-            return OPERATIONAL.state(GROUPS)
+            return operational.state()
         from snatsh.shell import configuration
 
         return configuration.state(self.edit)
@@ -212,8 +211,7 @@ class Session:
             call = parse(line, self.grammar(), pipes.grammar).call
         except CommandError:
             return 0
-        paths = call.arguments.get("paths") or [()]
-        return len(paths[0])
+        return len(call.arguments.get("path", ()))
 
 
 def _as_error(text: str) -> str:

@@ -9,8 +9,8 @@ from snatsh.model.tree import Node, ValueType, root
 from snatsh.shell.grammar import Call, Choice, Source, State, Value
 
 Words = tuple[str, ...]
-Finish = Callable[[list[Words]], Call]
-"""Makes the call of a statement; more than one path where a set of values was given in brackets."""
+Finish = Callable[[Words], Call]
+"""Makes the call of a statement from its path, value included."""
 
 _LIVE_KINDS = ("interface",)
 """References to things of the box; all others name things of the candidate."""
@@ -54,12 +54,12 @@ def _node_at(path: Words) -> tuple[Node, bool]:
 
 def _node(node: Node, path: Words, reach: Reach) -> State:
     """The state behind a node's name."""
-    end = None if reach.must_end else reach.finish([path])
+    end = None if reach.must_end else reach.finish(path)
     if node.kind == "container":
         return _inside(node, path, reach)
     if node.kind == "list":
         return State((_key(node, path, reach),), None if reach.containers_only else end)
-    if not reach.with_values or (not reach.must_end and node.kind == "leaf"):
+    if not reach.with_values:
         return State((), end)
     assert node.value is not None
     choices = _values(node, node.value, path, reach)
@@ -71,7 +71,7 @@ def _node(node: Node, path: Words, reach: Reach) -> State:
 def _inside(node: Node, path: Words, reach: Reach) -> State:
     """The state inside a container or a list's entry."""
     entry = node.kind == "list"
-    call = reach.finish([path]) if entry or not reach.must_end else None
+    call = reach.finish(path) if entry or not reach.must_end else None
     choices = tuple(
         Choice(name, child.help, lambda _, child=child, name=name: _node(child, (*path, name), reach))  # type: ignore[misc]
         for name, child in node.children.items()
@@ -98,7 +98,7 @@ def _values(node: Node, kind: ValueType, path: Words, reach: Reach) -> tuple[Cho
     """The choices of a leaf's value: keywords where the schema lists them."""
 
     def end(value: object) -> State:
-        return State((), reach.finish([(*path, str(value))]))
+        return State((), reach.finish((*path, str(value))))
 
     about = f"{node.help} (default {node.default})" if node.default else node.help
     if kind.choices:
@@ -132,7 +132,7 @@ def _bracket(node: Node, path: Words, reach: Reach, given: Words) -> State:
         return _bracket(node, path, reach, (*given, str(word)))
 
     def close(_: object) -> State:
-        return State((), reach.finish([(*path, word) for word in given]))
+        return State((), reach.finish((*path, "[", *given, "]")))
 
     choices = [Choice(value.hint, node.help, more, value)]
     if given:

@@ -1,0 +1,66 @@
+"""Commands from `-c` or from a pipe: no prompt, answers to stdout, errors to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from snatsh.shell.loop import caret
+from snatsh.shell.session import Outcome, Session
+
+
+class BatchTerminal:
+    """Questions take their answer from stdin; at its end, the default stands."""
+
+    def __init__(self, reads_commands: bool) -> None:
+        self._reads_commands = reads_commands
+
+    def ask(self, question: str) -> str:
+        if not self._reads_commands:
+            return ""
+        print(question, flush=True)
+        return sys.stdin.readline()
+
+    def read_block(self, notice: str) -> str:
+        """Up to a line with ^D, or the end."""
+        lines = []
+        for line in sys.stdin:
+            head, end, _ = line.partition("\x04")
+            lines.append(head)
+            if end:
+                break
+        return "".join(lines)
+
+
+def run_commands(session: Session, commands: Iterable[str]) -> int:
+    """All of them, up to the first that fails."""
+    for command in commands:
+        status = _run(session, command)
+        if status or session.finished:
+            return status
+    return 0
+
+
+def run_stdin(session: Session) -> int:
+    """Every line, failed ones too; the status of the last."""
+    status = 0
+    while not session.finished and (line := sys.stdin.readline()):
+        if line.strip():
+            status = _run(session, line.rstrip("\r\n"))
+    return status
+
+
+def _run(session: Session, command: str) -> int:
+    outcome = session.execute(command)
+    _report(command, outcome)
+    return outcome.status
+
+
+def _report(command: str, outcome: Outcome) -> None:
+    if not outcome.failed:
+        sys.stdout.write(outcome.text)
+        sys.stdout.flush()
+        return
+    if outcome.column is not None:
+        sys.stderr.write(f"{command}\n{caret(outcome.column)}")
+    sys.stderr.write(outcome.text)

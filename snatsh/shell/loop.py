@@ -1,0 +1,112 @@
+"""The conversation: prompt, line, outcome, until the operator leaves. The same on every front end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from snatsh.shell.session import Outcome, Session, Terminal
+
+MORE = "---(more)---"
+
+
+class Hangup(Exception):
+    """The terminal is gone; nobody reads any answer."""
+
+
+class Front(Terminal, Protocol):
+    """A person's terminal."""
+
+    def read_line(self, prompt: str) -> str:
+        """What was entered. EOFError on ^D, KeyboardInterrupt on ^C, Hangup when the terminal is gone."""
+
+    def write(self, text: str) -> None:
+        """Text with plain newlines."""
+
+    def size(self) -> tuple[int, int]:
+        """Columns and lines; 0 when the terminal does not say."""
+
+    def read_key(self) -> str:
+        """One key, without echo."""
+
+
+def converse(session: Session, front: Front) -> int:
+    """Until `exit` or the end of the input; the status of the last command."""
+    trouble = session.greet()
+    front.write(trouble)
+    status, gap = 0, bool(trouble)
+    while not session.finished:
+        prompt = session.prompt()
+        try:
+            entered = front.read_line("\n" * gap + str(prompt))
+        except EOFError:
+            entered = "exit"
+        except KeyboardInterrupt:
+            continue
+        except Hangup:
+            break
+        gap = session.configuring
+        for outcome in _execute_all(session, entered):
+            _show(front, outcome, len(prompt.text))
+            status = outcome.status
+            gap = session.configuring or bool(outcome.text)
+    return status
+
+
+def _execute_all(session: Session, entered: str) -> Iterable[Outcome]:
+    """A paste may hold many lines. ^C stops them all."""
+    for line in entered.splitlines():
+        if session.finished:
+            return
+        try:
+            yield session.execute(line)
+        except KeyboardInterrupt:
+            yield Outcome("interrupted\n", failed=True)
+            return
+
+
+def _show(front: Front, outcome: Outcome, indent: int) -> None:
+    columns, lines = front.size()
+    text = outcome.text
+    if outcome.column is not None:
+        text = caret(outcome.column, indent, columns) + text
+    if outcome.paged and lines > 2 and columns:
+        _page(front, text, columns, lines)
+    else:
+        front.write(text)
+
+
+def caret(column: int, indent: int = 0, columns: int = 0) -> str:
+    """The line that points at a column of the line above, which the terminal may have wrapped."""
+    place = indent + column
+    return " " * (place % columns if columns else place) + "^\n"
+
+
+def _page(front: Front, text: str, columns: int, lines: int) -> None:
+    """One screenful at a time: space for the next, Enter for a line, q to stop."""
+    room = lines - 1
+    for line in text.splitlines(keepends=True):
+        height = max(1, -(-len(line.rstrip("\n")) // columns))
+        if height > room:
+            room = _ask_for_more(front, lines)
+            if not room:
+                return
+        front.write(line)
+        room -= height
+
+
+def _ask_for_more(front: Front, lines: int) -> int:
+    """How many lines to go on with; 0 to stop."""
+    front.write(MORE)
+    try:
+        room = 0
+        while not room:
+            key = front.read_key()
+            if key in ("", "q", "Q", "\x03", "\x04"):
+                return 0
+            room = {" ": lines - 1, "\r": 1, "\n": 1}.get(key, 0)
+        return room
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        front.write("\r" + " " * len(MORE) + "\r")

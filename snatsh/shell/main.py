@@ -1,0 +1,81 @@
+"""`snatsh`: the console. Chooses the front end and hands over."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from snatsh import __version__
+from snatsh.client import DEFAULT_SOCKET, Client
+from snatsh.shell import batch
+from snatsh.shell.loop import converse
+from snatsh.shell.session import Session
+
+_PLAIN_TERMINALS = ("", "dumb", "unknown", "vt100")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status is that of the last command."""
+    options = _options(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    client = Client(options.socket)
+    try:
+        if options.commands:
+            session = Session(client, batch.BatchTerminal(reads_commands=False))
+            return batch.run_commands(session, map(_text, options.commands))
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+            return batch.run_stdin(Session(client, batch.BatchTerminal(reads_commands=True)))
+        if os.environ.get("TERM", "") in _PLAIN_TERMINALS:
+            return _plain(client)
+        return _rich(client)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="snatsh", description="Console of the snatsh gateway.")
+    parser.add_argument(
+        "-c",
+        dest="commands",
+        metavar="COMMAND",
+        action="append",
+        help="run this command and exit with its status; several run in order, up to the first that fails",
+    )
+    parser.add_argument(
+        "--socket", metavar="PATH", help=f"where snatd answers (default SNATSH_SOCKET, then {DEFAULT_SOCKET})"
+    )
+    parser.add_argument("--version", action="version", version=f"snatsh {__version__}")
+    return parser.parse_args(arguments)
+
+
+def _text(argument: str) -> str:
+    """An argument as text, whatever bytes it was given in."""
+    return os.fsencode(argument).decode("utf-8", "replace")
+
+
+def _plain(client: Client) -> int:
+    from snatsh.shell.plain import PlainFront, RawTerminal
+
+    with RawTerminal() as terminal:
+        front = PlainFront(terminal)
+        front.session = Session(client, front)
+        return converse(front.session, front)
+
+
+def _rich(client: Client) -> int:
+    from snatsh.shell.rich_front import RichFront
+
+    front = RichFront()
+    front.session = Session(client, front)
+    return converse(front.session, front)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

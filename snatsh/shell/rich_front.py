@@ -1,0 +1,146 @@
+"""The front end for a person's terminal, on prompt_toolkit: menus, history, Ctrl-R, `?` without Enter."""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterable
+from pathlib import Path
+
+from prompt_toolkit import PromptSession, prompt
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
+
+from snatsh.shell.complete import help_text
+from snatsh.shell.lexer import lex
+from snatsh.shell.session import Session
+from snatsh.shell.text import printable, printable_line
+
+
+class RichFront:
+    """A `Front` that owns the terminal only while a line is edited."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self._prompting: PromptSession[str] | None = None
+
+    def read_line(self, prompt: str) -> str:
+        assert self.session is not None
+        if self._prompting is None:
+            self._prompting = _prompt_session(self.session)
+        return self._prompting.prompt(prompt)
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def size(self) -> tuple[int, int]:
+        try:
+            columns, lines = os.get_terminal_size(sys.stdout.fileno())
+        except OSError:
+            return 0, 0
+        return columns, lines
+
+    def read_key(self) -> str:
+        reading = sys.stdin.fileno()
+        cooked = termios.tcgetattr(reading)
+        try:
+            tty.setcbreak(reading)
+            return os.read(reading, 1).decode("ascii", "replace")
+        finally:
+            termios.tcsetattr(reading, termios.TCSADRAIN, cooked)
+
+    def ask(self, question: str) -> str:
+        try:
+            return prompt(question)
+        except EOFError:
+            return ""
+
+    def read_block(self, notice: str) -> str:
+        """Below prompt_toolkit, on the terminal's own line mode, which takes any paste."""
+        self.write(f"{notice}\n")
+        parts = []
+        while part := os.read(sys.stdin.fileno(), 65536):
+            parts.append(part)
+        return b"".join(parts).decode("utf-8", "replace")
+
+
+def _prompt_session(session: Session) -> PromptSession[str]:
+    return PromptSession(
+        history=_history(),
+        completer=_Completer(session),
+        complete_while_typing=False,
+        key_bindings=_key_bindings(session),
+        color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
+    )
+
+
+def _history() -> History:
+    """Kept per user; in memory where the user has no place to keep it."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "snatsh"
+    file = state / "history"
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(file)
+
+
+class _Completer(Completer):
+    """The grammar's completions in prompt_toolkit's words."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get_completions(self, document: Document, _event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        completion = self._session.complete(text)
+        for candidate in completion.candidates:
+            if candidate.word:
+                yield Completion(
+                    printable_line(candidate.word),
+                    start_position=completion.start - len(text),
+                    display=printable_line(candidate.shown),
+                    display_meta=candidate.help,
+                )
+
+
+def _key_bindings(session: Session) -> KeyBindings:
+    bindings = KeyBindings()
+
+    def explain(event: KeyPressEvent, text: str, typed: str) -> None:
+        """Text between the line as it is and the line as it goes on."""
+        shown = session.prompt().text + event.current_buffer.document.text_before_cursor + typed
+        run_in_terminal(lambda: print(shown + "\n" + text, end=""))
+
+    @Condition
+    def outside_quotes() -> bool:
+        from prompt_toolkit.application.current import get_app
+
+        return lex(get_app().current_buffer.document.text_before_cursor).open_quote is None
+
+    @bindings.add("?", filter=outside_quotes)
+    def _(event: KeyPressEvent) -> None:
+        explain(event, session.help(event.current_buffer.document.text_before_cursor), "?")
+
+    @bindings.add("tab", filter=~has_completions)
+    def _(event: KeyPressEvent) -> None:
+        text = event.current_buffer.document.text_before_cursor
+        completion = session.complete(text)
+        extension = completion.extension(text)
+        if extension:
+            event.current_buffer.insert_text(printable_line(extension))
+        elif completion.words:
+            event.current_buffer.start_completion()
+        else:
+            explain(event, printable(help_text(completion)), "")
+
+    return bindings

@@ -1,0 +1,203 @@
+"""How the client takes a server that is gone, refuses, lies, drips or never ends; a real one."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+from aiohttp import web
+
+from snatsh.client import Busy, Client, Garbled, Refused, Rejected, ServerGone, TimedOut
+from snatsh.model.errors import Problem
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Serve a handler for every path on a Unix socket; a client of it."""
+    with contextlib.ExitStack() as stack:
+
+        def start(handler, **options):
+            path = tmp_path / "snatd.sock"
+            loop = asyncio.new_event_loop()
+            app = web.Application()
+            app.router.add_route("*", "/{path:.*}", handler)
+            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            loop.run_until_complete(runner.setup())
+            loop.run_until_complete(web.UnixSite(runner, str(path)).start())
+            thread = threading.Thread(target=loop.run_forever)
+            thread.start()
+
+            def stop():
+                asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
+                loop.close()
+
+            stack.callback(stop)
+            return Client(path, **options)
+
+        yield start
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A socket whose one connection gets the given bytes and is closed."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path = tmp_path / "raw.sock"
+    listener.bind(str(path))
+    listener.listen()
+    threads = []
+
+    def start(answer):
+        def answer_once():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threads.append(threading.Thread(target=answer_once))
+        threads[-1].start()
+        return Client(path, timeout=5)
+
+    yield start
+    for thread in threads:
+        thread.join()
+    listener.close()
+
+
+def error(status, **fields):
+    async def handler(_request):
+        return web.json_response({"error": {"message": "not so", **fields}}, status=status)
+
+    return handler
+
+
+def test_the_filters_of_a_listing_reach_the_server(serve):
+    async def handler(request):
+        return web.json_response(
+            {"flows": [], "total": 0, "matched": 0, "capacity": 0, "seen": request.path_qs}
+        )
+
+    client = serve(handler)
+    assert client.flows({"source": "10.0.0.0/8", "port": 53}, limit=7, sort="bytes")["seen"] == (
+        "/v1/flows?limit=7&source=10.0.0.0%2F8&port=53&sort=bytes"
+    )
+
+
+def test_nobody_serves_the_socket(tmp_path):
+    path = tmp_path / "none.sock"
+    with pytest.raises(
+        ServerGone, match=rf"no snatd answers at {path} .*start it with: snatd --socket {path}"
+    ):
+        Client(path).version()
+
+
+def test_a_socket_left_behind(tmp_path):
+    path = tmp_path / "dead.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with pytest.raises(ServerGone, match="Connection refused"):
+        Client(path).version()
+
+
+def test_a_path_too_long_for_a_socket(tmp_path):
+    with pytest.raises(ServerGone, match="too long"):
+        Client(tmp_path / ("x" * 200)).version()
+
+
+def test_refused(serve):
+    with pytest.raises(Refused, match="not so"):
+        serve(error(403)).end_flows()
+
+
+def test_rejected_with_everything_known(serve):
+    problems = [{"path": ["rules", "10"], "value": "x", "reason": "no", "severity": "warning"}]
+    handler = error(422, problems=problems, index=2, statement=1, expected=["pool"])
+    with pytest.raises(Rejected, match="not so") as caught:
+        serve(handler).edit([{"verb": "set", "path": ["rules"]}])
+    assert caught.value.problems == (Problem(("rules", "10"), "x", "no", "warning"),)
+    assert (caught.value.index, caught.value.statement, caught.value.expected) == (2, 1, ("pool",))
+
+
+def test_busy(serve):
+    with pytest.raises(Busy):
+        serve(error(409)).commit()
+
+
+@pytest.mark.parametrize("fields", [{"problems": "x", "index": "y", "expected": 3}, {"problems": [3, None]}])
+def test_rejected_with_nonsense_is_still_rejected(serve, fields):
+    with pytest.raises(Rejected) as caught:
+        serve(error(400, **fields)).commit()
+    assert (caught.value.problems, caught.value.index, caught.value.expected) == ((), None, ())
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"other": 1}', b"[" * 100_000, b"\xff\xfe"])
+def test_an_answer_that_is_no_answer(serve, body):
+    async def handler(_request):
+        return web.Response(body=body)
+
+    with pytest.raises(Garbled):
+        serve(handler).pools()
+
+
+def test_another_api(serve):
+    async def handler(_request):
+        return web.json_response({"version": "9", "api": 9, "host_name": "h", "user": "u", "role": "view"})
+
+    with pytest.raises(Garbled, match="speaks API 9"):
+        serve(handler).version()
+
+
+def test_an_endless_answer_is_cut(serve):
+    async def handler(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b"x" * 65536)
+        return response
+
+    with pytest.raises(Garbled, match="longer than 1000000 bytes"):
+        serve(handler, answer_limit=1_000_000).pools()
+
+
+def test_silence_ends_at_the_deadline(serve):
+    async def handler(_request):
+        await asyncio.sleep(5)
+        return web.Response()
+
+    with pytest.raises(TimedOut, match="does not answer GET /v1/pools"):
+        serve(handler, timeout=0.3).pools()
+
+
+def test_a_drip_does_not_outlast_the_deadline(serve):
+    async def handler(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await response.write(b" ")
+                await asyncio.sleep(0.05)
+        return response
+
+    started = time.monotonic()
+    with pytest.raises(TimedOut):
+        serve(handler, timeout=0.4).pools()
+    assert time.monotonic() - started < 3
+
+
+def test_not_http(raw):
+    with pytest.raises(Garbled, match="does not speak HTTP"):
+        raw(b"SSH-2.0-OpenSSH_9.2\r\n").pools()
+
+
+def test_closed_without_a_word(raw):
+    with pytest.raises(ServerGone, match="went away"):
+        raw(b"").pools()
+
+
+def test_half_an_answer(raw):
+    with pytest.raises(ServerGone, match="went away"):
+        raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"pools"').pools()

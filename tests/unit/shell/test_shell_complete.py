@@ -1,0 +1,164 @@
+"""Completion and help, on the grammar that ships."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.model.tree import root
+from snatsh.shell import configuration, operational, pipes
+from snatsh.shell.complete import asks_help, complete, help_text
+from snatsh.shell.grammar import parse
+from snatsh.shell.lexer import quote
+
+LIVE = {
+    ("live", "pool"): ["a", "b"],
+    ("live", "rule"): ["10", "100", "20"],
+    ("live", "interface"): ["eth0", "eth1"],
+    ("candidate", "rules"): ["10", "20"],
+    ("candidate", "pools"): ["isp-a", "isp-b"],
+    ("candidate", "pools", "isp-a", "address"): ["10.0.0.1", "10.0.0.9"],
+}
+
+
+def look_up(source):
+    return LIVE.get(source, ())
+
+
+def offered(text, edit=None):
+    state = operational.state() if edit is None else configuration.state(edit)
+    return complete(text, state, pipes.grammar, look_up)
+
+
+def test_words_of_a_command():
+    assert offered("cl").words == ["clear"]
+    assert offered("show sys").words == ["system"]
+    assert "flows" in offered("show ").words
+
+
+def test_tab_types_the_only_word_and_a_blank():
+    assert offered("sh").extension("sh") == "ow "
+    assert offered("c").extension("c") == ""
+    assert offered("show pools ").extension("show pools ") == ""
+
+
+def test_tab_types_as_far_as_words_agree():
+    line = "set pools is"
+    assert offered(line, edit=()).extension(line) == "p-"
+
+
+def test_live_values_come_with_the_hint_of_what_else_may_be_typed():
+    completion = offered("show flows rule 1")
+    assert completion.words == ["10", "100"]
+    shown = [candidate.shown for candidate in offered("show flows rule ").candidates]
+    assert shown == ["<1..1000000>", "10", "100", "20"]
+
+
+def test_references_complete_from_the_candidate_and_the_box():
+    assert offered("set rules 10 pool ", edit=()).words == ["isp-a", "isp-b"]
+    assert offered("set interfaces ", edit=()).words == ["eth0", "eth1"]
+    assert offered("delete pools isp-a address ", edit=()).words == ["10.0.0.1", "10.0.0.9"]
+
+
+def test_help_shows_enter_only_where_the_command_may_end():
+    assert "<[Enter]>" in help_text(offered("show flows "))
+    assert "<[Enter]>" not in help_text(offered("show flows source "))
+    assert "  |  " in help_text(offered("show flows "))
+    assert "  |  " not in help_text(offered("configure "))
+
+
+def test_help_tells_defaults_and_bounds():
+    text = help_text(offered("set timeouts tcp established ", edit=()))
+    assert "<5..86400>" in text
+    assert "default 7440" in text
+
+
+def test_pipes_offered_are_those_that_fit():
+    assert "compare" in offered("show | ", edit=()).words
+    assert "compare" not in offered("show flows | ").words
+    assert offered("show configuration | display ").words == ["json", "set", "yaml"]
+
+
+def test_a_wrong_word_before_is_told_instead_of_offers():
+    completion = offered("show flowz ")
+    assert completion.candidates == ()
+    assert "did you mean flows?" in help_text(completion)
+
+
+@pytest.mark.parametrize("text", ["", "show flows |", "set", '"', "show flows | match x |", "| |"])
+def test_completion_never_fails(text):
+    offered(text)
+    offered(text, edit=())
+
+
+@given(st.text(max_size=40))
+def test_completion_and_parsing_never_fail_otherwise_than_they_say(text):
+    from snatsh.shell.grammar import CommandError
+
+    offered(text)
+    try:
+        parse(text, configuration.state(()), pipes.grammar)
+    except CommandError as error:
+        assert 0 <= error.column <= len(text) + 1
+
+
+def test_a_question_mark_in_quotes_is_no_question():
+    assert asks_help("show ?")
+    assert not asks_help('set rules 10 description "why?')
+    assert not asks_help('set rules 10 description "why?"')
+
+
+def path_of(line, edit):
+    return parse(line, configuration.state(edit), pipes.grammar).call.arguments["path"]
+
+
+VALUES = {
+    "integer": "100",
+    "address": "192.0.2.1",
+    "prefix": "192.0.2.0/24",
+    "address-range": "192.0.2.1-192.0.2.9",
+    "port-range": "1024-2047",
+    "name": "isp-a",
+    "string": "free text",
+}
+
+
+@st.composite
+def statements(draw):
+    """A random statement of the schema."""
+    node, words = root(), []
+    while node.children:
+        node = node.children[draw(st.sampled_from(sorted(node.children)))]
+        words.append(node.name)
+        if node.key is not None:
+            words.append(VALUES[node.key.kind])
+            if draw(st.booleans()):
+                return words
+    words.append(draw(st.sampled_from(node.value.choices)) if node.value.choices else VALUES[node.value.kind])
+    return words
+
+
+@given(statements(), st.integers(0, 6))
+def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words, depth):
+    typed = ["set", *map(quote, words)]
+    assert parse(" ".join(typed), configuration.state(()), pipes.grammar).call.arguments["path"] == tuple(
+        words
+    )
+    for place in range(1, len(typed)):
+        completion = offered(" ".join(typed[:place]) + " ", edit=())
+        hints = [c for c in completion.candidates if not c.word]
+        assert typed[place] in completion.words or hints
+    edit = tuple(words[:depth])
+    if depth < len(words) and _is_level(edit):
+        rest = " ".join(["set", *map(quote, words[depth:])])
+        assert path_of(rest, edit) == tuple(words)
+
+
+def _is_level(path):
+    node, in_entry = root(), True
+    for word in path:
+        if node.kind == "list" and not in_entry:
+            in_entry = True
+        else:
+            node = node.children[word]
+            in_entry = node.kind != "list"
+    return in_entry and node.value is None

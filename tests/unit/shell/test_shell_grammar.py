@@ -1,0 +1,126 @@
+"""Parsing, on the grammar that ships: operational commands, and statements of the schema."""
+
+import pytest
+
+from snatsh.shell import configuration, operational, pipes
+from snatsh.shell.grammar import CommandError, parse
+
+
+def run(line, edit=None):
+    state = operational.state() if edit is None else configuration.state(edit)
+    return parse(line, state, pipes.grammar)
+
+
+def error(line, edit=None):
+    with pytest.raises(CommandError) as caught:
+        run(line, edit)
+    return caught.value
+
+
+def test_options_come_in_any_order_with_their_values_parsed():
+    call = run("show flows limit 5 port 443 source 10.0.0.0/8 protocol tcp").call
+    assert call.run is operational.show_flows
+    assert call.arguments == {"limit": 5, "port": 443, "source": "10.0.0.0/8", "protocol": "tcp"}
+
+
+def test_unique_abbreviations_are_enough():
+    assert run("sh fl lim 5").call.arguments == {"limit": 5}
+    assert run("sh sys com").call.run is operational.show_system_commit
+
+
+def test_an_exact_word_wins_over_a_longer_one():
+    assert run("se rules 10 source 10.0.0.0/8", edit=()).call.run is configuration.set_
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "message"),
+    [
+        ("show flowz", 5, "unknown command: flowz; did you mean flows?"),
+        ("  shwo flows", 2, "unknown command: shwo; did you mean show?"),
+        ("c", 0, "'c' is ambiguous: clear, configure"),
+        ("show", 5, "missing mandatory argument: expected one of: configuration, drops, flows"),
+        ("show flows source", 18, "missing mandatory argument: expected <address or prefix>"),
+        ("show flows sauce 10.0.0.1", 11, "syntax error: sauce; did you mean source?"),
+        ("show flows source 10.0.0.1/8", 18, "has host bits set; did you mean 10.0.0.0/8?"),
+        ("show flows port 65536", 16, "expected a number from 0 to 65535"),
+        ("show flows port 1 port 2", 18, "syntax error: port"),
+        ("show links now", 11, "syntax error: now: expected end of command"),
+        ("clear flows", 12, "missing mandatory argument"),
+        ("clear flows all source 10.0.0.1", 16, "expected end of command"),
+        ("clear flows source 10.0.0.1 all", 28, "syntax error: all"),
+        ("configure | count", 10, "can't be piped"),
+        ("show flows | display set", 21, "unknown command: set; expected json"),
+        ("show flows | match (", 19, "expected a regular expression"),
+        ("show flows | match", 19, "missing mandatory argument: expected <pattern>"),
+        ("show flows |", 13, "missing mandatory argument: expected one of: count"),
+        ('show pools "a', 11, "the quote is never closed"),
+        ("show flows source | count", 18, "missing mandatory argument"),
+    ],
+)
+def test_an_error_points_at_its_token_and_says_what_was_expected(line, column, message):
+    found = error(line)
+    assert found.column == column
+    assert message in str(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "message"),
+    [
+        ("set rulez 10", 4, "syntax error: rulez; did you mean rules?"),
+        ("set rules 10 poll a", 13, "syntax error: poll; did you mean pool?"),
+        ("set rules ten source 10.0.0.0/8", 10, "expected a whole number from 1 to 1000000"),
+        ("set rules 10 source 10.0.0.1/8", 20, "did you mean 10.0.0.0/8?"),
+        ("set rules 10 source", 20, "missing mandatory argument: expected <prefix>"),
+        ("set rules 10 action pass", 20, "expected one of: translate, exempt, drop"),
+        ("set rules 10 source 10.0.0.0/8 pool a", 31, "expected end of command"),
+        ("set", 4, "missing mandatory argument: expected one of: system"),
+        ("edit rules", 11, "missing mandatory argument"),
+        ("edit rules 10 source", 14, "syntax error: source"),
+        ("set pools a address [ 10.0.0.1", 31, "missing mandatory argument: expected one of: ]"),
+        ("rollback 50", 9, "expected a number from 0 to 49"),
+        ("load override", 14, "missing mandatory argument"),
+        ("run configure", 4, "unknown command: configure"),
+    ],
+)
+def test_an_error_in_configuration_mode(line, column, message):
+    found = error(line, edit=())
+    assert found.column == column
+    assert message in str(found)
+
+
+def test_statements_go_on_from_the_edit_path():
+    assert run("set source 10.0.0.0/8", edit=("rules", "10")).call.arguments == {
+        "path": ("rules", "10", "source", "10.0.0.0/8")
+    }
+    assert run("top set rules 20 pool b", edit=("rules", "10")).call.arguments == {
+        "path": ("rules", "20", "pool", "b")
+    }
+
+
+def test_words_of_the_schema_may_be_shortened_and_are_told_in_full():
+    assert run("set ru 10 act ex", edit=()).call.arguments == {"path": ("rules", "10", "action", "exempt")}
+
+
+def test_several_values_in_brackets():
+    path = run("set pools a address [ 10.0.0.1 10.0.0.9-10.0.0.12 ]", edit=()).call.arguments["path"]
+    assert path == ("pools", "a", "address", "[", "10.0.0.1", "10.0.0.9-10.0.0.12", "]")
+
+
+def test_a_quoted_value_is_never_an_abbreviation():
+    assert "unknown command" in str(error('"show" flows'))
+    assert run('set rules 10 description "a | b"', edit=()).call.arguments["path"][-1] == "a | b"
+
+
+def test_up_goes_up_by_levels_not_words():
+    from snatsh.shell.statements import parent
+
+    assert parent(("rules", "10", "failover", "isp-a")) == ("rules", "10")
+    assert parent(("rules", "10")) == ()
+    assert parent(("timeouts", "tcp")) == ("timeouts",)
+    assert parent(()) == ()
+
+
+def test_pipes_of_a_configuration_and_of_a_table_differ():
+    parsed = run("show configuration rules | display set | match 10 | count")
+    assert [pipe.run for pipe in parsed.pipes] == [pipes.as_set, pipes.match, pipes.count]
+    assert run("show | compare rollback 3", edit=()).pipes[0].arguments == {"rollback": 3}

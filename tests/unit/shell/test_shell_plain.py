@@ -1,0 +1,183 @@
+"""The plain line editor on a real pseudo terminal: what is typed, what is echoed, what comes out."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from snatsh.client import Client
+from snatsh.shell.loop import Hangup
+from snatsh.shell.plain import PlainFront, RawTerminal
+from snatsh.shell.session import Session
+
+PROMPT = "u@h> "
+
+
+class Typist:
+    """The far end of the terminal."""
+
+    def __init__(self, master):
+        self.master = master
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def screen(self, until, seconds=5):
+        """Everything written, up to and with a text."""
+        seen = b""
+        deadline = time.monotonic() + seconds
+        while until.encode() not in seen and time.monotonic() < deadline:
+            seen += os.read(self.master, 65536)
+        return seen.decode()
+
+
+@pytest.fixture
+def terminal():
+    master, slave = os.openpty()
+    with RawTerminal(slave, slave) as raw:
+        yield raw, Typist(master)
+    os.close(slave)
+    os.close(master)
+
+
+def read(terminal, keys, front=None):
+    """Type these keys at a prompt. The line that comes of it, and all that was echoed."""
+    raw, typist = terminal
+    front = front or PlainFront(raw)
+    entered = []
+    reader = threading.Thread(target=lambda: entered.append(front.read_line(PROMPT)))
+    reader.start()
+    typist.type(keys)
+    reader.join(5)
+    assert entered, "the line never came"
+    raw.write("END")
+    return entered[0], typist.screen("END").removesuffix("END")
+
+
+def test_echo_is_verbatim_and_ends_in_crlf(terminal):
+    assert read(terminal, "show flows\r") == ("show flows", f"{PROMPT}show flows\r\n")
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\0\r", "\r\0\n"])
+def test_every_line_end_is_one(terminal, end):
+    front = PlainFront(terminal[0])
+    assert read(terminal, f"one{end}two{end}three{end}", front)[0] == "one"
+    assert read(terminal, "", front)[0] == "two"
+    assert read(terminal, "", front)[0] == "three"
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("shox\x7fw\r", "show"),
+        ("how\x01s\r", "show"),
+        ("shw\x1b[Do\r", "show"),
+        ("one two\x17three\r", "one three"),
+        ("rubbish\x15show\r", "show"),
+        ("show flows\x1b[H\x0b\r", ""),
+        ("sshow\x01\x04\r", "show"),
+        ("\x7f\x7f\x02a\r", "a"),
+        ("show\x1b[5~\x1bOX\r", "show"),
+        ("grüße\x7f\r", "grüß"),
+    ],
+)
+def test_editing(terminal, keys, line):
+    assert read(terminal, keys)[0] == line
+
+
+def test_no_escape_code_is_ever_written(terminal):
+    _, echoed = read(terminal, "abc\x1b[D\x1b[D\x7fxyz\x01\x0b\x15show\x0c\r")
+    assert "\x1b" not in echoed
+
+
+def test_a_line_of_many_kilobytes_arrives_whole(terminal):
+    words = "x" * 20_000
+    raw, typist = terminal
+    lines = []
+    reader = threading.Thread(target=lambda: lines.append(PlainFront(raw).read_line("")))
+    reader.start()
+    for start in range(0, len(words), 1000):
+        typist.type(words[start : start + 1000])
+        typist.screen("x" * 1000)
+    typist.type("\r")
+    reader.join(5)
+    assert lines == [words]
+
+
+def test_history_goes_back_and_forth(terminal):
+    front = PlainFront(terminal[0])
+    read(terminal, "show flows\r", front)
+    read(terminal, "show pools\r", front)
+    assert read(terminal, "\x10\x10\r", front)[0] == "show flows"
+    assert read(terminal, "half\x1b[A\x1b[B\r", front)[0] == "half"
+
+
+@pytest.fixture
+def front(terminal, tmp_path):
+    """With the real grammar behind it, and no snatd."""
+    front = PlainFront(terminal[0])
+    front.session = Session(Client(tmp_path / "none.sock"), front)
+    return front
+
+
+def test_tab_completes(terminal, front):
+    line, echoed = read(terminal, "sh\tfl\tsumm\t\r", front)
+    assert line == "show flows summary "
+    assert echoed == f"{PROMPT}show flows summary \r\n"
+
+
+def test_tab_lists_what_is_possible_and_comes_back_to_the_line(terminal, front):
+    line, echoed = read(terminal, "c\tle\t\r", front)
+    assert line == "clear "
+    assert "Possible completions:\r\n  clear" in echoed
+    assert echoed.count(f"{PROMPT}c") == 2
+
+
+def test_a_question_mark_explains_without_enter_and_is_not_typed(terminal, front):
+    line, echoed = read(terminal, "show ?links\r", front)
+    assert line == "show links"
+    assert f"{PROMPT}show ?\r\nPossible completions:\r\n" in echoed
+    assert echoed.endswith(f"{PROMPT}show links\r\n")
+
+
+def test_a_question_mark_in_quotes_is_typed(terminal, front):
+    assert read(terminal, 'commit comment "why?"\r', front)[0] == 'commit comment "why?"'
+
+
+def test_end_of_input_and_hangup(terminal):
+    raw, typist = terminal
+    typist.type("\x04")
+    with pytest.raises(EOFError):
+        PlainFront(raw).read_line(PROMPT)
+
+
+def test_a_terminal_that_goes_away_hangs_up():
+    master, slave = os.openpty()
+    raw = RawTerminal(slave, slave)
+    os.close(master)
+    with pytest.raises(Hangup):
+        raw.key()
+    os.close(slave)
+
+
+def test_a_block_ends_at_control_d(terminal):
+    raw, typist = terminal
+    blocks = []
+    reader = threading.Thread(target=lambda: blocks.append(PlainFront(raw).read_block("[end with ^D]")))
+    reader.start()
+    typist.type("set a\rset b\r\x04")
+    reader.join(5)
+    assert blocks == ["set a\nset b\n"]
+
+
+def test_the_terminal_is_put_back_as_it_was():
+    import termios
+
+    master, slave = os.openpty()
+    before = termios.tcgetattr(slave)
+    with RawTerminal(slave, slave):
+        assert termios.tcgetattr(slave) != before
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
