@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from snatsh.model.words import quote
 from snatsh.shell.grammar import Choice, CommandError, PipeGrammar, Source, State, Value, split, walk
-from snatsh.shell.lexer import Token, lex, quote
+from snatsh.shell.lexer import Token, lex
 
 Lookup = Callable[[Source], Sequence[str]]
 """Answers a source of suggestions; never raises, an empty answer when the box can't be asked."""

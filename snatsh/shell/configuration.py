@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from snatsh.client import ClientError, Rejected
+from snatsh.model.errors import ProfileError
 from snatsh.shell import files
-from snatsh.shell.answers import Answer, Configuration, Message, ShellError
+from snatsh.shell.answers import Answer, Configuration, Document, Message, ShellError
 from snatsh.shell.commands import Argument, Command, Flag, Option, Registry, number
 from snatsh.shell.grammar import Call, State, Value
 from snatsh.shell.operational import GROUPS, OPERATIONAL
@@ -177,13 +178,13 @@ def _one_source(bound: Any) -> bool:
 
 @CONFIGURE.command("load override", "Replace the candidate", _FILE, _TERMINAL, _PROFILE, ready=_one_source)
 def load_override(session: Session, **source: Any) -> Answer:
-    session.client.replace_candidate(files.parse(_source(session, **source)))
+    session.client.replace_candidate(_document(session, **source))
     return Message("load complete")
 
 
 @CONFIGURE.command("load merge", "Add to the candidate", _FILE, _TERMINAL, _PROFILE, ready=_one_source)
 def load_merge(session: Session, **source: Any) -> Answer:
-    session.client.merge_candidate(files.parse(_source(session, **source)))
+    session.client.merge_candidate(_document(session, **source))
     return Message("load complete")
 
 
@@ -198,6 +199,13 @@ def load_set(session: Session, **source: Any) -> Answer:
             where = f"line {lines[place]}: " if place is not None and 0 <= place < len(lines) else ""
             raise ShellError(f"{problem_lines(error.problems)}error: load failed: {where}{error}") from None
     return Message("load complete")
+
+
+def _document(session: Session, **source: Any) -> Document:
+    try:
+        return files.parse(_source(session, **source))
+    except ProfileError as error:
+        raise ShellError(problem_lines(error.problems) + "error: load failed") from None
 
 
 def _source(session: Session, file: str = "", terminal: bool = False, profile: str = "") -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snatsh.shell.answers import Document, ShellError
-from snatsh.shell.lexer import lex
 
 if TYPE_CHECKING:
     from snatsh.client import Statement
@@ -84,20 +83,13 @@ def form_of(text: str) -> str:
 
 def set_commands(text: str) -> tuple[list[Statement], list[int]]:
     """The statements of a text of set and delete commands, and the line that each stands on."""
-    statements: list[Statement] = []
-    places: list[int] = []
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = lex(raw)
-        if not line.tokens or line.tokens[0].text.startswith("#"):
-            continue
-        verb, *path = (token.text for token in line.tokens)
-        if line.open_quote is not None:
-            raise ShellError(f"line {number}, column {line.open_quote + 1}: the quote is never closed")
-        if verb not in ("set", "delete"):
-            raise ShellError(f"line {number}: {verb}: expected set or delete")
-        statements.append({"verb": "set" if verb == "set" else "delete", "path": path})
-        places.append(number)
-    return statements, places
+    from snatsh.model import set_form
+
+    found = list(set_form.statements(text))
+    statements: list[Statement] = [
+        {"verb": "delete" if one.verb == "delete" else "set", "path": list(one.tokens)} for one in found
+    ]
+    return statements, [one.line for one in found]
 
 
 def write(path: Path, document: Document) -> int:

@@ -72,10 +72,3 @@ def _quoted(text: str, start: int) -> tuple[Token, bool]:
         letters.append(text[at])
         at += 1
     return Token("".join(letters), start, at, quoted=True), False
-
-
-def quote(word: str) -> str:
-    """The word as it has to be typed."""
-    if word and not any(c.isspace() or c in '|";{}#[]' for c in word):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -16,5 +16,7 @@ def _problem(problem: Problem) -> str:
     *above, last = problem.path or ("",)
     what = " ".join(filter(None, (last, problem.value)))
     label = "warning: " if problem.severity == "warning" else ""
+    if problem.line:
+        label += f"line {problem.line}: "
     head = f"[edit{''.join(f' {word}' for word in above)}]\n"
     return head + (f"  '{what}'\n" if what else "") + f"    {label}{problem.reason}\n"

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.model.tree import root
+from snatsh.model.words import quote
 from snatsh.shell import configuration, operational, pipes
 from snatsh.shell.complete import asks_help, complete, help_text
 from snatsh.shell.grammar import parse
-from snatsh.shell.lexer import quote
 
 LIVE = {
     ("live", "pool"): ["a", "b"],

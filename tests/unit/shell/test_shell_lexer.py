@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.shell.lexer import lex, quote
+from snatsh.model.words import quote
+from snatsh.shell.lexer import lex
 
 lines = st.text(alphabet='ab "|\\?[ \t', max_size=30)
 
