@@ -99,7 +99,13 @@ class Namespace:
                 Path("/proc/sys/net", name).write_text(value)
 
     def pids(self) -> list[int]:
-        return [int(pid) for pid in _ip("netns", "pids", self.name).split()]
+        """Processes in here; none when it is gone."""
+        try:
+            return [int(pid) for pid in _ip("netns", "pids", self.name).split()]
+        except LabError:
+            if self.path.exists():
+                raise
+            return []
 
 
 class Lab:
@@ -227,7 +233,11 @@ def remove(identity: str) -> None:
             if pid != os.getpid():
                 _kill(pid)
     for space in spaces:
-        _ip("netns", "delete", space.name)
+        try:
+            _ip("netns", "delete", space.name)
+        except LabError:
+            if space.path.exists():  # else another run removes the same orphan
+                raise
     for folder in (RUN_FOLDER, PIN_FOLDER):
         shutil.rmtree(folder / f"snatsh-lab-{identity}", ignore_errors=True)
 

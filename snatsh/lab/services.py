@@ -1,7 +1,7 @@
 """The internet of the lab: real servers in its server node.
 
 HTTP on 80 (`/` answers with the source it saw, `/bytes/N` with N bytes), TCP and UDP echo on 7 (each tells
-the source it saw first), iperf3 on 5201 and 5202, DNS on 53.
+the source it saw first), iperf3 on 5201, DNS on 53.
 
 As a program (`python -m snatsh.lab.services ADDRESS...`) it is the HTTP and echo servers.
 """
@@ -9,9 +9,10 @@ As a program (`python -m snatsh.lab.services ADDRESS...`) it is the HTTP and ech
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,9 @@ from snatsh.lab.topology import SERVER_ADDRESSES
 
 HTTP_PORT = 80
 ECHO_PORT = 7
-IPERF_PORTS = (5201, 5202)
+IPERF_PORT = 5201
+Endpoint = tuple[str, str, int]  # protocol, address, port
+
 DNS_ADDRESS = "8.8.8.8"
 DNS_PORT = 53
 DNS_NAMES = {"www.example.net": "203.0.113.9", "narrow.example.net": "203.0.113.10"}
@@ -29,38 +32,43 @@ DNS_NAMES = {"www.example.net": "203.0.113.9", "narrow.example.net": "203.0.113.
 def start(lab: Lab, seconds: float = 10) -> None:
     """Start every server in the lab and wait until all of them listen."""
     lab.spawn("server", sys.executable, "-m", "snatsh.lab.services", *SERVER_ADDRESSES, log="services.log")
-    for port in IPERF_PORTS:
-        lab.spawn("server", "iperf3", "--server", "--port", str(port), log=f"iperf3-{port}.log")
+    for address in SERVER_ADDRESSES:
+        # Bound, so that it answers UDP from the address that was asked.
+        lab.spawn("server", "iperf3", "--server", "--bind", address, log=f"iperf3-{address}.log")
     names = [f"--address=/{name}/{address}" for name, address in DNS_NAMES.items()]
     options = ("--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root")
     listen = (f"--listen-address={DNS_ADDRESS}", "--bind-interfaces", "--pid-file")
     lab.spawn("server", "dnsmasq", *options, *listen, *names, log="dnsmasq.log")
-    wait_listening(
-        lab["server"], tcp=(HTTP_PORT, ECHO_PORT, *IPERF_PORTS), udp=(ECHO_PORT, DNS_PORT), seconds=seconds
-    )
+    tcp = {
+        ("tcp", address, port) for address in SERVER_ADDRESSES for port in (HTTP_PORT, ECHO_PORT, IPERF_PORT)
+    }
+    udp = {("udp", address, ECHO_PORT) for address in SERVER_ADDRESSES}
+    wait_listening(lab["server"], tcp | udp | {("udp", DNS_ADDRESS, DNS_PORT)}, seconds)
 
 
-def wait_listening(namespace: Namespace, tcp: Iterable[int], udp: Iterable[int], seconds: float) -> None:
-    """Wait until something listens on each of these ports; LabError names those where nothing did."""
-    wanted = {("tcp", port) for port in tcp} | {("udp", port) for port in udp}
+def wait_listening(namespace: Namespace, wanted: set[Endpoint], seconds: float) -> None:
+    """Wait until something listens on each of these; LabError names those where nothing did."""
     deadline = time.monotonic() + seconds
     while missing := wanted - _listening(namespace):
         if time.monotonic() > deadline:
-            ports = ", ".join(f"{protocol} {port}" for protocol, port in sorted(missing))
-            raise LabError(f"{namespace.node}: nothing listens on {ports} after {seconds:g} s")
+            names = ", ".join(f"{protocol} {address}:{port}" for protocol, address, port in sorted(missing))
+            raise LabError(f"{namespace.node}: nothing listens on {names} after {seconds:g} s")
         time.sleep(0.02)
 
 
-def _listening(namespace: Namespace) -> set[tuple[str, int]]:
+def _listening(namespace: Namespace) -> set[Endpoint]:
     states = {"tcp": "0A", "udp": "07"}  # LISTEN, and UDP's unconnected
     found = set()
     with namespace.entered():
-        for table in ("tcp", "tcp6", "udp", "udp6"):
-            protocol = table[:3]
-            for line in Path("/proc/thread-self/net", table).read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == states[protocol]:
-                    found.add((protocol, int(fields[1].rpartition(":")[2], 16)))
+        for protocol, state in states.items():
+            for line in Path("/proc/thread-self/net", protocol).read_text().splitlines()[1:]:
+                _, local, _, in_state, *_ = line.split()
+                address, port = local.split(":")
+                if in_state == state:
+                    # The kernel prints the address as it lies in memory.
+                    found.add(
+                        (protocol, socket.inet_ntoa(struct.pack("=I", int(address, 16))), int(port, 16))
+                    )
     return found
 
 

@@ -1,0 +1,32 @@
+"""The lab itself: what tests rely on when they say that nothing leaked, and that labs do not meet."""
+
+from __future__ import annotations
+
+import pytest
+from harness import no_leak
+
+from snatsh.lab.namespaces import Lab, LabError
+from snatsh.lab.topology import demo
+
+
+def test_untranslated_packets_are_seen(bare_lab: Lab) -> None:
+    """A gateway that only routes lets everything out as it is: the watch must say so."""
+    with pytest.raises(AssertionError, match="isp-a saw packets untranslated: 3"), no_leak(bare_lab):
+        bare_lab["client-a"].run("ping", "-c", "3", "-i", "0.01", "-W", "1", "8.8.8.8", check=False)
+
+
+def test_silence_is_silence(bare_lab: Lab) -> None:
+    with no_leak(bare_lab):
+        bare_lab["client-a"].run("ping", "-c", "3", "-i", "0.01", "192.168.40.1")
+
+
+def test_labs_side_by_side(bare_lab: Lab) -> None:
+    with Lab(demo()) as other:
+        other["client-a"].run("ip", "link", "set", "eth0", "down")
+        bare_lab["client-a"].run("ping", "-c", "1", "192.168.40.1")
+    bare_lab["client-a"].run("ping", "-c", "1", "192.168.40.1")
+
+
+def test_failed_command_says_where_and_why(bare_lab: Lab) -> None:
+    with pytest.raises(LabError, match=r"client-a: ip link show eth9: .*eth9"):
+        bare_lab["client-a"].run("ip", "link", "show", "eth9")
