@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from snatsh.model.schema import Pool
 from snatsh.model.values import Address, AddressRange
 
 
-def subtract(run: AddressRange, holes: Iterable[AddressRange]) -> list[AddressRange]:
-    """What is left of `run` without `holes`, in order."""
-    left = [run]
-    for hole in holes:
-        left = [part for piece in left for part in _without(piece, hole)]
-    return left
-
-
-def _without(run: AddressRange, hole: AddressRange) -> list[AddressRange]:
-    if hole.last < run.first or run.last < hole.first:
-        return [run]
-    parts = []
-    if run.first < hole.first:
-        parts.append(AddressRange(run.first, Address(int(hole.first) - 1)))
-    if hole.last < run.last:
-        parts.append(AddressRange(Address(int(hole.last) + 1), run.last))
-    return parts
-
-
 def runs(pool: Pool) -> tuple[AddressRange, ...]:
     """The pool's addresses as runs in the order written, without what is excluded or came before."""
-    found: list[AddressRange] = []
-    for run in pool.address:
-        found += subtract(run, [*pool.exclude, *found])
-    return tuple(found)
+    taken = Spans(pool.exclude)
+    return tuple(run for given in pool.address for run in taken.add(given))
+
+
+class Spans:
+    """A set of addresses, kept as sorted spans that do not touch each other's addresses."""
+
+    def __init__(self, given: Iterable[AddressRange] = ()) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        for run in given:
+            self.add(run)
+
+    def add(self, run: AddressRange) -> list[AddressRange]:
+        """Take the run's addresses in; what of it was not there before."""
+        first, last = int(run.first), int(run.last)
+        begin = end = bisect_left(self._lasts, first)
+        fresh = []
+        at = first
+        while end < len(self._firsts) and self._firsts[end] <= last:
+            if at < self._firsts[end]:
+                fresh.append(_range(at, self._firsts[end] - 1))
+            at = self._lasts[end] + 1
+            end += 1
+        if at <= last:
+            fresh.append(_range(at, last))
+        if begin < end:
+            first, last = min(first, self._firsts[begin]), max(last, self._lasts[end - 1])
+        self._firsts[begin:end] = [first]
+        self._lasts[begin:end] = [last]
+        return fresh
+
+    def meets(self, run: AddressRange) -> bool:
+        """Whether any address of the run is there."""
+        index = bisect_left(self._lasts, int(run.first))
+        return index < len(self._firsts) and self._firsts[index] <= int(run.last)
+
+    def holds(self, run: AddressRange) -> bool:
+        """Whether the whole run lies in one span; spans side by side are not looked at together."""
+        index = bisect_left(self._lasts, int(run.last))
+        return index < len(self._firsts) and self._firsts[index] <= int(run.first)
+
+
+def _range(first: int, last: int) -> AddressRange:
+    return AddressRange(Address(first), Address(last))
