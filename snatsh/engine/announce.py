@@ -66,7 +66,9 @@ class Announcer:
             new = addresses - self._current.get(station, set())
             waiting = addresses.intersection(self._pending.get(station, ()))
             self._pending[station] = _bounded(station, new | waiting)
-        self._pending = {station: left for station, left in self._pending.items() if left and station in current}
+        self._pending = {
+            station: left for station, left in self._pending.items() if left and station in current
+        }
         self._current = current
         if self._pending and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._send())

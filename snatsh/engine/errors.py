@@ -21,7 +21,9 @@ class AlreadyRunning(EngineError):
 
     def __init__(self, what: str, where: Path, pid: int) -> None:
         who = f"another snatd (pid {pid})" if pid else "another snatd"
-        super().__init__(f"{who} already runs on the {what} {where}; stop it, or choose another with an option")
+        super().__init__(
+            f"{who} already runs on the {what} {where}; stop it, or choose another with an option"
+        )
         self.pid = pid
 
 
@@ -41,7 +43,7 @@ class Busy(EngineError):
 
 
 class CommitError(EngineError):
-    """A commit failed at `step`; datapath and history are as they were unless `undo_failures` says otherwise."""
+    """A commit failed at `step` and was undone; `undo_failures` says what could not be."""
 
     def __init__(self, step: str, reason: str, undo_failures: Sequence[str] = ()) -> None:
         message = f"commit failed while {step}: {reason}"

@@ -30,9 +30,6 @@ class Links:
     def states(self) -> Mapping[str, LinkState]:
         return self._states
 
-    def down(self) -> frozenset[str]:
-        return frozenset(name for name, link in self._states.items() if link.state == "down")
-
     def update(self, links: Mapping[str, Link], facts: Facts) -> None:
         """Look at the interfaces again. Links that are no longer configured are forgotten."""
         self._states = {name: self._state(name, link, facts) for name, link in links.items()}
@@ -52,3 +49,8 @@ def judge(link: Link, facts: Facts) -> tuple[Literal["up", "down"], str]:
     if not known.up:
         return "down", f"interface {link.interface} is down or has no carrier"
     return "up", f"interface {link.interface} has carrier"
+
+
+def down_links(links: Mapping[str, Link], facts: Facts) -> frozenset[str]:
+    """The links that are down on a box like this."""
+    return frozenset(name for name, link in links.items() if judge(link, facts)[0] == "down")

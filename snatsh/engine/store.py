@@ -68,7 +68,10 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged: tuple[Damage, ...] = ()
         self._history = folder / "history"
+        self._entries: list[Entry] = []
+        self._last_serial = 0
         try:
             _make_folder(folder)
             self._lock = FolderLock(folder, "state folder")
@@ -164,7 +167,6 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _read(self) -> None:
-        self._entries: list[Entry] = []
         damaged = []
         paths = sorted((path for path in self._history.glob("*.yaml") if _serial(path) >= 0), key=_serial)
         for path in reversed(paths):
@@ -260,4 +262,6 @@ def _sync_folder(folder: Path) -> None:
 
 def _unusable(folder: Path, error: OSError) -> StoreError:
     where = f" ({error.filename})" if error.filename and str(error.filename) != str(folder) else ""
-    return StoreError(f"state folder {folder}{where}: {error.strerror or error}; expected a folder snatd can write")
+    return StoreError(
+        f"state folder {folder}{where}: {error.strerror or error}; expected a folder snatd can write"
+    )

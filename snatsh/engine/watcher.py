@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Flag, auto
+
+from snatsh.engine.netlink import attributes_in, messages_in
 
 COALESCE_SECONDS = 0.05
 
@@ -42,16 +44,14 @@ _KINDS = {
     37: Change.HOOKS,  # DELQDISC
     45: Change.HOOKS,  # DELTFILTER
 }
-_NLMSG_HEADER = struct.Struct("=IHHII")
 _NDMSG = struct.Struct("=BxxxiHBB")
-_ATTRIBUTE = struct.Struct("=HH")
 _NDA_DST, _NDA_LLADDR = 1, 2
 _NUD_UNUSABLE = 0x1 | 0x20  # INCOMPLETE, FAILED
 _BUFFER = 1 << 20
 
 
 class Watcher:
-    """Calls back, in the event loop, at most once in COALESCE_SECONDS, with everything since the last call."""
+    """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since the last time."""
 
     def __init__(self, callback: Callable[[Change], None]) -> None:
         self._callback = callback
@@ -87,7 +87,7 @@ class Watcher:
                 self._usable.clear()
                 change = Change.ALL
                 continue
-            for kind, body in _messages(data):
+            for kind, body in messages_in(data):
                 change |= self._meaning(kind, body)
 
     def _tell(self) -> None:
@@ -104,30 +104,10 @@ class Watcher:
         if len(body) < _NDMSG.size:
             return True
         _, interface, state, _, _ = _NDMSG.unpack_from(body)
-        attributes = dict(_attributes(body[_NDMSG.size :]))
+        attributes = dict(attributes_in(body[_NDMSG.size :]))
         key = struct.pack("=i", interface) + attributes.get(_NDA_DST, b"")
         usable = b"" if kind == _DELNEIGH or state & _NUD_UNUSABLE else attributes.get(_NDA_LLADDR, b"")
         before = self._usable.pop(key, b"")
         if usable:
             self._usable[key] = usable
         return usable != before
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _NLMSG_HEADER.size <= len(data):
-        length, kind, _, _, _ = _NLMSG_HEADER.unpack_from(data, at)
-        if length < _NLMSG_HEADER.size:
-            return
-        yield kind, data[at + _NLMSG_HEADER.size : at + length]
-        at += (length + 3) & ~3
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if length < _ATTRIBUTE.size:
-            return
-        yield kind, data[at + _ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3

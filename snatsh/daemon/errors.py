@@ -1,0 +1,98 @@
+"""Every failure, whatever raised it, in the one format of the API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from snatsh.daemon.roles import Forbidden
+from snatsh.engine.errors import Busy, EngineError, NoSuchEntry, QueryError, StatementFailed, StoreError
+from snatsh.model.errors import FormError, Problem, ProfileError, SnatshError, StatementError
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class BadRequest(SnatshError):
+    """The request itself can't be understood."""
+
+
+class NotFound(SnatshError):
+    """What was asked for is not there."""
+
+
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (Forbidden, 403),
+    (Busy, 409),
+    (NotFound, 404),
+    (NoSuchEntry, 404),
+    (BadRequest, 400),
+    (QueryError, 400),
+    (StatementFailed, 422),
+    (StatementError, 422),
+    (ProfileError, 422),
+    (FormError, 422),
+    (StoreError, 500),
+    (EngineError, 500),
+)
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn exceptions into answers. Never a traceback, never HTML."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        raise  # the client went away; nobody is left to answer
+    except web.HTTPException as error:
+        return _answer(error.status, {"message": _http_message(request, error)})
+    except SnatshError as error:
+        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+        return _answer(status, describe(error))
+    except Exception:
+        log.exception("%s %s", request.method, request.path)
+        return _answer(500, {"message": "snatd made a mistake of its own; its log says more"})
+
+
+def problem_rows(problems: tuple[Problem, ...] | list[Problem]) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": list(problem.path),
+            "value": problem.value,
+            "reason": problem.reason,
+            "severity": problem.severity,
+        }
+        for problem in problems
+    ]
+
+
+def describe(error: SnatshError) -> dict[str, Any]:
+    """What the error has to say, beyond the format's defaults."""
+    told: dict[str, Any] = {"message": str(error)}
+    if isinstance(error, ProfileError):
+        told["problems"] = problem_rows(error.problems)
+    if isinstance(error, StatementError | StatementFailed):
+        told |= {"index": error.index, "expected": list(error.expected)}
+    if isinstance(error, StatementFailed):
+        told["statement"] = error.statement
+    return told
+
+
+def _answer(status: int, told: dict[str, Any]) -> web.Response:
+    blank: dict[str, Any] = {"message": "", "problems": [], "index": None, "expected": []}
+    return web.json_response({"error": {**blank, **told}}, status=status)
+
+
+def _http_message(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return f"{request.method} {request.path}: no such method here; expected {allowed}"
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return f"{request.method} {request.path}: the body is too large; {error.text}"
+    if error.status == 404:
+        return f"{request.method} {request.path}: no such resource"
+    return f"{request.method} {request.path}: {error.reason}"

@@ -1,0 +1,208 @@
+"""snatd: arguments, and one clear line for everything that stands in the way of a start."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snatsh import __version__
+from snatsh.model.errors import SnatshError
+
+if TYPE_CHECKING:
+    from snatsh.daemon.listen import Listener
+    from snatsh.datapath.gateway import Datapath
+    from snatsh.engine.locks import FolderLock
+    from snatsh.engine.store import Store
+    from snatsh.model.document import Document
+
+log = logging.getLogger("snatd")
+
+DEFAULT_SOCKET = Path("/run/snatsh/snatd.sock")
+DEFAULT_STATE = Path("/var/lib/snatsh")
+DEFAULT_PINS = Path("/sys/fs/bpf/snatsh")
+DEFAULT_MAX_FLOWS = 262_144
+MAX_FLOWS = (1024, 16_777_216)
+
+_SHUTDOWN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    socket: Path
+    state: Path
+    pins: Path
+    max_flows: int
+    profile: Path | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `snatd`."""
+    given = _parser().parse_args(arguments)
+    options = Options(given.socket, given.state, given.pins, given.max_flows, given.profile)
+    # Numeric libraries bring a thread per CPU that nothing here uses, and that would keep its capabilities.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    logging.basicConfig(format="snatd: %(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    try:
+        if given.check:
+            from snatsh.daemon.check import check
+
+            return 0 if check(options.state, options.pins) else 1
+        if given.remove:
+            return _remove(options)
+        return _serve(options)
+    except SnatshError as error:
+        for line in str(error).splitlines():
+            print(f"snatd: {line}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="snatd", description="The daemon of a snatsh source NAT gateway.")
+    parser.add_argument(
+        "--socket", type=Path, default=DEFAULT_SOCKET, help="where consoles connect (%(default)s)"
+    )
+    parser.add_argument(
+        "--state", type=Path, default=DEFAULT_STATE, help="folder of the history (%(default)s)"
+    )
+    parser.add_argument("--pins", type=Path, default=DEFAULT_PINS, help="folder on a bpffs (%(default)s)")
+    parser.add_argument(
+        "--max-flows", type=_flows, default=DEFAULT_MAX_FLOWS, help="flows there is room for (%(default)s)"
+    )
+    parser.add_argument(
+        "--profile", type=Path, help="YAML profile to start with, when there is no history yet"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--check", action="store_true", help="say whether this box can run snatd; change nothing"
+    )
+    what.add_argument(
+        "--remove", action="store_true", help="detach and unpin the datapath, ending every flow"
+    )
+    parser.add_argument("--version", action="version", version=f"snatd {__version__}")
+    return parser
+
+
+def _flows(text: str) -> int:
+    low, high = MAX_FLOWS
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from {low} to {high}")
+    return int(text)
+
+
+def _serve(options: Options) -> int:
+    from snatsh.daemon import privileges
+    from snatsh.daemon.listen import Listener
+    from snatsh.engine.store import Store
+
+    privileges.require()
+    store = Store(options.state)
+    profile = _first_profile(options.profile, store)
+    pins = _lock_pins(options.pins)
+    listener = Listener(options.socket)
+    try:
+        datapath = _open_datapath(options)
+        # Before there is any thread: a thread keeps the capabilities it was born with.
+        privileges.drop()
+        asyncio.run(_run(datapath, store, listener, profile))
+        datapath.close()
+    finally:
+        listener.close()
+        store.close()
+        if pins is not None:
+            pins.release()
+    return 0
+
+
+def _open_datapath(options: Options) -> Datapath:
+    from snatsh.datapath.gateway import Datapath
+
+    datapath = Datapath.open(options.pins, max_flows=options.max_flows)
+    log.info("datapath %s at %s", "found again" if datapath.adopted else "loaded", options.pins)
+    return datapath
+
+
+def _lock_pins(pins: Path) -> FolderLock | None:
+    """Keep a second snatd off the same datapath, whatever its state folder."""
+    from snatsh.datapath.loader import is_bpffs
+    from snatsh.engine.locks import FolderLock
+
+    try:
+        pins.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return FolderLock(pins, "pins folder") if is_bpffs(pins) else None
+
+
+def _first_profile(path: Path | None, store: Store) -> Document | None:
+    if path is None:
+        return None
+    if store.entries() or store.damaged:
+        log.info("%s is not used: there is a history already", path)
+        return None
+    return _read_profile(path)
+
+
+def _read_profile(path: Path) -> Document:
+    from snatsh.model import yaml_form
+    from snatsh.model.errors import FormError
+
+    try:
+        return yaml_form.parse(path.read_text())
+    except OSError as error:
+        raise FormError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise FormError(f"{path}: is not UTF-8 text") from None
+    except FormError as error:
+        raise FormError(f"{path}: {error}") from None
+
+
+async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Document | None) -> None:
+    """Serve until a signal says to stop."""
+    from aiohttp import web
+
+    from snatsh.daemon.app import build
+    from snatsh.daemon.audit import Audit
+    from snatsh.engine.engine import Engine
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    engine = Engine(datapath, store)
+    try:
+        await engine.start(profile)
+        runner = web.AppRunner(build(engine, Audit(store.folder / "audit.log")), access_log=None)
+        await runner.setup()
+        await web.SockSite(runner, listener.socket, shutdown_timeout=_SHUTDOWN_SECONDS).start()
+        log.info("ready at %s", listener.path)
+        await stop.wait()
+        await runner.cleanup()
+    finally:
+        await engine.close()
+    log.info("stopped; the datapath goes on")
+
+
+def _remove(options: Options) -> int:
+    from snatsh.daemon import privileges
+
+    privileges.require()
+    pins = _lock_pins(options.pins)
+    if pins is not None:
+        _open_datapath(options).remove()
+        log.info("detached and unpinned; every flow has ended")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

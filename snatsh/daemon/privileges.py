@@ -1,0 +1,72 @@
+"""Capabilities: what snatd needs, and giving up the rest."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from enum import IntEnum
+from pathlib import Path
+
+from snatsh.model.errors import SnatshError
+
+
+class Capability(IntEnum):
+    """Numbers of linux/capability.h."""
+
+    NET_ADMIN = 12
+    NET_RAW = 13
+    SYS_ADMIN = 21
+    PERFMON = 38
+    BPF = 39
+
+
+NEEDED = (Capability.BPF, Capability.NET_ADMIN, Capability.NET_RAW, Capability.PERFMON)
+"""Maps and programs; attaching them; gratuitous ARP; programs that handle pointers."""
+
+_VERSION_3 = 0x20080522
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_STATUS = Path("/proc/self/status")
+
+
+class NotPrivileged(SnatshError):
+    """snatd was started without the rights it needs."""
+
+
+def effective() -> int:
+    """This thread's effective capabilities as a bit set."""
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def missing() -> list[str]:
+    """Names of the needed capabilities that are not held."""
+    held = effective()
+    return [f"CAP_{needed.name}" for needed in NEEDED if not held & 1 << needed]
+
+
+def require() -> None:
+    lacking = missing()
+    if lacking:
+        who = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+        raise NotPrivileged(f"{who} lacks {', '.join(lacking)}; start snatd as root")
+
+
+def drop() -> None:
+    """Keep what is needed and nothing else, for good. Threads made later inherit it; earlier ones don't."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    for number in range(last + 1):
+        if number not in NEEDED:
+            # Fails where the bounding set can't be changed; then there is none to give up either.
+            libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    kept = sum(1 << needed for needed in NEEDED)
+    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+    words = (kept & 0xFFFFFFFF, kept >> 32)
+    # Twice effective, permitted, inheritable: the low halves, then the high ones.
+    data = (ctypes.c_uint32 * 6)(words[0], words[0], 0, words[1], words[1], 0)
+    if libc.capset(header, data):
+        raise OSError(ctypes.get_errno(), "capset: " + os.strerror(ctypes.get_errno()))

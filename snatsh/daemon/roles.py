@@ -1,0 +1,104 @@
+"""Who asks, and what he may do: the kernel says who is at the other end of a Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import socket
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from snatsh.model.errors import SnatshError
+
+ADMIN_GROUP = "snatsh-admin"
+OPERATOR_GROUP = "snatsh-operator"
+VIEW_GROUP = "snatsh"
+
+_SO_PEERGROUPS = 59
+_UCRED = struct.Struct("=iII")
+_MOST_BYTES = 1024
+
+
+class Role(IntEnum):
+    """Each may do what those below it may."""
+
+    VIEW = 0
+    OPERATOR = 1
+    ADMIN = 2
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Forbidden(SnatshError):
+    """The peer's role does not allow the request."""
+
+    def __init__(self, peer: Peer, needed: Role) -> None:
+        group = {Role.ADMIN: ADMIN_GROUP, Role.OPERATOR: OPERATOR_GROUP, Role.VIEW: VIEW_GROUP}[needed]
+        super().__init__(
+            f"{peer.user} has the role {peer.role.label}; this needs {needed.label}: "
+            f"ask for membership in the group {group}"
+        )
+
+
+class PeerSocket(Protocol):
+    """As much of a socket as asyncio gives out."""
+
+    def getsockopt(self, level: int, name: int, length: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    pid: int
+    uid: int
+    user: str
+    role: Role
+
+    def require(self, needed: Role) -> None:
+        if self.role < needed:
+            raise Forbidden(self, needed)
+
+
+def peer_of(connection: PeerSocket) -> Peer:
+    """Who is at the other end."""
+    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    user = user_name(uid)
+    return Peer(pid, uid, user, role_of(uid, {gid, *_groups(connection, user, gid)}))
+
+
+def role_of(uid: int, groups: set[int]) -> Role:
+    """The highest role that uid and groups give."""
+    if uid in (0, os.geteuid()):
+        return Role.ADMIN
+    for name, role in ((ADMIN_GROUP, Role.ADMIN), (OPERATOR_GROUP, Role.OPERATOR)):
+        if group_id(name) in groups:
+            return role
+    return Role.VIEW
+
+
+def user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_id(name: str) -> int | None:
+    """The id of a group of this box; None when there is none."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(name).gr_gid
+    return None
+
+
+def _groups(connection: PeerSocket, user: str, gid: int) -> list[int]:
+    """The supplementary groups the peer had when it connected."""
+    try:
+        packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
+    except OSError:  # more groups than fit
+        return os.getgrouplist(user, gid)
+    return list(struct.unpack(f"={len(packed) // 4}I", packed))

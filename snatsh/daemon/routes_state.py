@@ -1,0 +1,120 @@
+"""Operational state: flows, pools, rules, links, drops, interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from itertools import islice
+
+from aiohttp import web
+
+from snatsh.daemon.app import Route, engine, note
+from snatsh.daemon.errors import BadRequest
+from snatsh.daemon.roles import Role
+from snatsh.engine import flowquery, views
+from snatsh.engine.flowquery import FlowFilter, Flows
+
+_CHUNK = 1000
+"""Flows formatted at a time: the event loop goes on in between, and no listing is held in memory whole."""
+
+
+async def flows(request: web.Request) -> web.StreamResponse:
+    query = _query(request)
+    limit = flowquery.parse_limit(query.pop("limit", str(flowquery.DEFAULT_LIMIT)))
+    sort = flowquery.parse_sort(query.pop("sort")) if "sort" in query else None
+    wanted = FlowFilter.parse(query)
+    datapath = engine(request).datapath
+
+    def look() -> tuple[int, int, Flows]:
+        table = datapath.flows()
+        matching = wanted.select(table)
+        return len(table), len(matching), flowquery.first(matching, limit, sort)
+
+    async with engine(request).listing:
+        total, matched, shown = await asyncio.to_thread(look)
+    head = {"total": total, "matched": matched, "capacity": datapath.max_flows}
+    return await _stream(request, head, shown)
+
+
+async def _stream(request: web.Request, head: dict[str, int], shown: Flows) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(json.dumps(head)[:-1].encode() + b', "flows": [')
+    rows = flowquery.rows(shown, dict(socket.if_nameindex()))
+    separator = ""
+    while chunk := list(islice(rows, _CHUNK)):
+        await response.write((separator + ",".join(map(json.dumps, chunk))).encode())
+        separator = ","
+        await asyncio.sleep(0)
+    await response.write(b"]}")
+    await response.write_eof()
+    return response
+
+
+async def end_flows(request: web.Request) -> web.Response:
+    wanted = FlowFilter.parse(_query(request))
+    note(request, f"clear flows {request.query_string}")
+    datapath = engine(request).datapath
+    ended = await engine(request).change(lambda: datapath.end_flows(wanted.select(datapath.flows())))
+    return web.json_response({"ended": ended})
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise BadRequest(f"{name}: given more than once; expected one value")
+    return dict(request.query)
+
+
+async def pools(request: web.Request) -> web.Response:
+    plan, datapath = engine(request).running, engine(request).datapath
+    rows = await asyncio.to_thread(lambda: views.pool_rows(plan, datapath.address_usage()))
+    return web.json_response({"pools": rows})
+
+
+async def rules(request: web.Request) -> web.Response:
+    plan, datapath = engine(request).running, engine(request).datapath
+
+    def look() -> list[views.Row]:
+        return views.rule_rows(plan, datapath.rule_counters(), datapath.flows())
+
+    async with engine(request).listing:
+        rows = await asyncio.to_thread(look)
+    return web.json_response({"rules": rows})
+
+
+async def links(request: web.Request) -> web.Response:
+    running = engine(request)
+    return web.json_response({"links": views.link_rows(running.running.profile, running.links.states)})
+
+
+async def drops(request: web.Request) -> web.Response:
+    from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+
+    datapath = engine(request).datapath
+    dropped, handed_up = await asyncio.to_thread(lambda: (datapath.drops(), datapath.handed_up()))
+    return web.json_response(
+        {
+            "drops": views.reason_rows(dropped, DROP_REASONS),
+            "handed_up": views.reason_rows(handed_up, HANDED_UP_REASONS),
+        }
+    )
+
+
+async def interfaces(request: web.Request) -> web.Response:
+    running = engine(request)
+    facts = await running.facts()
+    attached = await asyncio.to_thread(running.datapath.attached)
+    return web.json_response({"interfaces": views.interface_rows(running.running.profile, facts, attached)})
+
+
+ROUTES = (
+    Route("GET", "/v1/flows", Role.VIEW, flows),
+    Route("DELETE", "/v1/flows", Role.OPERATOR, end_flows),
+    Route("GET", "/v1/pools", Role.VIEW, pools),
+    Route("GET", "/v1/rules", Role.VIEW, rules),
+    Route("GET", "/v1/links", Role.VIEW, links),
+    Route("GET", "/v1/drops", Role.VIEW, drops),
+    Route("GET", "/v1/interfaces", Role.VIEW, interfaces),
+)

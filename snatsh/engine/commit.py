@@ -1,0 +1,163 @@
+"""The commit: from a document to a datapath that runs it and a history that says so, or to neither.
+
+Everything here blocks and belongs to one thread. The order of the steps: what may refuse comes first,
+then what needs space on disk or in the kernel, then one flip, then what can only shrink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from snatsh.compile.image import HookWish, Image, compile_profile
+from snatsh.engine.links import down_links
+from snatsh.engine.store import Metadata, Store
+from snatsh.engine.transaction import Transaction
+from snatsh.model.document import Document, to_profile, validate_shape
+from snatsh.model.errors import Problem, ProfileError
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.schema import Profile
+from snatsh.model.validate import validate
+
+if TYPE_CHECKING:
+    from snatsh.datapath.gateway import Datapath
+
+_NO_INDEX = 0x7FFF_0000
+"""Above any index the kernel gives: a missing interface stands in the image by one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A document compiled for the box as it is. hooks: those of interfaces that exist."""
+
+    document: Document
+    profile: Profile
+    facts: Facts
+    image: Image
+    hooks: tuple[HookWish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    warnings: tuple[Problem, ...]
+    ended_flows: int
+
+
+class Committer:
+    """Brings documents into the datapath. `running` is what it holds; None before the first."""
+
+    def __init__(self, datapath: Datapath, store: Store) -> None:
+        self._datapath = datapath
+        self._store = store
+        self.running: Plan | None = None
+
+    def check(self, document: Document, facts: Facts) -> tuple[Problem, ...]:
+        """Go as far as a commit can without changing anything. The warnings."""
+        plan, warnings = examine(document, facts)
+        Transaction().step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
+        return warnings
+
+    def commit(self, document: Document, facts: Facts, metadata: Metadata) -> Committed:
+        """Run a document and make it history 0. ProfileError, or CommitError with everything undone."""
+        plan, warnings = examine(document, facts)
+        transaction = Transaction()
+        transaction.step(
+            "writing the history",
+            lambda: self._store.prepare(plan.document, metadata),
+            self._store.discard,
+        )
+        self._switch(plan, transaction)
+        entry = transaction.step("publishing the history", self._store.publish)
+        transaction.on_failure("publishing the history", lambda: self._store.withdraw(entry))
+        ended = self._settle(plan, transaction)
+        self._store.trim()
+        self.running = plan
+        return Committed(warnings, ended)
+
+    def adopt(self, document: Document, facts: Facts) -> None:
+        """Run a document that history holds already. An interface that is missing joins when it appears."""
+        self._run(prepare(document, facts))
+
+    def reapply(self, facts: Facts) -> bool:
+        """Run the same document for a box that changed. Whether the image is another one now."""
+        if self.running is None:
+            return False
+        plan = prepare(self.running.document, facts, self.running.profile)
+        if plan.image == self.running.image and plan.hooks == self.running.hooks:
+            # Hooks go with their interface, and anybody with the right can remove one.
+            self._datapath.ensure(plan.hooks)
+            self.running = plan
+            return False
+        self._run(plan)
+        return True
+
+    def _run(self, plan: Plan) -> None:
+        transaction = Transaction()
+        self._switch(plan, transaction)
+        self._settle(plan, transaction)
+        self.running = plan
+
+    def _switch(self, plan: Plan, transaction: Transaction) -> None:
+        """Attach, stage and flip."""
+        # What is attached, not what this process attached: the first switch may follow another snatd's.
+        before = self._attached()
+        transaction.step(
+            "attaching to the interfaces",
+            lambda: self._datapath.ensure(plan.hooks),
+            lambda: self._datapath.prune(before),
+        )
+        stage = transaction.step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
+        transaction.step("switching the datapath", lambda: self._datapath.flip(stage), self._flip_back)
+
+    def _settle(self, plan: Plan, transaction: Transaction) -> int:
+        """Let go of what the new set no longer has; how many flows that ended."""
+        before = self._attached()
+        transaction.step(
+            "detaching from interfaces",
+            lambda: self._datapath.prune(plan.hooks),
+            lambda: self._datapath.ensure(before),
+        )
+        return transaction.step("ending flows of withdrawn addresses", self._datapath.end_withdrawn)
+
+    def _flip_back(self) -> None:
+        if self.running is not None:
+            self._datapath.flip(self._datapath.stage(self.running.image))
+
+    def _attached(self) -> tuple[HookWish, ...]:
+        return tuple(
+            HookWish(hook.interface, hook.index, hook.role, hook.mode) for hook in self._datapath.attached()
+        )
+
+
+def examine(document: Document, facts: Facts) -> tuple[Plan, tuple[Problem, ...]]:
+    """Everything that can be said of a document before anything is touched; the plan and the warnings."""
+    document = validate_shape(document)
+    profile = to_profile(document)
+    problems = validate(profile, facts)
+    if any(problem.severity == "error" for problem in problems):
+        raise ProfileError(problems)
+    image = compile_profile(profile, facts, down_links(profile.links, facts))
+    return Plan(document, profile, facts, image, image.hooks), tuple(problems)
+
+
+def prepare(document: Document, facts: Facts, profile: Profile | None = None) -> Plan:
+    """Compile what was committed once. Interfaces that are missing now match nothing and get no hook."""
+    profile = profile or to_profile(document)
+    complete = replace(facts, interfaces=_with_missing(profile, facts.interfaces))
+    image = compile_profile(profile, complete, down_links(profile.links, facts))
+    hooks = tuple(hook for hook in image.hooks if hook.interface in facts.interfaces)
+    return Plan(document, profile, facts, image, hooks)
+
+
+def _with_missing(profile: Profile, present: Mapping[str, InterfaceFacts]) -> dict[str, InterfaceFacts]:
+    named: Sequence[str | None] = [
+        *profile.interfaces,
+        *(rule.out_interface for rule in profile.rules.values()),
+    ]
+    missing = sorted({name for name in named if name is not None and name not in present})
+    absent = {
+        name: InterfaceFacts(index=_NO_INDEX + number, mac=bytes(6), mtu=0, up=False)
+        for number, name in enumerate(missing)
+    }
+    return {**present, **absent}

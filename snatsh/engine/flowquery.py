@@ -1,0 +1,161 @@
+"""Finding flows among a million: filters and orders as numpy does them."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.datapath.layout import STATE_NAMES
+from snatsh.engine.errors import QueryError
+from snatsh.model.values import Prefix, parse_prefix
+
+Flows = NDArray[np.void]
+Mask = NDArray[np.bool_]
+
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
+_PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
+DEFAULT_LIMIT = 100
+MOST = 4_000_000
+
+
+def _both(flows: Flows, what: str) -> NDArray[Any]:
+    total: NDArray[Any] = flows[f"{what}_out"] + flows[f"{what}_in"]
+    return total
+
+
+_DESCENDING: dict[str, Callable[[Flows], NDArray[Any]]] = {
+    "bytes": lambda flows: _both(flows, "bytes"),
+    "packets": lambda flows: _both(flows, "packets"),
+    "age": lambda flows: flows["age"],
+    "idle": lambda flows: flows["idle"],
+    "expires": lambda flows: flows["expires"],
+}
+_ASCENDING = ("source", "destination", "mapped", "rule")
+SORTS = (*_DESCENDING, *_ASCENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFilter:
+    """All given fields have to match. port: any of a flow's three ports."""
+
+    source: Prefix | None = None
+    destination: Prefix | None = None
+    mapped: Prefix | None = None
+    protocol: int | None = None
+    rule: int | None = None
+    state: int | None = None
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, query: Mapping[str, str]) -> FlowFilter:
+        """From the words of a query; QueryError names the wrong one."""
+        unknown = sorted(set(query) - set(_READERS))
+        if unknown:
+            raise QueryError(f"{unknown[0]}: no such filter; expected one of {', '.join(_READERS)}")
+        return cls(**{name: _read(name, text, _READERS[name]) for name, text in query.items()})
+
+    def mask(self, flows: Flows) -> Mask:
+        chosen = np.ones(len(flows), dtype=np.bool_)
+        for name in ("source", "destination", "mapped"):
+            prefix: Prefix | None = getattr(self, name)
+            if prefix is not None:
+                chosen &= (flows[name] & int(prefix.netmask)) == int(prefix.network_address)
+        for name in ("protocol", "rule", "state"):
+            value: int | None = getattr(self, name)
+            if value is not None:
+                chosen &= flows[name] == value
+        if self.port is not None:
+            ports = ("source_port", "destination_port", "mapped_port")
+            chosen &= np.logical_or.reduce([flows[port] == self.port for port in ports])
+        return chosen
+
+    def select(self, flows: Flows) -> Flows:
+        """The flows that match; all of them, uncopied, when nothing is asked."""
+        found: Flows = flows if self == FlowFilter() else flows[self.mask(flows)]
+        return found
+
+
+def parse_limit(text: str) -> int:
+    return int(_read("limit", text, _integer(0, MOST)))
+
+
+def parse_sort(text: str) -> str:
+    return str(_read("sort", text, _word({name: name for name in SORTS})))
+
+
+def first(flows: Flows, limit: int, sort: str | None = None) -> Flows:
+    """The first `limit` flows: greatest first, addresses and rules lowest first."""
+    if sort is None:
+        return flows[:limit]
+    # Negating would wrap around for unsigned numbers; the complement turns their order round.
+    keys = flows[sort] if sort in _ASCENDING else _turned(_DESCENDING[sort](flows))
+    if limit < len(flows):
+        nearest = np.argpartition(keys, limit)[:limit]
+        flows, keys = flows[nearest], keys[nearest]
+    return flows[np.argsort(keys, kind="stable")]
+
+
+def rows(flows: Flows, interfaces: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    """Flows as the API shows them. interfaces: names by index."""
+    names = flows.dtype.names or ()
+    columns = [flows[name].tolist() for name in names]
+    for values in zip(*columns, strict=True):
+        row = dict(zip(names, values, strict=True))
+        for name in ("source", "destination", "mapped"):
+            row[name] = address_text(row[name])
+        row["protocol"] = _PROTOCOL_NAMES.get(row["protocol"], str(row["protocol"]))
+        row["state"] = STATE_NAMES[row["state"]]
+        row["out_interface"] = interfaces.get(row["out_interface"], "")
+        for name in ("age", "idle", "expires"):
+            row[name] = round(row[name], 1)
+        yield row
+
+
+def address_text(address: int) -> str:
+    return socket.inet_ntoa(struct.pack("!I", address))
+
+
+def _turned(keys: NDArray[Any]) -> NDArray[Any]:
+    return ~keys if keys.dtype.kind == "u" else -keys
+
+
+def _read(name: str, text: str, reader: Callable[[str], Any]) -> Any:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise QueryError(f"{name}: {text}: {error}") from None
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high):
+            raise ValueError(f"expected a number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _word(words: Mapping[str, Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        if text not in words:
+            raise ValueError(f"expected one of {', '.join(words)}")
+        return words[text]
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "source": parse_prefix,
+    "destination": parse_prefix,
+    "mapped": parse_prefix,
+    "protocol": _word(PROTOCOLS),
+    "rule": _integer(1, 1_000_000),
+    "state": _word({name: number for number, name in enumerate(STATE_NAMES)}),
+    "port": _integer(0, 65_535),
+}

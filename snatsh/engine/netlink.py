@@ -1,0 +1,36 @@
+"""The framing of netlink messages, for the few places where a whole netlink library is too much."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+HEADER = struct.Struct("=IHHII")
+"""length, type, flags, sequence, port"""
+
+ATTRIBUTE = struct.Struct("=HH")
+"""length, type"""
+
+_TYPE_MASK = 0x3FFF
+
+
+def messages_in(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each message of a datagram."""
+    at = 0
+    while at + HEADER.size <= len(data):
+        length, kind, _, _, _ = HEADER.unpack_from(data, at)
+        if length < HEADER.size:
+            return
+        yield kind, data[at + HEADER.size : at + length]
+        at += (length + 3) & ~3
+
+
+def attributes_in(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and payload of each attribute."""
+    at = 0
+    while at + ATTRIBUTE.size <= len(data):
+        length, kind = ATTRIBUTE.unpack_from(data, at)
+        if length < ATTRIBUTE.size:
+            return
+        yield kind & _TYPE_MASK, data[at + ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3

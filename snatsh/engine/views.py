@@ -1,0 +1,146 @@
+"""What consoles are shown of a running gateway, as JSON has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.compile.image import Image, PoolImage
+from snatsh.engine.commit import Plan
+from snatsh.engine.flowquery import address_text
+from snatsh.engine.links import LinkState
+from snatsh.engine.store import Entry
+from snatsh.model.facts import Facts
+from snatsh.model.schema import Profile
+
+if TYPE_CHECKING:
+    from snatsh.datapath.attach import Hook
+    from snatsh.datapath.gateway import Count, RuleCounter
+
+Row = dict[str, Any]
+_ACTIVE = ("tcp", "udp", "icmp")
+_TOTALS = ("created", "exhausted")
+
+
+def pool_rows(plan: Plan, usage: NDArray[np.void]) -> list[Row]:
+    """Every pool with what is used of it; of its addresses those that were ever used."""
+    usage = np.sort(usage, order="address")
+    return [_pool_row(image, plan.profile, usage) for image in plan.image.pools]
+
+
+def _pool_row(image: PoolImage, profile: Profile, usage: NDArray[np.void]) -> Row:
+    used = [
+        usage[slice(*np.searchsorted(usage["address"], (int(run.first), int(run.last) + 1)))]
+        for run in sorted(image.runs)
+    ]
+    mine = np.concatenate(used) if used else usage[:0]
+    mine = mine[np.logical_or.reduce([mine[name] > 0 for name in (*_ACTIVE, *_TOTALS)])]
+    columns = {name: mine[name].tolist() for name in (*_ACTIVE, *_TOTALS)}
+    addresses = map(address_text, mine["address"].tolist())
+    return {
+        "name": image.name,
+        "addresses": image.size,
+        "ports": str(image.ports),
+        "announce": profile.pools[image.name].announce,
+        "active": {name: sum(columns[name]) for name in _ACTIVE},
+        **{name: sum(columns[name]) for name in _TOTALS},
+        "usage": [
+            {"address": address, **dict(zip(columns, values, strict=True))}
+            for address, *values in zip(addresses, *columns.values(), strict=True)
+        ],
+    }
+
+
+def rule_rows(plan: Plan, counters: Mapping[int, RuleCounter], flows: NDArray[np.void]) -> list[Row]:
+    """Every rule, in the order in which the most specific match is looked for."""
+    numbers, counts = np.unique(flows["rule"], return_counts=True)
+    active = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    rows = []
+    for order, number in enumerate(_matching_order(plan.image)):
+        counter = counters.get(number)
+        rows.append(
+            {
+                "number": number,
+                "order": order,
+                **_written(plan.document, number),
+                "action": plan.profile.rules[number].action,
+                "pool": plan.profile.rules[number].pool,
+                "flows": active.get(number, 0),
+                "created": counter.flows if counter else 0,
+                "packets": counter.packets if counter else 0,
+                "bytes": counter.bytes if counter else 0,
+            }
+        )
+    return rows
+
+
+def _matching_order(image: Image) -> list[int]:
+    def precedence(rule: Any) -> tuple[int, ...]:
+        return (*(-part for part in rule.match.specificity), rule.number)
+
+    return [rule.number for rule in sorted(image.rules, key=precedence)]
+
+
+def _written(document: Mapping[str, Any], number: int) -> Row:
+    """The rule's fields as they were committed."""
+    return dict(document.get("rules", {}).get(str(number), {}))
+
+
+def link_rows(profile: Profile, states: Mapping[str, LinkState]) -> list[Row]:
+    return [
+        {
+            "name": name,
+            "interface": link.interface,
+            "next_hop": str(link.next_hop),
+            "state": states[name].state,
+            "since": states[name].since.isoformat(timespec="seconds"),
+            "reason": states[name].reason,
+        }
+        for name, link in sorted(profile.links.items())
+        if name in states
+    ]
+
+
+def interface_rows(profile: Profile, facts: Facts, attached: Iterable[Hook]) -> list[Row]:
+    """The interfaces that take part. hook: what is attached, empty where nothing is."""
+    hooks = {hook.interface: hook.mode for hook in attached}
+    rows = []
+    for name, interface in sorted(profile.interfaces.items()):
+        known = facts.interfaces.get(name)
+        rows.append(
+            {
+                "name": name,
+                "index": known.index if known else 0,
+                "role": interface.role,
+                "hook": hooks.get(name, ""),
+                "state": ("up" if known.up else "down") if known else "missing",
+                "mac": known.mac.hex(":") if known else "",
+                "mtu": known.mtu if known else 0,
+                "addresses": [str(address) for address in known.addresses] if known else [],
+            }
+        )
+    return rows
+
+
+def reason_rows(counts: Mapping[str, Count], help_texts: Mapping[str, str]) -> list[Row]:
+    """Every reason there is, zeros included."""
+    return [
+        {"reason": name, "help": help_texts.get(name, ""), "packets": count.packets, "bytes": count.bytes}
+        for name, count in counts.items()
+    ]
+
+
+def history_rows(entries: Iterable[Entry]) -> list[Row]:
+    return [
+        {
+            "number": number,
+            "time": entry.metadata.time.isoformat(timespec="milliseconds"),
+            "user": entry.metadata.user,
+            "method": entry.metadata.method,
+            "comment": entry.metadata.comment,
+        }
+        for number, entry in enumerate(entries)
+    ]
