@@ -149,7 +149,8 @@ def commit(
 
 def _failure(what: str, error: Rejected) -> str:
     """Problems speak for themselves; without any, the message says why."""
-    return f"error: {what}" if error.problems else f"error: {what}: {error}"
+    reason = str(error).removeprefix(what).removeprefix(": ").strip()
+    return f"error: {what}" if error.problems or not reason else f"error: {what}: {reason}"
 
 
 def _sentence(row: Any) -> str:

@@ -32,7 +32,7 @@ GROUPS = {
 
 PROTOCOLS = ("tcp", "udp", "icmp")
 STATES = ("unreplied", "established", "transitory", "time-wait")
-SORTS = ("bytes", "packets", "age", "idle", "expires", "source", "destination")
+SORTS = ("bytes", "packets", "age", "idle", "expires", "source", "destination", "mapped", "rule")
 _MOST_FLOWS = 1_000_000
 
 
@@ -57,7 +57,7 @@ _FILTERS = (
     "Flows that are being translated",
     *_FILTERS,
     Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
-    Option("sort", "Order, greatest first", choices=SORTS),
+    Option("sort", "Order: greatest first, addresses and rules lowest first", choices=SORTS),
     Flag("summary", "Numbers only"),
     answers=TABLE,
 )
@@ -70,7 +70,7 @@ def show_flows(
 
 
 def _flow_summary(session: Session, filters: FlowFilter) -> dict[str, Any]:
-    whole = session.client.flows(filters, limit=1)
+    whole = session.client.flows(filters, limit=0)
     kinds = {"protocol": PROTOCOLS, "state": STATES}
     counted = {
         kind: {word: _matching(session, filters, kind, word) for word in words}
@@ -83,7 +83,7 @@ def _flow_summary(session: Session, filters: FlowFilter) -> dict[str, Any]:
 def _matching(session: Session, filters: FlowFilter, kind: str, word: str) -> int:
     if filters.get(kind, word) != word:
         return 0
-    return session.client.flows({**filters, kind: word}, limit=1)["matched"]
+    return session.client.flows({**filters, kind: word}, limit=0)["matched"]
 
 
 @OPERATIONAL.command(

@@ -119,7 +119,7 @@ def rules(data: Sequence[RuleRow]) -> str:
 
 def _rule(rule: RuleRow) -> list[object]:
     figures = [count(rule["flows"]), count(rule["created"]), size(rule["packets"]), size(rule["bytes"])]
-    return [rule.get("order"), rule["number"], _rule_match(rule), _rule_action(rule), *figures]
+    return [rule["order"] + 1, rule["number"], _rule_match(rule), _rule_action(rule), *figures]
 
 
 def _rule_match(rule: RuleRow) -> str:

@@ -13,7 +13,7 @@ from prompt_toolkit import PromptSession, prompt
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.filters import Condition, completion_is_selected, has_completions
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
@@ -130,6 +130,12 @@ def _key_bindings(session: Session) -> KeyBindings:
     @bindings.add("?", filter=outside_quotes)
     def _(event: KeyPressEvent) -> None:
         explain(event, session.help(event.current_buffer.document.text_before_cursor), "?")
+
+    @bindings.add("enter", filter=completion_is_selected)
+    def _(event: KeyPressEvent) -> None:
+        """Take the word and go on, rather than run a half-written line."""
+        event.current_buffer.complete_state = None
+        event.current_buffer.insert_text(" ")
 
     @bindings.add("tab", filter=~has_completions)
     def _(event: KeyPressEvent) -> None:

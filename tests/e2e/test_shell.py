@@ -1,0 +1,393 @@
+"""The operator's shell on a running gateway: single commands, scripts, and sessions on real terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+import yaml
+from harness import Gateway, document, running_gateway
+
+from snatsh.lab.gateway import SNATSH
+
+STARTS = "root@"
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Gateway]:
+    with running_gateway("tc") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(box: Gateway) -> Iterator[Gateway]:
+    """The same gateway for every test, with the profile it started with."""
+    yield box
+    box.snatd.client.replace_candidate(document("tc"))
+    box.snatd.client.commit()
+
+
+def environment(gateway: Gateway, **more: str) -> dict[str, str]:
+    home = gateway.lab.folder / "home"
+    return {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "XDG_STATE_HOME": str(home), **more}
+
+
+def script(gateway: Gateway, text: str) -> subprocess.CompletedProcess[str]:
+    """Feed lines to a shell whose input is no terminal."""
+    return subprocess.run(
+        [SNATSH],
+        input=text,
+        env=environment(gateway),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Terminal:
+    """A session on a pseudo terminal of a kind."""
+
+    def __init__(self, gateway: Gateway, term: str) -> None:
+        self.child = pexpect.spawn(
+            SNATSH, env=environment(gateway, TERM=term), encoding="utf-8", timeout=20, dimensions=(40, 120)
+        )
+        self.seen = ""
+        self.expect(rf"{STARTS}\S*> $")
+
+    def expect(self, pattern: str) -> str:
+        """Wait for a pattern; what came before and with it."""
+        self.child.expect(pattern)
+        text = str(self.child.before) + str(self.child.after)
+        self.seen += text
+        return text
+
+    def run(self, line: str) -> str:
+        """Enter a line and wait for the next prompt; all that was written."""
+        self.child.send(line + "\r")
+        return self.expect(rf"\r\n{STARTS}\S*[>#] $")
+
+    def close(self) -> int:
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return int(self.child.exitstatus)
+
+
+@pytest.fixture
+def plain(gateway: Gateway) -> Iterator[Terminal]:
+    terminal = Terminal(gateway, "vt100")
+    yield terminal
+    terminal.child.close(force=True)
+
+
+# Single commands
+
+
+def test_every_listing_draws_and_gives_json(gateway: Gateway) -> None:
+    gateway.client.run("ping", "-c", "2", "-i", "0.2", "8.8.8.8")
+    for command in (
+        "show flows", "show flows summary", "show pools", "show pools a", "show rules", "show rules 10",
+        "show links", "show drops", "show interfaces", "show system commit", "show version", "show configuration",
+    ):  # fmt: skip
+        assert gateway.snatd.shell(command).stdout.strip(), command
+        assert json.loads(gateway.snatd.shell(f"{command} | json").stdout), command
+
+
+def test_flows_are_filtered(gateway: Gateway) -> None:
+    gateway.client.run("ping", "-c", "2", "-i", "0.2", "8.8.8.8")
+    shell = gateway.snatd.shell
+    assert "icmp" in shell("show flows destination 8.8.8.8 protocol icmp rule 10").stdout
+    assert "No flow" in shell("show flows destination 8.8.8.9").stdout
+    flows = json.loads(shell("show flows protocol icmp sort age limit 1 | json").stdout)
+    assert len(flows["flows"]) == 1
+    assert shell("clear flows protocol icmp").stdout.endswith("ended\n")
+    assert "No flow" in shell("show flows protocol icmp").stdout
+
+
+def test_the_exit_status_tells_and_errors_go_to_stderr(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("show flowz", check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "show flowz\n     ^\nunknown command: flowz; did you mean flows?\n"
+    assert gateway.snatd.shell("show pools nowhere", check=False).returncode == 1
+
+
+def test_the_first_failure_ends_a_sequence(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("configure", "set rulez 1", "set rules 30 pool a", check=False)
+    assert done.returncode == 1
+    assert not gateway.snatd.client.candidate()["changed"]
+
+
+def test_start_takes_less_than_three_tenths_of_a_second(gateway: Gateway) -> None:
+    seconds = []
+    for _ in range(5):
+        started = time.monotonic()
+        subprocess.run(
+            [SNATSH, "-c", "show version"], env=environment(gateway), check=True, capture_output=True
+        )
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 0.3
+
+
+def test_light_starts_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from snatsh.shell.main import main; main(['--socket', '/nowhere', '-c', 'show flows'])\n"
+        "heavy = ('pydantic', 'prompt_toolkit', 'rich', 'yaml', 'numpy', 'bcc')\n"
+        "print([module for module in heavy if module in sys.modules])"
+    )
+    python = str(Path(SNATSH).with_name("python"))
+    assert subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+# Scripts
+
+
+def test_a_script_runs_every_line_and_exits_with_the_last_status(gateway: Gateway) -> None:
+    done = script(gateway, "show flowz\n\n# a comment\nshow version\n")
+    assert done.returncode == 0
+    assert "unknown command: flowz" in done.stderr
+    assert "Hostname" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert script(gateway, "show version\nshow flowz\n").returncode == 1
+
+
+def test_a_script_configures(gateway: Gateway) -> None:
+    done = script(
+        gateway,
+        'configure\nedit rules 30\nset source 10.99.0.0/16\nset pool c\nset description "a | b"\n'
+        'top\nshow | compare\ncommit comment "for the test"\nexit\nshow system commit\n',
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[edit rules]\n+   30 {" in done.stdout
+    assert "commit complete" in done.stdout
+    assert "for the test" in done.stdout
+    assert gateway.snatd.client.configuration()["rules"]["30"]["description"] == "a | b"
+
+
+# Configuration
+
+
+def test_candidate_compare_commit_and_rollback(gateway: Gateway) -> None:
+    shell = gateway.snatd.shell
+    shown = shell("configure", "set rules 10 pool c", "show | compare").stdout
+    assert "[edit rules 10]\n-   pool a;\n+   pool c;\n" in shown
+    assert "set rules 10 pool c" in shell("configure", "show | compare | display set").stdout
+    assert "has been changed but not committed" in shell("configure").stdout
+    assert shell("configure", "commit check").stdout.endswith("configuration check succeeds\n")
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"
+    assert "commit complete" in shell("configure", "commit and-quit", "show version").stdout
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
+    assert "-   pool a;" in shell("configure", "show | compare rollback 1").stdout
+    shell("configure", "rollback 1", "commit")
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"
+
+
+def test_a_failed_commit_says_where_what_and_why(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("configure", "set rules 10 pool nowhere", "commit", check=False)
+    assert done.returncode == 1
+    assert "[edit rules 10]\n  'pool nowhere'\n" in done.stderr
+    assert done.stderr.endswith("error: commit failed\n")
+    done = gateway.snatd.shell("configure", "commit check", check=False)
+    assert done.stderr.endswith("error: configuration check-out failed\n")
+
+
+def test_what_snatd_refuses_gets_its_caret(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("configure", "edit rules", check=False)
+    assert "missing mandatory argument" in done.stderr
+    done = gateway.snatd.shell("configure", "edit rules 10", "delete failover isp-a", check=False)
+    assert done.stderr.startswith("delete failover isp-a\n       ^\n")
+    assert "not found" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["profile", "profile.yaml", "profile.set", "profile.json"])
+def test_save_and_load_in_every_form(gateway: Gateway, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    before = gateway.snatd.client.configuration()
+    gateway.snatd.shell("configure", f"save {file}")
+    load = f"load {'set' if name.endswith('.set') else 'override'} {file}"
+    gateway.snatd.client.replace_candidate({})
+    assert "load complete" in gateway.snatd.shell("configure", load).stdout
+    assert gateway.snatd.client.candidate()["document"] == before
+
+
+def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    shell, before = gateway.snatd.shell, gateway.snatd.client.candidate()
+    texts = {
+        "rules: [": "line 1",
+        "rules:\n  10:\n    sauce: 1": "sauce",
+        "rules { 10 { source 10.0.0.1/8; } }": "host bits",
+        "set rules 10 pool c": "load set",
+    }
+    for text, reason in texts.items():
+        file = tmp_path / "bad"
+        file.write_text(text)
+        done = shell("configure", f"load override {file}", check=False)
+        assert done.returncode == 1
+        assert reason in done.stderr
+        assert gateway.snatd.client.candidate() == before
+    (tmp_path / "half.set").write_text("set rules 10 pool c\nset rules 10 sauce x\n")
+    done = shell("configure", f"load set {tmp_path / 'half.set'}", check=False)
+    assert "line 2" in done.stderr
+    assert gateway.snatd.client.candidate() == before
+    assert "No such file" in shell("configure", "load merge /no/such", check=False).stderr
+
+
+def test_merge_adds(gateway: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump({"rules": {"40": {"action": "drop"}}}))
+    gateway.snatd.shell("configure", f"load merge {tmp_path / 'more.yaml'}")
+    assert set(gateway.snatd.client.candidate()["document"]["rules"]) == {"10", "20", "40"}
+
+
+# Sessions on terminals
+
+
+def test_a_session_on_an_old_terminal(plain: Terminal) -> None:
+    assert plain.run("configure").startswith("configure\r\nEntering configuration mode\r\n\r\n[edit]\r\n")
+    assert plain.run("edit rules 10").startswith("edit rules 10\r\n\r\n[edit rules 10]\r\n")
+    assert plain.run("set pool c").startswith("set pool c\r\n\r\n[edit rules 10]\r\n")
+    assert "pool c;" in plain.run("show")
+    assert "[edit]\r\n" in plain.run("exit")
+    assert "commit complete\r\n" in plain.run("commit")
+    assert "Exiting configuration mode\r\n" in plain.run("exit")
+    plain.child.send("exit\r")
+    assert plain.close() == 0
+    assert "\x1b" not in plain.seen
+
+
+def test_leaving_with_changes_asks(plain: Terminal) -> None:
+    plain.run("configure")
+    plain.run("set rules 10 pool c")
+    plain.child.send("exit\r")
+    asked = plain.expect(r"Exit with uncommitted changes\? \[yes,no\] \(yes\) $")
+    assert "The configuration has been changed but not committed\r\n" in asked
+    plain.child.send("no\r")
+    assert "[edit]" in plain.expect(rf"{STARTS}\S*# $")
+    plain.child.send("exit\r")
+    plain.expect(r"\(yes\) $")
+    plain.child.send("\r")
+    assert "Exiting configuration mode" in plain.expect(rf"{STARTS}\S*> $")
+
+
+def test_the_caret_stands_under_the_bad_token(plain: Terminal) -> None:
+    shown = plain.run("show flowz")
+    echo, caret, message, *_ = shown.split("\r\n")
+    prompt = shown.split("\r\n")[-1]
+    assert caret.index("^") == len(prompt) + echo.index("flowz")
+    assert message == "unknown command: flowz; did you mean flows?"
+
+
+def test_tab_and_question_mark_know_the_schema_and_the_box(plain: Terminal) -> None:
+    plain.run("configure")
+    plain.child.send("set rules 10 pool ?")
+    offered = plain.expect(r"\r\n\S+# set rules 10 pool $")
+    assert all(f"  {name}\r\n" in offered for name in "abcd")
+    plain.child.send("\x15set int eth0 ro\tin\t\r")
+    assert "[edit]" in plain.expect(rf"set int eth0 role inside[ ]\r\n\r\n\[edit\]\r\n{STARTS}\S*# $")
+
+
+def test_more_pauses_long_answers(gateway: Gateway) -> None:
+    terminal = Terminal(gateway, "vt100")
+    terminal.child.setwinsize(6, 80)
+    terminal.child.send("show configuration | display set\r")
+    terminal.expect(r"---\(more\)---")
+    terminal.child.send("\r")
+    terminal.expect(r"\n(?!.*\n.*\n).*---\(more\)---")
+    terminal.child.send(" ")
+    terminal.expect(r"---\(more\)---")
+    terminal.child.send("q")
+    terminal.expect(rf"{STARTS}\S*> $")
+    everything = terminal.run("show configuration | display set | no-more")
+    assert "---(more)---" not in everything
+    terminal.child.close(force=True)
+
+
+def test_statements_typed_in_a_block(plain: Terminal, gateway: Gateway) -> None:
+    plain.run("configure")
+    plain.child.send("load set terminal\r")
+    plain.expect(r"\[Type \^D at a new line to end input\]\r\n")
+    for number in range(100, 300):
+        plain.child.send(f"set rules {number} action drop\r")
+        plain.expect(f"{number} action drop\r\n")
+    plain.child.send("\x04")
+    assert "load complete" in plain.expect(rf"{STARTS}\S*# $")
+    assert len(gateway.snatd.client.candidate()["document"]["rules"]) == 202
+
+
+def test_the_shell_outlives_snatd(plain: Terminal, gateway: Gateway) -> None:
+    gateway.snatd.kill()
+    assert "error: no snatd answers" in plain.run("show flows")
+    gateway.snatd.start()
+    assert "error" not in plain.run("show flows")
+
+
+class Tmux:
+    """A session in a real terminal emulator; `screen` is what a person sees."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._base = ["tmux", "-S", str(gateway.lab.folder / "tmux.sock"), "-f", "/dev/null"]
+        self._run("new-session", "-d", "-x", "100", "-y", "40", SNATSH, env=environment(gateway))
+        self.wait(f"{STARTS}")
+
+    def _run(self, *arguments: str, env: dict[str, str] | None = None) -> str:
+        done = subprocess.run([*self._base, *arguments], env=env, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def screen(self) -> str:
+        return self._run("capture-pane", "-p")
+
+    def type(self, *keys: str) -> None:
+        self._run("send-keys", *keys)
+
+    def wait(self, text: str, seconds: float = 10) -> str:
+        """Until the text is on the screen; the screen."""
+        deadline = time.monotonic() + seconds
+        while text not in (screen := self.screen()):
+            assert time.monotonic() < deadline, f"{text!r} never came up on:\n{screen}"
+            time.sleep(0.05)
+        return screen
+
+    def close(self) -> None:
+        subprocess.run([*self._base, "kill-server"], check=False, capture_output=True)
+
+
+@pytest.fixture
+def screen(gateway: Gateway) -> Iterator[Tmux]:
+    tmux = Tmux(gateway)
+    yield tmux
+    tmux.close()
+
+
+def test_a_session_on_a_persons_terminal(screen: Tmux) -> None:
+    screen.type("conf", "Tab", "Enter")
+    screen.wait("[edit]")
+    screen.type("set rules 10 pool ?")
+    screen.wait("Possible completions:")
+    screen.type("c", "Enter")
+    screen.type("show | compare", "Enter")
+    shown = screen.wait("+   pool c;")
+    assert "-   pool a;" in shown
+    screen.type("commit check", "Enter")
+    screen.wait("configuration check succeeds")
+    screen.type("set rulez 10", "Enter")
+    lines = screen.wait("did you mean rules?").splitlines()
+    at = next(index for index, line in enumerate(lines) if line.strip() == "^")
+    assert lines[at].index("^") == lines[at - 1].index("rulez")
+    screen.type("rollback 0", "Enter", "exit", "Enter")
+    screen.wait("Exiting configuration mode")
+
+
+def test_a_menu_offers_the_words_and_ctrl_r_finds_them_again(screen: Tmux) -> None:
+    screen.type("show flows s", "Tab")
+    screen.wait("Numbers only")
+    screen.type("C-u", "show system commit", "Enter")
+    screen.wait("Method")
+    screen.type("C-r", "sys")
+    screen.wait("show system commit")
+    screen.type("Enter")
+    screen.wait(f"{STARTS}")
