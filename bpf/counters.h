@@ -19,7 +19,7 @@ enum drop_reason {
 };
 
 enum handup_reason {
-    UP_NO_NEIGHBOUR,
+    UP_NO_PATH,
     UP_TTL,
     UP_MTU,
     UP_OPTIONS,
@@ -27,14 +27,13 @@ enum handup_reason {
     UP_ICMP_ERROR,
     UP_PROTOCOL,
     UP_EXEMPT,
-    UP_NOT_XDP,
     UP_ROUTE,
     UP_COUNT,
 };
 
 BPF_TABLE_PINNED("percpu_array", u32, struct count, drops, DROP_COUNT, PIN_DIR "/drops");
 BPF_TABLE_PINNED("percpu_array", u32, struct count, handed_up, UP_COUNT, PIN_DIR "/handed_up");
-BPF_TABLE_PINNED("percpu_array", u32, struct rule_count, rule_counters, MAX_RULES, PIN_DIR "/rule_counters");
+BPF_TABLE_PINNED("percpu_array", u32, struct rule_count, rule_counters, 2 * MAX_RULES, PIN_DIR "/rule_counters");
 
 inline_always void count_drop(u32 reason, u32 bytes)
 {

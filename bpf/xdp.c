@@ -33,7 +33,7 @@ inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const s
                              const u8 *ethernet, u32 out_ifindex, u16 mtu)
 {
     if (!out_ifindex)
-        return hand_up(UP_NO_NEIGHBOUR, p);
+        return hand_up(UP_NO_PATH, p);
     if (p->ttl <= 1)
         return hand_up(UP_TTL, p);
     if (p->length > mtu)

@@ -1,0 +1,337 @@
+"""A profile as the datapath wants it: flat tables, names resolved to indices. Pure.
+
+The same image feeds the config maps (`snatsh.datapath.stage`) and the reference matcher
+(`snatsh.compile.matcher`), so that the two can be held against each other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Literal
+
+from snatsh.model.errors import Problem, ProfileError
+from snatsh.model.facts import Facts
+from snatsh.model.pools import runs
+from snatsh.model.schema import Profile, Rule
+from snatsh.model.values import ANY_PREFIX, Address, AddressRange, PortRange, Prefix
+
+# The datapath's bounds (bpf/types.h).
+MAX_TUPLES = 256
+MAX_RULES = 16_384
+MAX_POOLS = 2_048
+MAX_RANGES = 65_536
+MAX_INTERFACES = 512
+
+
+class Action(IntEnum):
+    TRANSLATE = 0
+    EXEMPT = 1
+    DROP = 2
+
+
+class Algorithm(IntEnum):
+    SOURCE_HASH = 0
+    SOURCE_DESTINATION_HASH = 1
+    TUPLE_HASH = 2
+    RANDOM = 3
+    ROUND_ROBIN = 4
+    LEAST_USED = 5
+
+
+class Field(IntFlag):
+    """What a rule gives beside its prefixes."""
+
+    PROTOCOL = 1
+    OUT_INTERFACE = 2
+    NEXT_HOP = 4
+
+
+PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+
+
+@dataclass(frozen=True, slots=True)
+class HookWish:
+    """An interface the datapath is to attach to."""
+
+    interface: str
+    index: int
+    role: Literal["inside", "outside"]
+    mode: Literal["auto", "xdp", "tc"]
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceImage:
+    name: str
+    index: int
+    role: Literal["inside", "outside"]
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PoolImage:
+    """`runs` in order; an address's index counts over them."""
+
+    name: str
+    runs: tuple[AddressRange, ...]
+    ports: PortRange
+
+    @property
+    def size(self) -> int:
+        return sum(run.size for run in self.runs)
+
+    def address(self, index: int) -> Address:
+        for run in self.runs:
+            if index < run.size:
+                return run.first + index
+            index -= run.size
+        raise IndexError(index)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAddress:
+    """A prefix of pool addresses. announce: interface that ARP is answered on, 0 for none."""
+
+    prefix: Prefix
+    to_stack: bool
+    announce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a rule asks of a packet; out_interface is an ifindex, 0 and None mean any."""
+
+    source: Prefix
+    destination: Prefix
+    protocol: int
+    out_interface: int
+    next_hop: Address | None
+
+    @property
+    def fields(self) -> Field:
+        given = Field(0)
+        if self.protocol:
+            given |= Field.PROTOCOL
+        if self.out_interface:
+            given |= Field.OUT_INTERFACE
+        if self.next_hop is not None:
+            given |= Field.NEXT_HOP
+        return given
+
+    @property
+    def specificity(self) -> tuple[int, int, int]:
+        """Order of precedence, highest first."""
+        return self.source.prefixlen, self.destination.prefixlen, self.fields.bit_count()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleImage:
+    """pool: index into Image.pools, 0 where unused. redirect: None follows the route."""
+
+    number: int
+    match: Match
+    action: Action
+    algorithm: Algorithm
+    pool: int
+    redirect: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """A combination of prefix lengths and fields; tuples of one rank are equally specific."""
+
+    source_length: int
+    destination_length: int
+    fields: Field
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Timeouts in the order of the datapath's enum timeout."""
+
+    tcp_syn: int
+    tcp_established: int
+    tcp_transitory: int
+    tcp_time_wait: int
+    udp_unreplied: int
+    udp_replied: int
+    icmp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Everything a generation of the config maps holds."""
+
+    interfaces: tuple[InterfaceImage, ...]
+    hooks: tuple[HookWish, ...]
+    pools: tuple[PoolImage, ...]
+    pool_addresses: tuple[PoolAddress, ...]
+    announced: tuple[tuple[AddressRange, int], ...]
+    tuples: tuple[Tuple, ...]
+    rules: tuple[RuleImage, ...]
+    timeouts: Seconds
+    default_pass: bool
+    subscriber_sessions: int
+
+
+def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] = frozenset()) -> Image:
+    """Compile a validated profile; `down_links` decides which failovers are in force.
+
+    Raises ProfileError when an interface is missing or a bound of the datapath is exceeded.
+    """
+    pools = tuple(
+        PoolImage(name, runs(pool), pool.ports)
+        for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])
+    )
+    pool_index = {pool.name: index for index, pool in enumerate(pools)}
+    rules = tuple(
+        _rule(number, with_failover(rule, down_links), pool_index, facts)
+        for number, rule in sorted(profile.rules.items())
+    )
+    addresses = tuple(_pool_addresses(profile, facts))
+    image = Image(
+        interfaces=tuple(_interfaces(profile, facts)),
+        hooks=tuple(
+            HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
+            for name, interface in sorted(profile.interfaces.items())
+        ),
+        pools=pools,
+        pool_addresses=addresses,
+        announced=tuple(
+            (AddressRange(entry.prefix[0], entry.prefix[-1]), entry.announce)
+            for entry in addresses
+            if entry.announce
+        ),
+        tuples=_tuples(rules),
+        rules=rules,
+        timeouts=_timeouts(profile),
+        default_pass=profile.system.default_action == "pass",
+        subscriber_sessions=profile.limits.subscriber.sessions or 0,
+    )
+    _check_bounds(image)
+    return image
+
+
+def with_failover(rule: Rule, down_links: frozenset[str]) -> Rule:
+    """The rule as it runs while `down_links` are down: the first failover whose link is down applies."""
+    for link, failover in rule.failover.items():
+        if link in down_links:
+            changed = {key: value for key, value in failover if value is not None}
+            return rule.model_copy(update=changed)
+    return rule
+
+
+def _index(name: str, facts: Facts, path: tuple[str, ...]) -> int:
+    known = facts.interfaces.get(name)
+    if known is None:
+        there = ", ".join(sorted(facts.interfaces)) or "none"
+        raise ProfileError([Problem(path, name, f"no such interface on this box; there are: {there}")])
+    return known.index
+
+
+def _interfaces(profile: Profile, facts: Facts) -> Iterator[InterfaceImage]:
+    for name, interface in sorted(profile.interfaces.items()):
+        index = _index(name, facts, ("interfaces", name))
+        yield InterfaceImage(name, index, interface.role, facts.interfaces[name].mac)
+
+
+def _rule(number: int, rule: Rule, pool_index: dict[str, int], facts: Facts) -> RuleImage:
+    path = ("rules", str(number))
+    out = rule.out_interface
+    match = Match(
+        source=rule.source or ANY_PREFIX,
+        destination=rule.destination or ANY_PREFIX,
+        protocol=PROTOCOL_NUMBERS[rule.protocol] if rule.protocol else 0,
+        out_interface=_index(out, facts, (*path, "out-interface")) if out else 0,
+        next_hop=rule.next_hop,
+    )
+    translates = rule.action == "translate"
+    if translates and rule.pool not in pool_index:
+        raise ProfileError([Problem((*path, "pool"), rule.pool or "", "expected the name of a pool")])
+    return RuleImage(
+        number=number,
+        match=match,
+        action=Action[rule.action.upper()],
+        algorithm=Algorithm[rule.algorithm.upper().replace("-", "_")],
+        pool=pool_index[rule.pool] if translates and rule.pool else 0,
+        redirect=rule.redirect if translates else None,
+    )
+
+
+def _tuples(rules: tuple[RuleImage, ...]) -> tuple[Tuple, ...]:
+    shapes = {
+        (rule.match.source.prefixlen, rule.match.destination.prefixlen, rule.match.fields) for rule in rules
+    }
+    ordered = sorted(shapes, key=lambda s: (-s[0], -s[1], -s[2].bit_count(), s[2]))
+    ranks: dict[tuple[int, int, int], int] = {}
+    return tuple(
+        Tuple(
+            source,
+            destination,
+            fields,
+            ranks.setdefault((source, destination, fields.bit_count()), len(ranks)),
+        )
+        for source, destination, fields in ordered
+    )
+
+
+def _pool_addresses(profile: Profile, facts: Facts) -> Iterator[PoolAddress]:
+    for _, pool in sorted(profile.pools.items()):
+        for run in runs(pool):
+            for prefix in ipaddress.summarize_address_range(run.first, run.last):
+                for part, interface in _split_by_link(prefix, profile, facts):
+                    yield PoolAddress(
+                        part, pool.unmatched == "stack", interface if pool.announce == "arp" else 0
+                    )
+
+
+def _split_by_link(prefix: Prefix, profile: Profile, facts: Facts) -> list[tuple[Prefix, int]]:
+    """The prefix, cut where an outside subnet begins or ends, with each part's interface, 0 for none."""
+    for name, interface in sorted(profile.interfaces.items()):
+        known = facts.interfaces.get(name)
+        if interface.role != "outside" or known is None:
+            continue
+        for own in known.addresses:
+            if prefix.subnet_of(own.network):
+                return [(prefix, known.index)]
+            if own.network.subnet_of(prefix):
+                rest = [
+                    piece
+                    for part in prefix.address_exclude(own.network)
+                    for piece in _split_by_link(part, profile, facts)
+                ]
+                return [(own.network, known.index), *rest]
+    return [(prefix, 0)]
+
+
+def _timeouts(profile: Profile) -> Seconds:
+    tcp, udp, icmp = profile.timeouts.tcp, profile.timeouts.udp, profile.timeouts.icmp
+    return Seconds(
+        tcp_syn=tcp.syn,
+        tcp_established=tcp.established,
+        tcp_transitory=tcp.transitory,
+        tcp_time_wait=tcp.time_wait,
+        udp_unreplied=udp.unreplied,
+        udp_replied=udp.replied,
+        icmp=icmp.query,
+    )
+
+
+def _check_bounds(image: Image) -> None:
+    ranges = sum(len(pool.runs) for pool in image.pools)
+    for what, have, bound in (
+        ("rules", len(image.rules), MAX_RULES),
+        ("pools", len(image.pools), MAX_POOLS),
+        ("interfaces", len(image.interfaces), MAX_INTERFACES),
+    ):
+        if have > bound:
+            raise ProfileError([Problem((what,), str(have), f"the datapath holds at most {bound} {what}")])
+    if len(image.tuples) > MAX_TUPLES:
+        reason = f"the datapath tells at most {MAX_TUPLES} combinations of prefix lengths and fields apart"
+        raise ProfileError([Problem(("rules",), f"{len(image.tuples)} combinations", reason)])
+    if ranges > MAX_RANGES:
+        reason = f"the datapath holds at most {MAX_RANGES} runs of addresses in all pools"
+        raise ProfileError([Problem(("pools",), f"{ranges} runs", reason)])

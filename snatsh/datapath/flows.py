@@ -1,0 +1,145 @@
+"""Flow tables as numpy arrays: dumped in batches, joined, and ended through the sweep program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.datapath import kernel, layout
+from snatsh.datapath.kernel import Map
+
+SWEEP_KEYS = 200  # bpf/sweep.c
+
+# What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
+# seconds; out is inside to outside.
+FLOW_VIEW = np.dtype(
+    [
+        ("source", "u4"), ("destination", "u4"), ("mapped", "u4"),
+        ("source_port", "u2"), ("destination_port", "u2"), ("mapped_port", "u2"),
+        ("protocol", "u1"), ("state", "u1"), ("rule", "u4"), ("out_interface", "i4"),
+        ("packets_out", "u8"), ("bytes_out", "u8"), ("packets_in", "u8"), ("bytes_in", "u8"),
+        ("age", "f8"), ("idle", "f8"), ("expires", "f8"),
+    ]
+)  # fmt: skip
+
+_SECONDS_PER_TICK = 1 / layout.TICKS_PER_SECOND
+
+
+def now_ticks() -> int:
+    """The datapath's clock: CLOCK_MONOTONIC in ticks, 32 bits."""
+    return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) >> 24) & 0xFFFFFFFF
+
+
+def _elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
+    """Ticks from `ticks` until now, negative for the future; right across the wrap of 32 bits."""
+    return (np.uint32(now) - ticks.astype(np.uint32)).astype(np.int32)
+
+
+def _words(keys: NDArray[Any]) -> NDArray[np.uint64]:
+    """A key as two words, shape (n, 2): quicker to hash and to compare than its fields."""
+    return np.ascontiguousarray(keys).view(np.uint64).reshape(-1, 2)
+
+
+def _hashes(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    with np.errstate(over="ignore"):
+        mixed = words[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[:, 1]
+        hashes: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(29))
+    return hashes
+
+
+def _rows_of(wanted: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.int64]:
+    """For each wanted key its row in `keys`, -1 where it is not there."""
+    if not len(keys):
+        return np.full(len(wanted), -1)
+    there, asked = _words(keys), _words(wanted)
+    hashes = _hashes(there)
+    order = np.argsort(hashes)
+    rows = order[np.minimum(np.searchsorted(hashes[order], _hashes(asked)), len(keys) - 1)]
+    return np.where((there[rows] == asked).all(axis=1), rows, -1)
+
+
+def reply_keys(keys: NDArray[Any], flows: NDArray[Any]) -> NDArray[Any]:
+    """Keys into `mappings` of the flows with these keys and values."""
+    replies: NDArray[Any] = np.zeros(len(keys), dtype=layout.FLOW_KEY)
+    replies["source"], replies["source_port"] = keys["destination"], keys["destination_port"]
+    replies["destination"], replies["destination_port"] = flows["mapped"], flows["mapped_port"]
+    replies["protocol"] = keys["protocol"]
+    return replies
+
+
+def view(maps: Mapping[str, Map]) -> NDArray[Any]:
+    """All live flows as FLOW_VIEW rows."""
+    keys, flows = maps["flows"].dump()
+    mapping_keys, mappings = maps["mappings"].dump()
+    now = now_ticks()
+    rows = _rows_of(reply_keys(keys, flows), mapping_keys)
+    live = (rows >= 0) & (_elapsed(now, flows["expires"]) < 0)
+    keys, flows, mappings = keys[live], flows[live], mappings[rows[live]]
+    shown: NDArray[Any] = np.zeros(len(keys), dtype=FLOW_VIEW)
+    for name in ("source", "destination", "source_port", "destination_port", "protocol"):
+        shown[name] = keys[name]
+    for name in ("mapped", "mapped_port", "state"):
+        shown[name] = flows[name]
+    shown["rule"] = mappings["rule"]
+    shown["out_interface"] = flows["out_ifindex"]
+    shown["packets_out"], shown["bytes_out"] = flows["packets"], flows["bytes"]
+    shown["packets_in"], shown["bytes_in"] = mappings["packets"], mappings["bytes"]
+    shown["age"] = np.maximum(_elapsed(now, mappings["created"]), 0) * _SECONDS_PER_TICK
+    idle = np.minimum(_elapsed(now, flows["touched"]), _elapsed(now, mappings["touched"]))
+    shown["idle"] = np.minimum(np.maximum(idle, 0) * _SECONDS_PER_TICK, shown["age"])
+    shown["expires"] = -_elapsed(now, flows["expires"]) * _SECONDS_PER_TICK
+    return shown
+
+
+def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
+    """Keys into `flows` of FLOW_VIEW rows."""
+    keys: NDArray[Any] = np.zeros(len(rows), dtype=layout.FLOW_KEY)
+    for name in ("source", "destination", "source_port", "destination_port", "protocol"):
+        keys[name] = rows[name]
+    return keys
+
+
+def expired_keys(maps: Mapping[str, Map]) -> NDArray[Any]:
+    keys, flows = maps["flows"].dump()
+    return keys[_elapsed(now_ticks(), flows["expires"]) >= 0]
+
+
+def end(sweep: int, keys: NDArray[Any], *, force: bool) -> int:
+    """End these flows (without `force` only if they have expired) in the kernel; how many it were.
+
+    sweep: file descriptor of the program. The check and the end happen there, next to each other.
+    """
+    ended = 0
+    for start in range(0, len(keys), SWEEP_KEYS):
+        part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
+        header: NDArray[Any] = np.zeros(1, dtype=layout.SWEEP_HEADER)
+        header["count"], header["force"] = len(part), force
+        count, _ = kernel.test_run(sweep, header.tobytes() + part.tobytes())
+        ended += count
+    return ended
+
+
+def withdrawn_keys(maps: Mapping[str, Map], slot: int) -> NDArray[Any]:
+    """Keys of the flows whose mapped address is in no pool of the half `slot`."""
+    keys, flows = maps["flows"].dump()
+    withdrawn: NDArray[Any] = keys[~in_pools(maps, slot, flows["mapped"])]
+    return withdrawn
+
+
+def in_pools(maps: Mapping[str, Map], slot: int, addresses: NDArray[Any]) -> NDArray[Any]:
+    """Whether each address belongs to a pool of the half `slot`."""
+    prefixes, _ = maps["pool_addresses"].dump()
+    mine = prefixes[prefixes["slot"] == slot]
+    if not len(mine):
+        return np.zeros(len(addresses), dtype=bool)
+    first = mine["address"].astype(np.uint64)
+    last = first + (np.uint64(1) << (64 - mine["prefix_length"].astype(np.uint64))) - np.uint64(1)
+    order = np.argsort(first)  # pools do not overlap, so the runs are disjoint
+    wanted = addresses.astype(np.uint64)
+    at = np.searchsorted(first[order], wanted, side="right") - 1
+    inside: NDArray[Any] = (at >= 0) & (wanted <= last[order][np.maximum(at, 0)])
+    return inside

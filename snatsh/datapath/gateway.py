@@ -1,0 +1,199 @@
+"""The datapath as one object: what the engine sees of the kernel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.compile.image import HookWish, Image
+from snatsh.datapath import flows, kernel, layout, loader, stage
+from snatsh.datapath.attach import Attacher, Hook
+from snatsh.datapath.errors import StageError
+from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.stage import Stage
+
+_CONTROL_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCounter:
+    """flows: opened so far; packets and bytes: both directions."""
+
+    flows: int
+    packets: int
+    bytes: int
+
+
+class Datapath:
+    """All methods are synchronous. Not for two threads at once, but for the reading ones."""
+
+    def __init__(self, pins: Path, max_flows: int, loaded: loader.Loaded) -> None:
+        self.pins = pins
+        self.max_flows = max_flows
+        self.adopted = loaded.adopted
+        self._loaded = loaded
+        self._maps = loaded.maps
+        self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
+        own = {kernel.program_id(fd): name for name, fd in loaded.programs.items()}
+        self._attacher = Attacher(loaded.programs, _ids_of_pins(pins) | own)
+
+    @classmethod
+    def open(cls, pins: Path, *, max_flows: int = 262_144) -> Datapath:
+        """Load the datapath, or take up the one that runs. Raises LoadError."""
+        return cls(pins, max_flows, loader.load(pins, max_flows))
+
+    # The way of a commit: ensure, stage, flip, prune, end_withdrawn.
+
+    def ensure(self, hooks: Sequence[HookWish]) -> None:
+        """Attach to these interfaces; raises AttachError with nothing changed."""
+        self._attacher.ensure(hooks)
+
+    def stage(self, image: Image) -> Stage:
+        """Fill the idle half of the config maps. Raises StageError; the running half is not touched."""
+        kernel.wait_for_readers()  # a program run may still be reading the half that is idle now
+        xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
+        return stage.fill(self._maps, self.generation + 1, image, xdp)
+
+    def flip(self, staged: Stage) -> None:
+        """One word makes the staged half the running one."""
+        with self._control_lock:
+            if staged.generation != self.generation + 1:
+                raise StageError("another rule set was committed meanwhile; stage again")
+            self._put_control(staged.generation)
+
+    def prune(self, hooks: Iterable[HookWish]) -> None:
+        """Detach from all other interfaces, and unpin what older versions left."""
+        self._attacher.prune(hooks)
+        loader.remove_others(self.pins, self._loaded.folder)
+
+    def end_withdrawn(self) -> int:
+        """End the flows whose mapped address left every pool; how many it were."""
+        slot = self.generation & 1
+        ended = flows.end(self._sweep, flows.withdrawn_keys(self._maps, slot), force=True)
+        addresses, usage = self._maps["address_usage"].dump()
+        unused = usage["tcp"] + usage["udp"] + usage["icmp"] == 0
+        gone = unused & ~flows.in_pools(self._maps, slot, addresses)
+        self._maps["address_usage"].remove_all(addresses[gone])
+        return ended
+
+    def attached(self) -> tuple[Hook, ...]:
+        """The interfaces the datapath is attached to."""
+        return self._attacher.attached()
+
+    @property
+    def generation(self) -> int:
+        """Number of the running half's commit since the maps were made; 0 before the first."""
+        return int(self._control()["generation"])
+
+    def refresh_paths(self) -> None:
+        """Every flow looks its next hop up again: after changes of routes, neighbours and links."""
+        with self._control_lock:
+            self._put_control(self.generation)
+
+    # Flows.
+
+    def flows(self) -> NDArray[Any]:
+        """All live flows, FLOW_VIEW rows."""
+        return flows.view(self._maps)
+
+    def end_flows(self, rows: NDArray[Any]) -> int:
+        """End the flows in these FLOW_VIEW rows; how many it were."""
+        return flows.end(self._sweep, flows.keys_of(rows), force=True)
+
+    def age(self) -> int:
+        """End what has expired; how many it were. Correctness does not wait for it, capacity does."""
+        return flows.end(self._sweep, flows.expired_keys(self._maps), force=False)
+
+    # Counters.
+
+    def rule_counters(self) -> dict[int, RuleCounter]:
+        """By rule number, of the running rules."""
+        running = stage.running_rules(self._maps, self.generation & 1)
+        _, values = self._maps["rule_counters"].dump()
+        sums = {name: _per_cpu_sum(values[name]) for name in ("flows", "packets", "bytes")}
+        return {
+            number: RuleCounter(*(int(sums[name][counter]) for name in ("flows", "packets", "bytes")))
+            for number, counter in running.items()
+        }
+
+    def address_usage(self) -> NDArray[Any]:
+        """A row for each pool address that was ever used: active flows by protocol, created, exhausted."""
+        addresses, usage = self._maps["address_usage"].dump()
+        shown: NDArray[Any] = np.zeros(
+            len(addresses),
+            dtype=[("address", "u4"), *((name, "u4") for name in ("tcp", "udp", "icmp")),
+                   ("created", "u8"), ("exhausted", "u8")],
+        )  # fmt: skip
+        shown["address"] = addresses
+        for name in ("tcp", "udp", "icmp", "created", "exhausted"):
+            shown[name] = usage[name]
+        return shown
+
+    def drops(self) -> dict[str, Count]:
+        """By reason, all reasons."""
+        return self._counts("drops", DROP_REASONS)
+
+    def handed_up(self) -> dict[str, Count]:
+        """Packets XDP left to the stack and the TC half, by reason."""
+        return self._counts("handed_up", HANDED_UP_REASONS)
+
+    def clear_counters(self) -> None:
+        """Rule, drop and hand-up counters to zero; pool gauges stay, they count what is there."""
+        for name in ("drops", "handed_up", "rule_counters"):
+            keys, values = self._maps[name].dump()
+            self._maps[name].put_all(keys, np.zeros_like(values))
+
+    # The end.
+
+    def close(self) -> None:
+        """Everything stays pinned and attached: the gateway goes on without us."""
+
+    def remove(self) -> None:
+        """Detach and unpin everything; all flows end and the box forwards plainly."""
+        self._attacher.prune([])
+        for folder in self.pins.glob("v*-*"):
+            loader.unpin(folder)
+
+    @property
+    def _sweep(self) -> int:
+        return self._loaded.programs["xdp_sweep"]
+
+    def _control(self) -> Any:
+        return self._maps["control"].get(_CONTROL_KEY)
+
+    def _put_control(self, generation: int) -> None:
+        value: NDArray[Any] = np.zeros(1, dtype=layout.CONTROL)
+        value["generation"] = generation
+        value["epoch"] = int(self._control()["epoch"]) + 1 & 0xFFFFFFFF
+        self._maps["control"].put(_CONTROL_KEY, value)
+
+    def _counts(self, name: str, reasons: Iterable[str]) -> dict[str, Count]:
+        _, values = self._maps[name].dump()
+        packets, octets = _per_cpu_sum(values["packets"]), _per_cpu_sum(values["bytes"])
+        return {reason: Count(int(packets[at]), int(octets[at])) for at, reason in enumerate(reasons)}
+
+
+def _per_cpu_sum(values: NDArray[Any]) -> NDArray[Any]:
+    return values if values.ndim == 1 else values.sum(axis=1)
+
+
+def _ids_of_pins(pins: Path) -> dict[int, str]:
+    found = {}
+    for path in loader.program_pins(pins):
+        fd = kernel.open_pin(path)
+        found[kernel.program_id(fd)] = path.name
+        os.close(fd)
+    return found

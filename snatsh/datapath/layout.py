@@ -1,0 +1,115 @@
+"""The records shared with the kernel, as numpy types: the twins of the structs in bpf/types.h.
+
+Fields in network order are big-endian types. `assertions` gives C that fails to compile when a twin
+differs; the loader appends it to the source, so a mismatch can't be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+# Raised whenever a record or a map changes: pins of another layout are not taken up.
+LAYOUT_VERSION = 1
+
+TICK_NANOSECONDS = 1 << 24
+TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
+
+STATE_NAMES = ("unreplied", "established", "transitory", "time-wait")
+
+NET32, NET16 = ">u4", ">u2"
+
+
+def _record(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
+    return np.dtype(list(fields), align=True)
+
+
+INDEX = np.dtype("u4")
+ADDRESS = np.dtype(NET32)
+CONTROL = _record(("generation", "u4"), ("epoch", "u4"))
+SETTINGS = _record(
+    ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("reserved", "u4"),
+    ("timeouts", "u4", 8),
+)  # fmt: skip
+INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))
+INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6))
+TUPLE = _record(("source_mask", NET32), ("destination_mask", NET32), ("fields", "u4"), ("rank", "u4"))
+RULE_KEY = _record(
+    ("slot", "u4"), ("tuple", "u4"), ("source", NET32), ("destination", NET32), ("out_ifindex", "u4"),
+    ("next_hop", NET32), ("protocol", "u4"),
+)  # fmt: skip
+RULE = _record(
+    ("number", "u4"), ("counter", "u4"), ("action", "u4"), ("algorithm", "u4"), ("pool", "u4"),
+    ("redirect", NET32),
+)  # fmt: skip
+POOL = _record(
+    ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4")
+)
+RANGE = _record(("first", "u4"), ("start", "u4"))
+POOL_ADDRESS_KEY = _record(("prefix_length", "u4"), ("slot", NET32), ("address", NET32))
+POOL_ADDRESS = _record(("flags", "u4"), ("announce_ifindex", "u4"))
+FLOW_KEY = _record(
+    ("source", NET32), ("destination", NET32), ("source_port", NET16), ("destination_port", NET16),
+    ("protocol", "u1"), ("pad", "u1", 3),
+)  # fmt: skip
+FLOW = _record(
+    ("touched", "u4"), ("epoch", "u4"), ("expires", "u4"), ("state", "u1"), ("seen", "u1"), ("counter", "u2"),
+    ("mapped", NET32), ("mapped_port", NET16), ("address_delta", "u2"), ("port_delta", "u2"), ("mtu", "u2"),
+    ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("redirect", NET32), ("packets", "u8"), ("bytes", "u8"),
+)  # fmt: skip
+MAPPING = _record(
+    ("touched", "u4"), ("epoch", "u4"), ("inside", NET32), ("inside_port", NET16), ("address_delta", "u2"),
+    ("port_delta", "u2"), ("mtu", "u2"), ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("rule", "u4"),
+    ("created", "u4"), ("counter", "u4"), ("packets", "u8"), ("bytes", "u8"),
+)  # fmt: skip
+ADDRESS_USAGE = _record(
+    ("tcp", "u4"), ("udp", "u4"), ("icmp", "u4"), ("reserved", "u4"), ("created", "u8"), ("exhausted", "u8")
+)
+SUBSCRIBER = _record(("sessions", "u4"), ("refused", "u4"))
+COUNT = _record(("packets", "u8"), ("bytes", "u8"))
+RULE_COUNT = _record(("packets", "u8"), ("bytes", "u8"), ("flows", "u8"))
+SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("reserved", "u8"))
+
+TWINS = {
+    "control": CONTROL, "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
+    "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
+    "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
+    "mapping": MAPPING, "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
+    "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
+}  # fmt: skip
+
+# map name -> key, value, per CPU
+MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
+    "control": (INDEX, CONTROL, False),
+    "settings": (INDEX, SETTINGS, False),
+    "interfaces": (INTERFACE_KEY, INTERFACE, False),
+    "tuples": (INDEX, TUPLE, False),
+    "rule_index": (RULE_KEY, INDEX, False),
+    "rules": (INDEX, RULE, False),
+    "pools": (INDEX, POOL, False),
+    "ranges": (INDEX, RANGE, False),
+    "pool_addresses": (POOL_ADDRESS_KEY, POOL_ADDRESS, False),
+    "pool_turns": (INDEX, INDEX, False),
+    "drops": (INDEX, COUNT, True),
+    "handed_up": (INDEX, COUNT, True),
+    "rule_counters": (INDEX, RULE_COUNT, True),
+    "flows": (FLOW_KEY, FLOW, False),
+    "mappings": (FLOW_KEY, MAPPING, False),
+    "address_usage": (ADDRESS, ADDRESS_USAGE, False),
+    "subscribers": (ADDRESS, SUBSCRIBER, False),
+    "xdp_programs": (INDEX, INDEX, False),
+    "tc_programs": (INDEX, INDEX, False),
+}
+
+
+def assertions() -> Iterator[str]:
+    """C lines that hold every struct to its twin: size of the whole, offset and size of each field."""
+    for name, twin in TWINS.items():
+        yield f'_Static_assert(sizeof(struct {name}) == {twin.itemsize}, "size of {name}");'
+        for field, (kind, offset, *_) in (twin.fields or {}).items():
+            at = f"__builtin_offsetof(struct {name}, {field})"
+            yield f'_Static_assert({at} == {offset}, "place of {name}.{field}");'
+            size = f"sizeof(((struct {name} *)0)->{field})"
+            yield f'_Static_assert({size} == {kind.itemsize}, "size of {name}.{field}");'

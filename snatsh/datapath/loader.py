@@ -1,0 +1,182 @@
+"""Compile, load and pin the programs, or find again what is pinned.
+
+Below the pins folder: `v<layout>-<flows>/` holds the maps of one layout and size, and in it
+`programs-<hash>/` the programs of one source text. A restart opens both and compiles nothing; new
+source text over the same layout keeps the maps and so the flows.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snatsh.datapath import kernel
+from snatsh.datapath.errors import LoadError
+from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
+from snatsh.datapath.toolchain import cflags, kernel_stub
+
+SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
+# BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
+SOURCES = (
+    "types.h", "counters.h", "config.h", "parse.h", "path.h", "flows.h", "pools.h", "rules.h", "ports.h",
+    "open.h", "rewrite.h", "icmp.h", "arp.h", "known.h", "xdp.c", "tc.c", "sweep.c",
+)  # fmt: skip
+XDP_PROGRAMS = ("xdp_inside", "xdp_match", "xdp_claim", "xdp_outside", "xdp_sweep")
+TC_PROGRAMS = ("tc_inside", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim")
+TAIL_CALLS = {"xdp_programs": ("xdp_match", "xdp_claim"), "tc_programs": ("tc_match", "tc_claim")}
+_BPFFS_MAGIC = 0xCAFE4A11
+_CAP_SYS_ADMIN, _CAP_BPF = 21, 39
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """File descriptors of everything; `adopted`: it was all there already."""
+
+    folder: Path
+    maps: dict[str, kernel.Map]
+    programs: dict[str, int]
+    adopted: bool
+
+
+def source_text() -> str:
+    """The whole datapath as one C text, with line markers for errors and the layout assertions."""
+    parts = [f'#line 1 "bpf/{name}"\n{(SOURCE_FOLDER / name).read_text()}' for name in SOURCES]
+    return "".join(parts) + '#line 1 "layout"\n' + "\n".join(assertions()) + "\n"
+
+
+def load(pins: Path, max_flows: int) -> Loaded:
+    """Take up what is pinned below `pins`, or compile and load it. Raises LoadError."""
+    _check_bpffs(pins)
+    text = source_text()
+    folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
+    programs = folder / f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    adopted = all((programs / name).exists() for name in (*XDP_PROGRAMS, *TC_PROGRAMS))
+    try:
+        if not adopted:
+            _compile(text, folder, programs, max_flows)
+        loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted)
+        _link_tail_calls(loaded)
+    except OSError as error:
+        raise LoadError(
+            f"{folder}: {error.strerror}; remove the folder to start afresh (this ends all flows)"
+        ) from error
+    return loaded
+
+
+def remove_others(pins: Path, kept: Path) -> None:
+    """Unpin maps of other layouts and programs of other source texts than those in use."""
+    for folder in pins.glob("v*-*"):
+        if folder != kept:
+            unpin(folder)
+    in_use = f"programs-{hashlib.sha256(source_text().encode()).hexdigest()[:16]}"
+    for folder in kept.glob("programs-*"):
+        if folder.name != in_use:
+            unpin(folder)
+
+
+def unpin(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def program_pins(pins: Path) -> list[Path]:
+    """Every program of ours that is pinned, whatever its version."""
+    return sorted(pins.glob("v*-*/programs-*/*"))
+
+
+def _check_bpffs(pins: Path) -> None:
+    if not _may_bpf():
+        raise LoadError(
+            "not allowed to load BPF programs: expected root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+        )
+    try:
+        pins.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LoadError(f"{pins}: can't make the folder for the pins: {error.strerror}") from error
+    if not is_bpffs(pins):
+        mount = "mount -t bpf bpf /sys/fs/bpf"
+        raise LoadError(f"{pins}: is not on a BPF file system, so nothing can be pinned there; try: {mount}")
+
+
+def is_bpffs(path: Path) -> bool:
+    """Whether `path` lies on a BPF file system (statfs(2) type)."""
+    buffer = (ctypes.c_long * 32)()
+    ctypes.CDLL(None).statfs(os.fsencode(path), buffer)
+    return buffer[0] & 0xFFFFFFFF == _BPFFS_MAGIC
+
+
+def _may_bpf() -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            held = int(line.split()[1], 16)
+            return bool(held >> _CAP_BPF & 1 or held >> _CAP_SYS_ADMIN & 1)
+    return False
+
+
+def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
+    """Compile and load; maps are pinned by BCC as it makes them, programs here."""
+    try:
+        from bcc import BPF
+    except ImportError as error:
+        raise LoadError(
+            f"BCC can't be imported ({error}); on Debian: apt-get install python3-bpfcc"
+        ) from error
+    if not Path("/usr/include/linux/bpf.h").exists():
+        raise LoadError("/usr/include/linux/bpf.h is missing; on Debian: apt-get install linux-libc-dev")
+    fresh = not folder.exists()
+    folder.mkdir(exist_ok=True, mode=0o700)
+    _check_pinned(folder)
+    stub = kernel_stub()
+    try:
+        flags = [*cflags(stub), f'-DPIN_DIR="{folder}"', f"-DMAX_FLOWS={max_flows}"]
+        bpf = BPF(text=text, cflags=flags)
+        unpin(programs)
+        programs.mkdir(mode=0o700)
+        for names, kind in ((XDP_PROGRAMS, BPF.XDP), (TC_PROGRAMS, BPF.SCHED_CLS)):
+            for name in names:
+                kernel.pin(bpf.load_func(name, kind).fd, programs / name)
+    except Exception as error:  # BCC raises Exception itself
+        unpin(programs)
+        if fresh:
+            unpin(folder)
+        raise LoadError(
+            f"the datapath does not load on this kernel ({os.uname().release}): {error}"
+        ) from error
+    bpf.cleanup()
+
+
+def _check_pinned(folder: Path) -> None:
+    """BCC reopens a pinned map of another shape without a word, so look first."""
+    for name, (key, value, _) in MAPS.items():
+        if not (folder / name).exists():
+            continue
+        info = kernel.map_info(kernel.open_pin(folder / name))
+        if (info.key_size, info.value_size) != (key.itemsize, value.itemsize):
+            raise LoadError(
+                f"{folder / name}: keys of {info.key_size} and values of {info.value_size} bytes,"
+                f" expected {key.itemsize} and {value.itemsize}; remove {folder} (this ends all flows)"
+            )
+
+
+def _open_maps(folder: Path) -> dict[str, kernel.Map]:
+    return {
+        name: kernel.Map(kernel.open_pin(folder / name), key, value, per_cpu=per_cpu)
+        for name, (key, value, per_cpu) in MAPS.items()
+    }
+
+
+def _open_programs(folder: Path) -> dict[str, int]:
+    return {name: kernel.open_pin(folder / name) for name in (*XDP_PROGRAMS, *TC_PROGRAMS)}
+
+
+def _link_tail_calls(loaded: Loaded) -> None:
+    for table, names in TAIL_CALLS.items():
+        for index, name in enumerate(names):
+            key: Any = np.array([index], dtype=INDEX)
+            loaded.maps[table].put(key, np.array([loaded.programs[name]], dtype=INDEX))
