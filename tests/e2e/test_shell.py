@@ -93,7 +93,8 @@ def test_every_listing_draws_and_gives_json(gateway: Gateway) -> None:
     gateway.client.run("ping", "-c", "2", "-i", "0.2", "8.8.8.8")
     for command in (
         "show flows", "show flows summary", "show pools", "show pools a", "show rules", "show rules 10",
-        "show links", "show drops", "show interfaces", "show system commit", "show version", "show configuration",
+        "show links", "show drops", "show interfaces", "show system commit", "show version",
+        "show configuration",
     ):  # fmt: skip
         assert gateway.snatd.shell(command).stdout.strip(), command
         assert json.loads(gateway.snatd.shell(f"{command} | json").stdout), command
@@ -219,7 +220,7 @@ def test_save_and_load_in_every_form(gateway: Gateway, tmp_path: Path, name: str
 def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway, tmp_path: Path) -> None:
     shell, before = gateway.snatd.shell, gateway.snatd.client.candidate()
     texts = {
-        "rules: [": "line 1",
+        "rules: [": "line 2, column 1",
         "rules:\n  10:\n    sauce: 1": "sauce",
         "rules { 10 { source 10.0.0.1/8; } }": "host bits",
         "set rules 10 pool c": "load set",
