@@ -111,9 +111,8 @@ def _trial(pins: Path) -> Finding:
     """Load the datapath beside a running one, attached to nothing, and take it away again."""
     from snatsh.datapath.gateway import Datapath
 
-    trial = _existing(pins) / f".snatd-check-{os.getpid()}"
-    if (above := _existing(pins)) == pins:
-        trial = above.parent / trial.name
+    # A bpffs takes no names with a dot.
+    trial = _existing(pins.absolute().parent) / f"snatd-check-{os.getpid()}"
     started = time.monotonic()
     try:
         Datapath.open(trial, max_flows=_TRIAL_FLOWS)

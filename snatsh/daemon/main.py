@@ -114,8 +114,10 @@ def _serve(options: Options) -> int:
         datapath = _open_datapath(options)
         # Before there is any thread: a thread keeps the capabilities it was born with.
         privileges.drop()
-        asyncio.run(_run(datapath, store, listener, profile))
-        datapath.close()
+        try:
+            asyncio.run(_run(datapath, store, listener, profile))
+        finally:
+            _leave(datapath)
     finally:
         listener.close()
         store.close()
@@ -130,6 +132,14 @@ def _open_datapath(options: Options) -> Datapath:
     datapath = Datapath.open(options.pins, max_flows=options.max_flows)
     log.info("datapath %s at %s", "found again" if datapath.adopted else "loaded", options.pins)
     return datapath
+
+
+def _leave(datapath: Datapath) -> None:
+    """Let the datapath go on; one that never ran anything has no reason to."""
+    if datapath.generation == 0 and not datapath.attached():
+        datapath.remove()
+    else:
+        datapath.close()
 
 
 def _lock_pins(pins: Path) -> FolderLock | None:
@@ -150,7 +160,12 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
     if store.entries() or store.damaged:
         log.info("%s is not used: there is a history already", path)
         return None
-    return _read_profile(path)
+    from snatsh.engine.box import gather
+    from snatsh.engine.commit import examine
+
+    document = _read_profile(path)
+    examine(document, gather())
+    return document
 
 
 def _read_profile(path: Path) -> Document:

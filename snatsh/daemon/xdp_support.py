@@ -42,7 +42,7 @@ def _family(netlink: socket.socket) -> int | None:
 
 def _devices(netlink: socket.socket, family: int) -> dict[int, bool]:
     _send(netlink, family, _REQUEST | _DUMP, _DEVICE_GET, b"")
-    devices = {}
+    devices: dict[int, bool] = {}
     while True:
         for kind, body in messages_in(netlink.recv(1 << 16)):
             if kind in (_ERROR, _DONE):

@@ -73,7 +73,7 @@ class Store:
         self._entries: list[Entry] = []
         self._last_serial = 0
         try:
-            _make_folder(folder)
+            self._made = _make_folder(folder)
             self._lock = FolderLock(folder, "state folder")
             _make_folder(self._history)
             self._pending = self._history / _PENDING
@@ -84,6 +84,11 @@ class Store:
             raise _unusable(folder, error) from None
 
     def close(self) -> None:
+        """Release the folder. One that was made for nothing goes again."""
+        if self._made and not self._entries:
+            with contextlib.suppress(OSError):
+                self._history.rmdir()
+                self.folder.rmdir()
         self._lock.release()
 
     def entries(self) -> tuple[Entry, ...]:
@@ -233,8 +238,11 @@ def _serial(path: Path) -> int:
     return int(path.stem) if path.stem.isascii() and path.stem.isdigit() else -1
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> bool:
+    """Whether it was not there before."""
+    made = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return made
 
 
 def _probe_writable(folder: Path) -> None:

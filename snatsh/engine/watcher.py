@@ -51,7 +51,7 @@ _BUFFER = 1 << 20
 
 
 class Watcher:
-    """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since the last time."""
+    """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since."""
 
     def __init__(self, callback: Callable[[Change], None]) -> None:
         self._callback = callback
