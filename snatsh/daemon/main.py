@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,23 +107,20 @@ def _serve(options: Options) -> int:
     from snatsh.engine.store import Store
 
     privileges.require()
-    store = Store(options.state)
-    profile = _first_profile(options.profile, store)
-    pins = _lock_pins(options.pins)
-    listener = Listener(options.socket)
-    try:
+    with ExitStack() as held:
+        store = Store(options.state)
+        held.callback(store.close)
+        profile = _first_profile(options.profile, store)
+        pins = _lock_pins(options.pins)
+        if pins is not None:
+            held.callback(pins.release)
+        listener = Listener(options.socket)
+        held.callback(listener.close)
         datapath = _open_datapath(options)
+        held.callback(_leave, datapath)
         # Before there is any thread: a thread keeps the capabilities it was born with.
         privileges.drop()
-        try:
-            asyncio.run(_run(datapath, store, listener, profile))
-        finally:
-            _leave(datapath)
-    finally:
-        listener.close()
-        store.close()
-        if pins is not None:
-            pins.release()
+        asyncio.run(_run(datapath, store, listener, profile))
     return 0
 
 
