@@ -13,7 +13,7 @@ Lookup = Callable[[Source], Sequence[str]]
 """Answers a source of suggestions; never raises, an empty answer when the box can't be asked."""
 
 ENTER = "<[Enter]>"
-_SUGGESTIONS_SHOWN = 500
+_ROWS_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Look
     typed = "" if half is None else half.text
     known = dict.fromkeys(word for source in value.sources for word in lookup(source))
     fitting = [word for word in known if word.startswith(typed)]
-    offers = [Candidate(quote(word), word, "") for word in fitting[:_SUGGESTIONS_SHOWN]]
+    offers = [Candidate(quote(word), word, "") for word in fitting]
     if not typed or not fitting:
         offers.insert(0, Candidate("", value.hint, choice.help))
     return offers
@@ -122,8 +122,10 @@ def help_text(completion: Completion) -> str:
     if not completion.candidates:
         return "No valid completions\n"
     ordered = sorted(completion.candidates, key=lambda candidate: candidate.shown != ENTER)
-    width = max(20, *(len(candidate.shown) for candidate in ordered)) + 1
-    rows = (f"  {candidate.shown:<{width}}{candidate.help}".rstrip() for candidate in ordered)
+    width = max(20, *(len(candidate.shown) for candidate in ordered[:_ROWS_SHOWN])) + 1
+    rows = [f"  {one.shown:<{width}}{one.help}".rstrip() for one in ordered[:_ROWS_SHOWN]]
+    if len(ordered) > _ROWS_SHOWN:
+        rows.append(f"  … and {len(ordered) - _ROWS_SHOWN:,} more")
     return "Possible completions:\n" + "\n".join(rows) + "\n"
 
 

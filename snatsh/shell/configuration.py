@@ -141,6 +141,7 @@ def commit(
     lines.append("configuration check succeeds" if check else "commit complete")
     if done.get("ended_flows"):
         lines.append(f"flows ended because their address left the pools: {done['ended_flows']:,}")
+    session.refresh()
     if and_quit and not check:
         session.leave_configuration()
         lines.append(LEAVING)

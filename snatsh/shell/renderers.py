@@ -29,7 +29,8 @@ def _left(*titles: str) -> list[Column]:
 
 
 def _end(address: str, port: int) -> str:
-    return f"{address}:{port}"
+    """An ICMP query has an identifier, shown in its source's place, and no port to go to."""
+    return f"{address}:{port}" if port else address
 
 
 def flows(data: Flows) -> str:
@@ -74,8 +75,12 @@ def flow_summary(data: Mapping[str, Any]) -> str:
     head = [("Flows", count(data["total"])), ("Capacity", f"{count(data['capacity'])} ({used:.1f}% used)")]
     if data["matched"] != data["total"]:
         head.append(("Matched", count(data["matched"])))
-    rows = [(name, count(number)) for group in ("protocol", "state") for name, number in data[group].items()]
-    return fields(head) + "\n" + table([Column("Kind"), Column("Flows", right=True)], rows)
+    return fields(head) + "".join(_counted(kind, data[kind]) for kind in ("protocol", "state"))
+
+
+def _counted(kind: str, numbers: Mapping[str, int]) -> str:
+    columns = [Column(kind.capitalize()), Column("Flows", right=True)]
+    return "\n" + table(columns, [(name, count(number)) for name, number in numbers.items()])
 
 
 def pools(data: Sequence[PoolRow]) -> str:
@@ -138,10 +143,13 @@ def _rule_action(rule: RuleRow) -> str:
 
 def rule_detail(data: Sequence[RuleRow]) -> str:
     """Every field of the given rules."""
-    return "\n".join(
-        fields([(name.replace("_", "-"), _flat(value)) for name, value in rule.items() if value is not None])
-        for rule in data
-    )
+    return "\n".join(map(_rule_fields, data))
+
+
+def _rule_fields(rule: RuleRow) -> str:
+    shown = {"rule": rule["number"], **rule, "order": rule["order"] + 1, "bytes": count(rule["bytes"])}
+    del shown["number"]
+    return fields([(name, _flat(value)) for name, value in shown.items() if value is not None])
 
 
 def _flat(value: object) -> str:
@@ -156,8 +164,12 @@ def links(data: Sequence[LinkRow]) -> str:
     if not data:
         return "No links\n"
     columns = _left("Link", "Interface", "Next hop", "State", "Since", "Reason")
-    keys = ("name", "interface", "next_hop", "state", "since", "reason")
-    return table(columns, [[row.get(key) or "-" for key in keys] for row in data])
+    return table(columns, [_link(row) for row in data])
+
+
+def _link(row: LinkRow) -> list[object]:
+    told = [row["name"], row["interface"], row["next_hop"], row["state"]]
+    return [*told, _moment(row["since"]), row["reason"] or "-"]
 
 
 def interfaces(data: Sequence[InterfaceRow]) -> str:
@@ -198,8 +210,13 @@ def history(data: Sequence[HistoryEntry]) -> str:
 
 
 def _commit(entry: HistoryEntry) -> list[object]:
-    time = entry["time"].replace("T", " ").replace("+00:00", " UTC").replace("Z", " UTC")
-    return [entry["number"], time, entry["user"], entry["method"], entry["comment"] or "-"]
+    told = [entry["number"], _moment(entry["time"]), entry["user"], entry["method"]]
+    return [*told, entry["comment"] or "-"]
+
+
+def _moment(time: str) -> str:
+    """A time of the API, to the second."""
+    return time[:19].replace("T", " ") + " UTC" if len(time) >= 19 else time
 
 
 def version(data: Version) -> str:

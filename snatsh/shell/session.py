@@ -18,6 +18,8 @@ from snatsh.shell.live import Live
 from snatsh.shell.problems import problem_lines
 from snatsh.shell.text import printable, printable_line
 
+_PATIENCE_SECONDS = 2.0
+
 _OVERVIEW = """\
 ?        what may come next, at any place in a line
 Tab      complete the word
@@ -117,11 +119,10 @@ class Session:
         return Prompt(f"[edit{''.join(f' {word}' for word in self.edit)}]", f"{who}# ")
 
     def greet(self) -> str:
-        """Learn who and where we are. The reason, when snatd can't say."""
+        """Learn who and where we are, without much patience. The reason, when snatd can't say."""
         try:
-            version = self.client.version()
+            version = Client(self.client.path, timeout=_PATIENCE_SECONDS).version()
         except ClientError as error:
-            self._user_at_host = f"{getpass.getuser()}@{socket.gethostname()}"
             return printable(_as_error(str(error)))
         self._user_at_host = printable_line(f"{version['user']}@{version['host_name']}")
         return ""
@@ -182,7 +183,7 @@ class Session:
     def _who(self) -> str:
         if not self._user_at_host:
             self.greet()
-        return self._user_at_host
+        return self._user_at_host or f"{getpass.getuser()}@{socket.gethostname()}"
 
     def _run(self, parsed: Parsed) -> Outcome:
         answer: Answer = parsed.call.run(self, **parsed.call.arguments)
