@@ -1,0 +1,34 @@
+"""Gratuitous ARP frames, and the choice of who sends them."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from scapy.layers.l2 import ARP, Ether
+
+from snatsh.engine.announce import frame, stations
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.values import AddressRange
+
+MAC = bytes.fromhex("020000000001")
+RUN = AddressRange.parse("192.0.2.0/30")
+
+
+def test_the_frame_is_an_announcement() -> None:
+    parsed = Ether(frame(MAC, int(ipaddress.ip_address("192.0.2.7"))))
+    assert (parsed.dst, parsed.src) == ("ff:ff:ff:ff:ff:ff", "02:00:00:00:00:01")
+    assert parsed[ARP].op == 1
+    assert (parsed[ARP].hwsrc, parsed[ARP].hwdst) == ("02:00:00:00:00:01", "00:00:00:00:00:00")
+    assert parsed[ARP].psrc == parsed[ARP].pdst == "192.0.2.7"
+
+
+def test_only_interfaces_that_can_speak() -> None:
+    facts = Facts(
+        {
+            "up": InterfaceFacts(1, MAC, 1500, up=True),
+            "down": InterfaceFacts(2, MAC, 1500, up=False),
+            "tunnel": InterfaceFacts(3, b"", 1500, up=True),
+        }
+    )
+    found = stations([(RUN, index) for index in (1, 2, 3, 4)], facts)
+    assert {station.name: runs for station, runs in found.items()} == {"up": (RUN,)}

@@ -1,0 +1,75 @@
+"""The candidate changes wholly or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from snatsh.engine.candidate import Candidate, Statement
+from snatsh.engine.errors import StatementFailed
+from snatsh.model.errors import ProfileError
+
+RUNNING = {"pools": {"a": {"address": ["192.0.2.1"], "ports": "2000-3000"}}, "rules": {"10": {"pool": "a"}}}
+
+
+def statement(text: str) -> Statement:
+    verb, *path = text.split()
+    return Statement("set" if verb == "set" else "delete", tuple(path))
+
+
+def test_statements_in_order() -> None:
+    candidate = Candidate(RUNNING)
+    candidate.edit([statement("set rules 20 pool a"), statement("delete rules 10")])
+    assert candidate.changed
+    assert list(candidate.document["rules"]) == ["20"]
+    assert "10" in RUNNING["rules"]
+
+
+def test_one_bad_statement_leaves_all_as_it_was() -> None:
+    candidate = Candidate(RUNNING)
+    with pytest.raises(StatementFailed) as caught:
+        candidate.edit([statement("set rules 20 pool a"), statement("set rules 20 protocol gre")])
+    assert (caught.value.statement, caught.value.index) == (1, 3)
+    assert "tcp" in caught.value.expected
+    assert candidate.document == RUNNING
+    assert not candidate.changed
+
+
+def test_what_is_not_there_can_not_be_deleted() -> None:
+    candidate = Candidate(RUNNING)
+    with pytest.raises(StatementFailed, match="not found"):
+        candidate.edit([statement("delete rules 11")])
+
+
+def test_undoing_a_change_by_hand_is_no_change() -> None:
+    candidate = Candidate(RUNNING)
+    candidate.edit([statement("set rules 20 pool a")])
+    candidate.edit([statement("delete rules 20")])
+    assert not candidate.changed
+
+
+def test_merge_adds_to_leaf_lists_and_replaces_leaves() -> None:
+    candidate = Candidate(RUNNING)
+    candidate.merge({"pools": {"a": {"address": ["192.0.2.1", "192.0.2.9"], "ports": "5000"}, "b": {}}})
+    pools = candidate.document["pools"]
+    assert pools["a"] == {"address": ["192.0.2.1", "192.0.2.9"], "ports": "5000"}
+    assert "b" in pools
+    assert "10" in candidate.document["rules"]
+    assert RUNNING["pools"]["a"]["ports"] == "2000-3000"
+
+
+def test_replace_refuses_what_is_no_document() -> None:
+    candidate = Candidate(RUNNING)
+    with pytest.raises(ProfileError, match="poolz"):
+        candidate.replace({"poolz": {}})
+    assert candidate.document == RUNNING
+
+
+def test_an_edit_made_during_a_commit_stays() -> None:
+    candidate = Candidate(RUNNING)
+    candidate.edit([statement("set rules 20 pool a")])
+    committed = candidate.document
+    candidate.edit([statement("set rules 30 pool a")])
+    candidate.committed(committed, followed=False)
+    assert candidate.changed
+    candidate.discard()
+    assert candidate.document == committed

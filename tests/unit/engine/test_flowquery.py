@@ -1,0 +1,124 @@
+"""Filters and orders, held against plain Python over the same flows."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.datapath.flows import FLOW_VIEW
+from snatsh.engine import flowquery
+from snatsh.engine.errors import QueryError
+from snatsh.engine.flowquery import FlowFilter
+
+
+def flow(**fields: Any) -> Any:
+    row = np.zeros(1, dtype=FLOW_VIEW)
+    row["protocol"] = 6
+    for name, value in fields.items():
+        row[name] = int(ipaddress.ip_address(value)) if isinstance(value, str) else value
+    return row[0]
+
+
+FLOWS = np.array(
+    [
+        flow(source="10.0.0.1", destination="8.8.8.8", mapped="192.0.2.1", destination_port=53, protocol=17),
+        flow(
+            source="10.0.0.2", destination="8.8.4.4", mapped="192.0.2.2", source_port=53, rule=10, bytes_in=9
+        ),
+        flow(
+            source="10.0.1.1", destination="8.8.8.8", mapped="192.0.3.1", mapped_port=53, state=1, bytes_out=5
+        ),
+        flow(source="200.0.0.1", destination="9.9.9.9", mapped="192.0.3.2", protocol=1, packets_out=2**63),
+    ],
+    dtype=FLOW_VIEW,
+)
+
+
+def select(**query: str) -> list[int]:
+    chosen = FlowFilter.parse(query).mask(FLOWS)
+    return [int(index) for index in np.flatnonzero(chosen)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"source": "10.0.0.0/24"}, [0, 1]),
+        ({"source": "10.0.0.2"}, [1]),
+        ({"source": "0.0.0.0/0"}, [0, 1, 2, 3]),
+        ({"source": "128.0.0.0/1"}, [3]),
+        ({"destination": "8.8.8.8", "mapped": "192.0.3.0/24"}, [2]),
+        ({"port": "53"}, [0, 1, 2]),
+        ({"protocol": "icmp"}, [3]),
+        ({"rule": "10"}, [1]),
+        ({"state": "established"}, [2]),
+    ],
+)
+def test_filters(query: dict[str, str], expected: list[int]) -> None:
+    assert select(**query) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"source": "10.0.0.1/24"}, "10.0.0.0/24"),
+        ({"source": "x"}, "expected a prefix"),
+        ({"port": "65536"}, "0 to 65535"),
+        ({"port": "-1"}, "0 to 65535"),
+        ({"port": "٣"}, "0 to 65535"),
+        ({"protocol": "gre"}, "icmp, tcp, udp"),
+        ({"state": "new"}, "unreplied"),
+        ({"rule": "1" * 5000}, "1000000"),
+        ({"colour": "red"}, "no such filter"),
+    ],
+)
+def test_bad_filters_name_what_is_expected(query: dict[str, str], says: str) -> None:
+    with pytest.raises(QueryError, match=says):
+        FlowFilter.parse(query)
+
+
+def test_limit_and_sort_are_checked() -> None:
+    for text in ("-1", "x", "", "99999999999"):
+        with pytest.raises(QueryError):
+            flowquery.parse_limit(text)
+    with pytest.raises(QueryError, match="bytes"):
+        flowquery.parse_sort("colour")
+
+
+def test_greatest_first_even_beyond_what_a_signed_number_holds() -> None:
+    assert flowquery.first(FLOWS, 1, "packets")[0] == FLOWS[3]
+    assert [int(row["bytes_in"] + row["bytes_out"]) for row in flowquery.first(FLOWS, 3, "bytes")] == [
+        9,
+        5,
+        0,
+    ]
+
+
+@given(
+    values=st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1e6)), max_size=60),
+    limit=st.integers(0, 70),
+    sort=st.sampled_from(flowquery.SORTS),
+)
+def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int, sort: str) -> None:
+    flows = np.zeros(len(values), dtype=FLOW_VIEW)
+    for at, (number, seconds) in enumerate(values):
+        flows[at]["source"] = flows[at]["destination"] = flows[at]["mapped"] = flows[at]["rule"] = number
+        flows[at]["bytes_out"] = flows[at]["packets_in"] = number
+        flows[at]["age"] = flows[at]["idle"] = flows[at]["expires"] = seconds
+    by = 1 if sort in ("age", "idle", "expires") else 0
+    descending = sort in ("bytes", "packets", "age", "idle", "expires")
+    expected = sorted((value[by] for value in values), reverse=descending)[:limit]
+    column = {"bytes": "bytes_out", "packets": "packets_in"}.get(sort, sort)
+    assert flowquery.first(flows, limit, sort)[column].tolist() == expected
+
+
+def test_rows_read_well() -> None:
+    rows = list(flowquery.rows(FLOWS[:1], {0: "eth1"}))
+    assert rows[0]["source"] == "10.0.0.1"
+    assert rows[0]["destination_port"] == 53
+    assert (rows[0]["protocol"], rows[0]["state"], rows[0]["out_interface"]) == ("udp", "unreplied", "eth1")

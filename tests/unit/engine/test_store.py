@@ -1,0 +1,183 @@
+"""History on a real disk: numbering, atomicity, damage, and who may hold it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snatsh.engine.errors import AlreadyRunning, NoSuchEntry, StoreError
+from snatsh.engine.store import KEPT, Metadata, Store
+
+
+def document(number: int) -> dict:
+    return {"pools": {"a": {"address": [f"192.0.2.{number}"]}}}
+
+
+def commit(store: Store, number: int, comment: str | None = None) -> None:
+    store.prepare(document(number), Metadata.now("alice", "cli", comment))
+    store.publish()
+    store.trim()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[Store]:
+    opened = Store(folder)
+    yield opened
+    opened.close()
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "history").glob("*.yaml"))
+
+
+def test_newest_is_number_0_also_after_a_restart(store: Store, folder: Path) -> None:
+    for number in (1, 2, 3):
+        commit(store, number, f'the {number}. one: "quoted" # and ümläut')
+    store.close()
+    again = Store(folder)
+    assert [again.document(number) for number in range(3)] == [document(3), document(2), document(1)]
+    newest = again.entry(0).metadata
+    assert (newest.user, newest.method, newest.comment) == (
+        "alice",
+        "cli",
+        'the 3. one: "quoted" # and ümläut',
+    )
+    assert newest.time.utcoffset().total_seconds() == 0  # type: ignore[union-attr]
+    again.close()
+
+
+def test_an_empty_document_is_kept(store: Store, folder: Path) -> None:
+    store.prepare({}, Metadata.now("alice", "cli"))
+    store.publish()
+    store.close()
+    again = Store(folder)
+    assert again.document(0) == {}
+    again.close()
+
+
+def test_only_so_many_are_kept(store: Store, folder: Path) -> None:
+    for number in range(1, KEPT + 4):
+        commit(store, number)
+    assert len(store.entries()) == len(files(folder)) == KEPT
+    assert store.document(0) == document(KEPT + 3)
+    assert store.document(KEPT - 1) == document(4)
+    with pytest.raises(NoSuchEntry, match=f"0 to {KEPT - 1}"):
+        store.document(KEPT)
+
+
+def test_withdrawing_restores_what_was(store: Store, folder: Path) -> None:
+    commit(store, 1)
+    before = {path: path.read_bytes() for path in files(folder)}
+    store.prepare(document(2), Metadata.now("alice", "cli"))
+    store.withdraw(store.publish())
+    assert {path: path.read_bytes() for path in files(folder)} == before
+    assert store.document(0) == document(1)
+
+
+def test_what_was_prepared_and_not_published_is_not_there(store: Store, folder: Path) -> None:
+    commit(store, 1)
+    store.prepare(document(2), Metadata.now("alice", "cli"))
+    store.close()  # as a crash at this moment would leave it
+    again = Store(folder)
+    assert again.document(0) == document(1)
+    assert [path.name for path in (folder / "history").iterdir()] == [files(folder)[0].name]
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-5]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"192.0.2", b"192.0.3")),
+        lambda path: path.write_bytes(os.urandom(4096)),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"method", b"metho")),
+    ],
+    ids=["empty", "cut", "changed", "noise", "folder", "header"],
+)
+def test_a_damaged_entry_is_named_and_skipped(store: Store, folder: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    for number in (1, 2, 3):
+        commit(store, number)
+    store.close()
+    damage(files(folder)[1])
+    again = Store(folder)
+    assert [again.document(number) for number in range(2)] == [document(3), document(1)]
+    assert [lost.path for lost in again.damaged] == [files(folder)[1]]
+    assert again.damaged[0].reason
+    commit(again, 4)  # and nothing is written over it
+    assert again.document(0) == document(4)
+    assert len(files(folder)) == 4
+    again.close()
+
+
+def test_an_entry_damaged_while_running_is_an_error_that_names_it(store: Store, folder: Path) -> None:
+    commit(store, 1)
+    files(folder)[0].write_bytes(b"nothing")
+    with pytest.raises(StoreError, match=str(files(folder)[0])):
+        store.document(0)
+
+
+def test_nobody_else_may_read(store: Store, folder: Path) -> None:
+    commit(store, 1)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "history", *files(folder))}
+    assert set(modes.values()) == {0o700, 0o600}
+    assert modes[folder] == 0o700
+
+
+def test_a_second_store_names_the_first_ones_process(store: Store, folder: Path) -> None:
+    with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}") as caught:
+        Store(folder)
+    assert caught.value.pid == os.getpid()
+
+
+def test_a_killed_process_leaves_no_lock(folder: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from snatsh.engine.store import Store\n"
+        "held = Store(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(AlreadyRunning, match=f"pid {holder.pid}"):
+            Store(folder)
+    finally:
+        holder.kill()
+        holder.wait()
+    Store(folder).close()
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=str(tmp_path / "file" / "state")):
+        Store(tmp_path / "file" / "state")
+
+
+def test_a_full_disk_fails_before_anything_is_published(store: Store, folder: Path) -> None:
+    commit(store, 1)
+    (folder / "history" / ".pending").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match="No space left"):
+        store.prepare(document(2), Metadata.now("alice", "cli"))
+    assert store.document(0) == document(1)
+    commit(store, 3)
+    assert store.document(0) == document(3)
+
+
+def test_an_unused_new_folder_goes_again_and_a_given_one_stays(tmp_path: Path) -> None:
+    Store(tmp_path / "new").close()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "given").mkdir()
+    Store(tmp_path / "given").close()
+    assert (tmp_path / "given").is_dir()

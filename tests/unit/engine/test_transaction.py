@@ -1,0 +1,44 @@
+"""What a failing step leaves behind: nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from snatsh.engine.errors import CommitError
+from snatsh.engine.transaction import Transaction
+
+
+def fail() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_failure_undoes_what_was_done_last_first() -> None:
+    done: list[str] = []
+    transaction = Transaction()
+    transaction.step("one", lambda: done.append("one"), lambda: done.remove("one"))
+    transaction.step("two", lambda: done.append("two"), lambda: done.remove("two"))
+    order: list[str] = []
+    transaction.on_failure("three", lambda: order.extend(done))
+    with pytest.raises(CommitError, match=r"while four: .*No space left") as caught:
+        transaction.step("four", fail)
+    assert order == ["one", "two"]
+    assert done == []
+    assert caught.value.step == "four"
+    assert caught.value.undo_failures == ()
+
+
+def test_half_a_step_is_undone_too() -> None:
+    undone: list[str] = []
+    with pytest.raises(CommitError):
+        Transaction().step("one", fail, lambda: undone.append("one"))
+    assert undone == ["one"]
+
+
+def test_an_undo_that_fails_is_told_and_stops_no_other() -> None:
+    undone: list[str] = []
+    transaction = Transaction()
+    transaction.step("one", lambda: None, lambda: undone.append("one"))
+    transaction.step("two", lambda: None, fail)
+    with pytest.raises(CommitError, match="undoing it failed as well: two"):
+        transaction.step("three", fail)
+    assert undone == ["one"]
