@@ -1,0 +1,135 @@
+"""What changed, as statements that do it and as `show | compare` shows it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.model import set_form
+from snatsh.model.diff import Change, apply, diff, render_curly, render_set
+from snatsh.model.document import delete, set_
+from snatsh.model.errors import StatementError
+from tests.unit.model.strategies import documents, profiles
+
+
+@st.composite
+def neighbours(draw):
+    """A document, and another that has something in common with it."""
+    old, other = draw(documents()), draw(documents())
+    new = old
+    for statement in set_form.statements(set_form.render(other)):
+        if draw(st.booleans()):
+            new = set_(new, statement.tokens)
+    for statement in set_form.statements(set_form.render(old)):
+        if draw(st.booleans()):
+            try:
+                new = delete(new, statement.tokens[: draw(st.integers(1, len(statement.tokens)))])
+            except StatementError:
+                continue
+    return old, new
+
+
+pairs = neighbours() | st.tuples(documents(), documents()) | st.tuples(profiles(), profiles())
+
+
+@given(pairs)
+def test_the_changes_make_the_new_of_the_old(pair):
+    old, new = pair
+    kept = copy.deepcopy(old)
+    assert apply(old, diff(old, new)) == new
+    assert old == kept
+
+
+@given(pairs)
+def test_no_change_is_idle(pair):
+    old, new = pair
+    at = old
+    for change in diff(old, new):
+        after = apply(at, [change])
+        assert after != at
+        at = after
+
+
+@given(pairs)
+def test_rendered_changes_read_back_the_same(pair):
+    changes = diff(*pair)
+    read = [Change(line.verb, line.tokens) for line in set_form.statements(render_set(changes))]
+    assert read == changes
+
+
+@given(pairs)
+def test_compare_shows_something_exactly_when_something_changed(pair):
+    old, new = pair
+    assert bool(render_curly(old, new)) == (old != new) == bool(diff(old, new))
+    assert all(line[:1] in "[+-" for line in render_curly(old, new).splitlines() if line)
+
+
+@given(st.permutations(["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"]), st.integers(1, 4))
+def test_the_order_of_a_leaf_list_is_part_of_it(order, kept):
+    old = {"pools": {"a": {"address": ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"]}}}
+    new = {"pools": {"a": {"address": order[:kept]}}}
+    assert apply(old, diff(old, new)) == new
+
+
+OLD = {
+    "interfaces": {"eth0": {"role": "inside"}},
+    "pools": {"a": {"address": ["1.1.1.1"]}},
+    "rules": {
+        "9": {"source": "10.0.0.0/8", "pool": "a"},
+        "10": {"pool": "a", "failover": {"isp": {"pool": "b"}}},
+    },
+}
+NEW = {
+    "interfaces": {"eth0": {"role": "inside"}},
+    "pools": {"a": {"address": ["1.1.1.1", "2.2.2.2"]}},
+    "rules": {"9": {"pool": "a"}, "20": {"source": "10.0.0.0/8", "description": "new one"}},
+    "timeouts": {"tcp": {"syn": 20}},
+}
+
+
+def test_changes_come_in_the_order_of_the_schema():
+    assert render_set(diff(OLD, NEW)) == (
+        "set pools a address 2.2.2.2\n"
+        "delete rules 9 source\n"
+        "delete rules 10\n"
+        "set rules 20 source 10.0.0.0/8\n"
+        'set rules 20 description "new one"\n'
+        "set timeouts tcp syn 20\n"
+    )
+
+
+def test_compare_looks_as_junos_shows_it():
+    assert render_curly(OLD, NEW) == (
+        "[edit]\n"
+        "+   timeouts {\n"
+        "+       tcp {\n"
+        "+           syn 20;\n"
+        "+       }\n"
+        "+   }\n"
+        "[edit pools a]\n"
+        "-   address 1.1.1.1;\n"
+        "+   address [ 1.1.1.1 2.2.2.2 ];\n"
+        "[edit rules]\n"
+        "-   10 {\n"
+        "-       pool a;\n"
+        "-       failover {\n"
+        "-           isp {\n"
+        "-               pool b;\n"
+        "-           }\n"
+        "-       }\n"
+        "-   }\n"
+        "+   20 {\n"
+        "+       source 10.0.0.0/8;\n"
+        '+       description "new one";\n'
+        "+   }\n"
+        "[edit rules 9]\n"
+        "-   source 10.0.0.0/8;\n"
+    )
+
+
+def test_applying_a_change_to_what_it_was_not_made_for_fails():
+    with pytest.raises(StatementError, match="not found"):
+        apply({}, diff(OLD, {}))

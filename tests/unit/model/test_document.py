@@ -1,0 +1,238 @@
+"""Documents change by statements, and only by acceptable ones."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from snatsh.model.document import (
+    Draft,
+    delete,
+    from_profile,
+    get,
+    set_,
+    to_profile,
+    validate_shape,
+)
+from snatsh.model.errors import ProfileError, StatementError
+from snatsh.model.set_form import render, statements
+from tests.unit.model.strategies import documents, profiles
+
+EXAMPLE = {
+    "interfaces": {"eth0": {}},
+    "links": {"isp-a": {"monitor": {"icmp": {"target": ["8.8.8.8"]}}}},
+    "pools": {"a": {"address": ["1.1.2.100", "1.1.2.102"]}},
+    "rules": {"10": {"source": "10.0.0.0/8", "failover": {"isp-a": {"pool": "b"}}}},
+    "timeouts": {"tcp": {"syn": 20}},
+}
+
+
+def tokens_of(document):
+    return [list(statement.tokens) for statement in statements(render(document))]
+
+
+@given(documents())
+def test_a_document_is_what_its_statements_set(document):
+    built = {}
+    for tokens in tokens_of(document):
+        built = set_(built, tokens)
+    assert built == document
+
+
+@given(documents(), documents())
+def test_nothing_given_is_changed(document, other):
+    before = copy.deepcopy(document)
+    for tokens in tokens_of(other):
+        set_(document, tokens)
+    for tokens in tokens_of(document):
+        delete(document, tokens)
+    assert document == before
+
+
+@given(documents(), st.data())
+def test_deleting_what_was_set_anew_changes_nothing_else(document, data):
+    given_tokens = tokens_of(document)
+    assume(given_tokens)
+    tokens = data.draw(st.sampled_from(given_tokens))
+    assert get(document, tokens) is not None
+    less = delete(document, tokens)
+    assert get(less, tokens) is None
+    with pytest.raises(StatementError, match="not found"):
+        delete(less, tokens)
+    left = [other for other in given_tokens if other != tokens]
+    assert all(get(less, other) is not None for other in left)
+
+
+@given(documents(), documents())
+def test_a_draft_does_what_single_statements_do(document, other):
+    draft, single = Draft(document), document
+    for tokens in tokens_of(other):
+        draft.set(tokens)
+        single = set_(single, tokens)
+    for tokens in tokens_of(single)[::2]:
+        draft.delete(tokens)
+        single = delete(single, tokens)
+    assert draft.finish() == single
+
+
+def test_set_copies_only_the_path_it_touches():
+    after = set_(EXAMPLE, ["rules", "10", "pool", "a"])
+    assert after["rules"]["10"] is not EXAMPLE["rules"]["10"]
+    assert after["pools"] is EXAMPLE["pools"]
+    assert after["rules"]["10"]["failover"] is EXAMPLE["rules"]["10"]["failover"]
+
+
+def test_set_puts_values_in_canonical_form():
+    statement = "pools a address 1.1.1.0-1.1.1.255"
+    assert set_({}, statement.split()) == {"pools": {"a": {"address": ["1.1.1.0/24"]}}}
+    assert set_({}, ["rules", "5", "source", "10.1.1.1"]) == {"rules": {"5": {"source": "10.1.1.1/32"}}}
+    assert set_({}, ["timeouts", "tcp", "syn", "25"]) == {"timeouts": {"tcp": {"syn": 25}}}
+
+
+def test_a_leaf_list_keeps_order_and_takes_no_value_twice():
+    document = set_({}, ["pools", "a", "address", "[", "2.2.2.2", "1.1.1.1", "2.2.2.2", "]"])
+    assert set_(document, ["pools", "a", "address", "2.2.2.2"]) == document
+    assert get(document, ["pools", "a", "address"]) == ["2.2.2.2", "1.1.1.1"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "index", "message", "expected"),
+    [
+        ("rule 10", 0, "did you mean rules?", "rules"),
+        ("", 0, "is not complete; expected one of: system, interfaces", "pools"),
+        ("system", 1, "is not complete; expected one of: host-name", "host-name"),
+        ("rules", 1, "rules: is not complete; expected <1..1000000>", "<1..1000000>"),
+        ("rules x", 1, "rules: x: expected a whole number", "<1..1000000>"),
+        ("rules 10 source", 3, "expected <prefix>", "<prefix>"),
+        ("rules 10 source 10.0.0.1/8", 3, "rules 10 source: 10.0.0.1/8: has host bits set", "<prefix>"),
+        ("rules 10 action deny", 3, "deny: expected one of: translate", "exempt"),
+        ("rules 10 pool a b", 4, "b: expected the end of the statement", None),
+        ("pools a address [ 1.1.1.1", 5, "a closing ]", "]"),
+        ("pools a address [ ]", 5, "a closing ]", "]"),
+        ("pools a address [ 1.1.1.1 x ]", 5, "x: expected an address", "<address|range|prefix>"),
+        ("interfaces a/b", 1, "expected an interface's name", "<interface>"),
+    ],
+)
+def test_a_bad_statement_names_its_token(statement, index, message, expected):
+    with pytest.raises(StatementError) as caught:
+        set_(EXAMPLE, statement.split())
+    assert caught.value.index == index
+    assert message in str(caught.value)
+    assert expected is None or expected in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("system", 0),
+        ("rules 20", 1),
+        ("rules 10 pool", 2),
+        ("rules 10 source 10.0.0.0/16", 3),
+        ("pools a address 1.1.2.101", 3),
+        ("pools a address [ 1.1.2.100 1.1.2.101 ]", 5),
+    ],
+)
+def test_deleting_what_is_not_there(statement, index):
+    with pytest.raises(StatementError, match="not found") as caught:
+        delete(EXAMPLE, statement.split())
+    assert caught.value.index == index
+
+
+def test_delete_prunes_containers_but_no_entries():
+    less = delete(EXAMPLE, ["links", "isp-a", "monitor", "icmp", "target", "8.8.8.8"])
+    assert less["links"] == {"isp-a": {}}
+    less = delete(less, ["rules", "10", "failover", "isp-a", "pool"])
+    assert less["rules"]["10"]["failover"] == {"isp-a": {}}
+    less = delete(delete(less, ["rules", "10", "failover", "isp-a"]), ["timeouts", "tcp", "syn", "20"])
+    assert less["rules"] == {"10": {"source": "10.0.0.0/8"}}
+    assert "timeouts" not in less
+    assert "rules" not in delete(less, ["rules", "10"])
+    assert delete(EXAMPLE, []) == {}
+
+
+def test_get():
+    assert get(EXAMPLE, ["rules", "10", "source"]) == "10.0.0.0/8"
+    assert get(EXAMPLE, ["rules", "10", "source", "11.0.0.0/8"]) is None
+    assert get(EXAMPLE, ["rules", "11"]) is None
+    assert get(EXAMPLE, []) == EXAMPLE
+    with pytest.raises(StatementError):
+        get(EXAMPLE, ["rules", "10", "sauce"])
+
+
+@given(documents())
+def test_a_documents_shape_is_kept(document):
+    assert validate_shape(document) == document
+
+
+@given(profiles())
+def test_a_profile_gives_its_document_back(document):
+    assert from_profile(to_profile(document)) == document
+
+
+def test_shape_takes_numbers_as_text_and_a_value_for_a_list():
+    given_object = {
+        "rules": {10: None},
+        "timeouts": {"tcp": {"syn": "20"}, "udp": None},
+        "pools": {"a": {"address": "1.1.1.1-1.1.1.1", "exclude": []}},
+    }
+    assert validate_shape(given_object) == {
+        "rules": {"10": {}},
+        "timeouts": {"tcp": {"syn": 20}},
+        "pools": {"a": {"address": ["1.1.1.1"]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given_object", "problems"),
+    [
+        ([], ["profile: a list of values: expected a set of statements"]),
+        ("x", ["profile: x: expected a set of statements"]),
+        ({"rulez": {}, 3: 4}, ["profile: rulez: unknown; did you mean rules?", "profile: 3: unknown; exp"]),
+        ({"rules": {"10": {}, 10: {}}}, ["rules: 10: is given twice"]),
+        ({"rules": {True: {}}}, ["rules: True: expected <1..1000000>"]),
+        ({"rules": {(1, 2): {}}}, ["rules: a list of values: expected <1..1000000>"]),
+        ({"rules": {10: {"action": False}}}, ["rules 10 action: False: expected one of: translate"]),
+        ({"rules": {10: {"source": None}}}, ["rules 10 source: expected <prefix>"]),
+        ({"timeouts": {"tcp": {"syn": 20.0}}}, ["timeouts tcp syn: 20.0: expected <5..86400>"]),
+        ({"pools": {"a": {"address": ["1.1.1.1", "1.1.1.1/32"]}}}, ["a address: 1.1.1.1/32: is given twice"]),
+        ({"pools": {"a": {"address": [["1.1.1.1"]]}}}, ["pools a address: a list of values: expected <addr"]),
+        ({"system": {"host-name": b"\xff"}}, ["system host-name: b'\\xff': expected <name>"]),
+        ({"system": {"host-name": "a\x1b[31m"}}, ["system host-name: a\\x1b[31m: expected a host name"]),
+        (
+            {"rules": {10: {"source": "10.0.0.1/8", "pool": "-"}}},
+            ["10.0.0.0/8?", "10 pool: -: exp"],
+        ),
+    ],
+)
+def test_a_bad_shape_names_path_value_and_reason(given_object, problems):
+    with pytest.raises(ProfileError) as caught:
+        validate_shape(given_object)
+    found = [str(problem) for problem in caught.value.problems]
+    assert len(found) == len(problems)
+    assert all(part in text for part, text in zip(problems, found, strict=True))
+
+
+def test_shape_gives_up_on_a_file_of_another_kind():
+    with pytest.raises(ProfileError) as caught:
+        validate_shape({f"key {number}": number for number in range(100_000)})
+    assert len(caught.value.problems) == 1000
+
+
+def test_shape_is_not_led_deeper_than_the_schema_goes():
+    deep = {}
+    for _ in range(100_000):
+        deep = {"rules": deep}
+    with pytest.raises(ProfileError, match="rules: rules: expected a whole number"):
+        validate_shape(deep)
+
+
+def test_a_profile_needs_what_is_mandatory():
+    with pytest.raises(ProfileError) as caught:
+        to_profile({"interfaces": {"eth0": {}}, "links": {"a": {"interface": "eth1"}}})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "interfaces eth0 role: is mandatory; expected one of: inside, outside",
+        "links a next-hop: is mandatory; expected <address>",
+    ]

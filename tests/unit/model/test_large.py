@@ -1,0 +1,81 @@
+"""Ten thousand rules: nothing here may take time by the square of their number.
+
+The bounds are many times what it takes, and far below what a quadratic loop would.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from snatsh.model import curly_form, set_form, yaml_form
+from snatsh.model.diff import apply, diff, render_curly
+from snatsh.model.document import set_, to_profile, validate_shape
+from snatsh.model.validate import validate
+from tests.unit.model.strategies import FACTS
+
+RULES = 10_000
+SECONDS = 6
+
+
+@pytest.fixture(autouse=True)
+def bounded():
+    begin = time.process_time()
+    yield
+    assert time.process_time() - begin < SECONDS
+
+
+@pytest.fixture(scope="module")
+def large():
+    return {
+        "interfaces": {"eth0": {"role": "inside"}, "eth1": {"role": "outside"}},
+        "pools": {
+            f"p{n}": {"address": [f"9.{n >> 8}.{n & 255}.{i}" for i in range(0, 20, 2)], "announce": "none"}
+            for n in range(1000)
+        },
+        "rules": {
+            str(n): {
+                "source": f"10.{n >> 8}.{n & 255}.0/24",
+                "protocol": "tcp",
+                "out-interface": "eth1",
+                "next-hop": "1.1.2.1",
+                "pool": f"p{n % 1000}",
+                "redirect": f"1.1.2.{n % 200 + 10}",
+            }
+            for n in range(1, RULES + 1)
+        },
+    }
+
+
+@pytest.mark.parametrize("form", [yaml_form, set_form, curly_form], ids=["yaml", "set", "curly"])
+def test_forms(form, large):
+    assert form.parse(form.render(large)) == large
+
+
+def test_validation(large):
+    assert validate_shape(large) == large
+    assert validate(to_profile(large), FACTS) == []
+
+
+def test_diff(large):
+    rules = {number: rule | {"pool": "p1"} for number, rule in large["rules"].items() if int(number) % 3}
+    new = large | {"rules": rules}
+    assert apply(large, diff(large, new)) == new
+    assert render_curly(large, new)
+
+
+def test_one_pool_of_many_statements():
+    statements = [f"set pools a address 9.{n >> 8}.{n & 255}.1\n" for n in range(10_000)]
+    statements += [f"set pools a exclude 9.{n >> 8}.{n & 255}.1\n" for n in range(0, 10_000, 2)]
+    document = set_form.parse("".join(statements))
+    assert len(document["pools"]["a"]["address"]) == 10_000
+    assert validate(to_profile(document), FACTS) == []
+
+
+def test_single_statements_on_a_large_document(large):
+    document = large
+    for number in range(1, 1001):
+        document = set_(document, ["rules", str(number), "pool", "p2"])
+    assert large["rules"]["1"]["pool"] == "p1"
+    assert document["rules"]["1000"]["pool"] == "p2"

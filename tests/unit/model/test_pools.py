@@ -1,0 +1,42 @@
+"""The addresses of a pool, against sets of them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.model.pools import Spans, runs
+from snatsh.model.schema import Pool
+from snatsh.model.values import Address, AddressRange
+
+BASE = int(Address("10.0.0.0"))
+
+
+@st.composite
+def ranges(draw):
+    first = draw(st.integers(0, 40))
+    last = draw(st.integers(first, min(first + 12, 40)))
+    return AddressRange(Address(BASE + first), Address(BASE + last))
+
+
+def addresses(run):
+    return range(int(run.first), int(run.last) + 1)
+
+
+@given(st.lists(ranges()), st.lists(ranges()))
+def test_runs_hold_each_address_once_in_the_order_written(given_ranges, excluded):
+    left_out = {address for run in excluded for address in addresses(run)}
+    expected = dict.fromkeys(a for run in given_ranges for a in addresses(run) if a not in left_out)
+    found = runs(Pool(address=tuple(given_ranges), exclude=tuple(excluded)))
+    assert [address for run in found for address in addresses(run)] == list(expected)
+
+
+@given(st.lists(ranges()), ranges())
+def test_spans_know_what_they_hold(given_ranges, probe):
+    spans = Spans(given_ranges)
+    held = {address for run in given_ranges for address in addresses(run)}
+    assert spans.meets(probe) == any(address in held for address in addresses(probe))
+    if spans.holds(probe):
+        assert all(address in held for address in addresses(probe))
+    for run in given_ranges:
+        assert spans.holds(run)

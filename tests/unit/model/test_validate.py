@@ -1,0 +1,187 @@
+"""Every check across the tree: that it finds what it is for, and names path, value and reason."""
+# ruff: noqa: E501 - a table is read best with one line for each case
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from snatsh.model import set_form
+from snatsh.model.document import to_profile
+from snatsh.model.facts import Facts
+from snatsh.model.validate import validate
+from snatsh.model.validate_pools import MAX_ADDRESSES, MAX_POOL_ADDRESSES
+from tests.unit.model.strategies import FACTS, profiles
+
+BASE = """\
+set interfaces eth0 role inside
+set interfaces eth1 role outside
+set interfaces eth2 role outside
+set links isp-a interface eth1
+set links isp-a next-hop 1.1.2.1
+set links isp-b interface eth2
+set links isp-b next-hop 1.1.3.1
+set pools a address 1.1.2.100-1.1.2.110
+set pools b address 1.1.3.100-1.1.3.110
+set rules 10 source 192.168.40.0/24
+set rules 10 out-interface eth1
+set rules 10 pool a
+"""
+
+
+def findings(statements, facts=FACTS, base=BASE):
+    document = set_form.parse(base + statements.replace("; ", "\n") + "\n")
+    return validate(to_profile(document), facts)
+
+
+def test_the_base_is_fine():
+    assert findings("") == []
+    assert findings("", facts=None) == []
+
+
+@given(profiles())
+def test_valid_profiles_are_valid(document):
+    profile = to_profile(document)
+    for facts in (FACTS, None):
+        assert [found for found in validate(profile, facts) if found.severity == "error"] == []
+
+
+ERRORS = [
+    ("set interfaces eth7 role outside", "interfaces eth7", "", "no such interface on this box; there are: eth0"),
+    ("set links x interface eth7; set links x next-hop 1.1.2.9", "links x interface", "eth7", "unknown; expected an"),
+    ("set links x interface eth0; set links x next-hop 192.168.40.9", "links x interface", "eth0", "role inside"),
+    ("set links isp-a next-hop 1.1.3.7", "links isp-a next-hop", "1.1.3.7", "not on-link by eth1; expected an address in 1.1.2.0/24"),
+    ("set links isp-a next-hop 1.1.2.2", "links isp-a next-hop", "1.1.2.2", "this box's own, on eth1"),
+    ("set links isp-a monitor fail 2", "links isp-a monitor", "", "nothing is probed; expected a target"),
+    ("set pools c announce none", "pools c address", "", "missing; expected at least one address"),
+    ("set pools c address 9.9.9.0/30; set pools c exclude 9.9.9.0/24", "pools c exclude", "", "leaves no address"),
+    ("set pools c address 10.0.0.0/15", "pools c address", "131,072 addresses", "expected at most 65,536"),
+    ("set pools c address 127.0.0.9", "pools c address", "127.0.0.9", "expected unicast"),
+    ("set pools c address 223.255.255.0-224.0.0.1", "pools c address", "223.255.255.0-224.0.0.1", "expected unicast"),
+    ("set pools c address 1.1.2.110-1.1.2.120", "pools c address", "1.1.2.110-1.1.2.120", "overlaps 1.1.2.100-1.1.2.110 of pool a"),
+    ("set pools c address 1.1.2.2", "pools c address", "1.1.2.2", "cut off"),
+    ("set pools c address 1.1.2.1", "pools c address", "1.1.2.1", "is the next hop of link isp-a"),
+    ("set rules 10 pool zz", "rules 10 pool", "zz", "unknown; expected a pool of this profile: a, b"),
+    ("set rules 10 out-interface eth0", "rules 10 out-interface", "eth0", "has role inside"),
+    ("set rules 10 out-interface eth9", "rules 10 out-interface", "eth9", "unknown; expected an outside interface of this profile: eth1, eth2"),
+    ("delete rules 10 pool", "rules 10 pool", "", "missing; expected a pool: a, b"),
+    ("set rules 10 action exempt", "rules 10 pool", "a", "a rule with action exempt takes no pool"),
+    ("set rules 10 action drop", "rules 10 pool", "a", "a rule with action drop takes no pool"),
+    ("set rules 10 mapping endpoint-independent", "rules 10 mapping", "endpoint-independent", "not available in this datapath yet"),
+    ("set rules 10 redirect 9.9.9.9", "rules 10 redirect", "9.9.9.9", "not on-link by any outside interface; expected an address in 1.1.2.0/24, 1.1.3.0/24"),
+    ("set rules 10 redirect 192.168.40.9", "rules 10 redirect", "192.168.40.9", "not on-link"),
+    ("set rules 10 redirect 1.1.3.2", "rules 10 redirect", "1.1.3.2", "this box's own"),
+    ("set rules 10 failover nope pool b", "rules 10 failover", "nope", "unknown; expected a link of this profile: isp-a, isp-b"),
+    ("set rules 10 failover isp-a pool zz", "rules 10 failover isp-a pool", "zz", "unknown; expected a pool"),
+    ("set rules 10 failover isp-a redirect 9.9.9.9", "rules 10 failover isp-a redirect", "9.9.9.9", "not on-link"),
+]  # fmt: skip
+
+WARNINGS = [
+    ("set links isp-a monitor icmp target 8.8.8.8", "links isp-a monitor", "", "probes are not run yet"),
+    ("set links x interface eth1; set links x next-hop 1.1.2.1", "links x next-hop", "1.1.2.1", "as link isp-a"),
+    ("set pools a address 1.1.2.105", "pools a address", "1.1.2.105", "overlaps another address statement"),
+    ("set pools a exclude 1.1.2.99", "pools a exclude", "1.1.2.99", "excludes nothing"),
+    ("set pools c address 1.1.2.0", "pools c address", "1.1.2.0", "is the network address of 1.1.2.0/24"),
+    ("set pools c address 1.1.2.255", "pools c address", "1.1.2.255", "is the broadcast address of 1.1.2.0/24"),
+    ("set pools a address 9.9.9.9", "pools a address", "9.9.9.9", "outside 1.1.2.0/24, on-link by eth1 where rule 10 leaves"),
+    ("set rules 10 out-interface eth2", "pools a address", "1.1.2.100-1.1.2.110", "outside 1.1.3.0/24, on-link by eth2"),
+    ("set rules 10 redirect 1.1.3.1", "pools a address", "1.1.2.100-1.1.2.110", "outside 1.1.3.0/24, on-link by eth2"),
+    ("set rules 10 failover isp-a redirect 1.1.3.1", "pools a address", "1.1.2.100-1.1.2.110", "outside 1.1.3.0/24"),
+    ("set rules 10 failover isp-a", "rules 10 failover isp-a", "", "changes nothing"),
+    ("set rules 10 next-hop 1.1.3.1", "rules 10 next-hop", "1.1.3.1", "not on-link by eth1"),
+    ("set rules 20 source 192.168.40.0/24; set rules 20 out-interface eth1; set rules 20 action drop", "rules 20", "", "never matches: rule 10"),
+    ("set rules 5 pool a; set rules 20 source 0.0.0.0/0; set rules 20 action drop", "rules 20", "", "never matches: rule 5"),
+    ("set rules 20 action drop; set rules 20 algorithm random", "rules 20 algorithm", "random", "no effect with action drop"),
+    ("set rules 20 action exempt; set rules 20 mapping endpoint-independent", "rules 20 mapping", "endpoint-independent", "no effect"),
+    ("set rules 20 action exempt; set rules 20 redirect 1.1.3.1", "rules 20 redirect", "1.1.3.1", "no effect"),
+    ("set rules 20 action exempt; set rules 20 failover isp-a pool a", "rules 20 failover", "", "no effect"),
+    ("delete interfaces eth0", "interfaces", "", "no interface has role inside"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("statements", "path", "value", "reason"), ERRORS)
+def test_errors(statements, path, value, reason):
+    assert ("error", path, value) in [
+        (found.severity, " ".join(found.path), found.value)
+        for found in findings(statements)
+        if reason in found.reason
+    ]
+
+
+@pytest.mark.parametrize(("statements", "path", "value", "reason"), WARNINGS)
+def test_warnings(statements, path, value, reason):
+    found = findings(statements)
+    assert [(one.severity, " ".join(one.path), one.value) for one in found if reason in one.reason] == [
+        ("warning", path, value)
+    ]
+    assert [one for one in found if one.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "set pools c address 1.1.2.0/25; set pools c exclude [ 1.1.2.0-1.1.2.2 1.1.2.100-1.1.2.110 ]",
+        "set pools c address 1.1.2.2; set pools c unmatched stack",
+        "set pools a address 9.9.9.9; set pools a announce none",
+        "set rules 20 source 192.168.40.0/24; set rules 20 out-interface eth1; set rules 20 protocol udp; "
+        "set rules 20 pool a",
+        "set rules 10 failover isp-a pool b; set rules 10 failover isp-a redirect 1.1.3.1",
+        "set rules 20 action exempt; set rules 20 destination 8.8.8.8",
+        f"set pools c address 9.0.0.0-9.0.{MAX_POOL_ADDRESSES // 256 - 1}.255",
+    ],
+)
+def test_what_is_fine_is_not_found_fault_with(statements):
+    assert findings(statements) == []
+
+
+def test_all_pools_together_have_a_bound_too():
+    count = MAX_ADDRESSES // MAX_POOL_ADDRESSES
+    pools = "; ".join(f"set pools p{n} address 9.{n}.0.0/16" for n in range(count))
+    found = [str(one) for one in findings(pools, facts=None)]
+    assert found == [
+        "pools: 1,048,598 addresses: more than all pools together may hold; expected at most 1,048,576"
+    ]
+
+
+def test_an_overlap_is_told_once_for_each_pair_and_behind_a_longer_run():
+    pools = "set pools c address [ 9.0.0.0/24 ]; set pools d address [ 9.0.0.5 9.0.0.7 ]; set pools e address 9.0.0.9"
+    assert [(one.path[1], one.value) for one in findings(pools, facts=None)] == [
+        ("d", "9.0.0.5"),
+        ("e", "9.0.0.9"),
+    ]
+
+
+def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it():
+    rules = "; ".join(
+        f"set rules {n} destination 8.8.8.{n}; set rules {n} pool b; set rules {n} out-interface eth1"
+        for n in range(20, 40)
+    )
+    assert [str(one) for one in findings(rules)] == [
+        "pools b address: 1.1.3.100-1.1.3.110: is outside 1.1.2.0/24, on-link by eth1 where rule 20 leaves; "
+        "expected announce none, and a route to this box"
+    ]
+
+
+def test_without_facts_nothing_is_held_against_the_box():
+    statements = (
+        "set interfaces eth7 role outside; set rules 10 redirect 9.9.9.9; set pools c address 1.1.2.2"
+    )
+    assert findings(statements, facts=None) == []
+
+
+def test_a_box_that_does_not_forward():
+    found = findings("", facts=replace(FACTS, forwarding=False))
+    assert [(one.severity, one.path) for one in found] == [("warning", ())]
+    assert "net.ipv4.ip_forward" in found[0].reason
+
+
+def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of():
+    bare = replace(FACTS.interfaces["eth1"], addresses=())
+    found = findings("set rules 10 redirect 1.1.2.9", facts=Facts({**FACTS.interfaces, "eth1": bare}))
+    assert {(one.severity, " ".join(one.path)) for one in found} == {
+        ("warning", "links isp-a next-hop"),
+        ("warning", "rules 10 redirect"),
+    }
+    assert all("eth1 has no subnet at the moment" in one.reason for one in found)
