@@ -188,7 +188,9 @@ class Attacher:
         self._drop_xdp(netlink, link)
         for parent in (_INGRESS, _EGRESS):
             self._drop_filter(netlink, index, parent)
-        if not any(_filters(netlink, index, parent) for parent in (_INGRESS, _EGRESS)):
+        if _has_clsact(netlink, index) and not any(
+            _filters(netlink, index, parent) for parent in (_INGRESS, _EGRESS)
+        ):
             netlink.tc("del", "clsact", index)
 
     def _tc_names(self, netlink: Any, index: int) -> dict[int, str]:
@@ -221,6 +223,10 @@ def _set_xdp(netlink: Any, index: int, fd: int) -> None:
     """Attach (or with -1 detach) in the driver; never generic XDP."""
     attributes = [["IFLA_XDP_FD", fd], ["IFLA_XDP_FLAGS", _XDP_DRIVER_MODE]]
     netlink.link("set", index=index, xdp={"attrs": attributes})
+
+
+def _has_clsact(netlink: Any, index: int) -> bool:
+    return any(entry.get_attr("TCA_KIND") == "clsact" for entry in netlink.get_qdiscs(index=index))
 
 
 def _filters(netlink: Any, index: int, parent: int) -> list[Any]:

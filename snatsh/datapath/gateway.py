@@ -44,6 +44,7 @@ class Datapath:
         self.pins = pins
         self.max_flows = max_flows
         self.adopted = loaded.adopted
+        self.programs = loaded.programs  # file descriptors by name
         self._loaded = loaded
         self._maps = loaded.maps
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
@@ -169,7 +170,7 @@ class Datapath:
 
     @property
     def _sweep(self) -> int:
-        return self._loaded.programs["xdp_sweep"]
+        return self.programs["xdp_sweep"]
 
     def _control(self) -> Any:
         return self._maps["control"].get(_CONTROL_KEY)

@@ -135,12 +135,12 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
     stub = kernel_stub()
     try:
         flags = [*cflags(stub), f'-DPIN_DIR="{folder}"', f"-DMAX_FLOWS={max_flows}"]
-        bpf = BPF(text=text, cflags=flags)
+        bpf = BPF(text=text.encode(), cflags=flags)
         unpin(programs)
         programs.mkdir(mode=0o700)
         for names, kind in ((XDP_PROGRAMS, BPF.XDP), (TC_PROGRAMS, BPF.SCHED_CLS)):
             for name in names:
-                kernel.pin(bpf.load_func(name, kind).fd, programs / name)
+                kernel.pin(bpf.load_func(name.encode(), kind).fd, programs / name)
     except Exception as error:  # BCC raises Exception itself
         unpin(programs)
         if fresh:

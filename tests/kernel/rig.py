@@ -1,0 +1,216 @@
+"""A gateway whose programs are driven by BPF_PROG_TEST_RUN: real devices, routes and neighbours in a
+namespace of its own, and frames made by scapy. No traffic flows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.l2 import Ether
+
+from snatsh.compile.image import Image, compile_profile
+from snatsh.compile.matcher import Packet
+from snatsh.datapath.gateway import Datapath
+from snatsh.datapath.kernel import test_run as run_program
+from snatsh.engine.box import gather
+from snatsh.lab.namespaces import Namespace
+from snatsh.model.facts import Facts
+from snatsh.model.schema import Profile
+
+XDP_DROP, XDP_PASS, XDP_REDIRECT = 1, 2, 4
+TC_OK, TC_SHOT, TC_REDIRECT = 0, 2, 7
+
+INSIDE_HOST_MAC = "02:00:00:00:40:09"
+ADDRESSES = {
+    "eth0": IPv4Interface("192.168.40.1/24"),
+    "eth1": IPv4Interface("1.1.2.2/24"),
+    "eth2": IPv4Interface("1.1.3.2/24"),
+}
+# destination prefix -> gateway (None: on-link) and interface
+ROUTES: dict[str, tuple[str | None, str]] = {
+    "0.0.0.0/0": ("1.1.2.1", "eth1"),
+    "203.0.113.0/24": ("1.1.3.1", "eth2"),
+    "1.1.2.0/24": (None, "eth1"),
+    "1.1.3.0/24": (None, "eth2"),
+}
+NEIGHBOURS = {"1.1.2.1": "eth1", "1.1.2.50": "eth1", "1.1.3.1": "eth2", "1.1.3.50": "eth2"}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a frame: the program's verdict, and the frame as it left."""
+
+    verdict: str  # translated, passed or dropped
+    redirected: bool
+    frame: Any
+
+
+class Rig:
+    """Use `rig()`; methods only while it is open, in the thread that opened it."""
+
+    def __init__(self, namespace: Namespace, pins: Path, hook: str, max_flows: int) -> None:
+        self.hook = hook
+        self.namespace = namespace
+        self.facts = _facts()
+        self.datapath = Datapath.open(pins, max_flows=max_flows)
+        self.image: Image | None = None
+
+    def commit(self, document: dict[str, Any]) -> Image:
+        """Commit rules and pools over the rig's own interfaces."""
+        interfaces = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
+        own = {name: {"role": role, "hook": self.hook} for name, role in interfaces.items()}
+        image = compile_profile(Profile.model_validate({"interfaces": own, **document}), self.facts)
+        self.datapath.ensure(image.hooks)
+        self.datapath.flip(self.datapath.stage(image))
+        self.image = image
+        return image
+
+    def end_flows(self) -> None:
+        self.datapath.end_flows(self.datapath.flows())
+
+    def index(self, interface: str) -> int:
+        return self.facts.interfaces[interface].index
+
+    def route(self, destination: IPv4Address) -> tuple[str, IPv4Address]:
+        """Interface and next hop by this rig's routing table."""
+        prefix = max(
+            (IPv4Network(p) for p in ROUTES if destination in IPv4Network(p)), key=lambda p: p.prefixlen
+        )
+        gateway, interface = ROUTES[str(prefix)]
+        return interface, IPv4Address(gateway) if gateway else destination
+
+    def packet(self, frame: Any) -> Packet:
+        """The frame as the reference matcher sees it."""
+        ip = frame[IP]
+        source_port, destination_port = 0, 0
+        if TCP in frame or UDP in frame:
+            source_port, destination_port = ip.payload.sport, ip.payload.dport
+        elif ICMP in frame:
+            source_port = frame[ICMP].id
+        destination = IPv4Address(ip.dst)
+        interface, next_hop = self.route(destination)
+        return Packet(
+            IPv4Address(ip.src),
+            destination,
+            ip.proto,
+            source_port,
+            destination_port,
+            self.index(interface),
+            next_hop,
+        )
+
+    def outbound(self, frame: Any) -> Sent:
+        """A frame from an inside host: XDP at eth0, or the egress of the interface it is routed by."""
+        if self.hook == "xdp":
+            return self.xdp("xdp_inside", "eth0", frame)
+        interface, _ = self.route(IPv4Address(frame[IP].dst))
+        return self.tc("tc_outside_out", interface, frame, came_in="eth0")
+
+    def inbound(self, frame: Any, interface: str) -> Sent:
+        """A frame from outside."""
+        if self.hook == "xdp":
+            return self.xdp("xdp_outside", interface, frame)
+        return self.tc("tc_outside_in", interface, frame)
+
+    def xdp(self, program: str, interface: str, frame: Any) -> Sent:
+        data = bytes(frame)
+        context = struct.pack("=6I", 0, len(data), 0, self.index(interface), 0, 0)
+        verdict, after = run_program(self.datapath.programs[program], data, ctx=context)
+        names = {XDP_DROP: "dropped", XDP_PASS: "passed", XDP_REDIRECT: "translated"}
+        return Sent(names[verdict], verdict == XDP_REDIRECT, Ether(after))
+
+    def tc(self, program: str, interface: str, frame: Any, came_in: str | None = None) -> Sent:
+        data = bytes(frame)
+        context = bytearray(192)
+        struct.pack_into("=2I", context, 36, self.index(came_in) if came_in else 0, self.index(interface))
+        verdict, after = run_program(self.datapath.programs[program], data, ctx=bytes(context))
+        if verdict == TC_SHOT:
+            return Sent("dropped", False, Ether(after))
+        changed = after != data
+        return Sent("translated" if changed else "passed", verdict == TC_REDIRECT, Ether(after))
+
+
+@contextmanager
+def rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
+    """A rig in a namespace of its own, gone afterwards."""
+    name = f"snatsh-rig-{os.getpid()}-{next(_numbers)}"
+    pins = Path("/sys/fs/bpf") / name
+    namespace = Namespace("gw", name)
+    _ip("netns", "add", name)
+    try:
+        _configure(name)
+        with namespace.entered():
+            opened = Rig(namespace, pins, hook, max_flows)
+            try:
+                yield opened
+            finally:
+                opened.datapath.remove()
+    finally:
+        _ip("netns", "del", name)
+        shutil.rmtree(pins, ignore_errors=True)
+
+
+def _configure(name: str) -> None:
+    lines = ["link set lo up"]
+    for device, address in ADDRESSES.items():
+        lines += [
+            f"link add {device} type veth peer name {device}p",
+            f"addr add {address} dev {device}",
+            f"link set {device}p up",
+            f"link set {device} up",
+        ]
+    for prefix, (gateway, device) in ROUTES.items():
+        if gateway:
+            lines.append(f"route add {prefix} via {gateway} dev {device}")
+    for number, (address, device) in enumerate(NEIGHBOURS.items()):
+        lines.append(f"neigh add {address} lladdr 02:00:00:00:01:{number:02x} dev {device} nud permanent")
+    lines.append("route add 192.168.0.0/16 via 192.168.40.9 dev eth0")
+    lines.append("route add 10.0.0.0/8 via 192.168.40.9 dev eth0")
+    for host in ("192.168.40.9", "192.168.40.10"):
+        lines.append(f"neigh add {host} lladdr {INSIDE_HOST_MAC} dev eth0 nud permanent")
+    subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join(lines), text=True, check=True)
+    Namespace("gw", name).sysctl({"ipv4/ip_forward": "1"})
+
+
+def _facts() -> Facts:
+    found = gather()
+    return Facts({name: found.interfaces[name] for name in ADDRESSES})
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def internet_sum(data: bytes) -> int:
+    """RFC 1071 over `data`: 0xffff (or 0) when a checksum in it is right."""
+    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def checksums_right(frame: Any) -> bool:
+    """Every checksum of the frame, recomputed in full: IP, TCP or UDP (0 allowed), ICMP."""
+    packet = bytes(frame)[14:]
+    header = (packet[0] & 15) * 4
+    protocol, body = packet[9], packet[header : int.from_bytes(packet[2:4], "big")]
+    if internet_sum(packet[:header]) != 0xFFFF:
+        return False
+    if protocol == 1:
+        return internet_sum(body) == 0xFFFF
+    if protocol == 17 and body[6:8] == b"\0\0":
+        return True
+    pseudo = packet[12:20] + struct.pack("!2H", protocol, len(body))
+    return internet_sum(pseudo + body) == 0xFFFF
