@@ -16,7 +16,7 @@ from snatsh.model.validate import validate
 from tests.unit.model.strategies import FACTS
 
 RULES = 10_000
-SECONDS = 6
+SECONDS = 20
 
 
 @pytest.fixture(autouse=True)
