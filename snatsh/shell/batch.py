@@ -7,19 +7,15 @@ from collections.abc import Iterable
 
 from snatsh.shell.loop import caret
 from snatsh.shell.session import Outcome, Session
+from snatsh.shell.text import printable_line
 
 
 class BatchTerminal:
-    """Questions take their answer from stdin; at its end, the default stands."""
-
-    def __init__(self, reads_commands: bool) -> None:
-        self._reads_commands = reads_commands
+    """Nobody is there to ask: the default stands."""
 
     def ask(self, question: str) -> str:
-        if not self._reads_commands:
-            return ""
-        print(question, flush=True)
-        return sys.stdin.readline()
+        print(question, file=sys.stderr)
+        return ""
 
     def read_block(self, notice: str) -> str:
         """Up to a line with ^D, or the end."""
@@ -62,5 +58,5 @@ def _report(command: str, outcome: Outcome) -> None:
         sys.stdout.flush()
         return
     if outcome.column is not None:
-        sys.stderr.write(f"{command}\n{caret(outcome.column)}")
+        sys.stderr.write(f"{printable_line(command)}\n{caret(outcome.column)}")
     sys.stderr.write(outcome.text)

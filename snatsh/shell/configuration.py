@@ -63,7 +63,7 @@ def set_(session: Session, path: Words) -> Answer:
 
 def delete(session: Session, path: Words) -> Answer:
     if path == session.edit and not session.confirms("Delete everything under this level?", default=False):
-        return Message("")
+        raise ShellError("nothing was deleted")
     if not path:
         session.client.replace_candidate({})
         return Message("")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from snatsh.shell.session import Outcome, Session, Terminal
+from snatsh.shell.text import printable_line
 
 MORE = "---(more)---"
 
@@ -46,30 +47,37 @@ def converse(session: Session, front: Front) -> int:
         except Hangup:
             break
         gap = session.configuring
-        for outcome in _execute_all(session, entered):
-            _show(front, outcome, len(prompt.text))
+        lines = entered.splitlines()
+        for line, outcome in _execute_all(session, lines):
+            if len(lines) == 1:
+                _show(front, outcome, len(prompt.text))
+            else:
+                _show(front, outcome, 0, line)
             status = outcome.status
             gap = session.configuring or bool(outcome.text)
     return status
 
 
-def _execute_all(session: Session, entered: str) -> Iterable[Outcome]:
+def _execute_all(session: Session, lines: list[str]) -> Iterable[tuple[str, Outcome]]:
     """A paste may hold many lines. ^C stops them all."""
-    for line in entered.splitlines():
+    for line in lines:
         if session.finished:
             return
         try:
-            yield session.execute(line)
+            outcome = session.execute(line)
         except KeyboardInterrupt:
-            yield Outcome("interrupted\n", failed=True)
+            yield line, Outcome("interrupted\n", failed=True)
             return
+        yield line, outcome
 
 
-def _show(front: Front, outcome: Outcome, indent: int) -> None:
+def _show(front: Front, outcome: Outcome, indent: int, line: str = "") -> None:
+    """line: the line itself, where the caret would have nothing to point at."""
     columns, lines = front.size()
     text = outcome.text
     if outcome.column is not None:
-        text = caret(outcome.column, indent, columns) + text
+        echo = f"{printable_line(line)}\n" if line else ""
+        text = echo + caret(outcome.column, indent, columns) + text
     if outcome.paged and lines > 2 and columns:
         _page(front, text, columns, lines)
     else:
@@ -106,7 +114,7 @@ def _ask_for_more(front: Front, lines: int) -> int:
                 return 0
             room = {" ": lines - 1, "\r": 1, "\n": 1}.get(key, 0)
         return room
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Hangup):
         return 0
     finally:
         front.write("\r" + " " * len(MORE) + "\r")

@@ -24,11 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     client = Client(options.socket)
     try:
         if options.commands:
-            session = Session(client, batch.BatchTerminal(reads_commands=False))
+            session = Session(client, batch.BatchTerminal())
             return batch.run_commands(session, map(_text, options.commands))
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-            return batch.run_stdin(Session(client, batch.BatchTerminal(reads_commands=True)))
+            return batch.run_stdin(Session(client, batch.BatchTerminal()))
         if os.environ.get("TERM", "") in _PLAIN_TERMINALS:
             return _plain(client)
         return _rich(client)

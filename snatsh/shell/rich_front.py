@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import termios
@@ -73,13 +74,16 @@ class RichFront:
 
 
 def _prompt_session(session: Session) -> PromptSession[str]:
-    return PromptSession(
+    prompting: PromptSession[str] = PromptSession(
         history=_history(),
         completer=_Completer(session),
         complete_while_typing=False,
         key_bindings=_key_bindings(session),
         color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
     )
+    # A terminal that does not tell the cursor's place works as well; the operator need not hear of it.
+    prompting.app.renderer.cpr_not_supported_callback = lambda: None
+    return prompting
 
 
 def _history() -> History:
@@ -91,7 +95,15 @@ def _history() -> History:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError:
         return InMemoryHistory()
-    return FileHistory(file)
+    return _KeptHistory(file)
+
+
+class _KeptHistory(FileHistory):
+    """A disk that fills up must not end the session."""
+
+    def store_string(self, string: str) -> None:
+        with contextlib.suppress(OSError):
+            super().store_string(string)
 
 
 class _Completer(Completer):

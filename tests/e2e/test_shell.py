@@ -15,8 +15,10 @@ import yaml
 from harness import Gateway, document, running_gateway
 
 from snatsh.lab.gateway import SNATSH
+from snatsh.model import yaml_form
 
 STARTS = "root@"
+PROFILES = Path(__file__).parents[2] / "profiles"
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,25 @@ def test_light_starts_import_nothing_heavy() -> None:
     assert subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_who_may_not_open_the_socket_is_told(gateway: Gateway) -> None:
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    done = gateway.lab["gateway"].run(
+        *nobody, SNATSH, "-c", "show version", env=environment(gateway), check=False
+    )
+    assert done.returncode == 1
+    assert "no permission to open" in done.stderr
+
+
+def test_an_answer_that_cannot_be_written_is_a_failure(gateway: Gateway) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [SNATSH, "-c", "show flows"]
+        done = subprocess.run(
+            command, env=environment(gateway), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the answer can't be written: No space left on device\n"
+
+
 # Scripts
 
 
@@ -239,6 +260,26 @@ def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway, 
     assert "No such file" in shell("configure", "load merge /no/such", check=False).stderr
 
 
+def test_profiles_that_ship_are_loaded_by_name(gateway: Gateway) -> None:
+    shell = gateway.snatd.shell
+    names = {path.stem for path in PROFILES.glob("*.yaml")}
+    offered = shell("configure", "load override profile ?").stdout.split()
+    assert names <= set(offered)
+    for name in sorted(names):
+        shell("configure", f"load override profile {name}")
+        shipped = yaml_form.parse((PROFILES / f"{name}.yaml").read_text())
+        assert gateway.snatd.client.candidate()["document"] == shipped
+    done = shell("configure", "load override profile nowhere", check=False)
+    assert "no profile nowhere is shipped; there are: " in done.stderr
+
+
+def test_everything_is_deleted_only_when_somebody_says_so(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("configure", "delete", check=False)
+    assert done.returncode == 1
+    assert "nothing was deleted" in done.stderr
+    assert not gateway.snatd.client.candidate()["changed"]
+
+
 def test_merge_adds(gateway: Gateway, tmp_path: Path) -> None:
     (tmp_path / "more.yaml").write_text(yaml.safe_dump({"rules": {"40": {"action": "drop"}}}))
     gateway.snatd.shell("configure", f"load merge {tmp_path / 'more.yaml'}")
@@ -290,6 +331,25 @@ def test_tab_and_question_mark_know_the_schema_and_the_box(plain: Terminal) -> N
     assert all(f"  {name}\r\n" in offered for name in "abcd")
     plain.child.send("\x15set int eth0 ro\tin\t\r")
     assert "[edit]" in plain.expect(rf"set int eth0 role inside[ ]\r\n\r\n\[edit\]\r\n{STARTS}\S*# $")
+
+
+def test_control_c_drops_the_line_and_control_d_leaves(plain: Terminal) -> None:
+    plain.child.send("show flo")
+    plain.expect("show flo")
+    plain.child.sendcontrol("c")
+    plain.expect(rf"\r\n{STARTS}\S*> $")
+    plain.child.sendcontrol("z")
+    plain.run("configure")
+    plain.child.sendcontrol("d")
+    plain.expect(rf"Exiting configuration mode\r\n\r\n{STARTS}\S*> $")
+    plain.child.sendcontrol("d")
+    assert plain.close() == 0
+
+
+def test_a_new_host_name_shows_in_the_prompt(plain: Terminal) -> None:
+    plain.run("configure")
+    plain.run("set system host-name gw7")
+    assert plain.run("commit").endswith("root@gw7# ")
 
 
 def test_more_pauses_long_answers(gateway: Gateway) -> None:

@@ -1,0 +1,76 @@
+"""A session without a snatd: whatever is typed, it answers in words and goes on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.client import Client
+from snatsh.shell.batch import BatchTerminal
+from snatsh.shell.session import Session
+
+WORDS = ("show", "set", "flows", "configure", "exit", "load", "|", "json", '"', "?", "\x1b", "pools", "[")
+    "show",
+    "set",
+    "flows",
+    "configure",
+    "exit",
+    "load",
+    "terminal",
+    "|",
+    "json",
+    '"',
+    "?",
+    "\x1b",
+    "pools",
+    "[",
+)
+
+
+def session():
+    return Session(Client("/nonexistent/snatd.sock"), BatchTerminal())
+
+
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6), st.booleans())
+def test_any_line_comes_to_an_outcome_that_is_safe_to_show(words, configuring):
+    operator = session()
+    operator.configuring = configuring
+    outcome = operator.execute(" ".join(words))
+    assert not any(ord(c) < 32 and c not in "\n\t" for c in outcome.text)
+    assert not outcome.failed or outcome.text
+
+
+@pytest.mark.parametrize("line", ["show flows", "configure", "clear flows all", "show configuration"])
+def test_without_snatd_every_command_says_what_to_do(line):
+    outcome = session().execute(line)
+    assert outcome.failed
+    assert outcome.text.startswith("error: no snatd answers at /nonexistent/snatd.sock")
+    assert "start it with: snatd --socket" in outcome.text
+
+
+def test_configuration_mode_can_be_left_without_snatd():
+    operator = session()
+    operator.configuring = True
+    assert operator.execute("exit").text == "Exiting configuration mode\n"
+    assert not operator.configuring
+
+
+def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from():
+    operator = session()
+    operator.configuring = True
+    assert str(operator.prompt()).startswith("[edit]\n")
+    operator.execute("edit rules 10")
+    operator.execute("edit failover isp-a")
+    assert operator.prompt().banner == "[edit rules 10 failover isp-a]"
+    operator.execute("exit")
+    assert operator.prompt().banner == "[edit rules 10]"
+    operator.execute("edit failover isp-a")
+    operator.execute("up")
+    assert operator.prompt().banner == "[edit rules 10]"
+    operator.execute("top")
+    assert operator.prompt().banner == "[edit]"
+
+
+def test_help_is_a_line_that_ends_in_a_question_mark():
+    outcome = session().execute("show sys?")
+    assert not outcome.failed
+    assert outcome.text == "Possible completions:\n  system               Show the system\n"
