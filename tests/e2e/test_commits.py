@@ -26,16 +26,25 @@ class Count:
 
     def __init__(self, gateway: Gateway, stack: ExitStack) -> None:
         lab = gateway.lab
+        self._gateway = gateway
 
         def watch(node: str, port: str, direction: str) -> Watch:
             return stack.enter_context(
                 Watch(lab[node], port, f"ip and (udp or icmp) and {direction} host {SERVER}")
             )
 
-        self.sent = watch("lan", "client-a", "dst")
-        self.arrived = watch("server", "eth0", "dst")
-        self.answered = watch("isp-a", "eth1", "src")
-        self.returned = watch("client-a", "eth0", "src")
+        self._sent = watch("lan", "client-a", "dst")
+        self._arrived = watch("server", "eth0", "dst")
+        self._answered = watch("isp-a", "eth1", "src")
+        self._returned = watch("client-a", "eth0", "src")
+
+    def assert_all_came(self) -> None:
+        sent, arrived = self._sent.count(), self._arrived.count()
+        answered, returned = self._answered.count(), self._returned.count()
+        # What the gateway and its kernel counted says where a lost one went.
+        kernel = self._gateway.lab["gateway"].run("nstat", "-a").stdout
+        assert sent > 5000
+        assert (arrived, returned) == (sent, answered), f"{self._gateway.drops()}\n{kernel}"
 
 
 def commit_in_turns(gateway: Gateway) -> None:
@@ -63,10 +72,7 @@ def test_200_commits_under_traffic(fresh_gateway: Gateway) -> None:
         traffic.wait(10)
         stream.wait(10)
         time.sleep(0.2)
-        sent, answered = count.sent.count(), count.answered.count()
-        assert sent > 5000
-        assert count.arrived.count() == sent
-        assert count.returned.count() == answered
+        count.assert_all_came()
 
     report = Report.from_json((gateway.lab.folder / "traffic.log").read_text())
     for kind in (report.udp, report.ping, report.tcp, report.http):
@@ -77,7 +83,6 @@ def test_200_commits_under_traffic(fresh_gateway: Gateway) -> None:
     # Both rule sets were at work: new connections came by the one and the other.
     seen = {source.partition(":")[0] for source in report.http.sources}
     assert all(seen & addresses(pool) for pool in "abcd")
-    assert len(snatd.client.history()) > COMMITS / 4
 
 
 def test_established_flows_stay_with_their_address(fresh_gateway: Gateway) -> None:
