@@ -13,7 +13,7 @@ from snatsh.model.document import to_profile
 from snatsh.model.facts import Facts
 from snatsh.model.validate import validate
 from snatsh.model.validate_pools import MAX_ADDRESSES, MAX_POOL_ADDRESSES
-from tests.unit.model.strategies import FACTS, profiles
+from tests.unit.model.strategies import FACTS, documents, profiles
 
 BASE = """\
 set interfaces eth0 role inside
@@ -46,6 +46,17 @@ def test_valid_profiles_are_valid(document):
     profile = to_profile(document)
     for facts in (FACTS, None):
         assert [found for found in validate(profile, facts) if found.severity == "error"] == []
+
+
+@given(documents())
+def test_nothing_that_has_the_right_shape_makes_it_fail(document):
+    for interface in document.get("interfaces", {}).values():
+        interface.setdefault("role", "outside")
+    for link in document.get("links", {}).values():
+        link.update({"interface": "eth1", "next-hop": "1.1.2.1"} | link)
+    profile = to_profile(document)
+    for facts in (FACTS, None, Facts({})):
+        assert all(str(found) for found in validate(profile, facts))
 
 
 ERRORS = [
