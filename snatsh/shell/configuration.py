@@ -24,6 +24,7 @@ CONFIGURE = Registry()
 
 _DEEPEST = 20
 _OLDEST = 49
+_LONGEST_COMMENT = 512
 LEAVING = "Exiting configuration mode"
 
 
@@ -122,11 +123,17 @@ def _uncommitted(session: Session) -> bool:
         return False
 
 
+def _comment(text: str) -> str:
+    if len(text) > _LONGEST_COMMENT or not text.isprintable():
+        raise ValueError(f"expected at most {_LONGEST_COMMENT} characters, all printable")
+    return text
+
+
 @CONFIGURE.command(
     "commit",
     "Make the candidate the running configuration",
     Flag("check", "Only say whether it could be"),
-    Option("comment", "Say why, for the history", Value("<comment>")),
+    Option("comment", "Say why, for the history", Value("<comment>", _comment)),
     Flag("and_quit", "Leave configuration mode when it succeeds"),
 )
 def commit(

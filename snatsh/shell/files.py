@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from snatsh.client import Statement
 
 _LONGEST = 16 << 20
+_UNUSABLE = (OSError, ValueError, RuntimeError)
+"""What a path comes to: no such file, a NUL in its name, a home directory of nobody."""
 _PROFILE_FOLDERS = (
     Path(__file__).resolve().parents[2] / "profiles",
     Path(sys.prefix) / "share" / "snatsh" / "profiles",
@@ -41,12 +43,11 @@ def profile_path(name: str) -> Path:
 
 def read(path: Path) -> str:
     """A file's text; ShellError says what is wrong with it."""
-    path = path.expanduser()
     try:
-        with path.open("rb") as file:
+        with path.expanduser().open("rb") as file:
             raw = file.read(_LONGEST + 1)
-    except OSError as error:
-        raise ShellError(f"{path}: {error.strerror}") from None
+    except _UNUSABLE as error:
+        raise ShellError(_why(path, error)) from None
     if len(raw) > _LONGEST:
         raise ShellError(f"{path}: longer than {_LONGEST >> 20} MiB")
     try:
@@ -95,12 +96,15 @@ def set_commands(text: str) -> tuple[list[Statement], list[int]]:
 def write(path: Path, document: Document) -> int:
     """The document in the form that the file's ending names, curly by default. How many lines that are."""
     text = _writer(path.suffix)(document)
-    path = path.expanduser()
     try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ShellError(f"{path}: {error.strerror}") from None
+        path.expanduser().write_text(text, encoding="utf-8")
+    except _UNUSABLE as error:
+        raise ShellError(_why(path, error)) from None
     return len(text.splitlines())
+
+
+def _why(path: Path, error: Exception) -> str:
+    return f"{path}: {error.strerror if isinstance(error, OSError) else error}"
 
 
 def _writer(suffix: str) -> Callable[[Document], str]:

@@ -88,12 +88,12 @@ def _prompt_session(session: Session) -> PromptSession[str]:
 
 def _history() -> History:
     """Kept per user; in memory where the user has no place to keep it."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "snatsh"
-    file = state / "history"
     try:
+        state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "snatsh"
+        file = state / "history"
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-    except OSError:
+    except (OSError, RuntimeError):
         return InMemoryHistory()
     return _KeptHistory(file)
 

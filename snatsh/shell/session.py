@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from dataclasses import dataclass
 from typing import Protocol
@@ -183,7 +184,7 @@ class Session:
     def _who(self) -> str:
         if not self._user_at_host:
             self.greet()
-        return self._user_at_host or f"{getpass.getuser()}@{socket.gethostname()}"
+        return self._user_at_host or f"{_own_name()}@{socket.gethostname()}"
 
     def _run(self, parsed: Parsed) -> Outcome:
         answer: Answer = parsed.call.run(self, **parsed.call.arguments)
@@ -213,6 +214,14 @@ class Session:
         except CommandError:
             return 0
         return len(call.arguments.get("path", ()))
+
+
+def _own_name() -> str:
+    """Who we are when snatd can't say; not every uid has a name."""
+    try:
+        return getpass.getuser()
+    except KeyError:
+        return str(os.getuid())
 
 
 def _as_error(text: str) -> str:

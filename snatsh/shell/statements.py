@@ -35,12 +35,12 @@ class Reach:
 
 def statement(path: Words, reach: Reach) -> State:
     """The state of a command whose statement goes on from the edit path."""
-    node, in_entry = _node_at(path)
+    node, in_entry = node_at(path)
     state = _inside(node, path, reach) if in_entry else _node(node, path, reach)
     return state if reach.at_start else replace(state, call=None)
 
 
-def _node_at(path: Words) -> tuple[Node, bool]:
+def node_at(path: Words) -> tuple[Node, bool]:
     """The node of a path, and whether the path has chosen an entry of its list."""
     node, in_entry = root(), True
     for word in path:
@@ -144,7 +144,7 @@ def parent(path: Words) -> Words:
     """One level up; a list and its entry are one level."""
     above: Words = ()
     for end in range(1, len(path)):
-        node, in_entry = _node_at(path[:end])
+        node, in_entry = node_at(path[:end])
         if node.kind == "container" or in_entry:
             above = path[:end]
     return above

@@ -9,6 +9,7 @@ from snatsh.model.words import quote
 from snatsh.shell import configuration, operational, pipes
 from snatsh.shell.complete import asks_help, complete, help_text
 from snatsh.shell.grammar import parse
+from snatsh.shell.statements import node_at
 
 LIVE = {
     ("live", "pool"): ["a", "b"],
@@ -148,17 +149,7 @@ def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words
         hints = [c for c in completion.candidates if not c.word]
         assert typed[place] in completion.words or hints
     edit = tuple(words[:depth])
-    if depth < len(words) and _is_level(edit):
+    node, inside = node_at(edit) if depth < len(words) else (root(), False)
+    if inside and node.children:
         rest = " ".join(["set", *map(quote, words[depth:])])
         assert path_of(rest, edit) == tuple(words)
-
-
-def _is_level(path):
-    node, in_entry = root(), True
-    for word in path:
-        if node.kind == "list" and not in_entry:
-            in_entry = True
-        else:
-            node = node.children[word]
-            in_entry = node.kind != "list"
-    return in_entry and node.value is None
