@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from snatsh.daemon.audit import Audit
-from snatsh.daemon.errors import BadRequest, Handler, answer_errors
+from snatsh.daemon.errors import BadRequest, Handler, answer_errors, client_left
 from snatsh.daemon.roles import Peer, Role, peer_of
 from snatsh.engine.engine import Engine
 
@@ -87,8 +87,12 @@ def _guarded(route: Route) -> Handler:
 @web.middleware
 async def _audited(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Record what changes something, and what was refused."""
+    try:
+        asking = peer(request)
+    except OSError:
+        return client_left()
     response = await handler(request)
     if request.method not in ("GET", "HEAD") or response.status == 403:
         detail = request.get(_DETAIL, "")
-        request.app[AUDIT].record(peer(request), request.method, request.path, response.status, detail)
+        request.app[AUDIT].record(asking, request.method, request.path, response.status, detail)
     return response

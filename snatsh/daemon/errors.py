@@ -47,7 +47,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except ConnectionError:
-        raise  # the client went away; nobody is left to answer
+        return client_left()
     except web.HTTPException as error:
         return _answer(error.status, {"message": _http_message(request, error)})
     except SnatshError as error:
@@ -56,6 +56,11 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:
         log.exception("%s %s", request.method, request.path)
         return _answer(500, {"message": "snatd made a mistake of its own; its log says more"})
+
+
+def client_left() -> web.Response:
+    """Nobody is there to read it; aiohttp wants an answer all the same."""
+    return web.Response(status=499)
 
 
 def problem_rows(problems: tuple[Problem, ...] | list[Problem]) -> list[dict[str, Any]]:

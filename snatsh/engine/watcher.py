@@ -56,6 +56,7 @@ class Watcher:
     def __init__(self, callback: Callable[[Change], None]) -> None:
         self._callback = callback
         self._pending = Change.NONE
+        self._quiet_until = 0.0
         self._usable: dict[bytes, bytes] = {}
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(
@@ -72,7 +73,8 @@ class Watcher:
     def _read(self) -> None:
         change = self._drain()
         if change and not self._pending:
-            self._loop.call_later(COALESCE_SECONDS, self._tell)
+            # At once when it was quiet: until a new interface has its hooks, nothing is translated there.
+            self._loop.call_at(max(self._quiet_until, self._loop.time()), self._tell)
         self._pending |= change
 
     def _drain(self) -> Change:
@@ -91,6 +93,7 @@ class Watcher:
                 change |= self._meaning(kind, body)
 
     def _tell(self) -> None:
+        self._quiet_until = self._loop.time() + COALESCE_SECONDS
         change, self._pending = self._pending, Change.NONE
         self._callback(change)
 

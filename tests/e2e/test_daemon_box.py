@@ -131,14 +131,19 @@ def test_following_the_box_settles(gateway: Gateway) -> None:
     """What snatd does after a change is no change it would follow again."""
     lab = gateway.lab
     monitor = lab.spawn("gateway", "ip", "-timestamp", "monitor", "link", log="monitor.log")
-    lab["gateway"].run("ip", "link", "set", "eth2", "mtu", "1400")
+    log = lab.folder / "monitor.log"
+
+    def noticed() -> bool:
+        lab["gateway"].run("ip", "link", "set", "eth2", "mtu", "1400")
+        lab["gateway"].run("ip", "link", "set", "eth2", "mtu", "1500")
+        return log.stat().st_size > 0
+
+    wait(noticed, "a change that is seen")
     time.sleep(1)
-    mid = (lab.folder / "monitor.log").stat().st_size
-    time.sleep(2)
+    settled = log.stat().st_size
+    time.sleep(1.5)
     monitor.terminate()
-    lab["gateway"].run("ip", "link", "set", "eth2", "mtu", "1500")
-    assert mid > 0
-    assert (lab.folder / "monitor.log").stat().st_size == mid
+    assert log.stat().st_size == settled
 
 
 def test_a_link_lost_while_snatd_was_away(fresh_gateway: Gateway) -> None:
