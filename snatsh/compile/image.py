@@ -216,7 +216,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
 
 
 def with_failover(rule: Rule, down_links: frozenset[str]) -> Rule:
-    """The rule as it runs while `down_links` are down; of several failovers the first by link name applies."""
+    """The rule as it runs while `down_links` are down; of several failovers the first by name applies."""
     for link, failover in sorted(rule.failover.items()):
         if link in down_links:
             changed = {key: value for key, value in failover if value is not None}
