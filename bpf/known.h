@@ -5,16 +5,28 @@ inline_always int leaves_pool(u32 slot, u32 mapped)
     return !find_pool_address(slot, mapped);
 }
 
-inline_always int may_redirect(u32 slot, u32 ifindex, u8 role, u8 needed_flags)
+inline_always int has_role(u32 slot, u32 ifindex, u8 role)
 {
     struct interface *interface = find_interface(slot, ifindex);
 
-    return interface && interface->role == role && (interface->flags & needed_flags) == needed_flags;
+    return interface && interface->role == role;
+}
+
+/* Whether frames from one interface may be redirected into another: where the first has XDP, XDP will do
+ * it, and the second needs XDP too. The rule looks at the interfaces only, so both hooks may store a path. */
+inline_always int may_redirect(u32 slot, u32 from, u32 to, u8 role)
+{
+    struct interface *source = find_interface(slot, from);
+    struct interface *target = find_interface(slot, to);
+
+    if (!source || !target || target->role != role)
+        return 0;
+    return !(source->flags & INTERFACE_XDP) || target->flags & INTERFACE_XDP;
 }
 
 /* Returns 0 when the flow is over and the packet has to open a new one. */
 inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key, struct flow *flow,
-                                   const struct packet *p, const struct control *state, u8 needed_flags, u32 now)
+                                   const struct packet *p, const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch;
     struct path path;
@@ -26,7 +38,7 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
     touch_outbound(flow, slot, p, now);
     find_path(ctx, ifindex, p->source, flow->redirect ? flow->redirect : p->destination, &path);
     flow->out_ifindex = 0;
-    if (path.complete && may_redirect(slot, path.out_ifindex, ROLE_OUTSIDE, needed_flags)) {
+    if (path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE)) {
         flow->mtu = path.mtu;
         __builtin_memcpy(flow->ethernet, path.ethernet, 12);
         flow->out_ifindex = path.out_ifindex;
@@ -37,7 +49,7 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
 
 /* Returns 0 when no live flow stands behind the mapping. */
 inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply, struct mapping *mapping,
-                                  const struct packet *p, const struct control *state, u8 needed_flags, u32 now)
+                                  const struct packet *p, const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch, inside = mapping->inside;
     struct flow_key key;
@@ -56,7 +68,7 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply
     mapping->touched = now;
     find_path(ctx, ifindex, p->source, inside, &path);
     mapping->out_ifindex = 0;
-    if (path.complete && may_redirect(slot, path.out_ifindex, ROLE_INSIDE, needed_flags)) {
+    if (path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_INSIDE)) {
         mapping->mtu = path.mtu;
         __builtin_memcpy(mapping->ethernet, path.ethernet, 12);
         mapping->out_ifindex = path.out_ifindex;

@@ -67,7 +67,7 @@ int tc_inside(struct __sk_buff *skb)
         return TC_ACT_OK; /* opened at the egress of the outside interface */
     now = now_ticks();
     if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
-        !refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, 0, now))
+        !refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))
         return TC_ACT_OK;
     if (!flow->out_ifindex || p.ttl <= 1 || packet_length(skb, &p) > flow->mtu)
         return TC_ACT_OK;
@@ -117,7 +117,7 @@ int tc_outside_in(struct __sk_buff *skb)
     key_of(&p, &reply);
     mapping = mappings.lookup(&reply);
     if (!mapping || (!is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) &&
-                     !refresh_inbound(skb, skb->ifindex, &reply, mapping, &p, state, 0, now)))
+                     !refresh_inbound(skb, skb->ifindex, &reply, mapping, &p, state, now)))
         return refuse_inbound(slot, &p);
     if (p.ttl <= 1)
         return TC_ACT_OK; /* untouched: the error the stack sends must not show the inside address */
@@ -178,7 +178,7 @@ int tc_outside_out(struct __sk_buff *skb)
         return TC_ACT_OK;
     if (!skb->ingress_ifindex)
         return leave_local(skb, now);
-    if (!may_redirect(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE, 0))
+    if (!has_role(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE))
         return TC_ACT_OK;
     outcome = parse_skb(skb, &p);
     if (outcome != PARSED)
@@ -187,7 +187,7 @@ int tc_outside_out(struct __sk_buff *skb)
         key_of(&p, &key);
         flow = flows.lookup(&key);
         if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
-                     refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, 0, now)))
+                     refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, now)))
             return leave(skb, &p, flow);
     }
     tc_programs.call(skb, TC_PROGRAM_MATCH);

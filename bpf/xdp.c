@@ -74,7 +74,7 @@ int xdp_inside(struct xdp_md *ctx)
         goto open;
     now = now_ticks();
     if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
-        !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, INTERFACE_XDP, now))
+        !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, now))
         goto open;
     return send_out(ctx, &p, flow);
 open:
@@ -96,7 +96,7 @@ int xdp_match(struct xdp_md *ctx)
         return hand_up(UP_TTL, &p);
     slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
-    if (!path.out_ifindex || !may_redirect(slot, path.out_ifindex, ROLE_OUTSIDE, 0))
+    if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
         return hand_up(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
     match_packet(slot, &p, &path, &opening);
     if (opening.verdict == VERDICT_DROP)
@@ -123,7 +123,7 @@ int xdp_claim(struct xdp_md *ctx)
         return drop_frame(opening.reason, &p);
     key_of(&p, &key);
     flow = flows.lookup(&key);
-    if (!flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, INTERFACE_XDP, now))
+    if (!flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, now))
         return drop_frame(DROP_INTERNAL, &p);
     return send_out(ctx, &p, flow);
 }
@@ -147,7 +147,7 @@ int xdp_outside(struct xdp_md *ctx)
     mapping = mappings.lookup(&reply);
     now = now_ticks();
     if (mapping && (is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) ||
-                    refresh_inbound(ctx, ctx->ingress_ifindex, &reply, mapping, &p, state, INTERFACE_XDP, now))) {
+                    refresh_inbound(ctx, ctx->ingress_ifindex, &reply, mapping, &p, state, now))) {
         change_of_mapping(mapping, &change);
         verdict = send_frame(ctx, &p, &change, mapping->ethernet, mapping->out_ifindex, mapping->mtu);
         if (verdict == XDP_REDIRECT)

@@ -179,3 +179,25 @@ def test_frames_that_are_not_ip_pass(gateway: Rig) -> None:
     ):
         assert gateway.xdp("xdp_inside", "eth0", frame).verdict == "passed" if gateway.hook == "xdp" else True
         assert at_egress(gateway, frame).verdict == "passed"
+
+
+def test_frames_are_not_redirected_from_xdp_into_an_interface_without_it(gateway: Rig) -> None:
+    """They would be lost without a trace; the stack and the TC half take them instead."""
+    if gateway.hook == "tc":
+        pytest.skip("needs XDP at the inside interface")
+    gateway.commit({**RULES, "interfaces": interfaces(eth0="xdp", eth1="tc", eth2="tc")})
+    frame = from_inside(udp(5000, 53))
+    assert gateway.outbound(frame).verdict == "passed"
+    sent = at_egress(gateway, frame)
+    assert sent.frame[IP].src == "1.1.2.100"
+    assert gateway.outbound(frame).verdict == "passed", "the TC half left no path that XDP would take"
+    gateway.commit({**RULES, "interfaces": interfaces(eth0="tc", eth1="xdp", eth2="xdp")})
+    reply = reply_to(sent.frame)
+    assert gateway.inbound(reply, "eth1").verdict == "passed"
+    assert gateway.tc("tc_outside_in", "eth1", reply).frame[IP].dst == "192.168.40.9"
+    assert gateway.inbound(reply, "eth1").verdict == "passed"
+
+
+def interfaces(**hooks: str) -> dict[str, Any]:
+    roles = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
+    return {name: {"role": role, "hook": hooks[name]} for name, role in roles.items()}
