@@ -104,6 +104,7 @@ def _flows(text: str) -> int:
 def _serve(options: Options) -> int:
     from snatsh.daemon import privileges
     from snatsh.daemon.listen import Listener
+    from snatsh.engine.locks import NamespaceLock
     from snatsh.engine.store import Store
 
     privileges.require()
@@ -116,6 +117,7 @@ def _serve(options: Options) -> int:
             held.callback(pins.release)
         listener = Listener(options.socket)
         held.callback(listener.close)
+        held.callback(NamespaceLock().release)
         datapath = _open_datapath(options)
         held.callback(_leave, datapath)
         # Before there is any thread: a thread keeps the capabilities it was born with.
@@ -208,12 +210,16 @@ async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Do
 
 def _remove(options: Options) -> int:
     from snatsh.daemon import privileges
+    from snatsh.engine.locks import NamespaceLock
 
     privileges.require()
+    lock = NamespaceLock()
     pins = _lock_pins(options.pins)
     if pins is not None:
         _open_datapath(options).remove()
         log.info("detached and unpinned; every flow has ended")
+        pins.release()
+    lock.release()
     return 0
 
 

@@ -21,9 +21,7 @@ class AlreadyRunning(EngineError):
 
     def __init__(self, what: str, where: Path, pid: int) -> None:
         who = f"another snatd (pid {pid})" if pid else "another snatd"
-        super().__init__(
-            f"{who} already runs on the {what} {where}; stop it, or choose another with an option"
-        )
+        super().__init__(f"{who} already runs on the {what} {where}; stop it, or choose another {what}")
         self.pid = pid
 
 

@@ -1,13 +1,18 @@
-"""One snatd per state folder and per pins folder, held by flock: a crash releases it."""
+"""One snatd per state folder, pins folder and network namespace. A crash releases every lock."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import socket
+import struct
 from pathlib import Path
 
 from snatsh.engine.errors import AlreadyRunning
+
+_NAME = "\0snatsh/snatd"
+_UCRED = struct.Struct("=iII")
 
 
 class FolderLock:
@@ -38,3 +43,33 @@ def _holder(folder: os.stat_result) -> int:
             if "->" not in fields and len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == device:
                 return max(int(fields[4]), 0)
     return 0
+
+
+class NamespaceLock:
+    """One snatd per network namespace: two would take each other's hooks off.
+
+    An abstract socket's name belongs to the namespace, and is free again when its process ends. Anybody can
+    take such a name, so only a holder of our own rights counts.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.bind(_NAME)
+            self._socket.listen(1)
+        except OSError:
+            self._socket.close()
+            self._refuse_equals()
+
+    def release(self) -> None:
+        self._socket.close()
+
+    @staticmethod
+    def _refuse_equals() -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            probe.connect(_NAME)
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+            pid, uid, _ = _UCRED.unpack(credentials)
+            if uid in (0, os.geteuid()):
+                raise AlreadyRunning("network namespace", Path("/proc/self/ns/net").readlink(), pid)
