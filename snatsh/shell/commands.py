@@ -30,11 +30,10 @@ class Option:
     value: Value | None = None
     choices: tuple[str, ...] = ()
     alone: bool = False
-    keyword: str = ""
 
     @property
     def word(self) -> str:
-        return self.keyword or self.name.replace("_", "-")
+        return self.name.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snatsh.shell.answers import Answer, Configuration, ShellError
-from snatsh.shell.commands import Argument, Command, Option, Registry, number
+from snatsh.shell.commands import Argument, Option, Registry, number
 from snatsh.shell.grammar import Call, State, Value
 from snatsh.shell.text import json_text, plural, printable
 
@@ -116,8 +116,3 @@ def count(_session: Session, product: Product) -> Product:
 @_pipes.command("no-more", "Do not pause after each screenful")
 def no_more(_session: Session, product: Product) -> Product:
     return replace(product, paged=False)
-
-
-def names() -> list[Command]:
-    """Every pipe, for the reference."""
-    return [*_pipes.commands, *_configuration_pipes.commands]
