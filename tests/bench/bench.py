@@ -67,10 +67,12 @@ def measure(lab: Lab, frames: Frames, flows: int, rounds: int, seconds: float) -
     for runner in runners.values():
         runner.warm_up()
     for number in range(rounds):
-        print(f"\r{flows:,} flows: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{flows:,} flows: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
         for runner in runners.values():
             runner.sample(seconds)
-    print(file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     for row, runner in runners.items():
         if runner.worst_loss > LOSS_WORTH_TELLING:
             print(f"note: {row.label} lost {runner.worst_loss:.1%} of what was sent", file=sys.stderr)
