@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import json
 import os
 import re
 import shutil
@@ -97,6 +98,14 @@ class Namespace:
         with self.entered():
             for name, value in settings.items():
                 Path("/proc/sys/net", name).write_text(value)
+
+    def dropped(self) -> dict[str, int]:
+        """Packets that the kernel dropped at each interface, for want of room or for an error."""
+        found = {}
+        for link in json.loads(_ip("-n", self.name, "-json", "-statistics", "link", "show")):
+            sides = (link["stats64"]["rx"], link["stats64"]["tx"])
+            found[link["ifname"]] = sum(side["dropped"] + side["errors"] for side in sides)
+        return found
 
     def pids(self) -> list[int]:
         """Processes in here; none when it is gone."""

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from harness import Gateway, addresses, document, no_leak
 
@@ -41,10 +42,16 @@ class Count:
     def assert_all_came(self) -> None:
         sent, arrived = self._sent.count(), self._arrived.count()
         answered, returned = self._answered.count(), self._returned.count()
-        # What the gateway and its kernel counted says where a lost one went.
-        kernel = self._gateway.lab["gateway"].run("nstat", "-a").stdout
         assert sent > 5000
-        assert (arrived, returned) == (sent, answered), f"{self._gateway.drops()}\n{kernel}"
+        assert (arrived, returned) == (sent, answered), self._where_it_went()
+
+    def _where_it_went(self) -> str:
+        """What the gateway, its kernel and the cables of the lab say they dropped."""
+        lab = self._gateway.lab
+        cables = {node.name: lab[node.name].dropped() for node in lab.topology.nodes}
+        kernel = lab["gateway"].run("nstat", "-a").stdout
+        backlog = Path("/proc/net/softnet_stat").read_text()
+        return f"{self._gateway.drops()}\n{cables}\n{kernel}\n{backlog}"
 
 
 def commit_in_turns(gateway: Gateway) -> None:
