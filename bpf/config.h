@@ -26,6 +26,14 @@ struct scratch {
     u32 rule; /* from here on: what the program that matches hands to the one that claims */
     u32 slot;
     u32 index; /* of the pool's address */
+    u32 address;
+    u32 step;  /* tries on this address */
+    u32 addresses; /* given up for this packet */
+    u32 full;  /* the address has no port left for this flow */
+    u32 rounds;
+    u32 ended; /* by this run of the sweep */
+    struct flow_key reply;
+    struct mapping mapping;
 };
 BPF_TABLE("percpu_array", u32, struct scratch, scratches, 1);
 

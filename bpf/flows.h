@@ -59,6 +59,7 @@ inline_always void end_mapping(struct flow_key *reply, u32 inside)
 
     if (mappings.delete(reply))
         return;
+    give_back(reply);
     usage = address_usage.lookup(&mapped);
     if (usage)
         add_active(usage, reply->protocol, -1);

@@ -1,5 +1,5 @@
 /* A packet without a flow: match the rules, choose an address, claim a port, publish the flow. */
-enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP };
+enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP, VERDICT_AGAIN };
 
 struct opening {
     u32 verdict;
@@ -76,35 +76,79 @@ inline_always void note_exhausted(u32 mapped)
         lock_xadd(&usage->exhausted, 1);
 }
 
-/* Claims an address and a port for the packet into `reply`; `mapping` is complete but for the deltas.
- * Starts with the chosen address, goes on to the next ones when it has no port left for this flow. */
-inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *pool, const struct packet *p,
-                                  struct flow_key *reply, struct mapping *mapping, u32 now)
+/* The port to try next on an address: the kept one, random ones, then by the allocator. */
+inline_always u16 port_to_try(struct scratch *scratch, const struct pool *pool, const struct packet *p,
+                              const struct flow_key *reply, u32 now)
 {
-    u32 outcome = CLAIM_BUSY, i, k;
+    u32 step = scratch->step++;
 
-    for (i = 0; i < ADDRESS_TRIES && i < pool->size; i++) {
-        u32 index = scratch->index;
-        u32 address = address_at(scratch->slot & 1, pool, index, scratch);
-        u16 port = in_range(pool, p->source_port) ? p->source_port : random_port(pool);
-        struct address_usage fresh = {};
-
-        if (!address)
-            return CLAIM_BUSY;
-        address_usage.insert(&address, &fresh); /* the first flow of an address makes its counters */
-        mapping->address_delta = delta_of_address(address, p->source);
-        for (k = 0; k < PORT_TRIES; k++) {
-            key_of_reply(p, address, port, reply);
-            mapping->port_delta = delta_of_port(port, p->source_port);
-            outcome = claim(reply, mapping, now);
-            if (outcome != CLAIM_BUSY)
-                return outcome;
-            port = random_port(pool);
-        }
-        note_exhausted(address);
-        scratch->index = index + 1 < pool->size ? index + 1 : 0;
+    if (step == 0 && in_range(pool, p->source_port))
+        return p->source_port;
+    if (step < LUCKY_TRIES)
+        return random_port(pool);
+    if (step >= TRIES_PER_ADDRESS) {
+        scratch->full = 1;
+        return 0;
     }
-    return outcome;
+    return allocate(scratch, pool, reply, now);
+}
+
+inline_always void start_address(struct scratch *scratch, const struct pool *pool)
+{
+    u32 address = address_at(scratch->slot & 1, pool, scratch->index, scratch);
+    struct address_usage fresh = {};
+
+    scratch->address = address;
+    scratch->step = 0;
+    scratch->full = 0;
+    if (!address_usage.lookup(&address))
+        address_usage.insert(&address, &fresh); /* the first flow of an address makes its counters */
+}
+
+/* Goes on to the pool's next address; 0 when enough of them were tried. */
+inline_always int next_pool_address(struct scratch *scratch, const struct pool *pool)
+{
+    scratch->index = scratch->index + 1 < pool->size ? scratch->index + 1 : 0;
+    scratch->addresses++;
+    if (scratch->addresses >= ADDRESS_TRIES || scratch->addresses >= pool->size)
+        return 0;
+    start_address(scratch, pool);
+    return 1;
+}
+
+/* Claims an address and a port for the packet into scratch->reply; scratch->mapping lacks only the deltas.
+ * Starts with the chosen address, goes on to the next ones when it has no port left for this flow. */
+inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
+{
+    struct mapping *mapping = &scratch->mapping;
+    struct flow_key *reply = &scratch->reply;
+    u32 outcome, i;
+
+    for (i = 0; i < CLAIM_TRIES; i++) {
+        u16 port;
+
+        key_of_reply(p, scratch->address, 0, reply);
+        port = port_to_try(scratch, pool, p, reply, now);
+        if (scratch->full) {
+            note_exhausted(scratch->address);
+            if (!next_pool_address(scratch, pool))
+                return CLAIM_BUSY;
+            continue;
+        }
+        if (!port)
+            continue;
+        reply->destination_port = port;
+        mapping->address_delta = delta_of_address(reply->destination, p->source);
+        mapping->port_delta = delta_of_port(port, p->source_port);
+        outcome = claim(reply, mapping, now);
+        if (outcome == CLAIM_BUSY)
+            continue;
+        if (scratch->step > LUCKY_TRIES)
+            found_free(reply);
+        return outcome;
+    }
+    scratch->rounds++;
+    return scratch->rounds < CLAIM_ROUNDS ? CLAIM_AGAIN : CLAIM_BUSY;
 }
 
 inline_always void refuse(struct opening *opening, u32 reason)
@@ -126,9 +170,9 @@ inline_always void start_flow(struct scratch *scratch, const struct rule *rule, 
 {
     u32 slot = scratch->slot & 1;
     struct pool *pool = pool_of(slot, rule);
-    struct mapping mapping = {};
+    struct mapping *mapping = &scratch->mapping;
+    struct flow_key *reply = &scratch->reply, key;
     struct flow flow = {};
-    struct flow_key key, reply;
     struct rule_count *count;
     u32 outcome, counter = rule->counter;
 
@@ -136,18 +180,23 @@ inline_always void start_flow(struct scratch *scratch, const struct rule *rule, 
         return refuse(opening, DROP_INTERNAL);
     if (!within_limit(slot, p->source))
         return refuse(opening, DROP_SUBSCRIBER_LIMIT);
-    mapping.inside = p->source;
-    mapping.inside_port = p->source_port;
-    mapping.rule = rule->number;
-    mapping.counter = counter;
-    mapping.created = now;
-    mapping.touched = now - TOUCH_TICKS; /* the first reply looks its path up */
-    outcome = claim_somewhere(scratch, pool, p, &reply, &mapping, now);
+    __builtin_memset(mapping, 0, sizeof(*mapping));
+    mapping->inside = p->source;
+    mapping->inside_port = p->source_port;
+    mapping->rule = rule->number;
+    mapping->counter = counter;
+    mapping->created = now;
+    mapping->touched = now - TOUCH_TICKS; /* the first reply looks its path up */
+    outcome = claim_somewhere(scratch, pool, p, now);
+    if (outcome == CLAIM_AGAIN) {
+        opening->verdict = VERDICT_AGAIN;
+        return;
+    }
     if (outcome != CLAIMED)
         return refuse(opening, outcome == CLAIM_FULL ? DROP_TABLE_FULL : DROP_POOL_EXHAUSTED);
-    settle_claim(reply.destination, p->source, p->protocol);
-    flow.mapped = reply.destination;
-    flow.mapped_port = reply.destination_port;
+    settle_claim(reply->destination, p->source, p->protocol);
+    flow.mapped = reply->destination;
+    flow.mapped_port = reply->destination_port;
     flow.address_delta = delta_of_address(p->source, flow.mapped);
     flow.port_delta = delta_of_port(p->source_port, flow.mapped_port);
     flow.counter = counter;
@@ -157,7 +206,7 @@ inline_always void start_flow(struct scratch *scratch, const struct rule *rule, 
     key_of(p, &key);
     outcome = flows.insert(&key, &flow);
     if (outcome) {
-        end_mapping(&reply, p->source);
+        end_mapping(reply, p->source);
         if (outcome != -17) /* EEXIST: another CPU opened the same flow; its entry serves */
             return refuse(opening, DROP_TABLE_FULL);
     }
@@ -178,6 +227,8 @@ inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct
         return refuse(opening, DROP_INTERNAL);
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->slot = slot;
+    scratch->addresses = scratch->rounds = 0;
+    start_address(scratch, pool);
     opening->verdict = VERDICT_TRANSLATE;
 }
 

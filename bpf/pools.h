@@ -1,29 +1,7 @@
 /* The new source address: which of the pool's, by the rule's algorithm. The hashes are lvs-snat's own:
- * jhash_3words of Linux 2.6.32 (include/linux/jhash.h), initval 0, over the words as they lie in the
- * packet; index = (hash * n) >> 32. */
+ * index = (hash * n) >> 32. */
 #define LEAST_USED_SCAN 64 /* above this size, the least used of as many neighbours at a random place */
 #define RANGE_SEARCH_STEPS 17 /* 2^16 runs at most */
-
-inline_always u32 jhash_3words(u32 a, u32 b, u32 c)
-{
-    a += 0x9e3779b9;
-    b += 0x9e3779b9;
-    a -= b; a -= c; a ^= c >> 13;
-    b -= c; b -= a; b ^= a << 8;
-    c -= a; c -= b; c ^= b >> 13;
-    a -= b; a -= c; a ^= c >> 12;
-    b -= c; b -= a; b ^= a << 16;
-    c -= a; c -= b; c ^= b >> 5;
-    a -= b; a -= c; a ^= c >> 3;
-    b -= c; b -= a; b ^= a << 10;
-    c -= a; c -= b; c ^= b >> 15;
-    return c;
-}
-
-inline_always u32 scale(u32 hash, u32 size)
-{
-    return ((u64)hash * size) >> 32;
-}
 
 /* The pool's address number `index`, in network order; 0 when there is none. */
 inline_always u32 address_at(u32 slot, const struct pool *pool, u32 index, struct scratch *scratch)

@@ -1,11 +1,12 @@
 /* Port claim: insert the mapping with BPF_NOEXIST, and only then publish the flow. The source port is
- * kept where it is free and in the pool's range; else an unpredictable one is tried. Work is bounded:
- * so many ports on so many addresses. */
-#define PORT_TRIES 16
-#define ADDRESS_TRIES 4
+ * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
+ * so many tries for a packet, on so many addresses. */
+#define CLAIM_TRIES 12  /* in one run of the claiming program, for the verifier's sake; … */
+#define CLAIM_ROUNDS 5  /* … which calls itself again so many times */
+#define ADDRESS_TRIES 16
 #define CLAIM_GRACE_TICKS 120 /* a claim this young may be another CPU's, not yet published */
 
-enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL };
+enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 
 /* Frees the mapping if nothing lives behind it; returns 1 when it is worth trying again. */
 inline_always int reclaim(struct flow_key *reply, u32 now)
@@ -45,9 +46,4 @@ inline_always u32 claim(struct flow_key *reply, struct mapping *mapping, u32 now
 inline_always u16 random_port(const struct pool *pool)
 {
     return bpf_htons(pool->port_first + scale(bpf_get_prandom_u32(), pool->port_count));
-}
-
-inline_always int in_range(const struct pool *pool, u16 port)
-{
-    return (u32)bpf_ntohs(port) - pool->port_first < pool->port_count;
 }

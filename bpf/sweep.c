@@ -1,7 +1,7 @@
 /* Ends flows that user space names: run by BPF_PROG_TEST_RUN with a list of keys as its packet. Here,
  * because only here the check and the end of a flow are next to each other: user space can't delete an
  * entry on a condition. */
-#define SWEEP_KEYS 200 /* a test run takes less than a page */
+#define SWEEP_KEYS 100
 
 struct sweep_header {
     u32 count;
@@ -14,10 +14,12 @@ int xdp_sweep(struct xdp_md *ctx)
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct sweep_header *header = data;
     struct flow_key *from = data + sizeof(*header), key;
-    u32 i, ended = 0, now = now_ticks();
+    u32 zero = 0, i, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
 
-    if ((void *)(header + 1) > end)
+    if ((void *)(header + 1) > end || !scratch)
         return 0;
+    scratch->ended = 0;
     for (i = 0; i < SWEEP_KEYS; i++) {
         struct flow *flow;
 
@@ -28,7 +30,7 @@ int xdp_sweep(struct xdp_md *ctx)
         if (!flow || (!header->force && !is_past(now, flow->expires)))
             continue;
         end_flow(&key, flow);
-        ended++;
+        scratch->ended++;
     }
-    return ended;
+    return scratch->ended;
 }

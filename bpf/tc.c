@@ -235,6 +235,10 @@ int tc_claim(struct __sk_buff *skb)
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
     claim_flow(&p, &opening, now_ticks());
+    if (opening.verdict == VERDICT_AGAIN) {
+        tc_programs.call(skb, TC_PROGRAM_CLAIM);
+        return drop_skb(DROP_INTERNAL, &p);
+    }
     if (opening.verdict == VERDICT_DROP)
         return drop_skb(opening.reason, &p);
     key_of(&p, &key);

@@ -23,6 +23,7 @@
 #define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
 #define MAX_SUBSCRIBERS 131072
 #define MAX_INTERFACES 512
+#define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum action { ACTION_TRANSLATE, ACTION_EXEMPT, ACTION_DROP };
@@ -114,6 +115,7 @@ struct pool {
     u32 size; /* addresses */
     u32 port_first; /* host order */
     u32 port_count;
+    u32 half_bits; /* 2^(2 * half_bits) is the smallest such power that holds port_count */
 };
 
 struct range {
@@ -186,6 +188,27 @@ struct mapping {
 #define SEEN_FIN_OUT 2
 #define SEEN_FIN_IN 4
 #define SEEN_RST 8
+
+/* Where to look for a free port once luck has run out: per mapped address, protocol and destination. Only
+ * hints: losing one costs tries, never a mapping. */
+struct allocator_key {
+    u32 mapped;
+    u32 remote;
+    u16 remote_port;
+    u8 protocol;
+    u8 pad;
+};
+
+#define FREED_PORTS 16
+
+struct allocator {
+    u32 seed;   /* of the order in which ports are gone through */
+    u32 cursor; /* place in that order */
+    u32 misses; /* tries in a row that found the port taken; a whole round of them means full */
+    u32 full_until; /* tick; 0: not full */
+    u32 freed_count;
+    u16 freed[FREED_PORTS]; /* ports that flows gave back, ready for the next ones */
+};
 
 struct address_usage {
     u32 tcp; /* active flows */

@@ -119,6 +119,10 @@ int xdp_claim(struct xdp_md *ctx)
     if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
     claim_flow(&p, &opening, now);
+    if (opening.verdict == VERDICT_AGAIN) {
+        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
+        return drop_frame(DROP_INTERNAL, &p);
+    }
     if (opening.verdict == VERDICT_DROP)
         return drop_frame(opening.reason, &p);
     key_of(&p, &key);

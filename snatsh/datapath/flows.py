@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from snatsh.datapath import kernel, layout
 from snatsh.datapath.kernel import Map
 
-SWEEP_KEYS = 200  # bpf/sweep.c
+SWEEP_KEYS = 100  # bpf/sweep.c
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
 # seconds; out is inside to outside.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -45,8 +45,9 @@ RULE = _record(
     ("redirect", NET32),
 )  # fmt: skip
 POOL = _record(
-    ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4")
-)
+    ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4"),
+    ("half_bits", "u4"),
+)  # fmt: skip
 RANGE = _record(("first", "u4"), ("start", "u4"))
 POOL_ADDRESS_KEY = _record(("prefix_length", "u4"), ("slot", NET32), ("address", NET32))
 POOL_ADDRESS = _record(("flags", "u4"), ("announce_ifindex", "u4"))
@@ -64,6 +65,13 @@ MAPPING = _record(
     ("port_delta", "u2"), ("mtu", "u2"), ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("rule", "u4"),
     ("created", "u4"), ("counter", "u4"), ("packets", "u8"), ("bytes", "u8"),
 )  # fmt: skip
+ALLOCATOR_KEY = _record(
+    ("mapped", NET32), ("remote", NET32), ("remote_port", NET16), ("protocol", "u1"), ("pad", "u1")
+)
+ALLOCATOR = _record(
+    ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("freed_count", "u4"),
+    ("freed", NET16, 16),
+)  # fmt: skip
 ADDRESS_USAGE = _record(
     ("tcp", "u4"), ("udp", "u4"), ("icmp", "u4"), ("reserved", "u4"), ("created", "u8"), ("exhausted", "u8")
 )
@@ -76,7 +84,7 @@ TWINS = {
     "control": CONTROL, "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
     "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
     "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
-    "mapping": MAPPING, "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
+    "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY, "allocator": ALLOCATOR, "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip
 
@@ -97,6 +105,7 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "rule_counters": (INDEX, RULE_COUNT, True),
     "flows": (FLOW_KEY, FLOW, False),
     "mappings": (FLOW_KEY, MAPPING, False),
+    "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),
     "address_usage": (ADDRESS, ADDRESS_USAGE, False),
     "subscribers": (ADDRESS, SUBSCRIBER, False),
     "xdp_programs": (INDEX, INDEX, False),

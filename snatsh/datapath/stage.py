@@ -103,13 +103,19 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     pools: NDArray[Any] = np.zeros(len(image.pools), dtype=layout.POOL)
     ranges: list[tuple[int, int]] = []
     for at, pool in enumerate(image.pools):
-        pools[at] = (len(ranges), len(pool.runs), pool.size, pool.ports.first, pool.ports.size)
+        ports = pool.ports
+        pools[at] = (len(ranges), len(pool.runs), pool.size, ports.first, ports.size, _half_bits(ports.size))
         start = 0
         for run in pool.runs:
             ranges.append((int(run.first), start))
             start += run.size
     maps["pools"].put_all(_indices("pools", slot, len(pools)), pools)
     maps["ranges"].put_all(_indices("ranges", slot, len(ranges)), np.array(ranges, dtype=layout.RANGE))
+
+
+def _half_bits(ports: int) -> int:
+    """Half the bits of the domain the allocator shuffles ports in (bpf/allocator.h)."""
+    return max(1, ((ports - 1).bit_length() + 1) // 2)
 
 
 def _put_pool_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> None:

@@ -1,0 +1,132 @@
+/* Finding a free port at any fill, with bounded work. A few lucky tries come first (the kept source port,
+ * random ones). Towards a destination where these fail, ports that ended flows gave back are taken; else
+ * all ports are gone through in an order that looks random, each once a round, from where the last
+ * flow stopped. So a pool fills to the last port, and the work is spread over all flows. */
+BPF_TABLE_PINNED("lru_hash", struct allocator_key, struct allocator, allocators, MAX_ALLOCATORS,
+                 PIN_DIR "/allocators");
+
+#define LUCKY_TRIES 4
+#define TRIES_PER_ADDRESS 48
+#define FULL_TICKS 60 /* how long an address counts as full towards a destination, if no flow ends */
+
+inline_always int in_range(const struct pool *pool, u16 port)
+{
+    return (u32)bpf_ntohs(port) - pool->port_first < pool->port_count;
+}
+
+inline_always void allocator_key_of(const struct flow_key *reply, struct allocator_key *key)
+{
+    key->mapped = reply->destination;
+    key->remote = reply->source;
+    key->remote_port = reply->source_port;
+    key->protocol = reply->protocol;
+    key->pad = 0;
+}
+
+/* A flow has ended: its port is the first to be handed out again. */
+inline_always void give_back(const struct flow_key *reply)
+{
+    struct allocator_key key;
+    struct allocator *allocator;
+    u32 at;
+
+    allocator_key_of(reply, &key);
+    allocator = allocators.lookup(&key);
+    if (!allocator)
+        return;
+    allocator->misses = 0;
+    allocator->full_until = 0;
+    at = allocator->freed_count;
+    if (at >= FREED_PORTS)
+        return;
+    allocator->freed[at & (FREED_PORTS - 1)] = reply->destination_port;
+    allocator->freed_count = at + 1;
+}
+
+inline_always struct allocator *find_allocator(const struct flow_key *reply)
+{
+    struct allocator fresh = {}, *found;
+    struct allocator_key key;
+
+    allocator_key_of(reply, &key);
+    found = allocators.lookup(&key);
+    if (found)
+        return found;
+    fresh.seed = bpf_get_prandom_u32();
+    allocators.insert(&key, &fresh);
+    return allocators.lookup(&key);
+}
+
+/* The place-th element of a random-looking order of 0 … 2^(2*half)-1: a Feistel network of three rounds. */
+inline_always u32 shuffled(u32 place, u32 half, u32 seed)
+{
+    u32 mask = (1 << half) - 1;
+    u32 left = (place >> half) & mask, right = place & mask, next;
+
+    next = left ^ (jhash_3words(right, seed, 1) & mask);
+    left = right;
+    right = next;
+    next = left ^ (jhash_3words(right, seed, 2) & mask);
+    left = right;
+    right = next;
+    next = left ^ (jhash_3words(right, seed, 3) & mask);
+    return right << half | next;
+}
+
+/* The next port to try, in network order; 0: a place of the order that is no port of the pool. */
+inline_always u16 next_in_order(struct allocator *allocator, const struct pool *pool)
+{
+    u32 half = pool->half_bits & 15;
+    u32 index = shuffled(allocator->cursor, half, allocator->seed);
+
+    allocator->cursor++;
+    allocator->misses++;
+    return index < pool->port_count ? bpf_htons(pool->port_first + index) : 0;
+}
+
+inline_always int went_round(const struct allocator *allocator, const struct pool *pool)
+{
+    return allocator->misses >> (2 * (pool->half_bits & 15));
+}
+
+/* A port towards the destination of `reply`, in network order; 0: none this time, try on. Sets
+ * scratch->full when the address is full or had its share of tries. */
+inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, const struct flow_key *reply, u32 now)
+{
+    struct allocator *allocator = find_allocator(reply);
+    u16 port;
+    u32 at;
+
+    if (!allocator) {
+        scratch->full = 1;
+        return 0;
+    }
+    if (allocator->full_until && !is_past(now, allocator->full_until)) {
+        scratch->full = 1;
+        return 0;
+    }
+    at = allocator->freed_count;
+    if (at) {
+        allocator->freed_count = at - 1;
+        port = allocator->freed[(at - 1) & (FREED_PORTS - 1)];
+        return in_range(pool, port) ? port : 0; /* the pool may have been given other ports since */
+    }
+    if (went_round(allocator, pool)) {
+        allocator->misses = 0;
+        allocator->full_until = (now + FULL_TICKS) | 1;
+        scratch->full = 1;
+        return 0;
+    }
+    return next_in_order(allocator, pool);
+}
+
+inline_always void found_free(const struct flow_key *reply)
+{
+    struct allocator_key key;
+    struct allocator *allocator;
+
+    allocator_key_of(reply, &key);
+    allocator = allocators.lookup(&key);
+    if (allocator)
+        allocator->misses = 0;
+}
