@@ -21,6 +21,7 @@ from snatsh.engine.candidate import Candidate
 from snatsh.engine.commit import Committer, Plan, prepare
 from snatsh.engine.errors import Busy, StoreError
 from snatsh.engine.links import Links
+from snatsh.engine.neighbours import Neighbours
 from snatsh.engine.store import Metadata, Store
 from snatsh.engine.watcher import Change, Watcher
 from snatsh.model.document import Document
@@ -57,6 +58,7 @@ class Engine:
         self._committer = Committer(datapath, store)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="change")
         self._announcer = Announcer()
+        self._neighbours = Neighbours()
         self._committing = False
         self._editing = asyncio.Lock()
         self.listing = asyncio.Lock()  # one copy of the flow table in memory at a time
@@ -86,7 +88,7 @@ class Engine:
             )
             await self._in_worker(lambda: self._committer.commit(profile or {}, gather(), metadata))
         self.candidate = Candidate(self.running.document)
-        self._follow()
+        await self._follow()
         self._tasks = [asyncio.create_task(self._keep_up()), asyncio.create_task(self._age())]
 
     async def close(self) -> None:
@@ -127,7 +129,7 @@ class Engine:
             warnings, ended = done.warnings, done.ended_flows
             unedited = self.candidate.document is document
             self.candidate.committed(self.running.document, followed=unedited)
-            self._follow()
+            await self._follow()
         return CommitResult(0, warnings, ended, (time.monotonic() - started) * 1000)
 
     async def change(self, action: Callable[[], T]) -> T:
@@ -175,11 +177,17 @@ class Engine:
             "stays as it is; move the folder away to begin anew"
         )
 
-    def _follow(self) -> None:
-        """What has to follow every switch and every change of the box."""
+    async def _follow(self) -> None:
+        """What has to follow every switch and every change of interfaces."""
         plan = self.running
         self.links.update(plan.profile.links, plan.facts)
         self._announcer.update(stations(plan.image.announced, plan.facts))
+        await self._in_worker(lambda: self._neighbours.keep(plan.profile, plan.facts, again=True))
+
+    def _refresh(self) -> None:
+        """Routes or neighbours changed."""
+        self.datapath.refresh_paths()
+        self._neighbours.keep(self.running.profile, self.running.facts, again=False)
 
     def _notice(self, change: Change) -> None:
         self._changes |= change
@@ -194,9 +202,9 @@ class Engine:
             try:
                 if changes & (Change.LINKS | Change.HOOKS):
                     await self._in_worker(lambda: self._committer.reapply(gather()))
-                    self._follow()
+                    await self._follow()
                 if changes & (Change.LINKS | Change.PATHS):
-                    await self._in_worker(self.datapath.refresh_paths)
+                    await self._in_worker(self._refresh)
             except Exception as error:
                 log.error("the datapath can't follow the box: %s; trying again", error)
                 await asyncio.sleep(RETRY_SECONDS)

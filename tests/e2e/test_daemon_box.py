@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from harness import Gateway, addresses, document
 
+from snatsh.engine.announce import frame
 from snatsh.lab.topology import INSIDE_PREFIX
 from snatsh.lab.watch import Watch
 
@@ -125,6 +128,31 @@ def test_hooks_that_somebody_removes_come_back(fresh_gateway: Gateway) -> None:
         box.run("ip", "link", "set", "eth1", "xdpdrv", "off")
     wait(lambda: hooks(gateway) == before, "hooks as they were")
     assert seen_from(gateway, VIA_A) in addresses("a")
+
+
+def test_next_hops_are_kept_fresh(gateway: Gateway) -> None:
+    box = gateway.lab["gateway"]
+
+    def managed() -> set[str]:
+        lines = box.run("ip", "-detail", "neighbour").stdout.splitlines()
+        return {line.split()[0] for line in lines if " managed " in line}
+
+    wait(lambda: managed() == {"1.1.2.1", "1.1.3.1"}, "both providers watched")
+    box.run("ip", "route", "add", "198.51.100.0/24", "via", "1.1.2.77")
+    wait(lambda: "1.1.2.77" in managed(), "the gateway of a new route watched")
+    box.run("ip", "route", "delete", "198.51.100.0/24")
+    wait(lambda: managed() == {"1.1.2.1", "1.1.3.1"}, "the gateway of a route that went forgotten")
+
+
+def test_a_providers_new_mac_is_learned(fresh_gateway: Gateway) -> None:
+    """By an ARP that announces it, as a standby router sends when it takes over."""
+    gateway, provider = fresh_gateway, fresh_gateway.lab["isp-a"]
+    assert seen_from(gateway, VIA_A) in addresses("a")
+    provider.run("ip", "link", "set", "eth0", "address", "02:00:00:00:bb:01")
+    with provider.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind(("eth0", 0))
+        sender.send(frame(bytes.fromhex("02000000bb01"), int(ipaddress.ip_address("1.1.2.1"))))
+    wait(lambda: seen_from(gateway, VIA_A) in addresses("a"), "traffic to the new MAC", 5)
 
 
 def test_following_the_box_settles(gateway: Gateway) -> None:
