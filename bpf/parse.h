@@ -5,9 +5,11 @@
 enum kind {
     KIND_FLOW,       /* TCP, UDP, ICMP echo or its reply */
     KIND_ICMP_ERROR, /* unreachable, time exceeded, parameter problem */
-    KIND_FRAGMENT,   /* any part of a fragmented packet, the first included */
+    KIND_FRAGMENT,   /* a part of a fragmented packet without its transport header */
     KIND_OTHER,      /* a protocol or ICMP type that has nothing like a port */
 };
+
+enum fragment_part { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
 
 struct packet {
     u32 source;
@@ -20,6 +22,8 @@ struct packet {
     u8 ttl;
     u8 tcp_flags; /* byte 13 of the TCP header */
     u8 kind;
+    u8 fragment; /* enum fragment_part */
+    u16 id;      /* of the IP packet, network order */
 };
 
 #define TCP_FIN 1
@@ -91,12 +95,19 @@ inline_always u32 parse(void *data, void *end, struct packet *p)
     p->ttl = ip->ttl;
     p->tcp_flags = 0;
     p->kind = KIND_FLOW;
+    p->fragment = WHOLE;
+    p->id = ip->id;
     if (p->length < header)
         return PARSED_MALFORMED;
-    if (ip->frag_off & bpf_htons(0x3fff)) { /* more fragments, or an offset */
+    if (ip->frag_off & bpf_htons(0x1fff)) { /* an offset: no transport header in here */
         p->kind = KIND_FRAGMENT;
+        p->fragment = LATER_FRAGMENT;
+        if (p->protocol == IPPROTO_TCP && (ip->frag_off & bpf_htons(0x1fff)) == bpf_htons(1))
+            return PARSED_MALFORMED; /* would overwrite the ports and flags (RFC 1858, section 3) */
         return PARSED;
     }
+    if (ip->frag_off & bpf_htons(0x2000))
+        p->fragment = FIRST_FRAGMENT;
     l4 = data + L3 + header;
     if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
         return parse_ports(l4, end, p);

@@ -59,7 +59,7 @@ int tc_inside(struct __sk_buff *skb)
     struct flow *flow;
 
     skb->tc_index = 0;
-    if (!state || parse_skb(skb, &p) != PARSED || p.kind != KIND_FLOW)
+    if (!state || parse_skb(skb, &p) != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
         return TC_ACT_OK;
     key_of(&p, &key);
     flow = flows.lookup(&key);
@@ -89,6 +89,17 @@ inline_always int refuse_inbound(u32 slot, const struct packet *p)
                     p);
 }
 
+inline_always int translate_fragment_inbound(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 now)
+{
+    struct fragment *fragment = find_fragment(p, now);
+    struct change change = {.is_source = 0};
+
+    if (!fragment)
+        return refuse_inbound(slot, p);
+    change.address = fragment->address;
+    return rewrite_skb_address(skb, &change, p->destination) ? drop_skb(DROP_INTERNAL, p) : TC_ACT_OK;
+}
+
 int tc_outside_in(struct __sk_buff *skb)
 {
     u32 zero = 0, slot, now = now_ticks();
@@ -112,6 +123,8 @@ int tc_outside_in(struct __sk_buff *skb)
             return drop_skb(DROP_INTERNAL, &p);
         return outcome ? TC_ACT_OK : refuse_inbound(slot, &p);
     }
+    if (p.kind == KIND_FRAGMENT)
+        return translate_fragment_inbound(skb, slot, &p, now);
     if (p.kind != KIND_FLOW)
         return refuse_inbound(slot, &p);
     key_of(&p, &reply);
@@ -123,32 +136,49 @@ int tc_outside_in(struct __sk_buff *skb)
         return TC_ACT_OK; /* untouched: the error the stack sends must not show the inside address */
     change_of_mapping(mapping, &change);
     count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
-    if (mapping->out_ifindex && packet_length(skb, &p) <= mapping->mtu)
+    note_fragment(&p, change.address, 0, now);
+    if (mapping->out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= mapping->mtu)
         return send_skb(skb, &p, &change, mapping->ethernet, mapping->out_ifindex);
     return rewrite_skb(skb, &p, &change) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
 }
 
-/* Translates at the egress; a redirected flow goes on to its own next hop from here. */
-inline_always int leave(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+/* A translated packet goes where the stack has it, or by the next hop its flow is redirected to. */
+inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redirect)
 {
-    struct bpf_redir_neigh next_hop = {.nh_family = 2};
+    struct bpf_redir_neigh next_hop = {.nh_family = 2, .ipv4_nh = redirect};
+    struct path path;
+
+    if (!redirect)
+        return TC_ACT_OK;
+    find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    skb->tc_index = TRANSLATED;
+    return redirect_by_neighbour(path.out_ifindex, &next_hop, sizeof(next_hop), 0);
+}
+
+/* Translates at the egress. */
+inline_always int leave(struct __sk_buff *skb, const struct packet *p, struct flow *flow, u32 now)
+{
     u32 redirect = flow->redirect;
     struct change change;
-    struct path path;
 
     change_of_flow(flow, &change);
     count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
-    if (redirect)
-        find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
+    note_fragment(p, change.address, redirect, now);
     if (rewrite_skb(skb, p, &change))
         return drop_skb(DROP_INTERNAL, p);
-    if (!redirect)
-        return TC_ACT_OK;
-    if (!path.out_ifindex)
-        return drop_skb(DROP_NO_NEXT_HOP, p);
-    next_hop.ipv4_nh = redirect;
-    skb->tc_index = TRANSLATED;
-    return redirect_by_neighbour(path.out_ifindex, &next_hop, sizeof(next_hop), 0);
+    return go_on(skb, p, redirect);
+}
+
+inline_always int leave_fragment(struct __sk_buff *skb, const struct packet *p, const struct fragment *fragment)
+{
+    struct change change = {.address = fragment->address, .is_source = 1};
+    u32 redirect = fragment->redirect;
+
+    if (rewrite_skb_address(skb, &change, p->source))
+        return drop_skb(DROP_INTERNAL, p);
+    return go_on(skb, p, redirect);
 }
 
 inline_always int leave_local(struct __sk_buff *skb, u32 now)
@@ -188,7 +218,13 @@ int tc_outside_out(struct __sk_buff *skb)
         flow = flows.lookup(&key);
         if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
                      refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, now)))
-            return leave(skb, &p, flow);
+            return leave(skb, &p, flow, now);
+    }
+    if (p.kind == KIND_FRAGMENT) {
+        struct fragment *fragment = find_fragment(&p, now);
+
+        if (fragment)
+            return leave_fragment(skb, &p, fragment);
     }
     tc_programs.call(skb, TC_PROGRAM_MATCH);
     return drop_skb(DROP_LEAK_GUARD, &p);
@@ -227,6 +263,7 @@ int tc_match(struct __sk_buff *skb)
 
 int tc_claim(struct __sk_buff *skb)
 {
+    u32 now = now_ticks();
     struct opening opening = {};
     struct packet p;
     struct flow_key key;
@@ -234,7 +271,7 @@ int tc_claim(struct __sk_buff *skb)
 
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
-    claim_flow(&p, &opening, now_ticks());
+    claim_flow(&p, &opening, now);
     if (opening.verdict == VERDICT_AGAIN) {
         tc_programs.call(skb, TC_PROGRAM_CLAIM);
         return drop_skb(DROP_INTERNAL, &p);
@@ -243,5 +280,5 @@ int tc_claim(struct __sk_buff *skb)
         return drop_skb(opening.reason, &p);
     key_of(&p, &key);
     flow = flows.lookup(&key);
-    return flow ? leave(skb, &p, flow) : drop_skb(DROP_INTERNAL, &p);
+    return flow ? leave(skb, &p, flow, now) : drop_skb(DROP_INTERNAL, &p);
 }

@@ -23,6 +23,7 @@
 #define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
 #define MAX_SUBSCRIBERS 131072
 #define MAX_INTERFACES 512
+#define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
 #define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
@@ -208,6 +209,21 @@ struct allocator {
     u32 full_until; /* tick; 0: not full */
     u32 freed_count;
     u16 freed[FREED_PORTS]; /* ports that flows gave back, ready for the next ones */
+};
+
+/* What the first fragment of a packet was translated to; the others carry no ports. */
+struct fragment_key {
+    u32 source;
+    u32 destination;
+    u16 id;
+    u8 protocol;
+    u8 pad;
+};
+
+struct fragment {
+    u32 address;
+    u32 redirect;
+    u32 expires; /* tick */
 };
 
 struct address_usage {

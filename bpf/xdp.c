@@ -19,9 +19,9 @@ inline_always int drop_frame(u32 reason, const struct packet *p)
 /* 1: XDP may translate it. 0: the stack and the TC half have to; the reason is counted. */
 inline_always int is_plain(const struct packet *p, int *verdict)
 {
-    if (p->kind == KIND_FLOW && p->l4 == L3 + sizeof(struct iphdr))
+    if (p->kind == KIND_FLOW && p->fragment == WHOLE && p->l4 == L3 + sizeof(struct iphdr))
         return 1;
-    *verdict = hand_up(p->kind == KIND_FRAGMENT     ? UP_FRAGMENT
+    *verdict = hand_up(p->fragment != WHOLE         ? UP_FRAGMENT
                        : p->kind == KIND_ICMP_ERROR ? UP_ICMP_ERROR
                        : p->kind == KIND_OTHER      ? UP_PROTOCOL
                                                     : UP_OPTIONS,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -72,6 +72,10 @@ ALLOCATOR = _record(
     ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("freed_count", "u4"),
     ("freed", NET16, 16),
 )  # fmt: skip
+FRAGMENT_KEY = _record(
+    ("source", NET32), ("destination", NET32), ("id", NET16), ("protocol", "u1"), ("pad", "u1")
+)
+FRAGMENT = _record(("address", NET32), ("redirect", NET32), ("expires", "u4"))
 ADDRESS_USAGE = _record(
     ("tcp", "u4"), ("udp", "u4"), ("icmp", "u4"), ("reserved", "u4"), ("created", "u8"), ("exhausted", "u8")
 )
@@ -84,7 +88,9 @@ TWINS = {
     "control": CONTROL, "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
     "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
     "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
-    "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY, "allocator": ALLOCATOR, "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
+    "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY,
+    "allocator": ALLOCATOR, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
+    "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip
 
@@ -106,6 +112,7 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "flows": (FLOW_KEY, FLOW, False),
     "mappings": (FLOW_KEY, MAPPING, False),
     "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),
+    "fragments": (FRAGMENT_KEY, FRAGMENT, False),
     "address_usage": (ADDRESS, ADDRESS_USAGE, False),
     "subscribers": (ADDRESS, SUBSCRIBER, False),
     "xdp_programs": (INDEX, INDEX, False),

@@ -35,8 +35,9 @@ CANNOT = [
     pytest.param(from_inside(Raw(b"\0" * 20), proto=50), "protocol", id="ESP"),
     pytest.param(from_inside(Raw(b"\0" * 20), proto=132), "protocol", id="SCTP"),
     pytest.param(from_inside(ICMP(type=13)), "protocol", id="ICMP timestamp"),
-    pytest.param(from_inside(udp(5000, 53), flags="MF"), "fragment", id="first fragment"),
-    pytest.param(from_inside(Raw(b"x" * 64), proto=17, frag=100), "fragment", id="last fragment"),
+    pytest.param(from_inside(Raw(b"x" * 64), proto=17, frag=100), "fragment", id="fragment without its first"),
+    pytest.param(from_inside(Raw(b"x" * 64), proto=6, frag=1), "malformed", id="fragment over the TCP header"),
+    pytest.param(from_inside(Raw(b"1234"), proto=17, flags="MF"), "malformed", id="tiny first fragment"),
     pytest.param(from_inside(Raw(b"abc"), proto=17), "malformed", id="UDP header cut"),
     pytest.param(from_inside(Raw(b"abcdefghij"), proto=6), "malformed", id="TCP header cut"),
     pytest.param(

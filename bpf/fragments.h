@@ -1,0 +1,39 @@
+/* Fragments. The first one carries the ports and is translated like a whole packet; what became of its
+ * address is kept for the others, by the packet's identification. Others that come before the first, and
+ * first ones too short for the transport header, are dropped and counted. TC only: XDP hands fragments up.
+ * Bounds: MAX_FRAGMENTED packets under way, each for FRAGMENT_TICKS; the oldest make room. */
+#define FRAGMENT_TICKS 900 /* 15 s, RFC 1122 section 3.3.2 asks receivers for 60 at most */
+
+BPF_TABLE_PINNED("lru_hash", struct fragment_key, struct fragment, fragments, MAX_FRAGMENTED, PIN_DIR "/fragments");
+
+inline_always void fragment_key_of(const struct packet *p, struct fragment_key *key)
+{
+    key->source = p->source;
+    key->destination = p->destination;
+    key->id = p->id;
+    key->protocol = p->protocol;
+    key->pad = 0;
+}
+
+/* Called for every translated packet; notes the first fragments among them. */
+inline_always void note_fragment(const struct packet *p, u32 address, u32 redirect, u32 now)
+{
+    struct fragment fragment = {.address = address, .redirect = redirect, .expires = now + FRAGMENT_TICKS};
+    struct fragment_key key;
+
+    if (p->fragment != FIRST_FRAGMENT)
+        return;
+    fragment_key_of(p, &key);
+    fragments.update(&key, &fragment);
+}
+
+/* What the first fragment of this packet became; 0 when it has not come by. */
+inline_always struct fragment *find_fragment(const struct packet *p, u32 now)
+{
+    struct fragment_key key;
+    struct fragment *fragment;
+
+    fragment_key_of(p, &key);
+    fragment = fragments.lookup(&key);
+    return fragment && !is_past(now, fragment->expires) ? fragment : 0;
+}
