@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,6 +138,8 @@ def _leave(datapath: Datapath) -> None:
     """Let the datapath go on; one that never ran anything has no reason to."""
     if datapath.generation == 0 and not datapath.attached():
         datapath.remove()
+        with suppress(OSError):
+            datapath.pins.rmdir()
     else:
         datapath.close()
 
@@ -213,13 +215,15 @@ def _remove(options: Options) -> int:
     from snatsh.engine.locks import NamespaceLock
 
     privileges.require()
-    lock = NamespaceLock()
-    pins = _lock_pins(options.pins)
-    if pins is not None:
+    with ExitStack() as held:
+        held.callback(NamespaceLock().release)
+        pins = _lock_pins(options.pins)
+        if pins is not None:
+            held.callback(pins.release)
         _open_datapath(options).remove()
-        log.info("detached and unpinned; every flow has ended")
-        pins.release()
-    lock.release()
+        with suppress(OSError):
+            options.pins.rmdir()
+    log.info("detached and unpinned; every flow has ended")
     return 0
 
 

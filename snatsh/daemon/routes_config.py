@@ -75,11 +75,13 @@ async def edit(request: web.Request) -> web.Response:
 
 async def replace(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
+    note(request, "load override")
     return _changed(await engine(request).edit(lambda edited: edited.replace(document)))
 
 
 async def merge(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
+    note(request, "load merge")
     return _changed(await engine(request).edit(lambda edited: edited.merge(document)))
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from snatsh.engine.announce import Announcer, stations
 from snatsh.engine.box import gather
@@ -195,6 +195,7 @@ class Engine:
 
     async def _keep_up(self) -> None:
         """Follow the box: new paths, other interfaces, links going down and up."""
+        told = ""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -205,19 +206,22 @@ class Engine:
                     await self._follow()
                 if changes & (Change.LINKS | Change.PATHS):
                     await self._in_worker(self._refresh)
+                told = ""
             except Exception as error:
-                log.error("the datapath can't follow the box: %s; trying again", error)
+                if str(error) != told:
+                    log.error("the datapath can't follow the box: %s; trying again and again", error)
+                told = str(error)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._notice(changes)
 
     async def _age(self) -> None:
         """Sweep what expired. Only tidies up: the datapath itself takes no expired entry for a live one."""
-        told: Any = None
+        told = ""
         while True:
             await asyncio.sleep(AGE_SECONDS)
             try:
                 await asyncio.to_thread(self.datapath.age)
-                told = None
+                told = ""
             except Exception as error:
                 if str(error) != told:
                     log.error("sweeping expired flows: %s", error)

@@ -1,0 +1,48 @@
+"""The audit log stays readable line by line, and bounded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from snatsh.daemon.audit import KEPT, Audit
+from snatsh.daemon.roles import Peer, Role
+
+PEER = Peer(pid=7, uid=1000, user="alice", role=Role.ADMIN)
+
+
+def test_one_object_per_line_whatever_is_in_it(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit.log")
+    audit.record(PEER, "POST", "/v1/commit", 200, 'commit "two\nlines"\x00 ümläut')
+    audit.record(PEER, "POST", "/v1/candidate/statements", 200, "x" * 1_000_000)
+    first, second = map(json.loads, (tmp_path / "audit.log").read_text().splitlines())
+    assert first["detail"] == 'commit "two\nlines"\x00 ümläut'
+    assert (first["user"], first["uid"], first["pid"], first["result"]) == ("alice", 1000, 7, 200)
+    assert len(second["detail"]) < 10_000
+
+
+def test_rotation_keeps_the_newest_and_no_more_than_its_bound(tmp_path: Path) -> None:
+    limit = 2000
+    audit = Audit(tmp_path / "audit.log", limit)
+    for number in range(200):
+        audit.record(PEER, "POST", "/v1/commit", 200, str(number))
+    files = sorted(tmp_path.iterdir())
+    assert [path.name for path in files] == ["audit.log", *(f"audit.log.{n}" for n in range(1, KEPT + 1))]
+    assert all(path.stat().st_size <= limit for path in files)
+    newest_first = [files[0], *files[1:]]
+    told = [json.loads(line)["detail"] for path in reversed(newest_first) for line in path.open()]
+    assert told == [str(number) for number in range(200 - len(told), 200)]
+    assert len(told) > 30
+
+
+def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "audit.log").symlink_to("/dev/full")
+    audit = Audit(tmp_path / "audit.log")
+    with caplog.at_level(logging.ERROR):
+        audit.record(PEER, "POST", "/v1/commit", 200)
+        audit.record(PEER, "POST", "/v1/commit", 200)
+    assert len(caplog.records) == 1
+    assert "No space left" in caplog.text
