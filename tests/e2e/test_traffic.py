@@ -69,7 +69,7 @@ def test_iperf3_udp(gateway: Gateway, direction: tuple[str, ...]) -> None:
     assert end["sum"]["lost_percent"] < 1
 
 
-@pytest.mark.parametrize("size", [0, 56, 1472])
+@pytest.mark.parametrize("size", [0, 56, 1472, 4000])
 def test_ping(gateway: Gateway, size: int) -> None:
     answer = gateway.client.run("ping", "-c", "50", "-i", "0.005", "-s", str(size), VIA_A).stdout
     assert "50 received, 0% packet loss" in answer
