@@ -31,6 +31,12 @@ inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
     return parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
 }
 
+/* Whether this is the ingress of the interface the packet came in by, and not the egress of another. */
+inline_always int at_ingress(struct __sk_buff *skb)
+{
+    return skb->ifindex == skb->ingress_ifindex;
+}
+
 inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
 {
     return skb->gso_size ? skb->gso_size + 40 : p->length;
@@ -49,11 +55,46 @@ inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const 
     return bpf_redirect(out_ifindex, 0);
 }
 
+/* By a next hop whose link-layer address the kernel finds out when it has to. */
+inline_always int send_by_neighbour(struct __sk_buff *skb, u32 out_ifindex, u32 address)
+{
+    struct bpf_redir_neigh next_hop = {.nh_family = 2, .ipv4_nh = address};
+
+    skb->tc_index = TRANSLATED;
+    return redirect_by_neighbour(out_ifindex, &next_hop, sizeof(next_hop), 0);
+}
+
+/* At the ingress of the inside: around the stack where the path is known. A redirected flow must not
+ * depend on the route it is redirected from, so it never goes by the stack. */
+inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+{
+    u32 redirect = flow->redirect, out_ifindex = flow->out_ifindex;
+    struct change change;
+    struct path path;
+
+    if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > flow->mtu))
+        return TC_ACT_OK; /* the stack answers with an ICMP error */
+    change_of_flow(flow, &change);
+    if (out_ifindex) {
+        count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+        return send_skb(skb, p, &change, flow->ethernet, out_ifindex);
+    }
+    if (!redirect)
+        return TC_ACT_OK;
+    find_path(skb, skb->ifindex, p->source, redirect, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+    if (rewrite_skb(skb, p, &change) || lower_skb_ttl(skb, p))
+        return drop_skb(DROP_INTERNAL, p);
+    return send_by_neighbour(skb, path.out_ifindex, redirect);
+}
+
 int tc_inside(struct __sk_buff *skb)
 {
     u32 zero = 0, now;
     struct control *state = control.lookup(&zero);
-    struct change change;
+    struct interface *interface;
     struct packet p;
     struct flow_key key;
     struct flow *flow;
@@ -63,17 +104,15 @@ int tc_inside(struct __sk_buff *skb)
         return TC_ACT_OK;
     key_of(&p, &key);
     flow = flows.lookup(&key);
-    if (!flow)
-        return TC_ACT_OK; /* opened at the egress of the outside interface */
     now = now_ticks();
-    if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
-        !refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))
-        return TC_ACT_OK;
-    if (!flow->out_ifindex || p.ttl <= 1 || packet_length(skb, &p) > flow->mtu)
-        return TC_ACT_OK;
-    change_of_flow(flow, &change);
-    count_flow(&flow->packets, &flow->bytes, flow->counter, p.length);
-    return send_skb(skb, &p, &change, flow->ethernet, flow->out_ifindex);
+    if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
+                 refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now)))
+        return forward(skb, &p, flow);
+    interface = find_interface(state->generation & 1, skb->ifindex);
+    if (!interface || interface->flags & INTERFACE_XDP)
+        return TC_ACT_OK; /* XDP has matched it already, and left it to the stack */
+    tc_programs.call(skb, TC_PROGRAM_MATCH);
+    return TC_ACT_OK; /* the egress of the outside interface opens the flow */
 }
 
 inline_always int refuse_inbound(u32 slot, const struct packet *p)
@@ -145,7 +184,6 @@ int tc_outside_in(struct __sk_buff *skb)
 /* A translated packet goes where the stack has it, or by the next hop its flow is redirected to. */
 inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redirect)
 {
-    struct bpf_redir_neigh next_hop = {.nh_family = 2, .ipv4_nh = redirect};
     struct path path;
 
     if (!redirect)
@@ -153,8 +191,7 @@ inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redir
     find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
-    skb->tc_index = TRANSLATED;
-    return redirect_by_neighbour(path.out_ifindex, &next_hop, sizeof(next_hop), 0);
+    return send_by_neighbour(skb, path.out_ifindex, redirect);
 }
 
 /* Translates at the egress. */
@@ -248,7 +285,12 @@ int tc_match(struct __sk_buff *skb)
             return outcome > 0 ? TC_ACT_OK : drop_skb(DROP_INTERNAL, &p);
     }
     find_path(skb, skb->ingress_ifindex, p.source, p.destination, &path);
-    if (path.out_ifindex != skb->ifindex) { /* the stack knows a route that the lookup doesn't */
+    if (at_ingress(skb)) {
+        if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
+            return TC_ACT_OK; /* to the box itself, to another inside network, or nowhere */
+        if (p.ttl <= 1)
+            return TC_ACT_OK;
+    } else if (path.out_ifindex != skb->ifindex) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = skb->ifindex;
         path.next_hop = 0;
     }
@@ -263,7 +305,8 @@ int tc_match(struct __sk_buff *skb)
 
 int tc_claim(struct __sk_buff *skb)
 {
-    u32 now = now_ticks();
+    u32 zero = 0, now = now_ticks();
+    struct control *state = control.lookup(&zero);
     struct opening opening = {};
     struct packet p;
     struct flow_key key;
@@ -280,5 +323,11 @@ int tc_claim(struct __sk_buff *skb)
         return drop_skb(opening.reason, &p);
     key_of(&p, &key);
     flow = flows.lookup(&key);
-    return flow ? leave(skb, &p, flow, now) : drop_skb(DROP_INTERNAL, &p);
+    if (!flow)
+        return drop_skb(DROP_INTERNAL, &p);
+    if (!at_ingress(skb))
+        return leave(skb, &p, flow, now);
+    if (!state || !refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))
+        return drop_skb(DROP_INTERNAL, &p);
+    return forward(skb, &p, flow);
 }

@@ -100,10 +100,11 @@ class Attacher:
         current = self._hook_of(netlink, link)
         if current and current.role != wish.role:
             self._detach(netlink, link)
-        by_xdp = self._attach_xdp(netlink, wish, link) if wish.mode != "tc" else self._drop_xdp(netlink, link)
-        filters = dict(_TC[wish.role])
-        if by_xdp and wish.role == "inside":
-            filters.clear()
+        if wish.mode == "tc":
+            self._drop_xdp(netlink, link)
+        else:
+            self._attach_xdp(netlink, wish, link)
+        filters = _TC[wish.role]
         for parent in (_INGRESS, _EGRESS):
             if parent in filters:
                 self._put_filter(netlink, wish.index, parent, filters[parent])
@@ -122,17 +123,17 @@ class Attacher:
             )
         return link
 
-    def _attach_xdp(self, netlink: Any, wish: HookWish, link: Any) -> bool:
-        """Whether XDP is attached now; with mode xdp anything else is an error."""
+    def _attach_xdp(self, netlink: Any, wish: HookWish, link: Any) -> None:
+        """Native XDP; where it is not to be had mode auto does without and mode xdp is an error."""
         holder = _xdp_program(link)
         if holder and holder not in self._own_ids:
             if wish.mode == "auto":
-                return False
+                return
             raise AttachError(
                 wish.interface, f"another XDP program (id {holder}) is attached; detach it, or use hook tc"
             )
         if holder and self._own_ids[holder] == _XDP[wish.role] and self._is_current(holder):
-            return True
+            return
         try:
             _set_xdp(netlink, wish.index, self._programs[_XDP[wish.role]])
         except NetlinkError as error:
@@ -140,8 +141,6 @@ class Attacher:
                 raise AttachError(
                     wish.interface, f"native XDP is not to be had ({error.args[-1]}); use hook tc"
                 ) from error
-            return False
-        return True
 
     def _is_current(self, program: int) -> bool:
         return program in self._current_ids
@@ -152,10 +151,9 @@ class Attacher:
 
         return {program_id(fd) for fd in self._programs.values()}
 
-    def _drop_xdp(self, netlink: Any, link: Any) -> bool:
+    def _drop_xdp(self, netlink: Any, link: Any) -> None:
         if _xdp_program(link) in self._own_ids:
             _set_xdp(netlink, link["index"], -1)
-        return False
 
     def _put_filter(self, netlink: Any, index: int, parent: int, program: str) -> None:
         try:
@@ -207,8 +205,7 @@ class Attacher:
         names = self._tc_names(netlink, index)
         for role in ("inside", "outside"):
             by_xdp = program == _XDP[role]
-            expected = {} if by_xdp and role == "inside" else _TC[role]
-            if (by_xdp or names) and names == expected:
+            if names == _TC[role]:
                 return Hook(name, index, role, "xdp" if by_xdp else "tc")
         return None
 

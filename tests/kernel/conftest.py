@@ -8,9 +8,9 @@ import pytest
 from rig import Rig, rig
 
 
-@pytest.fixture(scope="module", params=["xdp", "tc"])
+@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
 def gateway(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig per hook; each test commits its own rules."""
+    """A rig per way out: XDP, TC at the ingress of the inside, TC at the egress of the outside."""
     with rig(request.param) as opened:
         yield opened
         opened.end_flows()

@@ -70,7 +70,8 @@ class Rig:
     def commit(self, document: dict[str, Any]) -> Image:
         """Commit rules and pools over the rig's own interfaces."""
         interfaces = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
-        own = {name: {"role": role, "hook": self.hook} for name, role in interfaces.items()}
+        mode = "xdp" if self.hook == "xdp" else "tc"
+        own = {name: {"role": role, "hook": mode} for name, role in interfaces.items()}
         image = compile_profile(Profile.model_validate({"interfaces": own, **document}), self.facts)
         self.datapath.ensure(image.hooks)
         self.datapath.flip(self.datapath.stage(image))
@@ -112,9 +113,11 @@ class Rig:
         )
 
     def outbound(self, frame: Any) -> Sent:
-        """A frame from an inside host: XDP at eth0, or the egress of the interface it is routed by."""
+        """A frame from an inside host: at eth0, or at the egress of the interface it is routed by."""
         if self.hook == "xdp":
             return self.xdp("xdp_inside", "eth0", frame)
+        if self.hook == "tc":
+            return self.tc("tc_inside", "eth0", frame, came_in="eth0")
         interface, _ = self.route(IPv4Address(frame[IP].dst))
         return self.tc("tc_outside_out", interface, frame, came_in="eth0")
 

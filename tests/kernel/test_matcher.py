@@ -117,7 +117,7 @@ def test_same_verdict_and_address_as_the_reference(
         if own_port(frame) in pool.ports:
             assert own_port(sent.frame) == own_port(frame), "a free source port is kept"
         assert checksums_right(sent.frame)
-        assert sent.frame[IP].ttl == (63 if gateway.hook == "xdp" else 64)
+        assert sent.frame[IP].ttl == (64 if gateway.hook == "tc-egress" else 63)
         back = gateway.inbound(reply_to(sent.frame), "eth1")
         assert back.verdict == "translated"
         assert back.frame[IP].dst == frame[IP].src

@@ -1,0 +1,98 @@
+"""What rules do to real traffic: redirect, exempt, drop, algorithms, fragments, announcements, failover."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from harness import Gateway, addresses, no_leak
+
+from snatsh.lab.watch import Watch
+
+VIA_A = "8.8.8.8"
+
+
+def source_seen(gateway: Gateway, client: str = "client-a", server: str = VIA_A) -> str:
+    """The address the server sees of a new connection."""
+    seen = gateway.lab[client].run("curl", "-sS", "--max-time", "10", f"http://{server}/").stdout
+    return seen.replace(":", " ").split()[0]
+
+
+def fetch_fails(gateway: Gateway, server: str = VIA_A) -> bool:
+    done = gateway.client.run("curl", "-sS", "--max-time", "2", f"http://{server}/", check=False)
+    return done.returncode != 0
+
+
+def test_redirect_sends_by_the_other_provider(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    lab = gateway.lab
+    assert source_seen(gateway) in addresses("a")
+    gateway.commit("set rules 10 redirect 1.1.3.1", "set rules 10 pool b")
+    with no_leak(lab), Watch(lab["isp-b"], "eth0", f"ip dst host {VIA_A}") as by_b:
+        assert source_seen(gateway) in addresses("b")
+        assert gateway.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", VIA_A).returncode == 0
+        assert by_b.count() >= 6
+
+
+def test_exempt_drop_and_default_action(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    lab = gateway.lab
+    with Watch(lab["isp-a"], "eth0", f"ip src host 192.168.40.9 and dst host {VIA_A}") as untranslated:
+        only_server = ["set rules 5 source 192.168.40.0/24", f"set rules 5 destination {VIA_A}/32"]
+        gateway.commit(*only_server, "set rules 5 action drop")
+        assert fetch_fails(gateway)
+        assert gateway.drops()["rule"] > 0
+        assert source_seen(gateway, server="1.0.0.1") in addresses("a"), "others are translated"
+        assert untranslated.count() == 0
+        gateway.commit("delete rules 5", "delete rules 10", "delete rules 20")
+        assert fetch_fails(gateway)
+        assert gateway.drops()["no-rule"] > 0
+        assert untranslated.count() == 0
+        gateway.commit(*only_server, "set rules 5 action exempt")
+        assert fetch_fails(gateway), "the provider knows no way back to an inside address"
+        assert untranslated.count() > 0, "exempt means untranslated"
+
+
+@pytest.mark.parametrize("algorithm", ["source-hash", "source-destination-hash", "least-used", "round-robin"])
+def test_algorithms_spread_as_they_say(gateway: Gateway, algorithm: str) -> None:
+    gateway.commit(f"set rules 10 algorithm {algorithm}")
+    seen = [source_seen(gateway) for _ in range(6)]
+    assert set(seen) <= addresses("a")
+    if algorithm.endswith("hash"):
+        assert len(set(seen)) == 1
+    else:
+        assert len(set(seen)) == 6
+    gateway.commit("delete rules 10 algorithm")
+
+
+def test_large_packets_go_through_in_fragments(gateway: Gateway) -> None:
+    with no_leak(gateway.lab):
+        done = gateway.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", "4000", VIA_A)
+    assert " 0% packet loss" in done.stdout
+
+
+def test_new_pool_addresses_are_announced_and_answered_for(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    lab = gateway.lab
+    with Watch(lab["isp-a"], "eth0", "arp and arp[14:4] = 0x01010296") as announced:  # 1.1.2.150
+        gateway.commit("set pools a address 1.1.2.150")
+        time.sleep(1)
+        assert announced.count() >= 1, "a gratuitous ARP"
+    lab["isp-a"].run("ip", "neigh", "flush", "dev", "eth0")
+    lab["isp-a"].run("ping", "-c", "1", "-W", "1", "1.1.2.150", check=False)
+    neighbours = lab["isp-a"].run("ip", "neigh", "show", "1.1.2.150").stdout
+    assert "lladdr" in neighbours, "ARP for a pool address is answered"
+
+
+def test_failover_on_loss_of_carrier(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    lab = gateway.lab
+    gateway.commit("set rules 10 failover isp-a redirect 1.1.3.1", "set rules 10 failover isp-a pool b")
+    assert source_seen(gateway) in addresses("a")
+    lab["gateway"].run("ip", "route", "add", "default", "via", "1.1.3.1", "metric", "100")
+    gateway.commit("delete rules 10 out-interface")
+    with no_leak(lab):
+        lab["isp-a"].run("ip", "link", "set", "eth0", "down")
+        time.sleep(1)
+        assert source_seen(gateway) in addresses("b")
+        lab["isp-a"].run("ip", "link", "set", "eth0", "up")
