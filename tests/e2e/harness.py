@@ -24,6 +24,10 @@ POOLS = {
 PORTS = range(1024, 65536)
 UPLINKS = {"isp-a": ("a", "c"), "isp-b": ("b", "d")}
 
+# An ordinary user who may read every file, wherever this repository lies, and nothing else.
+READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *READS_ALL)
+
 
 def document(hook: str, pool_a: str = "a", pool_b: str = "b") -> dict:
     """The tests' rule set: what leaves by isp-a gets `pool_a`, what leaves by isp-b `pool_b`."""

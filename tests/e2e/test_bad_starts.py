@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import Gateway, document
+from harness import NOBODY, Gateway, document
 
 from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
-
-# An ordinary user who may read every file, wherever this repository lies, and nothing else.
-READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *READS_ALL)
 
 
 @pytest.fixture

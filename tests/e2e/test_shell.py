@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 import yaml
-from harness import Gateway, document, running_gateway
+from harness import NOBODY, Gateway, document, running_gateway
 
 from snatsh.lab.gateway import SNATSH
 from snatsh.model import yaml_form
@@ -149,9 +149,8 @@ def test_light_starts_import_nothing_heavy() -> None:
 
 
 def test_who_may_not_open_the_socket_is_told(gateway: Gateway) -> None:
-    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     done = gateway.lab["gateway"].run(
-        *nobody, SNATSH, "-c", "show version", env=environment(gateway), check=False
+        *NOBODY, SNATSH, "-c", "show version", env=environment(gateway), check=False
     )
     assert done.returncode == 1
     assert "no permission to open" in done.stderr
