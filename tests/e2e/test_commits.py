@@ -46,7 +46,11 @@ class Count:
         answered, returned = self._answered.count(), self._returned.count()
         assert sent > 5000
         lost = (sent - arrived) + (answered - returned)
-        assert 0 <= lost <= self._cut() - self._cut_before, self._where_it_went()
+        assert 0 <= lost <= self.cut(), self._where_it_went()
+
+    def cut(self) -> int:
+        """How many packets the lab itself dropped since the start."""
+        return self._cut() - self._cut_before
 
     def _cut(self) -> int:
         """Packets dropped for want of room, by the cables and by the kernel's receive queues."""
@@ -94,8 +98,9 @@ def test_200_commits_under_traffic(fresh_gateway: Gateway) -> None:
     report = Report.from_json((gateway.lab.folder / "traffic.log").read_text())
     for kind in (report.udp, report.ping, report.tcp, report.http):
         assert kind.errors == []
-        assert kind.answered == kind.sent > COMMITS / 20
-    assert report.tcp.retransmitted == 0
+        assert kind.sent > COMMITS / 20
+        assert kind.sent - kind.answered <= count.cut()
+    assert report.tcp.retransmitted <= count.cut()
     assert gateway.drops() == drops
     # Both rule sets were at work: new connections came by the one and the other.
     seen = {source.partition(":")[0] for source in report.http.sources}
