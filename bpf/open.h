@@ -26,14 +26,19 @@ inline_always u16 delta_of_port(u16 from, u16 to)
     return fold((u64)(u16)~from + to);
 }
 
-/* Packets that may not open a flow: an answer nobody asked for, a reset of nothing. */
-inline_always int may_open(const struct packet *p)
+/* Packets that may not open a flow: an answer nobody asked for, a reset of nothing, and where the profile
+ * says so a TCP packet from the middle of a connection. */
+inline_always int may_open(const struct packet *p, const struct settings *limits)
 {
     if (p->kind != KIND_FLOW)
         return 0;
     if (p->protocol == IPPROTO_ICMP)
         return p->source_port != 0;
-    return p->protocol != IPPROTO_TCP || !(p->tcp_flags & TCP_RST);
+    if (p->protocol != IPPROTO_TCP)
+        return 1;
+    if (limits->tcp_syn_only)
+        return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+    return !(p->tcp_flags & TCP_RST);
 }
 
 inline_always int within_limit(u32 slot, u32 inside)
@@ -259,7 +264,7 @@ inline_always void match_packet(u32 slot, struct packet *p, const struct path *p
         return refuse(opening, DROP_FRAGMENT);
     if (p->kind == KIND_OTHER)
         return refuse(opening, DROP_PROTOCOL);
-    if (!may_open(p))
+    if (!may_open(p, limits))
         return refuse(opening, DROP_NO_STATE);
     hand_to_claim(slot, rule, p, opening);
 }

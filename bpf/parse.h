@@ -117,6 +117,15 @@ inline_always u32 parse(void *data, void *end, struct packet *p)
     return PARSED;
 }
 
+/* Sources that no host has (RFC 1122, section 3.2.1.3; RFC 6890): this network, loopback, multicast and
+ * beyond. A FIB lookup does not refuse them; the stack drops them as martians. */
+inline_always int is_martian(u32 source)
+{
+    u8 first = bpf_ntohl(source) >> 24;
+
+    return first == 0 || first == 127 || first >= 224;
+}
+
 inline_always void key_of(const struct packet *p, struct flow_key *key)
 {
     key->source = p->source;

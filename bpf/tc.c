@@ -288,7 +288,7 @@ int tc_match(struct __sk_buff *skb)
     if (at_ingress(skb)) {
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
             return TC_ACT_OK; /* to the box itself, to another inside network, or nowhere */
-        if (p.ttl <= 1)
+        if (p.ttl <= 1 || is_martian(p.source))
             return TC_ACT_OK;
     } else if (path.out_ifindex != skb->ifindex) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = skb->ifindex;

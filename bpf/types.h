@@ -69,7 +69,7 @@ struct settings {
     u32 tuple_count;
     u32 default_pass; /* 1: what no rule matches goes through untranslated */
     u32 subscriber_sessions; /* 0: unlimited */
-    u32 reserved;
+    u32 tcp_syn_only; /* 1: only a SYN opens a TCP flow */
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };
 

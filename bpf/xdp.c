@@ -94,6 +94,8 @@ int xdp_match(struct xdp_md *ctx)
         return XDP_PASS;
     if (p.ttl <= 1)
         return hand_up(UP_TTL, &p);
+    if (is_martian(p.source))
+        return hand_up(UP_ROUTE, &p);
     slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))

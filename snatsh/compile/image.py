@@ -174,6 +174,7 @@ class Image:
     rules: tuple[RuleImage, ...]
     timeouts: Seconds
     default_pass: bool
+    tcp_syn_only: bool
     subscriber_sessions: int
 
 
@@ -194,10 +195,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
     addresses = tuple(_pool_addresses(profile, facts))
     image = Image(
         interfaces=tuple(_interfaces(profile, facts)),
-        hooks=tuple(
-            HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
-            for name, interface in sorted(profile.interfaces.items())
-        ),
+        hooks=tuple(_hooks(profile, facts)),
         pools=pools,
         pool_addresses=addresses,
         announced=tuple(
@@ -209,6 +207,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         rules=rules,
         timeouts=_timeouts(profile),
         default_pass=profile.system.default_action == "pass",
+        tcp_syn_only=profile.system.tcp_mid_stream == "drop",
         subscriber_sessions=profile.limits.subscriber.sessions or 0,
     )
     _check_bounds(image)
@@ -236,6 +235,13 @@ def _interfaces(profile: Profile, facts: Facts) -> Iterator[InterfaceImage]:
     for name, interface in sorted(profile.interfaces.items()):
         index = _index(name, facts, ("interfaces", name))
         yield InterfaceImage(name, index, interface.role, facts.interfaces[name].mac)
+
+
+def _hooks(profile: Profile, facts: Facts) -> Iterator[HookWish]:
+    if profile.system.datapath == "disabled":
+        return
+    for name, interface in sorted(profile.interfaces.items()):
+        yield HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
 
 
 def _rule(number: int, rule: Rule, pool_index: dict[str, int], facts: Facts) -> RuleImage:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -30,7 +30,7 @@ INDEX = np.dtype("u4")
 ADDRESS = np.dtype(NET32)
 CONTROL = _record(("generation", "u4"), ("epoch", "u4"))
 SETTINGS = _record(
-    ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("reserved", "u4"),
+    ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))

@@ -72,6 +72,7 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     times = image.timeouts
     value["tuple_count"] = len(image.tuples)
     value["default_pass"] = image.default_pass
+    value["tcp_syn_only"] = image.tcp_syn_only
     value["subscriber_sessions"] = image.subscriber_sessions
     value["timeouts"][0, :7] = [
         _ticks(seconds)

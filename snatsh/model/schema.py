@@ -80,6 +80,12 @@ class System(Node):
     default_action: Literal["drop", "pass"] = Field(
         "drop", description="What happens to inside-to-outside traffic that no rule matches"
     )
+    datapath: Literal["enabled", "disabled"] = Field(
+        "enabled", description="Disabled, nothing of ours touches a packet and the box forwards plainly"
+    )
+    tcp_mid_stream: Literal["accept", "drop"] = Field(
+        "accept", description="Whether a TCP packet without SYN may open a flow, as after a move to this box"
+    )
 
 
 class Interface(Node):

@@ -96,3 +96,18 @@ def test_failover_on_loss_of_carrier(fresh_gateway: Gateway) -> None:
         time.sleep(1)
         assert source_seen(gateway) in addresses("b")
         lab["isp-a"].run("ip", "link", "set", "eth0", "up")
+
+
+def test_disabled_the_box_forwards_plainly_and_enabled_it_translates_again(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    lab = gateway.lab
+    assert source_seen(gateway) in addresses("a")
+    with Watch(lab["isp-a"], "eth0", f"ip src host 192.168.40.9 and dst host {VIA_A}") as untranslated:
+        gateway.commit("set system datapath disabled")
+        assert fetch_fails(gateway)
+        assert untranslated.count() > 0
+    assert not lab["gateway"].run("tc", "qdisc", "show", "dev", "eth1").stdout.count("clsact")
+    assert "xdp" not in lab["gateway"].run("ip", "link", "show", "eth0").stdout
+    gateway.commit("delete system datapath")
+    with no_leak(lab):
+        assert source_seen(gateway) in addresses("a")

@@ -109,6 +109,15 @@ def test_what_may_not_open_a_flow(gateway: Rig, l4: Any, reason: str) -> None:
     assert not len(gateway.datapath.flows())
 
 
+def test_tcp_from_mid_stream_opens_a_flow_unless_the_profile_says_no(gateway: Rig) -> None:
+    assert gateway.outbound(from_inside(tcp(4000, 80, "A"))).verdict == "translated"
+    gateway.commit({**ONE_ADDRESS, "system": {"tcp-mid-stream": "drop"}})
+    assert gateway.outbound(from_inside(tcp(4000, 80, "A"))).verdict == "translated", "a known flow goes on"
+    assert gateway.outbound(from_inside(tcp(4001, 80, "A"))).verdict == "dropped"
+    assert drops(gateway) == {"no-state": 1}
+    assert gateway.outbound(from_inside(tcp(4001, 80, "S"))).verdict == "translated"
+
+
 def test_an_expired_flow_is_free_before_the_sweep_and_gone_after(gateway: Rig) -> None:
     gateway.commit({**ONE_ADDRESS, "timeouts": {"udp": {"unreplied": 5}}})
     frame = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9")).frame

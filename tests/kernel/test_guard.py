@@ -68,6 +68,14 @@ def test_traffic_of_the_box_itself_is_left_alone(gateway: Rig) -> None:
     assert gateway.inbound(from_outside(udp(53, 5000), "1.1.2.2"), "eth1").verdict == "passed"
 
 
+@pytest.mark.parametrize("source", ["0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255"])
+def test_a_martian_source_is_left_for_the_stack_to_drop(gateway: Rig, source: str) -> None:
+    if gateway.hook == "tc-egress":
+        pytest.skip("the stack has dropped it before the egress")
+    assert gateway.outbound(from_inside(udp(5000, 53), source=source)).verdict == "passed"
+    assert not len(gateway.datapath.flows())
+
+
 def test_between_inside_networks_nothing_is_translated(gateway: Rig) -> None:
     frame = from_inside(udp(5000, 53), destination="192.168.77.1")
     if gateway.hook == "xdp":
