@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Any
 
 from frames import from_inside, reply_to, tcp
@@ -124,3 +125,16 @@ def test_same_verdict_and_address_as_the_reference(
         assert checksums_right(back.frame)
         returned = back.frame[ICMP].id if ICMP in back.frame else back.frame[IP].payload.dport
         assert returned == own_port(frame)
+
+
+VECTORS = (Path(__file__).parents[1] / "unit/compile/lvs_snat_ip_selection.txt").read_text().splitlines()
+
+
+def test_the_programs_choose_the_address_that_lvs_snat_chooses(gateway: Rig) -> None:
+    for algorithm, column in (("source-hash", 6), ("source-destination-hash", 7)):
+        gateway.commit({"pools": POOLS, "rules": {"1": {"pool": "a", "algorithm": algorithm}}})
+        gateway.end_flows()
+        for line in VECTORS:
+            source, port, destination, *_ = line.split()
+            sent = gateway.outbound(build(source, destination, "udp", int(port), 53, b""))
+            assert sent.frame[IP].src == line.split()[column - 1].partition("=")[2]
