@@ -123,12 +123,12 @@ class Datapath:
     def rule_counters(self) -> dict[int, RuleCounter]:
         """By rule number, of the running rules."""
         running = stage.running_rules(self._maps, self.generation & 1)
-        _, values = self._maps["rule_counters"].dump()
-        sums = {name: _per_cpu_sum(values[name]) for name in ("flows", "packets", "bytes")}
-        return {
-            number: RuleCounter(*(int(sums[name][counter]) for name in ("flows", "packets", "bytes")))
-            for number, counter in running.items()
-        }
+        return {number: self._rule_counter(counter) for number, counter in running.items()}
+
+    def _rule_counter(self, counter: int) -> RuleCounter:
+        # One at a time: a copy of the whole map would be as large as its values on all possible CPUs.
+        values: Any = self._maps["rule_counters"].get(np.array([counter], dtype=layout.INDEX))
+        return RuleCounter(*(int(np.sum(values[name])) for name in ("flows", "packets", "bytes")))
 
     def address_usage(self) -> NDArray[Any]:
         """A row for each pool address that was ever used: active flows by protocol, created, exhausted."""
