@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from snatsh import __version__
 from snatsh.model.errors import Problem, SnatshError
@@ -62,6 +62,61 @@ class Commit(TypedDict):
     warnings: list[ProblemRow]
     ended_flows: int
     milliseconds: float
+    scheduled: str
+
+
+class Waiting(TypedDict):
+    """A commit that has to be confirmed."""
+
+    user: str
+    minutes: int
+    deadline: str
+    seconds: float
+
+
+class Scheduled(TypedDict):
+    user: str
+    at: str
+    comment: str | None
+
+
+class Notice(TypedDict):
+    time: str
+    text: str
+
+
+class Notices(TypedDict):
+    """What a console shows before its prompt. last: to be handed back as `after`."""
+
+    host_name: str
+    last: int
+    notices: list[Notice]
+    pending: Waiting | None
+    scheduled: Scheduled | None
+
+
+class EditSession(TypedDict):
+    """Another console in configuration mode. text: the same in Junos' words."""
+
+    user: str
+    terminal: str
+    pid: int
+    mode: str
+    started: str
+    idle: int
+    path: list[str]
+    text: str
+
+
+class Entered(TypedDict):
+    changed: bool
+    others: list[EditSession]
+
+
+class History(TypedDict):
+    entries: list[HistoryEntry]
+    pending: Waiting | None
+    scheduled: Scheduled | None
 
 
 class HistoryEntry(TypedDict):
@@ -157,6 +212,12 @@ class InterfaceRow(TypedDict):
     addresses: list[str]
 
 
+class FileRow(TypedDict):
+    name: str
+    size: int
+    changed: str
+
+
 RuleRow = dict[str, Any]
 """number, order, the rule's fields by their names in the profile, flows, created, packets, bytes."""
 
@@ -217,6 +278,7 @@ class Client:
         self.path = socket_path(path)
         self._timeout = timeout
         self._answer_limit = answer_limit
+        self.mode = ""
 
     def version(self) -> Version:
         answer = cast(Version, self._get("/v1/version", "version"))
@@ -241,18 +303,73 @@ class Client:
     def merge_candidate(self, document: Document) -> None:
         self._send("POST", "/v1/candidate/merge", {"document": document})
 
-    def rollback(self, number: int = 0) -> None:
+    def rollback(self, number: int | str = 0) -> None:
+        """To a number, or to `rescue`."""
         self._send("POST", "/v1/candidate/rollback", {"number": number})
 
-    def commit(self, *, check: bool = False, comment: str | None = None) -> Commit:
-        body = {"check": check, "comment": comment}
+    def update(self) -> list[str]:
+        """Bring a private candidate up to date; its changes that win over what runs."""
+        return [str(row) for row in self._send("POST", "/v1/candidate/update", {}, "kept")["kept"]]
+
+    def commit(
+        self,
+        *,
+        check: bool = False,
+        comment: str | None = None,
+        confirmed: int | None = None,
+        at: str | None = None,
+    ) -> Commit:
+        """confirmed: minutes within which another commit has to follow. at: a time for later."""
+        body = {"check": check, "comment": comment, "confirmed": confirmed, "at": at}
         answer = self._send("POST", "/v1/commit", body, "warnings", timeout=_COMMIT_SECONDS)
         return cast(Commit, answer)
 
-    def history(self) -> list[HistoryEntry]:
-        return cast(list[HistoryEntry], self._get("/v1/history", "entries")["entries"])
+    def abort(self) -> None:
+        """End the commit that waits to be confirmed."""
+        self._send("POST", "/v1/commit/abort", {}, timeout=_COMMIT_SECONDS)
 
-    def committed(self, number: int) -> Document:
+    def unschedule(self) -> Scheduled:
+        return cast(Scheduled, self._send("DELETE", "/v1/commit/scheduled", None, "at"))
+
+    def save_rescue(self) -> None:
+        self._send("PUT", "/v1/history/rescue", {})
+
+    def delete_rescue(self) -> None:
+        self._send("DELETE", "/v1/history/rescue")
+
+    def enter(self, mode: str, terminal: str) -> Entered:
+        """Enter configuration mode: shared, private or exclusive."""
+        return cast(
+            Entered, self._send("POST", "/v1/sessions", {"mode": mode, "terminal": terminal}, "others")
+        )
+
+    def move(self, path: Sequence[str]) -> None:
+        """Say where in the configuration this console is."""
+        self._send("PUT", "/v1/sessions/path", {"path": list(path)})
+
+    def leave(self) -> None:
+        self._send("DELETE", "/v1/sessions")
+
+    def sessions(self) -> list[EditSession]:
+        """The other consoles in configuration mode."""
+        return cast(list[EditSession], self._get("/v1/sessions", "sessions")["sessions"])
+
+    def notices(self, after: int = 0) -> Notices:
+        return cast(Notices, self._get("/v1/notices", "pending", {"after": after} if after else None))
+
+    def report(self, command: str, *, failed: bool, origin: str, terminal: str) -> None:
+        """Tell the audit log what was entered."""
+        body = {"command": command, "failed": failed, "origin": origin, "terminal": terminal}
+        self._send("POST", "/v1/commands", body)
+
+    def history(self) -> list[HistoryEntry]:
+        return self.commits()["entries"]
+
+    def commits(self) -> History:
+        """The history, and the commits that wait."""
+        return cast(History, self._get("/v1/history", "entries"))
+
+    def committed(self, number: int | str) -> Document:
         return cast(Document, self._get(f"/v1/history/{number}", "document")["document"])
 
     def flows(self, filters: FlowFilter | None = None, *, limit: int = 100, sort: str | None = None) -> Flows:
@@ -280,6 +397,21 @@ class Client:
     def interfaces(self) -> list[InterfaceRow]:
         return cast(list[InterfaceRow], self._get("/v1/interfaces", "interfaces")["interfaces"])
 
+    def files(self) -> list[FileRow]:
+        """The operator's own files on the gateway."""
+        return cast(list[FileRow], self._get("/v1/files", "files")["files"])
+
+    def file(self, name: str) -> str:
+        return str(self._get(f"/v1/files/{quote(name)}", "content")["content"])
+
+    def write_file(self, name: str, text: str, *, append: bool = False) -> int:
+        """How long the file is now."""
+        body = {"content": text, "append": append}
+        return int(self._send("PUT", f"/v1/files/{quote(name)}", body, "size")["size"])
+
+    def delete_file(self, name: str) -> None:
+        self._send("DELETE", f"/v1/files/{quote(name)}")
+
     def completions(self, kind: str) -> list[str]:
         return [str(value) for value in self._get(f"/v1/completions/{kind}", "values")["values"]]
 
@@ -297,6 +429,8 @@ class Client:
         """The answer's JSON object, which has `key`; every failure as a ClientError."""
         connection = _Connection(self.path, self._timeout if timeout is None else timeout)
         headers = {"User-Agent": f"snatsh/{__version__}"}
+        if self.mode:
+            headers["Snatsh-Mode"] = self.mode
         encoded = None
         if body is not None:
             encoded = json.dumps(body).encode()

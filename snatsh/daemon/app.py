@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snatsh.daemon.audit import Audit
-from snatsh.daemon.errors import BadRequest, Handler, answer_errors, client_left
+from snatsh.daemon.errors import BadRequest, Handler, SessionLost, answer_errors, client_left
 from snatsh.daemon.roles import Peer, Role, peer_of
 from snatsh.engine.engine import Engine
 
 API = 1
 BODY_LIMIT = 16 << 20
+COMMANDS = "/v1/commands"
+"""Where consoles report what was entered: audited as such, not as a request."""
 
 ENGINE = web.AppKey("engine", Engine)
 AUDIT = web.AppKey("audit", Audit)
@@ -22,7 +25,14 @@ AUDIT = web.AppKey("audit", Audit)
 _PEER = web.RequestKey("peer", Peer)
 _DETAIL = web.RequestKey("detail", str)
 
-Body = TypeVar("Body", bound=BaseModel)
+
+class Body(BaseModel):
+    """What all bodies of requests have in common."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,19 @@ class Route:
 
 def build(engine: Engine, audit: Audit) -> web.Application:
     """The application over an engine that was started."""
-    from snatsh.daemon import routes_config, routes_state
+    from snatsh.daemon import routes_commit, routes_config, routes_files, routes_sessions, routes_state
 
     app = web.Application(middlewares=[_audited, answer_errors], client_max_size=BODY_LIMIT)
     app[ENGINE] = engine
     app[AUDIT] = audit
-    for route in (*routes_config.ROUTES, *routes_state.ROUTES):
-        app.router.add_route(route.method, route.path, _guarded(route))
+    for part in (routes_config, routes_commit, routes_files, routes_sessions, routes_state):
+        _add(app, part.ROUTES)
     return app
+
+
+def _add(app: web.Application, routes: Iterable[Route]) -> None:
+    for route in routes:
+        app.router.add_route(route.method, route.path, _guarded(route))
 
 
 def peer(request: web.Request) -> Peer:
@@ -65,7 +80,7 @@ def note(request: web.Request, detail: str) -> None:
     request[_DETAIL] = detail
 
 
-async def body(request: web.Request, kind: type[Body]) -> Body:
+async def body(request: web.Request, kind: type[AnyBody]) -> AnyBody:
     """The request's JSON body. BadRequest says what is wrong with it."""
     raw = await request.read()
     try:
@@ -79,9 +94,20 @@ async def body(request: web.Request, kind: type[Body]) -> Body:
 def _guarded(route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         peer(request).require(route.role)
+        _require_mode(request)
         return await route.handler(request)
 
     return handle
+
+
+def _require_mode(request: web.Request) -> None:
+    """After a restart, a console with a candidate of its own must not end up in the shared one."""
+    wanted = request.headers.get("Snatsh-Mode")
+    if wanted is None or request.path == "/v1/sessions":
+        return
+    session = engine(request).sessions.of(peer(request).pid)
+    if session is None or session.mode != wanted:
+        raise SessionLost(wanted)
 
 
 @web.middleware
@@ -92,7 +118,8 @@ async def _audited(request: web.Request, handler: Handler) -> web.StreamResponse
     except OSError:
         return client_left()
     response = await handler(request)
-    if request.method not in ("GET", "HEAD") or response.status == 403:
+    changes = request.method not in ("GET", "HEAD") and request.path != COMMANDS
+    if changes or response.status == 403:
         detail = request.get(_DETAIL, "")
         request.app[AUDIT].record(asking, request.method, request.path, response.status, detail)
     return response

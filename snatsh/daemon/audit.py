@@ -41,6 +41,21 @@ class Audit:
             }
         )
 
+    def command(self, peer: Peer, command: str, failed: bool, origin: str, terminal: str) -> None:
+        """A line that an operator has run at a console."""
+        self._append(
+            {
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "user": peer.user,
+                "uid": peer.uid,
+                "pid": peer.pid,
+                "origin": origin,
+                "terminal": terminal,
+                "command": command if len(command) <= _DETAIL_LIMIT else command[:_DETAIL_LIMIT] + "…",
+                "result": "failed" if failed else "ok",
+            }
+        )
+
     def _append(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         try:

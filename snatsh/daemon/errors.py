@@ -9,7 +9,20 @@ from typing import Any
 from aiohttp import web
 
 from snatsh.daemon.roles import Forbidden
-from snatsh.engine.errors import Busy, EngineError, NoSuchEntry, QueryError, StatementFailed, StoreError
+from snatsh.engine.confirm import NothingPending
+from snatsh.engine.errors import (
+    Busy,
+    Conflict,
+    EngineError,
+    NoRescue,
+    NoSuchEntry,
+    QueryError,
+    StatementFailed,
+    StoreError,
+)
+from snatsh.engine.folders import FileError, NoSuchFile
+from snatsh.engine.schedule import AlreadyScheduled, BadTime
+from snatsh.engine.sessions import Locked
 from snatsh.model.errors import FormError, Problem, ProfileError, SnatshError, StatementError
 
 log = logging.getLogger(__name__)
@@ -25,9 +38,28 @@ class NotFound(SnatshError):
     """What was asked for is not there."""
 
 
+class SessionLost(SnatshError):
+    """snatd was restarted, and with it went what belongs to sessions."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(
+            f"snatd was restarted and knows no {mode} session of this console any more; "
+            "leave configuration mode and enter it again"
+        )
+
+
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Forbidden, 403),
     (Busy, 409),
+    (SessionLost, 410),
+    (Locked, 423),
+    (Conflict, 412),
+    (AlreadyScheduled, 412),
+    (NothingPending, 404),
+    (NoRescue, 404),
+    (BadTime, 400),
+    (NoSuchFile, 404),
+    (FileError, 400),
     (NotFound, 404),
     (NoSuchEntry, 404),
     (BadRequest, 400),

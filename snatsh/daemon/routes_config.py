@@ -1,47 +1,36 @@
-"""Configuration: running, candidate, commit, history."""
+"""Configuration: what runs, the candidates, and names for completion."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from snatsh import __version__
-from snatsh.daemon.app import API, Route, body, engine, note, peer
-from snatsh.daemon.errors import NotFound, problem_rows
+from snatsh.daemon.app import API, Body, Route, body, engine, note, peer
+from snatsh.daemon.errors import NotFound
 from snatsh.daemon.roles import Role
 from snatsh.engine.candidate import Candidate, Statement
-from snatsh.engine.views import history_rows
 from snatsh.model.document import Document
 
-_CONSOLE_AGENT = "snatsh/"
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class StatementBody(_Body):
+class StatementBody(Body):
     verb: Literal["set", "delete"]
     path: list[str]
 
 
-class StatementsBody(_Body):
+class StatementsBody(Body):
     statements: list[StatementBody]
 
 
-class DocumentBody(_Body):
+class DocumentBody(Body):
     document: dict[str, Any]
 
 
-class RollbackBody(_Body):
-    number: Annotated[int, Field(ge=0)]
-
-
-class CommitBody(_Body):
-    check: bool = False
-    comment: Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+class RollbackBody(Body):
+    number: Annotated[int, Field(ge=0)] | Literal["rescue"]
 
 
 async def version(request: web.Request) -> web.Response:
@@ -62,33 +51,47 @@ async def running(request: web.Request) -> web.Response:
 
 
 async def candidate(request: web.Request) -> web.Response:
-    edited = engine(request).candidate
+    edited = candidate_of(request)
     return web.json_response({"document": edited.document, "changed": edited.changed})
+
+
+def candidate_of(request: web.Request) -> Candidate:
+    """The candidate of the console that asks: its private one, or the one all share."""
+    return engine(request).sessions.candidate(peer(request).pid)
 
 
 async def edit(request: web.Request) -> web.Response:
     given = await body(request, StatementsBody)
     statements = [Statement(entry.verb, tuple(entry.path)) for entry in given.statements]
     note(request, "\n".join(" ".join((entry.verb, *entry.path)) for entry in statements))
-    return _changed(await engine(request).edit(lambda edited: edited.edit(statements)))
+    return await _edit(request, lambda edited: edited.edit(statements))
 
 
 async def replace(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
     note(request, "load override")
-    return _changed(await engine(request).edit(lambda edited: edited.replace(document)))
+    return await _edit(request, lambda edited: edited.replace(document))
 
 
 async def merge(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
     note(request, "load merge")
-    return _changed(await engine(request).edit(lambda edited: edited.merge(document)))
+    return await _edit(request, lambda edited: edited.merge(document))
+
+
+async def update(request: web.Request) -> web.Response:
+    note(request, "update")
+    return web.json_response({"kept": await engine(request).update(peer(request).pid)})
 
 
 async def rollback(request: web.Request) -> web.Response:
     number = (await body(request, RollbackBody)).number
     note(request, f"rollback {number}")
-    document = await engine(request).history_document(number)
+    running_engine = engine(request)
+    if number == "rescue":
+        document = await running_engine.rescue_document()
+    else:
+        document = await running_engine.history_document(number)
 
     def take(edited: Candidate) -> None:
         if number == 0:
@@ -96,48 +99,18 @@ async def rollback(request: web.Request) -> web.Response:
         else:
             edited.replace(document)
 
-    return _changed(await engine(request).edit(take))
+    return await _edit(request, take)
 
 
-async def commit(request: web.Request) -> web.Response:
-    wanted = await body(request, CommitBody)
-    note(request, ("commit check " if wanted.check else "commit ") + (wanted.comment or ""))
-    agent = request.headers.get("User-Agent", "")
-    done = await engine(request).commit(
-        check=wanted.check,
-        user=peer(request).user,
-        method="cli" if agent.startswith(_CONSOLE_AGENT) else "api",
-        comment=wanted.comment or None,
-    )
-    return web.json_response(
-        {
-            "number": 0,
-            "warnings": problem_rows(done.warnings),
-            "ended_flows": done.ended_flows,
-            "milliseconds": round(done.milliseconds, 3),
-        }
-    )
-
-
-async def history(request: web.Request) -> web.Response:
-    return web.json_response({"entries": history_rows(engine(request).store.entries())})
-
-
-async def committed(request: web.Request) -> web.Response:
-    text = request.match_info["number"]
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise NotFound(f"history {text}: no such entry; expected a number")
-    number = int(text)
-    running_engine = engine(request)
-    document = await running_engine.history_document(number)
-    entries = running_engine.store.entries()
-    return web.json_response({**history_rows(entries)[number], "document": document})
+async def _edit(request: web.Request, change: Callable[[Candidate], None]) -> web.Response:
+    changed = await engine(request).edit(change, peer(request).pid)
+    return web.json_response({"changed": changed})
 
 
 async def completions(request: web.Request) -> web.Response:
     """Names that exist: interfaces on the box, the rest in what runs and in what is being edited."""
     kind = request.match_info["kind"]
-    both = (engine(request).running.document, engine(request).candidate.document)
+    both = (engine(request).running.document, candidate_of(request).document)
     if kind == "interface":
         values = sorted(set((await engine(request).facts()).interfaces) - {"lo"})
     elif kind == "rule":
@@ -153,10 +126,6 @@ def _names(documents: tuple[Document, ...], part: str) -> set[str]:
     return {name for document in documents for name in document.get(part, {})}
 
 
-def _changed(changed: bool) -> web.Response:
-    return web.json_response({"changed": changed})
-
-
 ROUTES = (
     Route("GET", "/v1/version", Role.VIEW, version),
     Route("GET", "/v1/configuration", Role.VIEW, running),
@@ -165,8 +134,6 @@ ROUTES = (
     Route("POST", "/v1/candidate/statements", Role.ADMIN, edit),
     Route("POST", "/v1/candidate/merge", Role.ADMIN, merge),
     Route("POST", "/v1/candidate/rollback", Role.ADMIN, rollback),
-    Route("POST", "/v1/commit", Role.ADMIN, commit),
-    Route("GET", "/v1/history", Role.VIEW, history),
-    Route("GET", "/v1/history/{number}", Role.VIEW, committed),
+    Route("POST", "/v1/candidate/update", Role.ADMIN, update),
     Route("GET", "/v1/completions/{kind}", Role.VIEW, completions),
 )

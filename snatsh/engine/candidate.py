@@ -1,4 +1,4 @@
-"""The candidate configuration that all consoles edit together."""
+"""A candidate configuration: the one that all consoles edit together, or a private one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from snatsh.engine.errors import StatementFailed
 from snatsh.model.document import Document, Draft, validate_shape
 from snatsh.model.errors import StatementError
+from snatsh.model.merge import merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Candidate:
     def document(self) -> Document:
         """What a commit would run. Documents are never changed in place, so this is a snapshot."""
         return self._document
+
+    @property
+    def base(self) -> Document:
+        """What ran when the candidate began, or was brought up to date."""
+        return self._running
 
     @property
     def changed(self) -> bool:
@@ -56,6 +62,11 @@ class Candidate:
     def discard(self) -> None:
         """Back to what runs."""
         self._document = self._running
+
+    def rebase(self, running: Document) -> None:
+        """Bring the edits over to what somebody else made run."""
+        self._document = merge(self._running, self._document, running) if self.changed else running
+        self._running = running
 
     def committed(self, running: Document, *, followed: bool) -> None:
         """Another document runs now. followed: the candidate shall be it, unless edited meanwhile."""

@@ -58,9 +58,14 @@ class Committer:
         Transaction().step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
         return warnings
 
-    def commit(self, document: Document, facts: Facts, metadata: Metadata) -> Committed:
-        """Run a document and make it history 0. ProfileError, or CommitError with everything undone."""
-        plan, warnings = examine(document, facts)
+    def commit(
+        self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False
+    ) -> Committed:
+        """Run a document and make it history 0. ProfileError, or CommitError with everything undone.
+
+        again: it ran before, and has to run whatever the box lacks by now.
+        """
+        plan, warnings = (prepare(document, facts), ()) if again else examine(document, facts)
         transaction = Transaction()
         transaction.step(
             "writing the history",

@@ -10,23 +10,32 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from snatsh.engine.announce import Announcer, stations
 from snatsh.engine.box import gather
 from snatsh.engine.candidate import Candidate
-from snatsh.engine.commit import Committer, Plan, prepare
-from snatsh.engine.errors import Busy, StoreError
+from snatsh.engine.commit import Committed, Committer, Plan, prepare
+from snatsh.engine.confirm import Confirmation, NothingPending
+from snatsh.engine.errors import Busy, Conflict, NoRescue, StoreError
 from snatsh.engine.links import Links
 from snatsh.engine.neighbours import Neighbours
+from snatsh.engine.notices import Notices
+from snatsh.engine.records import Record
+from snatsh.engine.schedule import Schedule, Scheduled, boot_id, parse_time
+from snatsh.engine.sessions import Sessions
 from snatsh.engine.store import Metadata, Store
+from snatsh.engine.timekeeper import Timekeeper
 from snatsh.engine.watcher import Change, Watcher
-from snatsh.model.document import Document
+from snatsh.model.document import Document, validate_shape
 from snatsh.model.errors import Problem, SnatshError
 from snatsh.model.facts import Facts
+from snatsh.model.merge import conflicts, merge
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
@@ -41,10 +50,30 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
+    """scheduled: when it will run, empty when it runs already."""
+
     number: int
     warnings: tuple[Problem, ...]
     ended_flows: int
     milliseconds: float
+    scheduled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A commit as it was asked for. confirmed: minutes within which it has to be. at: a time for later."""
+
+    user: str
+    method: str
+    comment: str | None = None
+    check: bool = False
+    confirmed: int | None = None
+    at: str | None = None
+
+    @property
+    def metadata(self) -> Metadata:
+        how = f" commit confirmed, rollback in {self.confirmed}mins" if self.confirmed else ""
+        return Metadata.now(self.user, self.method + how, self.comment)
 
 
 class Engine:
@@ -54,7 +83,11 @@ class Engine:
         self.datapath = datapath
         self.store = store
         self.links = Links()
-        self.candidate = Candidate({})
+        self.sessions = Sessions(Candidate({}))
+        self.notices = Notices()
+        self.confirmation = Confirmation(store.folder)
+        self.schedule = Schedule(store.folder)
+        self._rescue = Record(store.folder / "rescue.json")
         self._committer = Committer(datapath, store)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="change")
         self._announcer = Announcer()
@@ -75,6 +108,16 @@ class Engine:
         return self._committer.running
 
     @property
+    def candidate(self) -> Candidate:
+        """The one that consoles share."""
+        return self.sessions.shared
+
+    @property
+    def busy(self) -> bool:
+        """Whether a commit is running."""
+        return self._committing
+
+    @property
     def host_name(self) -> str:
         """As configured, else what the box calls itself."""
         return self.running.profile.system.host_name or socket.gethostname()
@@ -87,9 +130,17 @@ class Engine:
                 "snatd", "profile", None if profile else "empty profile of the first start"
             )
             await self._in_worker(lambda: self._committer.commit(profile or {}, gather(), metadata))
-        self.candidate = Candidate(self.running.document)
+        self.sessions = Sessions(Candidate(self.running.document))
         await self._follow()
-        self._tasks = [asyncio.create_task(self._keep_up()), asyncio.create_task(self._age())]
+        self.confirmation.load(self.store.last_serial)
+        self.schedule.load()
+        keeper = Timekeeper(self)
+        await keeper.tick()
+        self._tasks = [
+            asyncio.create_task(self._keep_up()),
+            asyncio.create_task(self._age()),
+            asyncio.create_task(keeper.run()),
+        ]
 
     async def close(self) -> None:
         """Stop. The datapath goes on."""
@@ -97,40 +148,146 @@ class Engine:
             self._watcher.close()
         for task in self._tasks:
             task.cancel()
+        self.sessions.close_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._announcer.close()
         await asyncio.to_thread(self._worker.shutdown)
 
-    async def edit(self, change: Callable[[Candidate], None]) -> bool:
-        """Change the candidate, one at a time. Whether it differs from what runs afterwards."""
+    async def edit(self, change: Callable[[Candidate], None], pid: int = 0) -> bool:
+        """Change the candidate of a process, one at a time. Whether it differs from what it began with."""
         async with self._editing:
-            await asyncio.to_thread(change, self.candidate)
-        return self.candidate.changed
+            self.sessions.require_free(pid)
+            candidate = self.sessions.candidate(pid)
+            await asyncio.to_thread(change, candidate)
+        return candidate.changed
 
-    async def commit(
-        self, *, check: bool = False, user: str, method: str, comment: str | None = None
-    ) -> CommitResult:
-        """Make the candidate run. Busy while another commit is at it."""
+    async def commit(self, wish: Wish, pid: int = 0) -> CommitResult:
+        """Make a process' candidate run. Busy while another commit is at it."""
+        self.sessions.require_free(pid)
+        candidate = self.sessions.candidate(pid)
+        if not wish.check:
+            self.schedule.require_free()
+        with self._alone():
+            # Nobody else's commit comes in between: what runs now is what the candidate is merged into.
+            snapshot = candidate.document
+            document = self._merged(candidate)
+            if wish.check or wish.at:
+                return await self._check(document, wish)
+            result = await self._commit(document, wish.metadata, wish.confirmed)
+            async with self._editing:
+                candidate.committed(self.running.document, followed=candidate.document is snapshot)
+                self._bring_over(candidate)
+        if wish.confirmed:
+            minutes = f"{wish.confirmed} minute{'' if wish.confirmed == 1 else 's'}"
+            self.notices.post(f"commit by {wish.user} will be rolled back in {minutes} unless confirmed")
+        return result
+
+    async def update(self, pid: int) -> list[str]:
+        """Take over what runs under a private candidate's changes; those that win over what runs."""
+        async with self._editing:
+            candidate = self.sessions.candidate(pid)
+            running = self.running.document
+            won = conflicts(candidate.base, candidate.document, running)
+            await asyncio.to_thread(candidate.rebase, running)
+        return [str(change) for change in won]
+
+    async def return_to_confirmed(self, user: str, why: str) -> None:
+        """End the commit that was not confirmed."""
+        pending = self.confirmation.pending
+        if pending is None:
+            raise NothingPending
+        with self._alone():
+            await self._commit(pending.document, Metadata.now(user, "other", why), again=True)
+            async with self._editing:
+                self._bring_over(None)
+        self.notices.post(f"commit by {pending.user} was rolled back: {why}")
+
+    async def commit_scheduled(self) -> None:
+        """Run the commit that waited; it is taken off whether it can be run or not."""
+        waiting = self.schedule.take()
+        if waiting is None:
+            return
+        try:
+            with self._alone():
+                metadata = Metadata.now(waiting.user, waiting.method, waiting.comment)
+                await self._commit(waiting.document, metadata)
+                async with self._editing:
+                    self._bring_over(None)
+        except SnatshError as error:
+            log.error("scheduled commit of %s: %s", waiting.user, error)
+            self.notices.post(f"scheduled commit by {waiting.user} failed: {error}")
+        else:
+            self.notices.post(f"scheduled commit by {waiting.user} complete")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         if self._committing:
             raise Busy
         self._committing = True
         try:
-            return await self._commit(self.candidate.document, check, Metadata.now(user, method, comment))
+            yield
         finally:
             self._committing = False
 
-    async def _commit(self, document: Document, check: bool, metadata: Metadata) -> CommitResult:
+    def _merged(self, candidate: Candidate) -> Document:
+        """The candidate, with what others committed since a private one began. Conflict."""
+        if candidate is self.candidate:
+            return candidate.document
+        running = self.running.document
+        if found := conflicts(candidate.base, candidate.document, running):
+            raise Conflict(found)
+        return merge(candidate.base, candidate.document, running)
+
+    def _bring_over(self, source: Candidate | None) -> None:
+        """Let the candidates follow what runs now, save the one it came from and private ones with edits."""
+        for candidate in self.sessions.candidates():
+            if candidate is not source and (candidate is self.candidate or not candidate.changed):
+                candidate.rebase(self.running.document)
+
+    async def _check(self, document: Document, wish: Wish) -> CommitResult:
         started = time.monotonic()
-        if check:
-            warnings = await self._in_worker(lambda: self._committer.check(document, gather()))
-            ended = 0
-        else:
-            done = await self._in_worker(lambda: self._committer.commit(document, gather(), metadata))
-            warnings, ended = done.warnings, done.ended_flows
-            unedited = self.candidate.document is document
-            self.candidate.committed(self.running.document, followed=unedited)
-            await self._follow()
-        return CommitResult(0, warnings, ended, (time.monotonic() - started) * 1000)
+        at = parse_time(wish.at) if wish.at else None
+        warnings = await self._in_worker(lambda: self._committer.check(document, gather()))
+        scheduled = ""
+        if wish.at and not wish.check:
+            waiting = Scheduled(wish.user, wish.method, wish.comment, at, boot_id(), document)
+            self.schedule.put(waiting)
+            scheduled = waiting.when
+        return CommitResult(0, warnings, 0, (time.monotonic() - started) * 1000, scheduled)
+
+    async def _commit(
+        self, document: Document, metadata: Metadata, minutes: int | None = None, *, again: bool = False
+    ) -> CommitResult:
+        started = time.monotonic()
+
+        def commit() -> Committed:
+            return self._committer.commit(document, gather(), metadata, again=again)
+
+        def guarded() -> Committed:
+            if minutes is not None:
+                serial, before = self.store.last_serial + 1, self.running.document
+                return self.confirmation.guard(minutes, metadata.user, serial, before, commit)
+            done = commit()
+            self.confirmation.settle()
+            return done
+
+        done = await self._in_worker(guarded)
+        await self._follow()
+        return CommitResult(0, done.warnings, done.ended_flows, (time.monotonic() - started) * 1000)
+
+    async def save_rescue(self, user: str) -> None:
+        """Keep what runs, to come back to when all else fails."""
+        content = {"user": user, "time": datetime.now(UTC).isoformat(), "document": self.running.document}
+        await self._in_worker(lambda: self._rescue.write(content))
+
+    async def delete_rescue(self) -> None:
+        await self._in_worker(lambda: self._rescue.write(None))
+
+    async def rescue_document(self) -> Document:
+        found = await self._in_worker(self._rescue.read)
+        if found is None:
+            raise NoRescue
+        return validate_shape(found.get("document"))
 
     async def change(self, action: Callable[[], T]) -> T:
         """Run something that changes the datapath, in turn with commits."""

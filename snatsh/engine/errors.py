@@ -7,6 +7,8 @@ from pathlib import Path
 
 from snatsh.model.errors import SnatshError
 
+_SHOWN = 20
+
 
 class EngineError(SnatshError):
     """The engine could not do what was asked; what ran before still runs."""
@@ -33,11 +35,33 @@ class NoSuchEntry(EngineError):
         super().__init__(f"history {number}: no such entry; expected a number from what there is: {there}")
 
 
+class NoRescue(EngineError):
+    """No rescue configuration was saved."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no rescue configuration; save one with `request system configuration rescue save`"
+        )
+
+
 class Busy(EngineError):
     """Another commit is running."""
 
     def __init__(self) -> None:
         super().__init__("another commit is running; try again when it is done")
+
+
+class Conflict(EngineError):
+    """A private candidate changed what somebody else has committed differently meanwhile."""
+
+    def __init__(self, changes: Sequence[object]) -> None:
+        told = "\n".join(f"  {change}" for change in changes[:_SHOWN])
+        more = f"\n  and {len(changes) - _SHOWN:,} more" if len(changes) > _SHOWN else ""
+        super().__init__(
+            f"the running configuration changed where this one did:\n{told}{more}\n"
+            "run `update` to take over what runs under these changes, look at it with `show | compare`, "
+            "then commit again"
+        )
 
 
 class CommitError(EngineError):

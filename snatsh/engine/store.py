@@ -95,6 +95,11 @@ class Store:
         """Newest first; the position is the number."""
         return tuple(self._entries)
 
+    @property
+    def last_serial(self) -> int:
+        """Serial of the newest commit, usable or not; 0 before the first."""
+        return self._last_serial
+
     def entry(self, number: int) -> Entry:
         if not 0 <= number < len(self._entries):
             raise NoSuchEntry(number, len(self._entries))

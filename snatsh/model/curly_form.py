@@ -45,8 +45,11 @@ def lines(name: str, node: Node, held: Any, pad: str = "") -> Iterator[str]:
         yield f"{pad}}}"
 
 
-def parse(text: str) -> Document:
-    """The document in the text. FormError where it can't be read, ProfileError with every problem."""
+def parse(text: str, under: Sequence[str] = ()) -> Document:
+    """The document in the text, all of it below a path.
+
+    FormError where it can't be read, ProfileError with every problem.
+    """
     from snatsh.model.curly_reader import read  # lark: only where there is something to parse
 
-    return read(text)
+    return read(text, tuple(under))

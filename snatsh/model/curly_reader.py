@@ -46,22 +46,22 @@ _TERMINALS = {
 }
 
 
-class _Statement(NamedTuple):
-    """block: the statements in braces, None where a semicolon ends it."""
+class Statement(NamedTuple):
+    """block: the statements in braces behind the words, None where a semicolon ends it."""
 
     words: tuple[str, ...]
     line: int
-    block: list[_Statement] | None
+    block: list[Statement] | None
 
 
-class _Build(Transformer[Token, list[_Statement]]):
+class _Build(Transformer[Token, list[Statement]]):
     """Turns each rule into plain values as soon as it is complete; no tree is ever built."""
 
-    def statement(self, parts: list[Any]) -> _Statement:
+    def statement(self, parts: list[Any]) -> Statement:
         block = parts.pop() if isinstance(parts[-1], list) else None
-        return _Statement(tuple(map(str, parts)), parts[0].line, block)
+        return Statement(tuple(map(str, parts)), parts[0].line, block)
 
-    def block(self, statements: list[_Statement]) -> list[_Statement]:
+    def block(self, statements: list[Statement]) -> list[Statement]:
         return statements
 
     start = block
@@ -75,16 +75,21 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Build())
 
 
-def read(text: str) -> Document:
+def read(text: str, under: Path = ()) -> Document:
     """The document in the text. FormError where it can't be read, ProfileError with every problem."""
+    reading = _Reading()
+    reading.block(under, statements(text))
+    return reading.finish()
+
+
+def statements(text: str) -> list[Statement]:
+    """The text in words and braces, whatever they mean. FormError where it can't be read."""
     check_size(text)
     try:
-        statements: Any = _parser().parse(text)
+        found: Any = _parser().parse(text)
     except UnexpectedInput as error:
         raise _form_error(error, text) from None
-    reading = _Reading()
-    reading.block((), statements)
-    return reading.finish()
+    return list(found)
 
 
 def _form_error(error: UnexpectedInput, text: str) -> FormError:
@@ -113,7 +118,7 @@ class _Reading:
             raise ProfileError(self._problems)
         return self._draft.finish()
 
-    def block(self, above: Path, statements: Sequence[_Statement]) -> None:
+    def block(self, above: Path, statements: Sequence[Statement]) -> None:
         """Goes no deeper than the schema: what it does not know is refused before it is entered."""
         for statement in statements:
             tokens = above + statement.words
@@ -134,7 +139,7 @@ class _Reading:
             raise refuse(tokens, len(place.path) - 1, reason)
         self._first[place.path] = line
 
-    def _enter(self, tokens: Path, statements: Sequence[_Statement]) -> None:
+    def _enter(self, tokens: Path, statements: Sequence[Statement]) -> None:
         place = resolve(tokens)
         if place.node.value is not None:
             raise refuse(tokens, len(tokens), "expected a value and ';' in place of the block")

@@ -52,8 +52,11 @@ def _ordered(node: Node, held: Any) -> Any:
     return {key(name): _ordered(child, value) for name, child, value in members(node, held)}
 
 
-def parse(text: str) -> Document:
-    """The document in the text. FormError where it is no YAML we read, ProfileError with every problem."""
+def parse(text: str, under: Sequence[str] = ()) -> Document:
+    """The document in the text, all of it below a path.
+
+    FormError where it is no YAML we read, ProfileError with every problem.
+    """
     check_size(text)
     reading = _Reading()
     try:
@@ -63,11 +66,17 @@ def parse(text: str) -> Document:
     except (yaml.YAMLError, UnicodeError) as error:
         raise FormError(f"expected text in UTF-8: {' '.join(str(error).split())}") from None
     try:
-        return validate_shape(reading.result)
+        return validate_shape(_nested(reading.result, under))
     except ProfileError as error:
         raise ProfileError(
             [replace(found, line=reading.line_of(found)) for found in error.problems]
         ) from None
+
+
+def _nested(held: Any, under: Sequence[str]) -> Any:
+    for name in reversed(under):
+        held = {name: held}
+    return held
 
 
 def _form_error(error: yaml.MarkedYAMLError) -> FormError:

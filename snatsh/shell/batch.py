@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from snatsh.shell.loop import caret
 from snatsh.shell.session import Outcome, Session
@@ -26,6 +27,10 @@ class BatchTerminal:
             if end:
                 break
         return "".join(lines)
+
+    def released(self) -> AbstractContextManager[None]:
+        sys.stdout.flush()
+        return nullcontext()
 
 
 def run_commands(session: Session, commands: Iterable[str]) -> int:

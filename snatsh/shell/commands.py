@@ -23,13 +23,17 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A keyword with a value behind it. choices: the words it takes, instead of a free value."""
+    """A keyword with a value behind it. choices: the words it takes, instead of a free value.
+
+    default: what it means without a value, where that may be left out.
+    """
 
     name: str
     help: str
     value: Value | None = None
     choices: tuple[str, ...] = ()
     alone: bool = False
+    default: Any = None
 
     @property
     def word(self) -> str:
@@ -95,7 +99,14 @@ class Command:
             return Choice(parameter.value.hint, parameter.help, bind, parameter.value)
         if isinstance(parameter, Flag):
             return Choice(parameter.word, parameter.help, lambda _: bind(True))
-        return Choice(parameter.word, parameter.help, lambda _: _option_value(parameter, bind))
+        return Choice(parameter.word, parameter.help, lambda _: self._option(parameter, bind))
+
+    def _option(self, option: Option, bind: Callable[[Any], State]) -> State:
+        value = _option_value(option, bind)
+        if option.default is None:
+            return value
+        without = bind(option.default)
+        return State(value.choices + without.choices, without.call)
 
 
 def _first_only(parameter: Parameter) -> bool:
@@ -143,7 +154,19 @@ def word_state(commands: list[Command], depth: int, groups: Mapping[str, str]) -
 def _branch(word: str, branch: list[Command], depth: int, groups: Mapping[str, str]) -> Choice:
     if len(branch) == 1 and len(branch[0].words) == depth + 1:
         return Choice(word, branch[0].help, lambda _: branch[0].state())
-    return Choice(word, groups.get(word, ""), lambda _: word_state(branch, depth + 1, groups))
+    name = " ".join(branch[0].words[: depth + 1])
+    return Choice(word, groups.get(name, ""), lambda _: _group(branch, depth, groups))
+
+
+def _group(branch: list[Command], depth: int, groups: Mapping[str, str]) -> State:
+    """What may follow words that begin several names, and may be a name by themselves."""
+    longer = [command for command in branch if len(command.words) > depth + 1]
+    inner = word_state(longer, depth + 1, groups)
+    for command in branch:
+        if len(command.words) == depth + 1:
+            own = command.state()
+            return State((*own.choices, *inner.choices), own.call, of_commands=True)
+    return inner
 
 
 # Values that several commands take.

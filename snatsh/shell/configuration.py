@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from snatsh.client import ClientError, Rejected
-from snatsh.model.errors import ProfileError
-from snatsh.shell import files
-from snatsh.shell.answers import Answer, Configuration, Document, Message, ShellError
-from snatsh.shell.commands import Argument, Command, Flag, Option, Registry, number
-from snatsh.shell.grammar import Call, State, Value
-from snatsh.shell.operational import GROUPS, OPERATIONAL
+from snatsh.client import ClientError
+from snatsh.shell import committing, loading, reshaping
+from snatsh.shell.answers import Answer, Configuration, Message, ShellError
+from snatsh.shell.commands import Argument, Command, Flag, number
+from snatsh.shell.grammar import Call, State
 from snatsh.shell.pipes import CONFIGURATION
-from snatsh.shell.problems import problem_lines
+from snatsh.shell.registries import CONFIGURE, GROUPS, OPERATIONAL
 from snatsh.shell.statements import Reach, Words, parent, statement
 
 if TYPE_CHECKING:
     from snatsh.shell.session import Session
 
-CONFIGURE = Registry()
-
 _DEEPEST = 20
-_OLDEST = 49
-_LONGEST_COMMENT = 512
 LEAVING = "Exiting configuration mode"
 
 
 def state(edit: Words) -> State:
     """What may be typed at an edit path."""
-    return CONFIGURE.state(GROUPS, _statement_commands(edit))
+    return CONFIGURE.state(GROUPS, [*_statement_commands(edit), *reshaping.commands(edit)])
 
 
 def _statement_commands(edit: Words) -> list[Command]:
@@ -99,7 +92,9 @@ def up(session: Session, levels: int = 1) -> Answer:
     return Message("")
 
 
-_QUESTION = "The configuration has been changed but not committed\nExit with uncommitted changes?"
+_CHANGED = "The configuration has been changed but not committed"
+_QUESTION = f"{_CHANGED}\nExit with uncommitted changes?"
+_DISCARD = f"{_CHANGED}\nDiscard uncommitted changes?"
 _AT_ONCE = Flag("configuration_mode", "Leave from any level")
 
 
@@ -109,7 +104,8 @@ def leave(session: Session, configuration_mode: bool = False) -> Answer:
     if session.edit and not configuration_mode:
         session.back()
         return Message("")
-    if _uncommitted(session) and not session.confirms(_QUESTION, default=True):
+    question = _QUESTION if session.mode == "shared" else _DISCARD
+    if _uncommitted(session) and not session.confirms(question, default=True):
         return Message("")
     session.leave_configuration()
     return Message(LEAVING)
@@ -123,118 +119,16 @@ def _uncommitted(session: Session) -> bool:
         return False
 
 
-def _comment(text: str) -> str:
-    if len(text) > _LONGEST_COMMENT or not text.isprintable():
-        raise ValueError(f"expected at most {_LONGEST_COMMENT} characters, all printable")
-    return text
-
-
-@CONFIGURE.command(
-    "commit",
-    "Make the candidate the running configuration",
-    Flag("check", "Only say whether it could be"),
-    Option("comment", "Say why, for the history", Value("<comment>", _comment)),
-    Flag("and_quit", "Leave configuration mode when it succeeds"),
-)
-def commit(
-    session: Session, check: bool = False, comment: str | None = None, and_quit: bool = False
-) -> Answer:
-    try:
-        done = session.client.commit(check=check, comment=comment)
-    except Rejected as error:
-        what = "configuration check-out failed" if check else "commit failed"
-        raise ShellError(problem_lines(error.problems) + _failure(what, error)) from None
-    lines = [f"warning: {_sentence(row)}" for row in done["warnings"]]
-    lines.append("configuration check succeeds" if check else "commit complete")
-    if done.get("ended_flows"):
-        lines.append(f"flows ended because their address left the pools: {done['ended_flows']:,}")
-    session.refresh()
-    if and_quit and not check:
-        session.leave_configuration()
-        lines.append(LEAVING)
-    return Message("\n".join(lines))
-
-
-def _failure(what: str, error: Rejected) -> str:
-    """Problems speak for themselves; without any, the message says why."""
-    reason = str(error).removeprefix(what).removeprefix(": ").strip()
-    return f"error: {what}" if error.problems or not reason else f"error: {what}: {reason}"
-
-
-def _sentence(row: Any) -> str:
-    where = " ".join([*row["path"], row["value"]]).strip()
-    return f"{where}: {row['reason']}" if where else str(row["reason"])
-
-
-@CONFIGURE.command(
-    "rollback",
-    "Make a committed configuration the candidate",
-    Argument("number", "Its number (default 0, the running one)", number(0, _OLDEST, ("live", "history"))),
-)
-def rollback(session: Session, number: int = 0) -> Answer:
-    session.client.rollback(number)
-    return Message("load complete")
-
-
-_FILE = Argument("file", "File to read", Value("<file>"))
-_TERMINAL = Flag("terminal", "Type it in, end with ^D", alone=True)
-_PROFILE = Option("profile", "Profile that ships", Value("<name>", str, (("live", "profile"),)), alone=True)
-
-
-def _one_source(bound: Any) -> bool:
-    return len(bound) == 1
-
-
-@CONFIGURE.command("load override", "Replace the candidate", _FILE, _TERMINAL, _PROFILE, ready=_one_source)
-def load_override(session: Session, **source: Any) -> Answer:
-    session.client.replace_candidate(_document(session, **source))
-    return Message("load complete")
-
-
-@CONFIGURE.command("load merge", "Add to the candidate", _FILE, _TERMINAL, _PROFILE, ready=_one_source)
-def load_merge(session: Session, **source: Any) -> Answer:
-    session.client.merge_candidate(_document(session, **source))
-    return Message("load complete")
-
-
-@CONFIGURE.command("load set", "Run set commands, all or none", _FILE, _TERMINAL, ready=_one_source)
-def load_set(session: Session, **source: Any) -> Answer:
-    statements, lines = files.set_commands(_source(session, **source))
-    if statements:
-        try:
-            session.client.edit(statements)
-        except Rejected as error:
-            place = error.statement
-            where = f"line {lines[place]}: " if place is not None and 0 <= place < len(lines) else ""
-            raise ShellError(f"{problem_lines(error.problems)}error: load failed: {where}{error}") from None
-    return Message("load complete")
-
-
-def _document(session: Session, **source: Any) -> Document:
-    try:
-        return files.parse(_source(session, **source))
-    except ProfileError as error:
-        raise ShellError(problem_lines(error.problems) + "error: load failed") from None
-
-
-def _source(session: Session, file: str = "", terminal: bool = False, profile: str = "") -> str:
-    if terminal:
-        return session.terminal.read_block("[Type ^D at a new line to end input]")
-    return files.read(files.profile_path(profile) if profile else Path(file))
-
-
-@CONFIGURE.command(
-    "save",
-    "Write the candidate, from the edit path down, to a file",
-    Argument("file", "File; its ending names the form: .yaml, .json, .set, else curly", Value("<file>")),
-    ready=bool,
-)
-def save(session: Session, file: str) -> Answer:
-    document = files.restrict(session.client.candidate()["document"], session.edit)
-    lines = files.write(Path(file), document)
-    return Message(f"Wrote {lines} lines of configuration to '{file}'")
+@CONFIGURE.command("status", "Show who edits the configuration")
+def status(session: Session) -> Answer:
+    others = session.client.sessions()
+    lines = ["Users currently editing the configuration:", *(f"  {other['text']}" for other in others)]
+    return Message("\n".join(lines) if others else "Nobody else edits the configuration")
 
 
 @CONFIGURE.command("help", "How to get along here")
 def help_(session: Session) -> Answer:
     return Message(session.overview())
+
+
+__all__ = ["CONFIGURE", "committing", "loading", "state"]

@@ -3,71 +3,62 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snatsh.shell.answers import Document, ShellError
+from snatsh.client import Rejected
+from snatsh.shell.answers import Document, Path, ShellError
 
 if TYPE_CHECKING:
     from snatsh.client import Statement
+    from snatsh.shell.session import Session
 
-_LONGEST = 16 << 20
-_UNUSABLE = (OSError, ValueError, RuntimeError)
-"""What a path comes to: no such file, a NUL in its name, a home directory of nobody."""
 _PROFILE_FOLDERS = (
-    Path(__file__).resolve().parents[2] / "profiles",
-    Path(sys.prefix) / "share" / "snatsh" / "profiles",
-    Path("/usr/share/snatsh/profiles"),
+    pathlib.Path(__file__).resolve().parents[2] / "profiles",
+    pathlib.Path(sys.prefix) / "share" / "snatsh" / "profiles",
+    pathlib.Path("/usr/share/snatsh/profiles"),
 )
 
 
-def shipped_profiles() -> dict[str, Path]:
+def shipped_profiles() -> dict[str, pathlib.Path]:
     """The profiles that come with the product, by name."""
-    found: dict[str, Path] = {}
+    found: dict[str, pathlib.Path] = {}
     for folder in _PROFILE_FOLDERS:
         for path in folder.glob("*.yaml") if folder.is_dir() else ():
             found.setdefault(path.stem, path)
     return found
 
 
-def profile_path(name: str) -> Path:
-    profiles = shipped_profiles()
-    if name not in profiles:
-        known = ", ".join(sorted(profiles)) or "none"
-        raise ShellError(f"no profile {name} is shipped; there are: {known}")
-    return profiles[name]
+def shipped(name: str) -> str:
+    """The text of a profile that ships."""
+    return shipped_profiles()[name].read_text(encoding="utf-8")
 
 
-def read(path: Path) -> str:
-    """A file's text; ShellError says what is wrong with it."""
+def own(session: Session, name: str) -> str:
+    """The text of a profile that the operator saved."""
     try:
-        with path.expanduser().open("rb") as file:
-            raw = file.read(_LONGEST + 1)
-    except _UNUSABLE as error:
-        raise ShellError(_why(path, error)) from None
-    if len(raw) > _LONGEST:
-        raise ShellError(f"{path}: longer than {_LONGEST >> 20} MiB")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise ShellError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        return session.client.file(f"{name}.yaml")
+    except Rejected:
+        known = ", ".join(sorted(shipped_profiles())) or "none"
+        raise ShellError(
+            f"no profile {name} is shipped; there are: {known}; and none of yours is saved as {name}.yaml"
+        ) from None
 
 
-def parse(text: str) -> Document:
-    """A configuration in curly form, YAML or JSON, told apart by its first statement."""
+def parse(text: str, under: Path = ()) -> Document:
+    """A configuration in curly form, YAML or JSON, told apart by its first statement, all below a path."""
     form = form_of(text)
     if form == "set":
         raise ShellError("these are set commands; expected curly form or YAML here, use `load set`")
     if form == "yaml":
         from snatsh.model import yaml_form
 
-        return yaml_form.parse(text)
+        return yaml_form.parse(text, under)
     from snatsh.model import curly_form
 
-    return curly_form.parse(text)
+    return curly_form.parse(text, under)
 
 
 def form_of(text: str) -> str:
@@ -93,33 +84,20 @@ def set_commands(text: str) -> tuple[list[Statement], list[int]]:
     return statements, [one.line for one in found]
 
 
-def write(path: Path, document: Document) -> int:
-    """The document in the form that the file's ending names, curly by default. How many lines that are."""
-    text = _writer(path.suffix)(document)
-    try:
-        path.expanduser().write_text(text, encoding="utf-8")
-    except _UNUSABLE as error:
-        raise ShellError(_why(path, error)) from None
-    return len(text.splitlines())
-
-
-def _why(path: Path, error: Exception) -> str:
-    return f"{path}: {error.strerror if isinstance(error, OSError) else error}"
-
-
-def _writer(suffix: str) -> Callable[[Document], str]:
+def render(name: str, document: Document) -> str:
+    """The document in the form that a file's ending names, curly by default."""
     from snatsh.model import curly_form, set_form, yaml_form
 
-    if suffix in (".yaml", ".yml"):
-        return yaml_form.render
-    if suffix == ".set":
-        return set_form.render
-    if suffix == ".json":
-        return lambda document: json.dumps(document, indent=2) + "\n"
-    return curly_form.render
+    if name.endswith((".yaml", ".yml")):
+        return yaml_form.render(document)
+    if name.endswith(".set"):
+        return set_form.render(document)
+    if name.endswith(".json"):
+        return json.dumps(document, indent=2) + "\n"
+    return curly_form.render(document)
 
 
-def restrict(document: Document, path: tuple[str, ...]) -> Document:
+def restrict(document: Document, path: Path) -> Document:
     """Only what lies at or below a path, still hanging from the top."""
     if not path:
         return document

@@ -39,7 +39,9 @@ class Live:
         if kind == "history":
             return [str(entry["number"]) for entry in self._client.history()]
         if kind == "profile":
-            return sorted(shipped_profiles())
+            return sorted({*shipped_profiles(), *_saved_profiles(self._client)})
+        if kind == "file":
+            return [file["name"] for file in self._client.files()]
         return self._client.completions(kind)
 
     def _keep(self, source: Source, ask: Any) -> Any:
@@ -58,3 +60,7 @@ def _names(document: Any, path: Sequence[str]) -> list[str]:
     if isinstance(document, list):
         return [str(value) for value in document]
     return [] if document is None else [str(document)]
+
+
+def _saved_profiles(client: Client) -> list[str]:
+    return [file["name"].removesuffix(".yaml") for file in client.files() if file["name"].endswith(".yaml")]

@@ -37,9 +37,10 @@ def converse(session: Session, front: Front) -> int:
     front.write(trouble)
     status, gap = 0, bool(trouble)
     while not session.finished:
+        told = session.news()
         prompt = session.prompt()
         try:
-            entered = front.read_line("\n" * gap + str(prompt))
+            entered = front.read_line("\n" * gap + told + str(prompt))
         except EOFError:
             entered = "exit"
         except KeyboardInterrupt:
@@ -50,9 +51,9 @@ def converse(session: Session, front: Front) -> int:
         lines = entered.splitlines()
         for line, outcome in _execute_all(session, lines):
             if len(lines) == 1:
-                _show(front, outcome, len(prompt.text))
+                _show(session, front, outcome, len(prompt.text))
             else:
-                _show(front, outcome, 0, line)
+                _show(session, front, outcome, 0, line)
             status = outcome.status
             gap = session.configuring or bool(outcome.text)
     return status
@@ -71,9 +72,9 @@ def _execute_all(session: Session, lines: list[str]) -> Iterable[tuple[str, Outc
         yield line, outcome
 
 
-def _show(front: Front, outcome: Outcome, indent: int, line: str = "") -> None:
+def _show(session: Session, front: Front, outcome: Outcome, indent: int, line: str = "") -> None:
     """line: the line itself, where the caret would have nothing to point at."""
-    columns, lines = front.size()
+    columns, lines = session.settings.size(front.size())
     text = outcome.text
     if outcome.column is not None:
         echo = f"{printable_line(line)}\n" if line else ""

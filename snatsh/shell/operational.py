@@ -6,29 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from snatsh.shell import renderers
 from snatsh.shell.answers import Answer, Configuration, Message, ShellError, Table
-from snatsh.shell.commands import PREFIX, Argument, Command, Flag, Option, Registry, number
+from snatsh.shell.commands import PREFIX, Argument, Command, Flag, Option, number
 from snatsh.shell.grammar import Call, State, Value
 from snatsh.shell.pipes import CONFIGURATION, TABLE
+from snatsh.shell.registries import GROUPS, MOVES, OPERATIONAL
 
 if TYPE_CHECKING:
     from snatsh.client import FlowFilter
     from snatsh.shell.session import Session
-
-OPERATIONAL = Registry()
-"""What can be run from configuration mode too, with `run`."""
-
-_MOVES = Registry()
-"""What enters and leaves modes, and so belongs to operational mode alone."""
-
-GROUPS = {
-    "clear": "Clear what is running",
-    "show": "Show what is running",
-    "show system": "Show the system",
-    "system": "Show the system",
-    "set": "Set a statement",
-    "load": "Load a configuration",
-}
-"""Help of words that only begin a command's name."""
 
 PROTOCOLS = ("tcp", "udp", "icmp")
 STATES = ("unreplied", "established", "transitory", "time-wait")
@@ -38,7 +23,7 @@ _MOST_FLOWS = 1_000_000
 
 def state() -> State:
     """What may be typed in operational mode."""
-    return OPERATIONAL.state(GROUPS, _MOVES.commands)
+    return OPERATIONAL.state(GROUPS, MOVES.commands)
 
 
 _FILTERS = (
@@ -150,9 +135,9 @@ def show_interfaces(session: Session) -> Answer:
     return Table(session.client.interfaces(), renderers.interfaces)
 
 
-@OPERATIONAL.command("show system commit", "Commits, newest first", answers=TABLE)
+@OPERATIONAL.command("show system commit", "Commits, newest first, and those that wait", answers=TABLE)
 def show_system_commit(session: Session) -> Answer:
-    return Table(session.client.history(), renderers.history)
+    return Table(session.client.commits(), renderers.history)
 
 
 @OPERATIONAL.command("show version", "Release, host and user", answers=TABLE)
@@ -180,18 +165,24 @@ OPERATIONAL.commands.append(
 )
 
 
-@_MOVES.command("configure", "Edit the candidate configuration")
-def configure(session: Session) -> Answer:
-    return Message(session.enter_configuration())
+@MOVES.command(
+    "configure",
+    "Edit the candidate configuration",
+    Flag("private", "A candidate of your own", alone=True),
+    Flag("exclusive", "Keep others from editing", alone=True),
+)
+def configure(session: Session, private: bool = False, exclusive: bool = False) -> Answer:
+    mode = "private" if private else "exclusive" if exclusive else "shared"
+    return Message(session.enter_configuration(mode))
 
 
-@_MOVES.command("exit", "Leave the shell")
-@_MOVES.command("quit", "Leave the shell")
+@MOVES.command("exit", "Leave the shell")
+@MOVES.command("quit", "Leave the shell")
 def leave(session: Session) -> Answer:
     session.finished = True
     return Message("")
 
 
-@_MOVES.command("help", "How to get along here")
+@MOVES.command("help", "How to get along here")
 def help_(session: Session) -> Answer:
     return Message(session.overview())

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TABLE = "table"
 CONFIGURATION = "configuration"
+DETAIL = "detail"
+"""The answer has more to say, with `display detail`."""
 
 _COMMITTED = number(0, 49, ("live", "history"))
 
@@ -50,13 +52,16 @@ class Product:
 
 _pipes = Registry()
 _configuration_pipes = Registry()
+_detail_pipes = Registry()
 
 
 def grammar(call: Call) -> State:
     """The pipes that fit what a call answers."""
     if call.answers is None:
         return State(())
-    extra = _configuration_pipes.commands if call.answers == CONFIGURATION else ()
+    extra = {CONFIGURATION: _configuration_pipes, DETAIL: _detail_pipes}.get(
+        call.answers, Registry()
+    ).commands
     return _pipes.state({"display": "Show in another form"}, extra)
 
 
@@ -74,6 +79,11 @@ _PATTERN = Argument("pattern", "Regular expression, upper and lower case alike",
 @_pipes.command("display json", "Show as JSON")
 def as_json(_session: Session, product: Product) -> Product:
     return product.of_text(json_text(product.whole_answer("json").data))
+
+
+@_detail_pipes.command("display detail", "Show step by step what was done")
+def as_detail(_session: Session, product: Product) -> Product:
+    return product.of_text(product.whole_answer("display").display("detail"))
 
 
 @_configuration_pipes.command("display set", "Show as set commands")

@@ -6,9 +6,11 @@ No escape codes, its own echo, each prompt in one write: what old terminals and 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import termios
 import tty
+from collections.abc import Iterator
 
 from snatsh.shell.complete import help_text
 from snatsh.shell.lexer import lex
@@ -138,6 +140,14 @@ class PlainFront:
         except Hangup:
             pass
         return "".join(lines)
+
+    @contextlib.contextmanager
+    def released(self) -> Iterator[None]:
+        self._terminal.__exit__()
+        try:
+            yield
+        finally:
+            self._terminal.__enter__()
 
 
 class _Editor:

@@ -7,8 +7,10 @@ from typing import Any
 
 from snatsh.client import (
     Drops,
+    FileRow,
     Flow,
     Flows,
+    History,
     HistoryEntry,
     InterfaceRow,
     LinkRow,
@@ -201,12 +203,19 @@ def _reasons(reasons: Sequence[Reason], nothing: str) -> str:
     return table(columns, [[r["reason"], count(r["packets"]), size(r["bytes"]), r["help"]] for r in seen])
 
 
-def history(data: Sequence[HistoryEntry]) -> str:
-    """As Junos lists it: number, time, user, method, then the comment."""
-    if not data:
-        return "No commits\n"
+def history(data: History) -> str:
+    """As Junos lists it: number, time, user, method, then the comment; before it, what waits."""
     columns = [*_right("#"), *_left("Time", "User", "Method", "Comment")]
-    return table(columns, [_commit(entry) for entry in data])
+    waiting = ""
+    if pending := data["pending"]:
+        waiting += (
+            f"commit confirmed by {pending['user']} will be rolled back in {duration(pending['seconds'])}, "
+            f"at {_moment(pending['deadline'])}, unless confirmed\n"
+        )
+    if scheduled := data["scheduled"]:
+        waiting += f"commit requested by {scheduled['user']} for {scheduled['at']}\n"
+    listing = table(columns, [_commit(entry) for entry in data["entries"]])
+    return waiting + (listing if data["entries"] else "No commits\n")
 
 
 def _commit(entry: HistoryEntry) -> list[object]:
@@ -222,3 +231,22 @@ def _moment(time: str) -> str:
 def version(data: Version) -> str:
     pairs = [("Hostname", data["host_name"]), ("snatd", data["version"]), ("API", data["api"])]
     return fields([*pairs, ("User", f"{data['user']} ({data['role']})")])
+
+
+def settings(data: Mapping[str, Any]) -> str:
+    return fields(
+        [(name, "as the terminal says" if value is None else value) for name, value in data.items()]
+    )
+
+
+def profiles(data: Sequence[Mapping[str, str]]) -> str:
+    if not data:
+        return "No profiles\n"
+    return table(_left("Profile", "Origin"), [[row["name"], row["origin"]] for row in data])
+
+
+def files(data: Sequence[FileRow]) -> str:
+    if not data:
+        return "No files\n"
+    columns = _left("File") + _right("Bytes") + _left("Changed")
+    return table(columns, [[row["name"], count(row["size"]), _moment(row["changed"])] for row in data])

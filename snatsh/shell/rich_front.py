@@ -8,6 +8,7 @@ import sys
 import termios
 import tty
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from prompt_toolkit import PromptSession, prompt
@@ -71,6 +72,9 @@ class RichFront:
         while part := os.read(sys.stdin.fileno(), 65536):
             parts.append(part)
         return b"".join(parts).decode("utf-8", "replace")
+
+    def released(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 def _prompt_session(session: Session) -> PromptSession[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import socket
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,9 +19,11 @@ from snatsh.shell.grammar import CommandError, Parsed, State, expected, parse
 from snatsh.shell.lexer import lex
 from snatsh.shell.live import Live
 from snatsh.shell.problems import problem_lines
-from snatsh.shell.text import printable, printable_line
+from snatsh.shell.settings import Settings, origin, terminal_name
+from snatsh.shell.text import duration, printable, printable_line
 
 _PATIENCE_SECONDS = 2.0
+_LONGEST_REPORT = 4096
 
 _OVERVIEW = """\
 ?        what may come next, at any place in a line
@@ -37,6 +41,9 @@ class Terminal(Protocol):
 
     def read_block(self, notice: str) -> str:
         """Lines up to ^D."""
+
+    def released(self) -> AbstractContextManager[None]:
+        """While it lasts, the terminal is as it was before us, for another program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,17 @@ class Session:
         self.client = client
         self.terminal = terminal
         self.live = Live(client)
+        self.settings = Settings()
+        self.history: list[str] = []
         self.finished = False
         self.configuring = False
+        self.mode = "shared"
         self.edit: Path = ()
         self._before: list[Path] = []
-        self._user_at_host = ""
+        self._user = ""
+        self._host = ""
+        self._waiting = ""
+        self._told = 0
 
     # What front ends call
 
@@ -85,6 +98,12 @@ class Session:
             return Outcome(self.help(line[:-1]))
         if not line.strip() or line.lstrip().startswith("#"):
             return Outcome()
+        self.history.append(line)
+        outcome = self._execute(line)
+        self._report(line, outcome)
+        return outcome
+
+    def _execute(self, line: str) -> Outcome:
         try:
             parsed = parse(line, self.grammar(), pipes.grammar)
             return self._run(parsed)
@@ -107,6 +126,9 @@ class Session:
 
     def grammar(self) -> State:
         if not self.configuring:
+            from snatsh.shell import cli, requests  # their commands join by being imported
+
+            assert cli and requests
             return operational.state()
         from snatsh.shell import configuration
 
@@ -116,8 +138,29 @@ class Session:
         """The prompt as Junos writes it."""
         who = self._who()
         if not self.configuring:
-            return Prompt("", f"{who}> ")
-        return Prompt(f"[edit{''.join(f' {word}' for word in self.edit)}]", f"{who}# ")
+            return Prompt(self._waiting, f"{who}> ")
+        banner = f"[edit{''.join(f' {word}' for word in self.edit)}]"
+        return Prompt(f"{self._waiting}\n{banner}" if self._waiting else banner, f"{who}# ")
+
+    def news(self) -> str:
+        """What has happened that everybody is to know, before a prompt. Silent without snatd."""
+        try:
+            found = Client(self.client.path, timeout=_PATIENCE_SECONDS).notices(self._told)
+        except ClientError:
+            return ""
+        self._host = found["host_name"]
+        self._told = found["last"] or 1
+        pending = found["pending"]
+        # Round brackets: a square one near the operational prompt means configuration mode to automation.
+        self._waiting = (
+            printable_line(
+                f"(commit confirmed by {pending['user']}: rolled back in {duration(pending['seconds'])} "
+                "unless confirmed)"
+            )
+            if pending
+            else ""
+        )
+        return "".join(printable_line(f"snatd: {one['text']}") + "\n" for one in found["notices"])
 
     def greet(self) -> str:
         """Learn who and where we are, without much patience. The reason, when snatd can't say."""
@@ -125,20 +168,31 @@ class Session:
             version = Client(self.client.path, timeout=_PATIENCE_SECONDS).version()
         except ClientError as error:
             return printable(_as_error(str(error)))
-        self._user_at_host = printable_line(f"{version['user']}@{version['host_name']}")
-        return ""
+        self._user, self._host = version["user"], version["host_name"]
+        return self.news()
 
     # What commands call
 
-    def enter_configuration(self) -> str:
+    def enter_configuration(self, mode: str = "shared") -> str:
         """Go to configuration mode. What to tell the operator."""
-        changed = self.client.candidate()["changed"]
-        self.configuring = True
+        entered = self.client.enter(mode, terminal_name())
+        self.configuring, self.mode = True, mode
+        self.client.mode = "" if mode == "shared" else mode
         self.edit, self._before = (), []
-        notice = "\nThe configuration has been changed but not committed" if changed else ""
-        return f"Entering configuration mode{notice}"
+        told = ["Entering configuration mode"]
+        if mode == "private":
+            told.insert(0, "warning: uncommitted changes will be discarded on exit")
+        if entered["others"]:
+            told += ["Users currently editing the configuration:"]
+            told += [f"  {other['text']}" for other in entered["others"]]
+        if entered["changed"]:
+            told.append("The configuration has been changed but not committed")
+        return "\n".join(told)
 
     def leave_configuration(self) -> None:
+        with contextlib.suppress(ClientError):
+            self.client.leave()
+        self.client.mode = ""
         self.configuring = False
         self.edit, self._before = (), []
 
@@ -148,11 +202,16 @@ class Session:
             self._before = []
         elif path != self.edit:
             self._before.append(self.edit)
-        self.edit = path
+        self._move(path)
 
     def back(self) -> None:
         """To the edit path before, or to the top."""
-        self.edit = self._before.pop() if self._before else ()
+        self._move(self._before.pop() if self._before else ())
+
+    def _move(self, path: Path) -> None:
+        self.edit = path
+        with contextlib.suppress(ClientError):
+            self.client.move(path)
 
     def confirms(self, question: str, default: bool) -> bool:
         """Ask until the answer is yes or no; Enter and the end of the input mean the default."""
@@ -164,7 +223,7 @@ class Session:
                 if word.startswith(answer):
                     return word == "yes"
 
-    def difference(self, candidate: Configuration, rollback: int) -> Difference:
+    def difference(self, candidate: Configuration, rollback: int | str) -> Difference:
         """A part of the candidate against the same part of a committed configuration."""
         old = self.client.committed(rollback) if rollback else self.client.configuration()
         return Difference(
@@ -176,15 +235,22 @@ class Session:
         return _OVERVIEW + "\n" + self.help("").rstrip("\n")
 
     def refresh(self) -> None:
-        """The host may have another name now."""
-        self._user_at_host = ""
+        """What this console did itself is no news to it; the host may have another name now."""
+        self.news()
 
     # Inner workings
 
     def _who(self) -> str:
-        if not self._user_at_host:
+        if not self._user:
             self.greet()
-        return self._user_at_host or f"{_own_name()}@{socket.gethostname()}"
+        return printable_line(f"{self._user or _own_name()}@{self._host or socket.gethostname()}")
+
+    def _report(self, line: str, outcome: Outcome) -> None:
+        """To the audit log, as far as snatd can be reached."""
+        with contextlib.suppress(ClientError):
+            Client(self.client.path, timeout=_PATIENCE_SECONDS).report(
+                line[:_LONGEST_REPORT], failed=outcome.failed, origin=origin(), terminal=terminal_name()
+            )
 
     def _run(self, parsed: Parsed) -> Outcome:
         answer: Answer = parsed.call.run(self, **parsed.call.arguments)

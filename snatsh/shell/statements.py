@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from snatsh.model.tree import Node, ValueType, root
 from snatsh.shell.grammar import Call, Choice, Source, State, Value
@@ -23,6 +24,7 @@ class Reach:
     must_end: a statement ends with a value or a list entry (`set`); else it may end anywhere.
     with_values: leaves take their value; containers_only: leaves are not offered at all (`edit`).
     at_start: whether it may be empty. existing: suggest what the candidate holds rather than what could be.
+    then: what follows an entry of a list, instead of its end. patterns: names may be given by wildcards.
     """
 
     finish: Finish
@@ -31,6 +33,8 @@ class Reach:
     containers_only: bool = False
     at_start: bool = True
     existing: bool = True
+    then: Callable[[Words], State] | None = None
+    patterns: bool = False
 
 
 def statement(path: Words, reach: Reach) -> State:
@@ -71,6 +75,8 @@ def _node(node: Node, path: Words, reach: Reach) -> State:
 def _inside(node: Node, path: Words, reach: Reach) -> State:
     """The state inside a container or a list's entry."""
     entry = node.kind == "list"
+    if reach.then is not None:
+        return _entries_inside(node, path, reach)
     call = reach.finish(path) if entry or not reach.must_end else None
     choices = tuple(
         Choice(name, child.help, lambda _, child=child, name=name: _node(child, (*path, name), reach))  # type: ignore[misc]
@@ -80,11 +86,43 @@ def _inside(node: Node, path: Words, reach: Reach) -> State:
     return State(choices, call)
 
 
+def _entries_inside(node: Node, path: Words, reach: Reach) -> State:
+    """Inside a container, where only a list's entry will do as the end."""
+    assert reach.then is not None
+    inner = State(
+        tuple(
+            Choice(name, child.help, lambda _, child=child, name=name: _node(child, (*path, name), reach))  # type: ignore[misc]
+            for name, child in node.children.items()
+            if child.kind == "list" or any(below.kind == "list" for below in child.children.values())
+        )
+    )
+    if node.kind != "list":
+        return inner
+    return State((*reach.then(path).choices, *inner.choices))
+
+
+def entry_key(path: Words, *, existing: bool) -> Value:
+    """What names an entry of the list at `path`."""
+    node, _ = node_at(path)
+    assert node.key is not None
+
+    def finish(_: Words) -> Call:
+        raise AssertionError
+
+    return _value(node.key, _key_sources(node.key, path, Reach(finish, existing=existing)))
+
+
 def _key(node: Node, path: Words, reach: Reach) -> Choice:
     """The choice of a list's entry."""
     assert node.key is not None
     value = _value(node.key, _key_sources(node.key, path, reach))
+    if reach.patterns:
+        value = replace(value, parse=_or_pattern(value.parse))
     return Choice(value.hint, node.help, lambda key: _inside(node, (*path, str(key)), reach), value)
+
+
+def _or_pattern(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: text if any(mark in text for mark in "*?[") else parse(text)
 
 
 def _key_sources(key: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:

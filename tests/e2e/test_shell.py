@@ -226,18 +226,17 @@ def test_what_snatd_refuses_gets_its_caret(gateway: Gateway) -> None:
     assert "not found" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["profile", "profile.yaml", "profile.set", "profile.json"])
-def test_save_and_load_in_every_form(gateway: Gateway, tmp_path: Path, name: str) -> None:
-    file = tmp_path / name
+@pytest.mark.parametrize("name", ["curly", "kept.yaml", "kept.set", "kept.json"])
+def test_save_and_load_in_every_form(gateway: Gateway, name: str) -> None:
     before = gateway.snatd.client.configuration()
-    gateway.snatd.shell("configure", f"save {file}")
-    load = f"load {'set' if name.endswith('.set') else 'override'} {file}"
+    gateway.snatd.shell("configure", f"save {name}")
+    load = f"load {'set' if name.endswith('.set') else 'override'} {name}"
     gateway.snatd.client.replace_candidate({})
     assert "load complete" in gateway.snatd.shell("configure", load).stdout
     assert gateway.snatd.client.candidate()["document"] == before
 
 
-def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway, tmp_path: Path) -> None:
+def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway) -> None:
     shell, before = gateway.snatd.shell, gateway.snatd.client.candidate()
     texts = {
         "rules: [": "line 2, column 1",
@@ -246,17 +245,36 @@ def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway, 
         "set rules 10 pool c": "load set",
     }
     for text, reason in texts.items():
-        file = tmp_path / "bad"
-        file.write_text(text)
-        done = shell("configure", f"load override {file}", check=False)
+        gateway.snatd.client.write_file("bad", text)
+        done = shell("configure", "load override bad", check=False)
         assert done.returncode == 1
         assert reason in done.stderr
         assert gateway.snatd.client.candidate() == before
-    (tmp_path / "half.set").write_text("set rules 10 pool c\nset rules 10 sauce x\n")
-    done = shell("configure", f"load set {tmp_path / 'half.set'}", check=False)
+    gateway.snatd.client.write_file("half.set", "set rules 10 pool c\nset rules 10 sauce x\n")
+    done = shell("configure", "load set half.set", check=False)
     assert "line 2" in done.stderr
     assert gateway.snatd.client.candidate() == before
-    assert "No such file" in shell("configure", "load merge /no/such", check=False).stderr
+    assert "No such file" in shell("configure", "load merge nowhere", check=False).stderr
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../audit.log", "..", ".hidden", "a/b", "-rf", "a\\..\\b"])
+def test_no_name_of_a_file_leads_out_of_the_operators_folder(gateway: Gateway, name: str) -> None:
+    for command in (f"load merge {name}", f"save {name}", f"run file show {name}", f"run file delete {name}"):
+        done = gateway.snatd.shell("configure", command, check=False)
+        assert done.returncode == 1
+        assert "in your folder on the gateway" in done.stderr
+
+
+def test_a_link_in_the_operators_folder_is_not_followed(gateway: Gateway) -> None:
+    gateway.snatd.client.write_file("real", "text")
+    folder = gateway.snatd.state / "users" / "root"
+    (folder / "link").symlink_to("/etc/passwd")
+    done = gateway.snatd.shell("file show link", check=False)
+    assert done.returncode == 1
+    assert "root:" not in done.stdout + done.stderr
+    gateway.snatd.client.write_file("link", "mine")
+    assert Path("/etc/passwd").read_text() != "mine"
+    assert (folder / "link").read_text() == "mine"
 
 
 def test_profiles_that_ship_are_loaded_by_name(gateway: Gateway) -> None:
@@ -279,9 +297,9 @@ def test_everything_is_deleted_only_when_somebody_says_so(gateway: Gateway) -> N
     assert not gateway.snatd.client.candidate()["changed"]
 
 
-def test_merge_adds(gateway: Gateway, tmp_path: Path) -> None:
-    (tmp_path / "more.yaml").write_text(yaml.safe_dump({"rules": {"40": {"action": "drop"}}}))
-    gateway.snatd.shell("configure", f"load merge {tmp_path / 'more.yaml'}")
+def test_merge_adds(gateway: Gateway) -> None:
+    gateway.snatd.client.write_file("more.yaml", yaml.safe_dump({"rules": {"40": {"action": "drop"}}}))
+    gateway.snatd.shell("configure", "load merge more.yaml")
     assert set(gateway.snatd.client.candidate()["document"]["rules"]) == {"10", "20", "40"}
 
 

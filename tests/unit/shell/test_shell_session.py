@@ -39,24 +39,6 @@ def test_configuration_mode_can_be_left_without_snatd():
     assert not operator.configuring
 
 
-@pytest.mark.parametrize(
-    ("file", "reason"),
-    [
-        ("/no/such/file", "No such file or directory"),
-        ("/", "Is a directory"),
-        ("~nobody-of-this-name/x", "home directory"),
-        ("nul\0", "null byte"),
-        ("/dev/zero", "longer than 16 MiB"),
-    ],
-)
-def test_files_that_cannot_be_read(file, reason):
-    operator = session()
-    operator.configuring = True
-    outcome = operator.execute(f"load merge {file}")
-    assert outcome.failed
-    assert reason in outcome.text
-
-
 def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from():
     operator = session()
     operator.configuring = True

@@ -1,0 +1,35 @@
+"""What every console is to be told, whoever caused it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """number: grows with time, over restarts too."""
+
+    number: int
+    time: datetime
+    text: str
+
+
+class Notices:
+    def __init__(self) -> None:
+        self._kept: deque[Notice] = deque(maxlen=_KEPT)
+
+    def post(self, text: str) -> None:
+        number = max(time.time_ns() // 1000, self.last + 1)
+        self._kept.append(Notice(number, datetime.now(UTC), text))
+
+    @property
+    def last(self) -> int:
+        return self._kept[-1].number if self._kept else 0
+
+    def after(self, number: int) -> list[Notice]:
+        return [notice for notice in self._kept if notice.number > number]

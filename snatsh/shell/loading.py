@@ -1,0 +1,156 @@
+"""Load and save: configurations in and out of files, the terminal and the profiles that ship."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snatsh.client import Rejected, Statement
+from snatsh.model.errors import ProfileError, StatementError
+from snatsh.shell import files
+from snatsh.shell.answers import Answer, Document, Message, Path, ShellError
+from snatsh.shell.commands import Argument, Flag, Option
+from snatsh.shell.grammar import Value
+from snatsh.shell.problems import problem_lines
+from snatsh.shell.registries import CONFIGURE
+
+if TYPE_CHECKING:
+    from snatsh.shell.session import Session
+
+NOTICE = "[Type ^D at a new line to end input]"
+
+FILE = Value("<file>", str, (("live", "file"),))
+_FILE = Argument("file", "File of yours to read", FILE)
+_TERMINAL = Flag("terminal", "Type it in, end with ^D")
+_PROFILE = Option("profile", "Profile that ships", Value("<name>", str, (("live", "profile"),)), alone=True)
+_RELATIVE = Flag("relative", "It belongs under the edit path")
+_PLACES = ("file", "terminal", "profile")
+
+
+def _one_source(bound: Any) -> bool:
+    return sum(place in bound for place in _PLACES) == 1
+
+
+@CONFIGURE.command("load override", "Replace the candidate", _FILE, _TERMINAL, _PROFILE, ready=_one_source)
+def load_override(session: Session, **source: Any) -> Answer:
+    session.client.replace_candidate(_document(session, **source))
+    return Message("load complete")
+
+
+@CONFIGURE.command(
+    "load update", "Make the candidate this, touching only what differs",
+    _FILE, _TERMINAL, _PROFILE, ready=_one_source,
+)  # fmt: skip
+def load_update(session: Session, **source: Any) -> Answer:
+    return become(session, _document(session, **source))
+
+
+@CONFIGURE.command(
+    "load merge", "Add to the candidate", _FILE, _TERMINAL, _PROFILE, _RELATIVE, ready=_one_source
+)
+def load_merge(session: Session, **source: Any) -> Answer:
+    session.client.merge_candidate(_document(session, **source))
+    return Message("load complete")
+
+
+@CONFIGURE.command(
+    "load replace", "Add to the candidate; what is marked `replace:` goes first",
+    _FILE, _TERMINAL, _RELATIVE, ready=_one_source,
+)  # fmt: skip
+def load_replace(session: Session, **source: Any) -> Answer:
+    from snatsh.model import patch
+
+    text = _source(session, **source)
+    under = _under(session, source)
+    return become(session, _applied(lambda document: patch.replace(document, text, under), session))
+
+
+@CONFIGURE.command(
+    "load patch", "Apply what `show | compare` has shown", _FILE, _TERMINAL, _RELATIVE, ready=_one_source
+)
+def load_patch(session: Session, **source: Any) -> Answer:
+    from snatsh.model import patch
+
+    text = _source(session, **source)
+    under = _under(session, source)
+    return become(session, _applied(lambda document: patch.patch(document, text, under), session))
+
+
+def _applied(change: Any, session: Session) -> Document:
+    try:
+        changed: Document = change(session.client.candidate()["document"])
+    except ProfileError as error:
+        raise ShellError(problem_lines(error.problems) + "error: load failed") from None
+    except StatementError as error:
+        raise ShellError(f"error: load failed: {error}") from None
+    return changed
+
+
+@CONFIGURE.command(
+    "load set", "Run set commands, all or none", _FILE, _TERMINAL, _RELATIVE, ready=_one_source
+)
+def load_set(session: Session, **source: Any) -> Answer:
+    statements, lines = files.set_commands(_source(session, **source))
+    under = list(_under(session, source))
+    for statement in statements:
+        statement["path"] = under + statement["path"]
+    if statements:
+        try:
+            session.client.edit(statements)
+        except Rejected as error:
+            place = error.statement
+            where = f"line {lines[place]}: " if place is not None and 0 <= place < len(lines) else ""
+            raise ShellError(f"{problem_lines(error.problems)}error: load failed: {where}{error}") from None
+    return Message("load complete")
+
+
+@CONFIGURE.command("load factory-default", "Replace the candidate with nothing")
+def load_factory_default(session: Session) -> Answer:
+    session.client.replace_candidate({})
+    return Message("load complete")
+
+
+def become(session: Session, document: Document) -> Answer:
+    """Change the candidate to this document by the fewest statements, all at once."""
+    from snatsh.model.diff import diff
+
+    changes = diff(session.client.candidate()["document"], document)
+    statements: list[Statement] = [{"verb": one.verb, "path": list(one.path)} for one in changes]
+    if statements:
+        session.client.edit(statements)
+    return Message("load complete")
+
+
+def _document(session: Session, **source: Any) -> Document:
+    try:
+        return files.parse(_source(session, **source), _under(session, source))
+    except ProfileError as error:
+        raise ShellError(problem_lines(error.problems) + "error: load failed") from None
+
+
+def _under(session: Session, source: dict[str, Any]) -> Path:
+    return session.edit if source.get("relative") else ()
+
+
+def _source(
+    session: Session, file: str = "", terminal: bool = False, profile: str = "", relative: bool = False
+) -> str:
+    if terminal:
+        return session.terminal.read_block(NOTICE)
+    if profile:
+        return files.shipped(profile) if profile in files.shipped_profiles() else files.own(session, profile)
+    return session.client.file(file)
+
+
+@CONFIGURE.command(
+    "save",
+    "Write the candidate, from the edit path down, to a file",
+    Argument("file", "File; its ending names the form: .yaml, .json, .set, else curly", FILE),
+    Option("profile", "Keep it as a profile of yours", Value("<name>")),
+    ready=bool,
+)
+def save(session: Session, file: str = "", profile: str = "") -> Answer:
+    document = files.restrict(session.client.candidate()["document"], session.edit)
+    name = f"{profile}.yaml" if profile else file
+    text = files.render(name, document)
+    session.client.write_file(name, text)
+    return Message(f"Wrote {len(text.splitlines())} lines of configuration to '{name}'")

@@ -1,0 +1,115 @@
+"""`request`, `file`, and what belongs to commits and their history in operational mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snatsh.shell import renderers
+from snatsh.shell.answers import Answer, Configuration, Difference, Message, Table
+from snatsh.shell.commands import Argument, Command
+from snatsh.shell.committing import COMMITTED
+from snatsh.shell.files import shipped_profiles
+from snatsh.shell.grammar import Call, Choice, State
+from snatsh.shell.loading import FILE
+from snatsh.shell.pipes import CONFIGURATION, TABLE
+from snatsh.shell.registries import OPERATIONAL
+
+if TYPE_CHECKING:
+    from snatsh.shell.session import Session
+
+
+@OPERATIONAL.command("request system commit abort", "Roll back the commit that waits to be confirmed")
+def abort(session: Session) -> Answer:
+    session.client.abort()
+    session.refresh()
+    return Message("commit was rolled back")
+
+
+@OPERATIONAL.command("clear system commit", "Forget the commit that waits for its time")
+def unschedule(session: Session) -> Answer:
+    forgotten = session.client.unschedule()
+    return Message(f"commit requested by {forgotten['user']} for {forgotten['at']} will not be executed")
+
+
+@OPERATIONAL.command("request system configuration rescue save", "Keep what runs, for when all else fails")
+def save_rescue(session: Session) -> Answer:
+    session.client.save_rescue()
+    return Message("rescue configuration saved")
+
+
+@OPERATIONAL.command("request system configuration rescue delete", "Forget the rescue configuration")
+def delete_rescue(session: Session) -> Answer:
+    session.client.delete_rescue()
+    return Message("rescue configuration deleted")
+
+
+@OPERATIONAL.command("show system configuration rescue", "The rescue configuration", answers=CONFIGURATION)
+def show_rescue(session: Session) -> Answer:
+    return Configuration(session.client.committed("rescue"))
+
+
+def _rollback_state() -> State:
+    """`show system rollback N`, `show system rollback compare N M`."""
+
+    def one(number_: object) -> State:
+        return State((), Call(show_rollback, {"number": number_}, CONFIGURATION))
+
+    def first(old: object) -> State:
+        def second(new: object) -> State:
+            return State((), Call(compare, {"old": old, "new": new}, CONFIGURATION))
+
+        return State((Choice(COMMITTED.hint, "The newer one", second, COMMITTED),))
+
+    olds = State((Choice(COMMITTED.hint, "The older one", first, COMMITTED),))
+    return State(
+        (
+            Choice("compare", "What changed between two of them", lambda _: olds),
+            Choice(COMMITTED.hint, "Its number", one, COMMITTED),
+        )
+    )
+
+
+OPERATIONAL.commands.append(
+    Command(
+        ("show", "system", "rollback"),
+        "A committed configuration",
+        lambda *_: None,
+        start=_rollback_state,
+    )
+)
+
+
+def show_rollback(session: Session, number: int | str) -> Answer:
+    return Configuration(session.client.committed(number))
+
+
+def compare(session: Session, old: int | str, new: int | str) -> Answer:
+    return Difference(session.client.committed(old), session.client.committed(new))
+
+
+@OPERATIONAL.command("show profiles", "Profiles that ship, and those you saved", answers=TABLE)
+def show_profiles(session: Session) -> Answer:
+    rows = [{"name": name, "origin": "shipped"} for name in sorted(shipped_profiles())]
+    for file in session.client.files():
+        if file["name"].endswith(".yaml"):
+            rows.append({"name": file["name"].removesuffix(".yaml"), "origin": "yours"})
+    return Table(rows, renderers.profiles)
+
+
+@OPERATIONAL.command("file list", "Your files on the gateway", answers=TABLE)
+def file_list(session: Session) -> Answer:
+    return Table(session.client.files(), renderers.files)
+
+
+_NAMED = Argument("file", "Its name", FILE)
+
+
+@OPERATIONAL.command("file show", "What is in a file of yours", _NAMED, ready=bool, answers=TABLE)
+def file_show(session: Session, file: str) -> Answer:
+    return Table({"name": file, "content": session.client.file(file)}, lambda data: str(data["content"]))
+
+
+@OPERATIONAL.command("file delete", "Delete a file of yours", _NAMED, ready=bool)
+def file_delete(session: Session, file: str) -> Answer:
+    session.client.delete_file(file)
+    return Message("")
