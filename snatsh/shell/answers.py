@@ -80,7 +80,16 @@ class Configuration:
     def display(self, form: str) -> str:
         from snatsh.model import set_form, yaml_form
 
+        if form == "inheritance":
+            return self._with_defaults()
         return {"set": set_form.render, "yaml": yaml_form.render}[form](self.document, self.path)
+
+    def _with_defaults(self) -> str:
+        """Marked by a comment above each, as Junos marks what is inherited."""
+        from snatsh.model import curly_form, inheritance
+
+        document = inheritance.with_defaults(self.document)
+        return inheritance.mark(curly_form.render(document, self.path), self.document, self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ from snatsh.client import Busy, ClientError, Commit, Rejected
 from snatsh.shell.answers import Answer, Message, ShellError
 from snatsh.shell.commands import Argument, Flag, Option, number
 from snatsh.shell.grammar import Value
-from snatsh.shell.pipes import DETAIL
+from snatsh.shell.pipes import COMMITTED, DETAIL
 from snatsh.shell.problems import problem_lines
 from snatsh.shell.registries import CONFIGURE
 
 if TYPE_CHECKING:
     from snatsh.shell.session import Session
 
-_OLDEST = 49
 _LONGEST_COMMENT = 512
 _MOST_MINUTES = 65_535
 _DEFAULT_MINUTES = 10
@@ -130,17 +129,6 @@ def _failure(what: str, error: Rejected) -> str:
 def _sentence(row: Any) -> str:
     where = " ".join([*row["path"], row["value"]]).strip()
     return f"{where}: {row['reason']}" if where else str(row["reason"])
-
-
-def _number_or_rescue(text: str) -> int | str:
-    if text == "rescue":
-        return text
-    number_of = number(0, _OLDEST).parse(text)
-    assert isinstance(number_of, int)
-    return number_of
-
-
-COMMITTED = Value(f"<0..{_OLDEST}|rescue>", _number_or_rescue, (("live", "history"),))
 
 
 @CONFIGURE.command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -9,10 +11,15 @@ from snatsh.shell.session import Outcome, Session, Terminal
 from snatsh.shell.text import printable_line
 
 MORE = "---(more)---"
+HELD = "---(more 100%)---"
 
 
 class Hangup(Exception):
     """The terminal is gone; nobody reads any answer."""
+
+
+class Idle(Exception):
+    """Nobody has pressed a key for as long as `set cli idle-timeout` allows."""
 
 
 class Front(Terminal, Protocol):
@@ -30,6 +37,9 @@ class Front(Terminal, Protocol):
     def read_key(self) -> str:
         """One key, without echo."""
 
+    def wait_key(self, seconds: float) -> bool:
+        """Whether a key was pressed meanwhile; it is not read again."""
+
 
 def converse(session: Session, front: Front) -> int:
     """Until `exit` or the end of the input; the status of the last command."""
@@ -41,6 +51,9 @@ def converse(session: Session, front: Front) -> int:
         prompt = session.prompt()
         try:
             entered = front.read_line("\n" * gap + told + str(prompt))
+        except Idle:
+            front.write("\nidle for too long; leaving\n")
+            break
         except EOFError:
             entered = "exit"
         except KeyboardInterrupt:
@@ -49,9 +62,12 @@ def converse(session: Session, front: Front) -> int:
             break
         gap = session.configuring
         lines = entered.splitlines()
+        if session.settings.timestamp and lines:
+            front.write(time.strftime("%b %d %H:%M:%S\n"))
         for line, outcome in _execute_all(session, lines):
             if len(lines) == 1:
                 _show(session, front, outcome, len(prompt.text))
+                _refresh(session, front, line, outcome)
             else:
                 _show(session, front, outcome, 0, line)
             status = outcome.status
@@ -83,6 +99,22 @@ def _show(session: Session, front: Front, outcome: Outcome, indent: int, line: s
         _page(front, text, columns, lines)
     else:
         front.write(text)
+    if outcome.held and lines and columns:
+        front.write(HELD)
+        with contextlib.suppress(KeyboardInterrupt, Hangup):
+            front.read_key()
+        front.write("\r" + " " * len(HELD) + "\r")
+
+
+def _refresh(session: Session, front: Front, line: str, outcome: Outcome) -> None:
+    """Run it again and again, until a key is pressed."""
+    try:
+        while outcome.refresh and not outcome.failed and not front.wait_key(outcome.refresh):
+            outcome = session.again(line)
+            front.write(f"---(refreshed at {time.strftime('%Y-%m-%d %H:%M:%S')})---\n")
+            front.write(outcome.text)
+    except (KeyboardInterrupt, Hangup):
+        pass
 
 
 def caret(column: int, indent: int = 0, columns: int = 0) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
+import signal
 import sys
 from collections.abc import Sequence
 
 from snatsh import __version__
 from snatsh.client import DEFAULT_SOCKET, Client
-from snatsh.shell import batch
+from snatsh.shell import batch, probe
 from snatsh.shell.loop import converse
 from snatsh.shell.session import Session
 
@@ -23,15 +25,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     client = Client(options.socket)
     try:
-        if options.commands:
+        commands = _commands(options.commands)
+        if commands:
             session = Session(client, batch.BatchTerminal())
-            return batch.run_commands(session, map(_text, options.commands))
+            return batch.run_commands(session, map(_text, commands))
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
             return batch.run_stdin(Session(client, batch.BatchTerminal()))
-        if os.environ.get("TERM", "") in _PLAIN_TERMINALS:
-            return _plain(client)
-        return _rich(client)
+        # Neither a core nor a stopped process: who logs in here has no other shell to come back to.
+        for number in (signal.SIGQUIT, signal.SIGTSTP):
+            signal.signal(number, signal.SIG_IGN)
+        typed = "" if os.environ.get("TERM", "") in _PLAIN_TERMINALS else probe.typed_instead_of_answering()
+        if typed is None:
+            return _rich(client)
+        return _plain(client, typed)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -69,10 +76,18 @@ def _text(argument: str) -> str:
     return os.fsencode(argument).decode("utf-8", "replace")
 
 
-def _plain(client: Client) -> int:
+def _commands(given: list[str] | None) -> list[str]:
+    """What to run. As a login shell or a forced command, sshd hands over what the operator asked for."""
+    asked = os.environ.pop("SSH_ORIGINAL_COMMAND", "") if os.environ.get("SSH_CONNECTION") else ""
+    if given and len(given) == 1 and pathlib.Path(given[0]).name == "snatsh":
+        given = None  # the forced command itself, run by us as the login shell
+    return given or ([asked] if asked else [])
+
+
+def _plain(client: Client, typed: str) -> int:
     from snatsh.shell.plain import PlainFront, RawTerminal
 
-    with RawTerminal() as terminal:
+    with RawTerminal(typed=typed) as terminal:
         front = PlainFront(terminal)
         front.session = Session(client, front)
         return converse(front.session, front)

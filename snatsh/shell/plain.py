@@ -8,13 +8,14 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import select
 import termios
 import tty
 from collections.abc import Iterator
 
 from snatsh.shell.complete import help_text
 from snatsh.shell.lexer import lex
-from snatsh.shell.loop import Hangup
+from snatsh.shell.loop import Hangup, Idle
 from snatsh.shell.session import Session
 from snatsh.shell.text import printable
 
@@ -33,12 +34,13 @@ _ESCAPE_KEYS = {
 class RawTerminal:
     """A terminal in raw mode: keys in, text out. ^C still interrupts, and flushes nothing."""
 
-    def __init__(self, reading: int = 0, writing: int = 1) -> None:
+    def __init__(self, reading: int = 0, writing: int = 1, typed: str = "") -> None:
         self._reading = reading
         self._writing = writing
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._waiting = ""
+        self._waiting = typed
         self._after_return = False
+        self.patience = 0.0  # seconds without a key until Idle; 0 for ever
         self._cooked = termios.tcgetattr(reading)
 
     def __enter__(self) -> RawTerminal:
@@ -81,6 +83,8 @@ class RawTerminal:
 
     def _next(self) -> str:
         while not self._waiting:
+            if self.patience and not self._ready(self.patience):
+                raise Idle
             try:
                 raw = os.read(self._reading, 65536)
             except OSError:
@@ -90,6 +94,16 @@ class RawTerminal:
             self._waiting = self._decode(raw)
         key, self._waiting = self._waiting[0], self._waiting[1:]
         return key
+
+    def _ready(self, seconds: float) -> bool:
+        return bool(select.select([self._reading], [], [], seconds)[0])
+
+    def pressed(self, seconds: float) -> bool:
+        """Whether a key was pressed within that time; it is taken."""
+        if not self._waiting and not self._ready(seconds):
+            return False
+        self._next()
+        return True
 
     def size(self) -> tuple[int, int]:
         try:
@@ -117,7 +131,11 @@ class PlainFront:
     def read_key(self) -> str:
         return self._terminal.key()
 
+    def wait_key(self, seconds: float) -> bool:
+        return self._terminal.pressed(seconds)
+
     def read_line(self, prompt: str) -> str:
+        self._terminal.patience = 60.0 * self.session.settings.idle_minutes if self.session else 0
         line = _Editor(self._terminal, prompt, self._history, self.session).read()
         if line.strip() and self._history[-1:] != [line]:
             self._history.append(line)

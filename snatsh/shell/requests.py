@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from snatsh.shell import renderers
 from snatsh.shell.answers import Answer, Configuration, Difference, Message, Table
 from snatsh.shell.commands import Argument, Command
-from snatsh.shell.committing import COMMITTED
 from snatsh.shell.files import shipped_profiles
 from snatsh.shell.grammar import Call, Choice, State
 from snatsh.shell.loading import FILE
-from snatsh.shell.pipes import CONFIGURATION, TABLE
+from snatsh.shell.pipes import COMMITTED, CONFIGURATION, TABLE
 from snatsh.shell.registries import OPERATIONAL
 
 if TYPE_CHECKING:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import select
 import sys
 import termios
 import tty
@@ -12,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from prompt_toolkit import PromptSession, prompt
-from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, completion_is_selected, has_completions
@@ -22,6 +24,7 @@ from prompt_toolkit.output import ColorDepth
 
 from snatsh.shell.complete import help_text
 from snatsh.shell.lexer import lex
+from snatsh.shell.loop import Idle
 from snatsh.shell.session import Session
 from snatsh.shell.text import printable, printable_line
 
@@ -37,7 +40,8 @@ class RichFront:
         assert self.session is not None
         if self._prompting is None:
             self._prompting = _prompt_session(self.session)
-        return self._prompting.prompt(prompt)
+        minutes = self.session.settings.idle_minutes
+        return self._prompting.prompt(prompt, pre_run=lambda: _watch_idle(minutes) if minutes else None)
 
     def write(self, text: str) -> None:
         sys.stdout.write(text)
@@ -59,6 +63,18 @@ class RichFront:
         finally:
             termios.tcsetattr(reading, termios.TCSADRAIN, cooked)
 
+    def wait_key(self, seconds: float) -> bool:
+        reading = sys.stdin.fileno()
+        cooked = termios.tcgetattr(reading)
+        try:
+            tty.setcbreak(reading)
+            if not select.select([reading], [], [], seconds)[0]:
+                return False
+            os.read(reading, 1024)
+            return True
+        finally:
+            termios.tcsetattr(reading, termios.TCSADRAIN, cooked)
+
     def ask(self, question: str) -> str:
         try:
             return prompt(question)
@@ -75,6 +91,20 @@ class RichFront:
 
     def released(self) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
+
+
+def _watch_idle(minutes: int) -> None:
+    """Leave when the line has not changed for so long."""
+    app = get_app()
+
+    async def watch() -> None:
+        seen = None
+        while seen != app.current_buffer.document:
+            seen = app.current_buffer.document
+            await asyncio.sleep(60 * minutes)
+        app.exit(exception=Idle)
+
+    app.create_background_task(watch())
 
 
 def _prompt_session(session: Session) -> PromptSession[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import math
 import os
 import socket
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from snatsh.client import Client, ClientError, Rejected
+from snatsh.client import Client, ClientError, Rejected, Waiting
 from snatsh.model.errors import SnatshError
 from snatsh.shell import files, operational, pipes
 from snatsh.shell.answers import Answer, Configuration, Difference, Path
@@ -48,12 +49,17 @@ class Terminal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a line came to. text is ready for the terminal; column: where the caret goes, on a bad line."""
+    """What a line came to. text is ready for the terminal; column: where the caret goes, on a bad line.
+
+    held: stay at the end of it. refresh: seconds after which it is to be run again, 0 for never.
+    """
 
     text: str = ""
     failed: bool = False
     column: int | None = None
     paged: bool = False
+    held: bool = False
+    refresh: int = 0
 
     @property
     def status(self) -> int:
@@ -116,6 +122,10 @@ class Session:
         finally:
             self.live.forget()
 
+    def again(self, line: str) -> Outcome:
+        """Run a line that was run before, without another entry anywhere."""
+        return self._execute(line)
+
     def complete(self, text: str) -> Completion:
         """What may stand at the end of `text`."""
         return complete(text, self.grammar(), pipes.grammar, self.live)
@@ -140,7 +150,8 @@ class Session:
         if not self.configuring:
             return Prompt(self._waiting, f"{who}> ")
         banner = f"[edit{''.join(f' {word}' for word in self.edit)}]"
-        return Prompt(f"{self._waiting}\n{banner}" if self._waiting else banner, f"{who}# ")
+        gap = "\n" if self._waiting and not self.settings.automated else ""
+        return Prompt(f"{self._waiting}{gap}{banner}", f"{who}# ")
 
     def news(self) -> str:
         """What has happened that everybody is to know, before a prompt. Silent without snatd."""
@@ -150,17 +161,23 @@ class Session:
             return ""
         self._host = found["host_name"]
         self._told = found["last"] or 1
-        pending = found["pending"]
-        # Round brackets: a square one near the operational prompt means configuration mode to automation.
-        self._waiting = (
-            printable_line(
-                f"(commit confirmed by {pending['user']}: rolled back in {duration(pending['seconds'])} "
-                "unless confirmed)"
-            )
-            if pending
-            else ""
-        )
+        self._waiting = self._of_pending(found["pending"])
+        if self.settings.automated:
+            return ""
         return "".join(printable_line(f"snatd: {one['text']}") + "\n" for one in found["notices"])
+
+    def _of_pending(self, pending: Waiting | None) -> str:
+        """What stands before the prompt while a commit waits to be confirmed.
+
+        No square brackets, which mean configuration mode to automation. For that, a word in the form of a
+        chassis context, with the minutes left: the drivers know it as a part of the prompt.
+        """
+        if pending is None:
+            return ""
+        if self.settings.automated:
+            return f"{{primary_commit_confirmed:{math.ceil(pending['seconds'] / 60)}}}"
+        who, left = pending["user"], duration(pending["seconds"])
+        return printable_line(f"(commit confirmed by {who}: rolled back in {left} unless confirmed)")
 
     def greet(self) -> str:
         """Learn who and where we are, without much patience. The reason, when snatd can't say."""
@@ -257,7 +274,8 @@ class Session:
         product = pipes.Product(answer)
         for pipe in parsed.pipes:
             product = pipe.run(self, product, **pipe.arguments)
-        return Outcome(product.text, paged=product.paged)
+        refresh = product.refresh or getattr(answer, "refresh", 0)
+        return Outcome(product.text, paged=product.paged, held=product.held, refresh=refresh)
 
     def _rejected(self, error: Rejected, line: str) -> Outcome:
         """A refusal of snatd, with the caret under the token it blames."""

@@ -19,6 +19,11 @@ class Settings:
     idle_minutes: int = 0
     timestamp: bool = False
 
+    @property
+    def automated(self) -> bool:
+        """Whether a program reads this: all of them ask for no pauses."""
+        return self.screen_length == 0
+
     def size(self, terminal: tuple[int, int]) -> tuple[int, int]:
         """Columns and lines; 0 for without end."""
         columns, lines = terminal

@@ -34,6 +34,12 @@ def json_text(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
 
 
+def yaml_text(data: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=False, width=1000))
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """title: its head. right: numbers stand to the right."""

@@ -79,10 +79,10 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(hook: str) -> Iterator[Gateway]:
+def running_gateway(hook: str, kind: type[Gateway] = Gateway) -> Iterator[Gateway]:
     with Lab(demo()) as lab:
         services.start(lab)
-        gateway = Gateway(lab, hook)
+        gateway = kind(lab, hook)
         gateway.start()
         yield gateway
 

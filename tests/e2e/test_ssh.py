@@ -1,0 +1,182 @@
+"""Operators over real OpenSSH: the console as login shell and as forced command, roles, the audit log."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+
+import pexpect
+import pytest
+from harness import document
+from sshd import SshGateway, ssh_gateway
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[SshGateway]:
+    with ssh_gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(box: SshGateway) -> Iterator[SshGateway]:
+    yield box
+    box.snatd.client.replace_candidate(document("tc"))
+    box.snatd.client.commit()
+
+
+def session(gateway: SshGateway, user: str, term: str = "vt100") -> pexpect.spawn:
+    command = gateway.lab["gateway"].command(*gateway.ssh_command(user, "-tt"))
+    return pexpect.spawn(
+        command[0], command[1:], env={"TERM": term, "PATH": "/usr/bin:/bin"}, encoding="utf-8", timeout=15,
+        dimensions=(40, 120),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("user", ["alice", "forced", "vera"])
+def test_one_command_exits_with_its_status(gateway: SshGateway, user: str) -> None:
+    done = gateway.ssh(user, "show flows | json")
+    assert done.returncode == 0, done.stderr
+    assert "capacity" in json.loads(done.stdout)
+    done = gateway.ssh(user, "show nonsense")
+    assert done.returncode == 1
+    assert "unknown command" in done.stderr
+
+
+@pytest.mark.parametrize("user", ["alice", "forced"])
+def test_a_session_with_a_terminal(gateway: SshGateway, user: str) -> None:
+    child = session(gateway, user)
+    child.expect(rf"{user}@\S+> $")
+    child.send("show version\r")
+    child.expect(rf"User: +{user} \(admin\)\r\n")
+    child.expect(rf"{user}@\S+> $")
+    child.send("exit\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_commands_on_standard_input(gateway: SshGateway) -> None:
+    done = gateway.ssh("alice", stdin="configure\nset rules 10 pool c\ncommit\nexit\n", options=("-T",))
+    assert done.returncode == 0, done.stderr
+    assert "commit complete" in done.stdout
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
+
+
+@pytest.mark.parametrize("user", ["alice", "oscar", "vera", "forced"])
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "/bin/sh -c id", "sh", "id; id", "show version; id", "show version && id", "`id`", "$(id)", "--help",
+        "show version | sh", "! id", "-c id", "show version\nid", "/usr/lib/openssh/sftp-server",
+        "scp -t /tmp", "PYTHONINSPECT=1 snatsh",
+    ],
+)  # fmt: skip
+def test_no_command_gets_out(gateway: SshGateway, user: str, attempt: str) -> None:
+    done = gateway.ssh(user, attempt)
+    assert "uid=" not in done.stdout + done.stderr
+    assert done.returncode != 0 or "usage: snatsh" in done.stdout
+
+
+@pytest.mark.parametrize("user", ["alice", "forced"])
+def test_no_file_transfer(gateway: SshGateway, user: str) -> None:
+    done = gateway.ssh(user, "sftp", options=("-s",))
+    assert done.returncode != 0
+    assert not done.stdout
+
+
+def test_no_key_gets_out_of_a_session(gateway: SshGateway) -> None:
+    for term in ("vt100", "xterm"):
+        child = session(gateway, "vera", term)
+        child.expect(r"vera@\S+> ")
+        for keys in ("\x1a", "\x1c", "\x18\x05", "\x1b!", "\x03"):
+            child.send(keys)
+            time.sleep(0.1)
+        child.send("\x15show version\r")
+        child.expect(r"vera \(view\)")
+        child.close(force=True)
+
+
+def test_start_shell_is_for_administrators(gateway: SshGateway) -> None:
+    assert "needs admin" in gateway.ssh("oscar", "start shell").stderr
+    assert "needs admin" in gateway.ssh("vera", "start shell").stderr
+    child = session(gateway, "alice")
+    child.expect(r"alice@\S+> $")
+    child.send("start shell\r")
+    child.expect(r"\$ $")
+    child.send("id -un\r")
+    child.expect(r"alice\r\n")
+    child.send("exit\r")
+    child.expect(r"alice@\S+> $")
+    child.close(force=True)
+
+
+ALLOWED = {
+    "show version": ("vera", "oscar", "alice"),
+    "show flows": ("vera", "oscar", "alice"),
+    "show configuration": ("vera", "oscar", "alice"),
+    "clear flows all": ("oscar", "alice"),
+    "configure": ("alice",),
+    "request system configuration rescue save": ("alice",),
+    "clear system commit": (),
+}
+
+
+@pytest.mark.parametrize("command", ALLOWED)
+@pytest.mark.parametrize("user", ["vera", "oscar", "alice"])
+def test_roles(gateway: SshGateway, user: str, command: str) -> None:
+    done = gateway.ssh(user, command)
+    assert (done.returncode == 0) == (user in ALLOWED[command]), done.stderr
+    if user == "vera" and "vera" not in ALLOWED[command]:
+        assert "vera has the role view; this needs" in done.stderr
+
+
+def test_roles_are_snatds_and_not_the_consoles(gateway: SshGateway) -> None:
+    """Whatever a console would send: the kernel says who sent it."""
+    code = (
+        "import sys; from snatsh.client import Client, Refused\n"
+        "c = Client(sys.argv[1])\n"
+        "for call in (lambda: c.edit([]), lambda: c.commit(), lambda: c.end_flows(), lambda: c.abort(),\n"
+        "             lambda: c.enter('shared', ''), lambda: c.replace_candidate({})):\n"
+        "    try: call(); print('LET IN')\n"
+        "    except Refused: print('refused')\n"
+    )
+    python = gateway.lab["gateway"]
+    done = python.run(
+        *gateway.accounts.command("setpriv", "--reuid=4003", "--regid=4003", "--init-groups"),
+        sys.executable, "-c", code, str(gateway.snatd.socket),
+    )  # fmt: skip
+    assert done.stdout.split() == ["refused"] * 6
+
+
+def test_who_is_in_no_group_gets_nowhere(gateway: SshGateway) -> None:
+    done = gateway.ssh("nobodys", "show version")
+    assert done.returncode == 1
+    assert "ask for membership in the group snatsh" in done.stderr
+
+
+def test_every_command_is_in_the_audit_log(gateway: SshGateway) -> None:
+    gateway.ssh("oscar", "show pools")
+    gateway.ssh("oscar", "show nonsense")
+    gateway.ssh("vera", "clear flows all")
+    log = gateway.audit()
+    shown = next(entry for entry in log if entry.get("command") == "show pools")
+    assert (shown["user"], shown["uid"], shown["origin"], shown["result"]) == (
+        "oscar",
+        4002,
+        "127.0.0.1",
+        "ok",
+    )
+    assert shown["time"]
+    wrong = [entry for entry in log if entry.get("command") == "show nonsense"]
+    assert [entry["result"] for entry in wrong if entry["user"] == "oscar"] == ["failed"]
+    refused = [entry for entry in log if entry["user"] == "vera" and entry.get("method") == "DELETE"]
+    assert [entry["result"] for entry in refused] == [403]
+
+
+def test_each_operator_has_a_folder_of_his_own(gateway: SshGateway) -> None:
+    gateway.ssh("alice", "show version | save mine")
+    assert "mine" in gateway.ssh("alice", "file list").stdout
+    assert "mine" not in gateway.ssh("oscar", "file list").stdout
+    assert gateway.ssh("oscar", "file show mine").returncode == 1
