@@ -23,15 +23,12 @@ inline_always void allocator_key_of(const struct flow_key *reply, struct allocat
     key->pad = 0;
 }
 
-/* A flow has ended: its port is the first to be handed out again. */
-inline_always void give_back(const struct flow_key *reply)
+/* A port is free again: it is the first to be handed out. */
+inline_always void give_back_port(struct allocator_key *key, u16 port)
 {
-    struct allocator_key key;
-    struct allocator *allocator;
+    struct allocator *allocator = allocators.lookup(key);
     u32 at;
 
-    allocator_key_of(reply, &key);
-    allocator = allocators.lookup(&key);
     if (!allocator)
         return;
     allocator->misses = 0;
@@ -39,8 +36,16 @@ inline_always void give_back(const struct flow_key *reply)
     at = allocator->freed_count;
     if (at >= FREED_PORTS)
         return;
-    allocator->freed[at & (FREED_PORTS - 1)] = reply->destination_port;
+    allocator->freed[at & (FREED_PORTS - 1)] = port;
     allocator->freed_count = at + 1;
+}
+
+inline_always void give_back(const struct flow_key *reply)
+{
+    struct allocator_key key;
+
+    allocator_key_of(reply, &key);
+    give_back_port(&key, reply->destination_port);
 }
 
 inline_always struct allocator *find_allocator(const struct flow_key *reply)

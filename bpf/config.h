@@ -34,6 +34,7 @@ struct scratch {
     u32 ended; /* by this run of the sweep */
     struct flow_key reply;
     struct mapping mapping;
+    struct exterior exterior;
 };
 BPF_TABLE("percpu_array", u32, struct scratch, scratches, 1);
 

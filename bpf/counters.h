@@ -28,6 +28,8 @@ enum handup_reason {
     UP_PROTOCOL,
     UP_EXEMPT,
     UP_ROUTE,
+    UP_ENDPOINT,
+    UP_HAIRPIN,
     UP_COUNT,
 };
 

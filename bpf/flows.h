@@ -86,6 +86,8 @@ inline_always void set_state(struct flow *flow, u32 slot, u8 protocol, u8 state,
     flow->state = state;
     flow->expires = now + timeout_ticks(slot, protocol, state);
     flow->touched = now;
+    if (flow->seen & SEEN_ENDPOINT)
+        keep_exterior(flow->mapped, flow->mapped_port, protocol, flow->expires);
 }
 
 /* TCP after RFC 5382 and 7857: an RST shortens to transitory, never to nothing; both FINs mean
@@ -93,7 +95,7 @@ inline_always void set_state(struct flow *flow, u32 slot, u8 protocol, u8 state,
 inline_always u8 next_tcp_state(struct flow *flow, u8 tcp_flags, u8 fin, int outbound)
 {
     if (outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && flow->state >= STATE_TRANSITORY) {
-        flow->seen = 0;
+        flow->seen &= SEEN_ENDPOINT;
         return STATE_UNREPLIED;
     }
     if (tcp_flags & TCP_RST)

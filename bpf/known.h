@@ -24,6 +24,14 @@ inline_always int may_redirect(u32 slot, u32 from, u32 to, u8 role)
     return !(source->flags & INTERFACE_XDP) || target->flags & INTERFACE_XDP;
 }
 
+/* RFC 4787, REQ-9: what goes to a pool address never leaves the box. */
+inline_always void note_hairpin(struct flow *flow, u32 slot, u32 destination)
+{
+    flow->seen &= ~SEEN_HAIRPIN;
+    if (find_pool_address(slot, destination))
+        flow->seen |= SEEN_HAIRPIN;
+}
+
 /* Returns 0 when the flow is over and the packet has to open a new one. */
 inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key, struct flow *flow,
                                    const struct packet *p, const struct control *state, u32 now)
@@ -36,9 +44,10 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
         return 0;
     }
     touch_outbound(flow, slot, p, now);
+    note_hairpin(flow, slot, p->destination);
     find_path(ctx, ifindex, p->source, flow->redirect ? flow->redirect : p->destination, &path);
     flow->out_ifindex = 0;
-    if (path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE)) {
+    if (path.complete && !(flow->seen & SEEN_HAIRPIN) && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE)) {
         flow->mtu = path.mtu;
         __builtin_memcpy(flow->ethernet, path.ethernet, 12);
         flow->out_ifindex = path.out_ifindex;

@@ -4,6 +4,7 @@ enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP, VERDICT_AGAIN };
 struct opening {
     u32 verdict;
     u32 reason; /* of a drop */
+    u32 by_endpoint; /* the flow is claimed by its endpoint-independent rule's program */
 };
 
 inline_always u32 fold(u64 sum)
@@ -170,48 +171,43 @@ inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
     return pool && pool->size && pool->port_count ? pool : 0;
 }
 
-inline_always void start_flow(struct scratch *scratch, const struct rule *rule, struct packet *p,
-                              struct opening *opening, u32 now)
+/* Everything of the mapping but what the claim decides. */
+inline_always void prepare_mapping(struct scratch *scratch, u32 inside, u16 inside_port, u32 rule, u32 counter, u32 now)
 {
-    u32 slot = scratch->slot & 1;
-    struct pool *pool = pool_of(slot, rule);
     struct mapping *mapping = &scratch->mapping;
-    struct flow_key *reply = &scratch->reply, key;
-    struct flow flow = {};
-    struct rule_count *count;
-    u32 outcome, counter = rule->counter;
 
-    if (!pool)
-        return refuse(opening, DROP_INTERNAL);
-    if (!within_limit(slot, p->source))
-        return refuse(opening, DROP_SUBSCRIBER_LIMIT);
     __builtin_memset(mapping, 0, sizeof(*mapping));
-    mapping->inside = p->source;
-    mapping->inside_port = p->source_port;
-    mapping->rule = rule->number;
+    mapping->inside = inside;
+    mapping->inside_port = inside_port;
+    mapping->rule = rule;
     mapping->counter = counter;
     mapping->created = now;
     mapping->touched = now - TOUCH_TICKS; /* the first reply looks its path up */
-    outcome = claim_somewhere(scratch, pool, p, now);
-    if (outcome == CLAIM_AGAIN) {
-        opening->verdict = VERDICT_AGAIN;
-        return;
-    }
-    if (outcome != CLAIMED)
-        return refuse(opening, outcome == CLAIM_FULL ? DROP_TABLE_FULL : DROP_POOL_EXHAUSTED);
-    settle_claim(reply->destination, p->source, p->protocol);
+}
+
+/* The mapping in scratch is claimed: publish the flow it belongs to. */
+inline_always void publish_flow(struct scratch *scratch, u32 redirect, u8 seen, struct opening *opening, u32 now)
+{
+    struct mapping *mapping = &scratch->mapping;
+    struct flow_key *reply = &scratch->reply, key;
+    u32 outcome, counter = mapping->counter;
+    struct rule_count *count;
+    struct flow flow = {};
+
+    settle_claim(reply->destination, mapping->inside, reply->protocol);
+    flow_key_of_mapping(reply, mapping, &key);
     flow.mapped = reply->destination;
     flow.mapped_port = reply->destination_port;
-    flow.address_delta = delta_of_address(p->source, flow.mapped);
-    flow.port_delta = delta_of_port(p->source_port, flow.mapped_port);
+    flow.address_delta = delta_of_address(mapping->inside, flow.mapped);
+    flow.port_delta = delta_of_port(mapping->inside_port, flow.mapped_port);
     flow.counter = counter;
-    flow.redirect = rule->redirect;
-    set_state(&flow, slot, p->protocol, STATE_UNREPLIED, now);
+    flow.redirect = redirect;
+    flow.seen = seen;
+    set_state(&flow, scratch->slot & 1, reply->protocol, STATE_UNREPLIED, now);
     flow.touched = now - TOUCH_TICKS; /* so that this very packet looks the path up */
-    key_of(p, &key);
     outcome = flows.insert(&key, &flow);
     if (outcome) {
-        end_mapping(reply, p->source);
+        end_mapping(reply, mapping->inside);
         if (outcome != -17) /* EEXIST: another CPU opened the same flow; its entry serves */
             return refuse(opening, DROP_TABLE_FULL);
     }
@@ -219,6 +215,32 @@ inline_always void start_flow(struct scratch *scratch, const struct rule *rule, 
     if (count && !outcome)
         count->flows++;
     opening->verdict = VERDICT_TRANSLATE;
+}
+
+/* What a claim that failed means for the packet. */
+inline_always void settle_failure(u32 outcome, struct opening *opening)
+{
+    if (outcome == CLAIM_AGAIN)
+        opening->verdict = VERDICT_AGAIN;
+    else
+        refuse(opening, outcome == CLAIM_FULL ? DROP_TABLE_FULL : DROP_POOL_EXHAUSTED);
+}
+
+inline_always void start_flow(struct scratch *scratch, const struct rule *rule, struct packet *p,
+                              struct opening *opening, u32 now)
+{
+    struct pool *pool = pool_of(scratch->slot & 1, rule);
+    u32 outcome;
+
+    if (!pool)
+        return refuse(opening, DROP_INTERNAL);
+    if (!within_limit(scratch->slot & 1, p->source))
+        return refuse(opening, DROP_SUBSCRIBER_LIMIT);
+    prepare_mapping(scratch, p->source, p->source_port, rule->number, rule->counter, now);
+    outcome = claim_somewhere(scratch, pool, p, now);
+    if (outcome != CLAIMED)
+        return settle_failure(outcome, opening);
+    publish_flow(scratch, rule->redirect, 0, opening, now);
 }
 
 /* Notes the rule and the pool address for claim_flow, which runs next on this CPU. */
@@ -233,6 +255,7 @@ inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->slot = slot;
     scratch->addresses = scratch->rounds = 0;
+    opening->by_endpoint = rule->flags & RULE_ENDPOINT_INDEPENDENT;
     start_address(scratch, pool);
     opening->verdict = VERDICT_TRANSLATE;
 }
@@ -269,18 +292,21 @@ inline_always void match_packet(u32 slot, struct packet *p, const struct path *p
     hand_to_claim(slot, rule, p, opening);
 }
 
+inline_always struct rule *matched_rule(const struct scratch *scratch)
+{
+    u32 at = scratch->rule;
+
+    return rules.lookup(&at);
+}
+
 /* The second half, in a program of its own for the verifier's sake: the rule that match_packet found on
  * this CPU a moment ago gives the packet its flow. */
 inline_always void claim_flow(struct packet *p, struct opening *opening, u32 now)
 {
-    u32 zero = 0, at;
+    u32 zero = 0;
     struct scratch *scratch = scratches.lookup(&zero);
-    struct rule *rule;
+    struct rule *rule = scratch ? matched_rule(scratch) : 0;
 
-    if (!scratch)
-        return refuse(opening, DROP_INTERNAL);
-    at = scratch->rule;
-    rule = rules.lookup(&at);
     if (!rule)
         return refuse(opening, DROP_INTERNAL);
     start_flow(scratch, rule, p, opening, now);

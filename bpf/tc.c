@@ -1,9 +1,10 @@
 /* The TC half: everything where there is no native XDP, and what XDP hands up. Outbound packets are
  * translated at the egress of the outside interface, which is the leak guard too: what came in by an
  * inside interface leaves translated, exempted by a rule, or not at all. */
-BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 2, PIN_DIR "/tc_programs");
+BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 3, PIN_DIR "/tc_programs");
 #define TC_PROGRAM_MATCH 0
 #define TC_PROGRAM_CLAIM 1
+#define TC_PROGRAM_ENDPOINT 2
 
 /* BCC 0.26 declares this helper without its third argument. */
 static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =
@@ -64,6 +65,24 @@ inline_always int send_by_neighbour(struct __sk_buff *skb, u32 out_ifindex, u32 
     return redirect_by_neighbour(out_ifindex, &next_hop, sizeof(next_hop), 0);
 }
 
+/* Hairpin (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
+ * by, where it is translated as anything from outside is. Counts as one hop: that half lowers the TTL. */
+inline_always int turn_back(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+{
+    u32 redirect = flow->redirect;
+    struct change change;
+    struct path path;
+
+    find_path(skb, skb->ifindex, p->source, redirect ? redirect : p->destination, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    change_of_flow(flow, &change);
+    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+    if (rewrite_skb(skb, p, &change))
+        return drop_skb(DROP_INTERNAL, p);
+    return bpf_redirect(path.out_ifindex, BPF_F_INGRESS);
+}
+
 /* At the ingress of the inside: around the stack where the path is known. A redirected flow must not
  * depend on the route it is redirected from, so it never goes by the stack. */
 inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
@@ -74,6 +93,8 @@ inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct 
 
     if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > flow->mtu))
         return TC_ACT_OK; /* the stack answers with an ICMP error */
+    if (flow->seen & SEEN_HAIRPIN)
+        return turn_back(skb, p, flow);
     change_of_flow(flow, &change);
     if (out_ifindex) {
         count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
@@ -168,6 +189,8 @@ int tc_outside_in(struct __sk_buff *skb)
         return refuse_inbound(slot, &p);
     key_of(&p, &reply);
     mapping = mappings.lookup(&reply);
+    if (!mapping && open_from_outside(slot, &p, now))
+        mapping = mappings.lookup(&reply);
     if (!mapping || (!is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) &&
                      !refresh_inbound(skb, skb->ifindex, &reply, mapping, &p, state, now)))
         return refuse_inbound(slot, &p);
@@ -205,6 +228,8 @@ inline_always int leave(struct __sk_buff *skb, const struct packet *p, struct fl
     note_fragment(p, change.address, redirect, now);
     if (rewrite_skb(skb, p, &change))
         return drop_skb(DROP_INTERNAL, p);
+    if (flow->seen & SEEN_HAIRPIN)
+        return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
     return go_on(skb, p, redirect);
 }
 
@@ -299,18 +324,39 @@ int tc_match(struct __sk_buff *skb)
         return drop_skb(opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
         return TC_ACT_OK;
-    tc_programs.call(skb, TC_PROGRAM_CLAIM);
+    if (opening.by_endpoint)
+        tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
+    else
+        tc_programs.call(skb, TC_PROGRAM_CLAIM);
     return drop_skb(DROP_INTERNAL, &p);
+}
+
+/* The packet's flow is there: on its way with it. */
+inline_always int send_opened_skb(struct __sk_buff *skb, const struct packet *p, const struct opening *opening, u32 now)
+{
+    u32 zero = 0;
+    struct control *state = control.lookup(&zero);
+    struct flow_key key;
+    struct flow *flow;
+
+    if (opening->verdict == VERDICT_DROP)
+        return drop_skb(opening->reason, p);
+    key_of(p, &key);
+    flow = flows.lookup(&key);
+    if (!flow)
+        return drop_skb(DROP_INTERNAL, p);
+    if (!at_ingress(skb))
+        return leave(skb, p, flow, now);
+    if (!state || !refresh_outbound(skb, skb->ifindex, &key, flow, p, state, now))
+        return drop_skb(DROP_INTERNAL, p);
+    return forward(skb, p, flow);
 }
 
 int tc_claim(struct __sk_buff *skb)
 {
-    u32 zero = 0, now = now_ticks();
-    struct control *state = control.lookup(&zero);
     struct opening opening = {};
+    u32 now = now_ticks();
     struct packet p;
-    struct flow_key key;
-    struct flow *flow;
 
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
@@ -319,15 +365,21 @@ int tc_claim(struct __sk_buff *skb)
         tc_programs.call(skb, TC_PROGRAM_CLAIM);
         return drop_skb(DROP_INTERNAL, &p);
     }
-    if (opening.verdict == VERDICT_DROP)
-        return drop_skb(opening.reason, &p);
-    key_of(&p, &key);
-    flow = flows.lookup(&key);
-    if (!flow)
+    return send_opened_skb(skb, &p, &opening, now);
+}
+
+int tc_endpoint(struct __sk_buff *skb)
+{
+    struct opening opening = {};
+    u32 now = now_ticks();
+    struct packet p;
+
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    claim_flow_of_endpoint(&p, &opening, now);
+    if (opening.verdict == VERDICT_AGAIN) {
+        tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
         return drop_skb(DROP_INTERNAL, &p);
-    if (!at_ingress(skb))
-        return leave(skb, &p, flow, now);
-    if (!state || !refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))
-        return drop_skb(DROP_INTERNAL, &p);
-    return forward(skb, &p, flow);
+    }
+    return send_opened_skb(skb, &p, &opening, now);
 }

@@ -108,7 +108,11 @@ struct rule {
     u32 algorithm;
     u32 pool;
     u32 redirect; /* 0: by the route */
+    u32 flags;    /* RULE_* */
 };
+
+#define RULE_ENDPOINT_INDEPENDENT 1        /* mapping, RFC 4787 REQ-1 */
+#define RULE_FILTER_ENDPOINT_INDEPENDENT 2 /* filtering, RFC 4787 REQ-8 */
 
 struct pool {
     u32 first_range; /* index into ranges, this half's base not counted */
@@ -116,6 +120,7 @@ struct pool {
     u32 size; /* addresses */
     u32 port_first; /* host order */
     u32 port_count;
+    u32 id;        /* of the pool's name: the same over commits */
     u32 half_bits; /* 2^(2 * half_bits) is the smallest such power that holds port_count */
 };
 
@@ -132,6 +137,7 @@ struct pool_address_key {
 };
 
 struct pool_address {
+    u32 pool; /* id */
     u32 flags;
     u32 announce_ifindex; /* ARP for the address is answered on this interface; 0: nowhere */
 };
@@ -189,6 +195,8 @@ struct mapping {
 #define SEEN_FIN_OUT 2
 #define SEEN_FIN_IN 4
 #define SEEN_RST 8
+#define SEEN_ENDPOINT 16 /* the mapping is endpoint-independent: its exterior lives as long as this flow */
+#define SEEN_HAIRPIN 32  /* goes to a pool address: back in as if from outside */
 
 /* Where to look for a free port once luck has run out: per mapped address, protocol and destination. Only
  * hints: losing one costs tries, never a mapping. */
@@ -209,6 +217,33 @@ struct allocator {
     u32 full_until; /* tick; 0: not full */
     u32 freed_count;
     u16 freed[FREED_PORTS]; /* ports that flows gave back, ready for the next ones */
+};
+
+/* Endpoint-independent mapping: an inside address and port has one mapped address and port of a pool, for
+ * every destination. `endpoints` finds it, `exteriors` owns it and says how long. */
+struct endpoint_key {
+    u32 inside;
+    u32 pool; /* id */
+    u16 inside_port;
+    u8 protocol;
+    u8 pad;
+};
+
+struct exterior_key {
+    u32 mapped;
+    u16 mapped_port;
+    u8 protocol;
+    u8 pad;
+};
+
+struct exterior {
+    u32 inside;
+    u32 pool;
+    u16 inside_port;
+    u16 flags; /* RULE_* */
+    u32 rule;  /* number */
+    u32 counter;
+    u32 expires; /* tick */
 };
 
 /* What the first fragment of a packet was translated to; the others carry no ports. */

@@ -1,8 +1,9 @@
 /* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
  * translates it there. Frames that leave from here are translated, always. */
-BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 2, PIN_DIR "/xdp_programs");
+BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 3, PIN_DIR "/xdp_programs");
 #define XDP_PROGRAM_MATCH 0
 #define XDP_PROGRAM_CLAIM 1
+#define XDP_PROGRAM_ENDPOINT 2
 
 inline_always int hand_up(u32 reason, const struct packet *p)
 {
@@ -48,6 +49,8 @@ inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct fl
     struct change change;
     int verdict;
 
+    if (!flow->out_ifindex && flow->seen & SEEN_HAIRPIN)
+        return hand_up(UP_HAIRPIN, p);
     change_of_flow(flow, &change);
     verdict = send_frame(ctx, p, &change, flow->ethernet, flow->out_ifindex, flow->mtu);
     if (verdict == XDP_REDIRECT)
@@ -105,33 +108,60 @@ int xdp_match(struct xdp_md *ctx)
         return drop_frame(opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
         return hand_up(UP_EXEMPT, &p);
-    xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
+    if (opening.by_endpoint)
+        xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
+    else
+        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
     return drop_frame(DROP_INTERNAL, &p);
+}
+
+/* The packet's flow is there: on its way with it. */
+inline_always int send_opened(struct xdp_md *ctx, const struct packet *p, const struct opening *opening, u32 now)
+{
+    u32 zero = 0;
+    struct control *state = control.lookup(&zero);
+    struct flow_key key;
+    struct flow *flow;
+
+    if (opening->verdict == VERDICT_DROP)
+        return drop_frame(opening->reason, p);
+    key_of(p, &key);
+    flow = flows.lookup(&key);
+    if (!state || !flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, p, state, now))
+        return drop_frame(DROP_INTERNAL, p);
+    return send_out(ctx, p, flow);
 }
 
 int xdp_claim(struct xdp_md *ctx)
 {
-    u32 zero = 0, now = now_ticks();
-    struct control *state = control.lookup(&zero);
     struct opening opening = {};
+    u32 now = now_ticks();
     struct packet p;
-    struct flow_key key;
-    struct flow *flow;
 
-    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
     claim_flow(&p, &opening, now);
     if (opening.verdict == VERDICT_AGAIN) {
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
         return drop_frame(DROP_INTERNAL, &p);
     }
-    if (opening.verdict == VERDICT_DROP)
-        return drop_frame(opening.reason, &p);
-    key_of(&p, &key);
-    flow = flows.lookup(&key);
-    if (!flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, now))
+    return send_opened(ctx, &p, &opening, now);
+}
+
+int xdp_endpoint(struct xdp_md *ctx)
+{
+    struct opening opening = {};
+    u32 now = now_ticks();
+    struct packet p;
+
+    if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+        return XDP_DROP;
+    claim_flow_of_endpoint(&p, &opening, now);
+    if (opening.verdict == VERDICT_AGAIN) {
+        xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
         return drop_frame(DROP_INTERNAL, &p);
-    return send_out(ctx, &p, flow);
+    }
+    return send_opened(ctx, &p, &opening, now);
 }
 
 int xdp_outside(struct xdp_md *ctx)
@@ -163,5 +193,7 @@ int xdp_outside(struct xdp_md *ctx)
     address = find_pool_address(state->generation & 1, p.destination);
     if (!address || address->flags & POOL_ADDRESS_TO_STACK)
         return XDP_PASS;
+    if (open_exterior(&p, now))
+        return hand_up(UP_ENDPOINT, &p);
     return drop_frame(DROP_NO_FLOW, &p);
 }

@@ -94,6 +94,7 @@ class PoolImage:
 class PoolAddress:
     """A prefix of pool addresses. announce: interface that ARP is answered on, 0 for none."""
 
+    pool: str
     prefix: Prefix
     to_stack: bool
     announce: int
@@ -136,6 +137,8 @@ class RuleImage:
     algorithm: Algorithm
     pool: int
     redirect: Address | None
+    endpoint_independent: bool
+    filter_by_endpoint: bool  # whether only whom the inside endpoint wrote to may answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,8 @@ def _rule(number: int, rule: Rule, pool_index: dict[str, int], facts: Facts) -> 
         algorithm=Algorithm[rule.algorithm.upper().replace("-", "_")],
         pool=pool_index[rule.pool] if translates and rule.pool else 0,
         redirect=rule.redirect if translates else None,
+        endpoint_independent=translates and rule.mapping == "endpoint-independent",
+        filter_by_endpoint=rule.filtering == "address-and-port-dependent",
     )
 
 
@@ -285,12 +290,12 @@ def _tuples(rules: tuple[RuleImage, ...]) -> tuple[Tuple, ...]:
 
 
 def _pool_addresses(profile: Profile, facts: Facts) -> Iterator[PoolAddress]:
-    for _, pool in sorted(profile.pools.items()):
+    for name, pool in sorted(profile.pools.items()):
         for run in runs(pool):
             for prefix in ipaddress.summarize_address_range(run.first, run.last):
                 for part, interface in _split_by_link(prefix, profile, facts):
                     yield PoolAddress(
-                        part, pool.unmatched == "stack", interface if pool.announce == "arp" else 0
+                        name, part, pool.unmatched == "stack", interface if pool.announce == "arp" else 0
                     )
 
 

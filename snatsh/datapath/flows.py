@@ -108,10 +108,17 @@ def expired_keys(maps: Mapping[str, Map]) -> NDArray[Any]:
     return keys[_elapsed(now_ticks(), flows["expires"]) >= 0]
 
 
-def end(sweep: int, keys: NDArray[Any], *, force: bool) -> int:
-    """End these flows (without `force` only if they have expired) in the kernel; how many it were.
+def expired_exteriors(maps: Mapping[str, Map]) -> NDArray[Any]:
+    """Keys of the endpoint-independent mappings that no flow keeps any more."""
+    keys, exteriors = maps["exteriors"].dump()
+    return keys[_elapsed(now_ticks(), exteriors["expires"]) >= 0]
 
-    sweep: file descriptor of the program. The check and the end happen there, next to each other.
+
+def end(sweep: int, keys: NDArray[Any], *, force: bool) -> int:
+    """End these flows, or exteriors, in the kernel; how many it were. Without `force` only expired ones.
+
+    sweep: file descriptor of the program for what the keys are of. The check and the end happen there, next
+    to each other.
     """
     ended = 0
     for start in range(0, len(keys), SWEEP_KEYS):

@@ -116,7 +116,10 @@ class Datapath:
 
     def age(self) -> int:
         """End what has expired; how many it were. Correctness does not wait for it, capacity does."""
-        return flows.end(self._sweep, flows.expired_keys(self._maps), force=False)
+        ended = flows.end(self._sweep, flows.expired_keys(self._maps), force=False)
+        exteriors = flows.expired_exteriors(self._maps)
+        flows.end(self.programs["xdp_sweep_exteriors"], exteriors, force=False)
+        return ended
 
     # Counters.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -42,15 +42,15 @@ RULE_KEY = _record(
 )  # fmt: skip
 RULE = _record(
     ("number", "u4"), ("counter", "u4"), ("action", "u4"), ("algorithm", "u4"), ("pool", "u4"),
-    ("redirect", NET32),
+    ("redirect", NET32), ("flags", "u4"),
 )  # fmt: skip
 POOL = _record(
     ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4"),
-    ("half_bits", "u4"),
+    ("id", "u4"), ("half_bits", "u4"),
 )  # fmt: skip
 RANGE = _record(("first", "u4"), ("start", "u4"))
 POOL_ADDRESS_KEY = _record(("prefix_length", "u4"), ("slot", NET32), ("address", NET32))
-POOL_ADDRESS = _record(("flags", "u4"), ("announce_ifindex", "u4"))
+POOL_ADDRESS = _record(("pool", "u4"), ("flags", "u4"), ("announce_ifindex", "u4"))
 FLOW_KEY = _record(
     ("source", NET32), ("destination", NET32), ("source_port", NET16), ("destination_port", NET16),
     ("protocol", "u1"), ("pad", "u1", 3),
@@ -72,6 +72,14 @@ ALLOCATOR = _record(
     ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("freed_count", "u4"),
     ("freed", NET16, 16),
 )  # fmt: skip
+ENDPOINT_KEY = _record(
+    ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("protocol", "u1"), ("pad", "u1")
+)
+EXTERIOR_KEY = _record(("mapped", NET32), ("mapped_port", NET16), ("protocol", "u1"), ("pad", "u1"))
+EXTERIOR = _record(
+    ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("flags", "u2"), ("rule", "u4"),
+    ("counter", "u4"), ("expires", "u4"),
+)  # fmt: skip
 FRAGMENT_KEY = _record(
     ("source", NET32), ("destination", NET32), ("id", NET16), ("protocol", "u1"), ("pad", "u1")
 )
@@ -89,7 +97,8 @@ TWINS = {
     "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
     "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
     "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY,
-    "allocator": ALLOCATOR, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
+    "allocator": ALLOCATOR, "endpoint_key": ENDPOINT_KEY, "exterior_key": EXTERIOR_KEY,
+    "exterior": EXTERIOR, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
     "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip
@@ -112,6 +121,8 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "flows": (FLOW_KEY, FLOW, False),
     "mappings": (FLOW_KEY, MAPPING, False),
     "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),
+    "endpoints": (ENDPOINT_KEY, EXTERIOR_KEY, False),
+    "exteriors": (EXTERIOR_KEY, EXTERIOR, False),
     "fragments": (FRAGMENT_KEY, FRAGMENT, False),
     "address_usage": (ADDRESS, ADDRESS_USAGE, False),
     "subscribers": (ADDRESS, SUBSCRIBER, False),

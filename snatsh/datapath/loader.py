@@ -25,13 +25,18 @@ from snatsh.datapath.toolchain import cflags, kernel_stub
 SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
 # BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
 SOURCES = (
-    "types.h", "counters.h", "config.h", "hash.h", "parse.h", "path.h", "allocator.h", "flows.h", "pools.h",
-    "rules.h", "ports.h", "open.h", "rewrite.h", "fragments.h", "icmp.h", "arp.h", "known.h", "xdp.c", "tc.c",
-    "sweep.c",
+    "types.h", "counters.h", "config.h", "hash.h", "parse.h", "path.h", "allocator.h", "endpoints.h",
+    "flows.h", "pools.h", "rules.h", "ports.h", "open.h", "open_endpoint.h", "rewrite.h", "fragments.h",
+    "icmp.h", "arp.h", "known.h", "xdp.c", "tc.c", "sweep.c",
 )  # fmt: skip
-XDP_PROGRAMS = ("xdp_inside", "xdp_match", "xdp_claim", "xdp_outside", "xdp_sweep")
-TC_PROGRAMS = ("tc_inside", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim")
-TAIL_CALLS = {"xdp_programs": ("xdp_match", "xdp_claim"), "tc_programs": ("tc_match", "tc_claim")}
+XDP_PROGRAMS = (
+    "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_outside", "xdp_sweep", "xdp_sweep_exteriors",
+)  # fmt: skip
+TC_PROGRAMS = ("tc_inside", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim", "tc_endpoint")
+TAIL_CALLS = {
+    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint"),
+    "tc_programs": ("tc_match", "tc_claim", "tc_endpoint"),
+}
 _BPFFS_MAGIC = 0xCAFE4A11
 _CAP_SYS_ADMIN, _CAP_BPF = 21, 39
 

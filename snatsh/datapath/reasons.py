@@ -29,4 +29,6 @@ HANDED_UP_REASONS: dict[str, str] = {
     "protocol": "Neither TCP, UDP nor ICMP echo",
     "exempt": "Exempted by a rule, or default action pass",
     "route": "Not on its way from inside to outside",
+    "endpoint": "The first packet from outside to an endpoint-independent mapping",
+    "hairpin": "From an inside host to a pool address",
 }

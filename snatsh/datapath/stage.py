@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ ROLES = {"inside": 1, "outside": 2}
 MAX_COUNTERS = 2 * MAX_RULES
 INTERFACE_XDP = 1
 ADDRESS_TO_STACK = 1
+RULE_ENDPOINT_INDEPENDENT, RULE_FILTER_ENDPOINT_INDEPENDENT = 1, 2
 SLOT_BASE = {"tuples": MAX_TUPLES, "rules": MAX_RULES, "pools": MAX_POOLS, "ranges": MAX_RANGES}
 
 
@@ -105,13 +107,26 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     ranges: list[tuple[int, int]] = []
     for at, pool in enumerate(image.pools):
         ports = pool.ports
-        pools[at] = (len(ranges), len(pool.runs), pool.size, ports.first, ports.size, _half_bits(ports.size))
+        pools[at] = (
+            len(ranges),
+            len(pool.runs),
+            pool.size,
+            ports.first,
+            ports.size,
+            _pool_id(pool.name),
+            _half_bits(ports.size),
+        )
         start = 0
         for run in pool.runs:
             ranges.append((int(run.first), start))
             start += run.size
     maps["pools"].put_all(_indices("pools", slot, len(pools)), pools)
     maps["ranges"].put_all(_indices("ranges", slot, len(ranges)), np.array(ranges, dtype=layout.RANGE))
+
+
+def _pool_id(name: str) -> int:
+    """What the datapath knows a pool by over commits; its index changes with the other pools."""
+    return zlib.crc32(name.encode())
 
 
 def _half_bits(ports: int) -> int:
@@ -124,7 +139,7 @@ def _put_pool_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> Non
     values: NDArray[Any] = np.zeros(len(image.pool_addresses), dtype=layout.POOL_ADDRESS)
     for at, entry in enumerate(image.pool_addresses):
         keys[at] = (32 + entry.prefix.prefixlen, slot, int(entry.prefix.network_address))
-        values[at] = (ADDRESS_TO_STACK if entry.to_stack else 0, entry.announce)
+        values[at] = (_pool_id(entry.pool), ADDRESS_TO_STACK if entry.to_stack else 0, entry.announce)
     maps["pool_addresses"].put_all(keys, values)
 
 
@@ -140,7 +155,11 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     index: dict[tuple[Any, ...], int] = {}
     for at, rule in enumerate(image.rules):
         redirect = int(rule.redirect) if rule.redirect else 0
-        rules[at] = (rule.number, counters[rule.number], rule.action, rule.algorithm, rule.pool, redirect)
+        flags = (RULE_ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0) | (
+            0 if rule.filter_by_endpoint else RULE_FILTER_ENDPOINT_INDEPENDENT
+        )
+        counter = counters[rule.number]
+        rules[at] = (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags)
         # rules come in the order of their numbers: of two alike the first counts
         index.setdefault(_rule_key(slot, position, rule), slot * MAX_RULES + at)
     maps["rules"].put_all(_indices("rules", slot, len(rules)), rules)

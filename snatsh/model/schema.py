@@ -151,6 +151,10 @@ class Rule(Node):
     mapping: Literal["endpoint-dependent", "endpoint-independent"] = Field(
         "endpoint-dependent", description="Whether a mapped port is bound to one destination (RFC 4787)"
     )
+    filtering: Literal["address-and-port-dependent", "endpoint-independent"] = Field(
+        "address-and-port-dependent",
+        description="Who may send to an endpoint-independent mapping: whom its host wrote to, or anyone",
+    )
     redirect: AddressValue | None = Field(None, description="Next hop to send by, instead of the routed one")
     failover: dict[LinkName, Failover] = Field(
         default_factory=dict, description="What changes while a link is down"

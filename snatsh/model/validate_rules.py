@@ -10,13 +10,14 @@ from snatsh.model.schema import Rule
 from snatsh.model.surroundings import Surroundings, listed
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange
 
-_ONLY_TRANSLATE = ("algorithm", "mapping", "redirect", "failover")
+_ONLY_TRANSLATE = ("algorithm", "mapping", "filtering", "redirect", "failover")
 
 
 def check_rules(around: Surroundings) -> Iterator[Problem]:
     """Problems of all rules, in the order of their numbers."""
     reach = _Reach(around)
     first: dict[object, int] = {}
+    users: dict[str, tuple[int, str]] = {}
     for number, rule in sorted(around.profile.rules.items()):
         path = ("rules", str(number))
         yield from _check_match(around, path, rule)
@@ -24,6 +25,7 @@ def check_rules(around: Surroundings) -> Iterator[Problem]:
         if rule.action == "translate":
             yield from _check_translation(around, path, rule)
             yield from reach.check(number, rule)
+            yield from _check_mapping(path, number, rule, users)
         else:
             yield from _check_idle(path, rule)
 
@@ -52,6 +54,23 @@ def _check_twin(path: Path, number: int, rule: Rule, first: dict[object, int]) -
         yield Problem(path, "", reason, "warning")
 
 
+def _check_mapping(
+    path: Path, number: int, rule: Rule, users: dict[str, tuple[int, str]]
+) -> Iterator[Problem]:
+    """An endpoint-independent mapping owns its port for all destinations: others must not share the pool."""
+    pools = {rule.pool, *(failover.pool for failover in rule.failover.values())} - {None}
+    for pool in sorted(str(pool) for pool in pools):
+        other, mapping = users.setdefault(pool, (number, rule.mapping))
+        if mapping != rule.mapping:
+            reason = (
+                f"rule {other} uses pool {pool} with mapping {mapping}; expected the same, or another pool"
+            )
+            yield Problem((*path, "mapping"), rule.mapping, reason)
+    if rule.mapping == "endpoint-dependent" and rule.filtering == "endpoint-independent":
+        reason = "needs mapping endpoint-independent"
+        yield Problem((*path, "filtering"), rule.filtering, reason)
+
+
 def _check_idle(path: Path, rule: Rule) -> Iterator[Problem]:
     """What is given to a rule that does not translate."""
     if rule.pool is not None:
@@ -70,9 +89,6 @@ def _check_translation(around: Surroundings, path: Path, rule: Rule) -> Iterator
         yield Problem((*path, "pool"), "", f"missing; expected a pool: {known}")
     else:
         yield from around.check_pool((*path, "pool"), rule.pool)
-    if rule.mapping == "endpoint-independent":
-        reason = "not available in this datapath yet; expected endpoint-dependent"
-        yield Problem((*path, "mapping"), rule.mapping, reason)
     if rule.redirect is not None:
         yield from around.check_neighbour((*path, "redirect"), rule.redirect)
     for link, failover in sorted(rule.failover.items()):

@@ -1,0 +1,79 @@
+"""Two inside hosts that reach each other by their mapped addresses (RFC 4787, REQ-9), as peers of a game do."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from harness import Gateway, addresses, no_leak
+
+from snatsh.lab.namespaces import Namespace
+from snatsh.lab.services import ECHO_PORT
+
+SERVER = ("8.8.8.8", ECHO_PORT)
+TIMEOUT = 5.0
+
+
+@pytest.fixture(autouse=True)
+def endpoint_independent(gateway: Gateway) -> Iterator[None]:
+    gateway.commit("set rules 10 mapping endpoint-independent", "set rules 10 filtering endpoint-independent")
+    with no_leak(gateway.lab):
+        yield
+
+
+def udp_socket(host: Namespace) -> socket.socket:
+    with host.entered():
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.settimeout(TIMEOUT)
+    return opened
+
+
+def mapped(host: socket.socket) -> tuple[str, int]:
+    """How the internet sees the socket: what a STUN server would tell."""
+    host.sendto(b"who am I", SERVER)
+    address, port, _ = host.recvfrom(100)[0].decode().split(" ", 2)
+    assert address in addresses("a")
+    return address, int(port)
+
+
+def test_udp_peers_meet(gateway: Gateway) -> None:
+    with udp_socket(gateway.client) as one, udp_socket(gateway.other_client) as other:
+        address_one, address_other = mapped(one), mapped(other)
+        for number in range(20):
+            one.sendto(b"ping %d" % number, address_other)
+            assert other.recvfrom(100) == (b"ping %d" % number, address_one)
+            other.sendto(b"pong %d" % number, address_one)
+            assert one.recvfrom(100) == (b"pong %d" % number, address_other)
+
+
+def test_tcp_to_a_peer_s_mapped_address(gateway: Gateway) -> None:
+    with gateway.other_client.entered():
+        listener, outward = socket.socket(), socket.socket()
+    with listener, outward:
+        for one in (listener, outward):
+            one.settimeout(TIMEOUT)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            one.bind(("192.168.40.10", 7000))
+        listener.listen()
+        outward.connect(SERVER)
+        outward.sendall(b"x\n")
+        address, port = outward.recv(100).decode().split()[:2]
+        with gateway.client.entered():
+            peer = socket.create_connection((address, int(port)), TIMEOUT)
+        with peer:
+            accepted, seen = listener.accept()
+            with accepted:
+                assert seen[0] in addresses("a"), "the external source, not the inside one"
+                peer.sendall(b"hello")
+                assert accepted.recv(100) == b"hello"
+
+
+def test_nobody_behind_the_port(gateway: Gateway) -> None:
+    before = gateway.drops()["no-flow"]
+    with udp_socket(gateway.client) as one:
+        one.settimeout(0.5)
+        one.sendto(b"anyone?", ("1.1.2.100", 50_000))
+        with pytest.raises(TimeoutError):
+            one.recvfrom(100)
+    assert gateway.drops()["no-flow"] > before
