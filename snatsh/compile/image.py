@@ -17,6 +17,7 @@ from snatsh.model.facts import Facts
 from snatsh.model.pools import runs
 from snatsh.model.schema import Profile, Rule
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange, PortRange, Prefix
+from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 # The datapath's bounds (bpf/types.h).
 MAX_TUPLES = 256
@@ -47,9 +48,6 @@ class Field(IntFlag):
     PROTOCOL = 1
     OUT_INTERFACE = 2
     NEXT_HOP = 4
-
-
-PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
 
 
 @dataclass(frozen=True, slots=True)

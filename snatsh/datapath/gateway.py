@@ -146,6 +146,17 @@ class Datapath:
             shown[name] = usage[name]
         return shown
 
+    def subscribers(self) -> NDArray[Any]:
+        """A row for each inside address: its sessions, and how many it was refused."""
+        addresses, counts = self._maps["subscribers"].dump()
+        shown: NDArray[Any] = np.zeros(
+            len(addresses), dtype=[("address", "u4"), ("sessions", "u4"), ("refused", "u4")]
+        )
+        shown["address"] = addresses
+        for name in ("sessions", "refused"):
+            shown[name] = counts[name]
+        return shown
+
     def drops(self) -> dict[str, Count]:
         """By reason, all reasons."""
         return self._counts("drops", DROP_REASONS)

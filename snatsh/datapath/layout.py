@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from snatsh.model.vocabulary import FLOW_STATES
+
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
 LAYOUT_VERSION = 5
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
 
-STATE_NAMES = ("unreplied", "established", "transitory", "time-wait")
+STATE_NAMES = FLOW_STATES
 
 NET32, NET16 = ">u4", ">u2"
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from snatsh.datapath.layout import STATE_NAMES
 from snatsh.engine.errors import QueryError
 from snatsh.model.values import Prefix, parse_prefix
+from snatsh.model.vocabulary import FLOW_SORTS, PROTOCOL_NUMBERS
 
 Flows = NDArray[np.void]
 Mask = NDArray[np.bool_]
 
-PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
-_PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
+_PROTOCOL_NAMES = {number: name for name, number in PROTOCOL_NUMBERS.items()}
 DEFAULT_LIMIT = 100
 MOST = 4_000_000
 
@@ -29,20 +29,29 @@ def _both(flows: Flows, what: str) -> NDArray[Any]:
     return total
 
 
+def _rate(flows: Flows) -> NDArray[Any]:
+    rate: NDArray[Any] = 8 * _both(flows, "bytes") / np.maximum(flows["age"], 1.0)
+    return rate
+
+
 _DESCENDING: dict[str, Callable[[Flows], NDArray[Any]]] = {
     "bytes": lambda flows: _both(flows, "bytes"),
     "packets": lambda flows: _both(flows, "packets"),
+    "rate": _rate,
     "age": lambda flows: flows["age"],
     "idle": lambda flows: flows["idle"],
     "expires": lambda flows: flows["expires"],
 }
 _ASCENDING = ("source", "destination", "mapped", "rule")
-SORTS = (*_DESCENDING, *_ASCENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class FlowFilter:
-    """All given fields have to match. port: any of a flow's three ports."""
+    """All given fields have to match. port: any of a flow's three ports.
+
+    age: seconds at least. rate: bits per second at least, over the flow's life. link: index of its interface.
+    pool: the runs of its addresses.
+    """
 
     source: Prefix | None = None
     destination: Prefix | None = None
@@ -51,10 +60,14 @@ class FlowFilter:
     rule: int | None = None
     state: int | None = None
     port: int | None = None
+    age: int | None = None
+    rate: int | None = None
+    link: int | None = None
+    pool: tuple[tuple[int, int], ...] | None = None
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> FlowFilter:
-        """From the words of a query; QueryError names the wrong one."""
+        """From the words of a query, but for pool and link; QueryError names the wrong one."""
         unknown = sorted(set(query) - set(_READERS))
         if unknown:
             raise QueryError(f"{unknown[0]}: no such filter; expected one of {', '.join(_READERS)}")
@@ -70,6 +83,15 @@ class FlowFilter:
             value: int | None = getattr(self, name)
             if value is not None:
                 chosen &= flows[name] == value
+        if self.age is not None:
+            chosen &= flows["age"] >= self.age
+        if self.rate is not None:
+            chosen &= _rate(flows) >= self.rate
+        if self.link is not None:
+            chosen &= flows["out_interface"] == self.link
+        if self.pool is not None:
+            runs = [(flows["mapped"] >= first) & (flows["mapped"] <= last) for first, last in self.pool]
+            chosen &= np.logical_or.reduce(runs) if runs else False
         if self.port is not None:
             ports = ("source_port", "destination_port", "mapped_port")
             chosen &= np.logical_or.reduce([flows[port] == self.port for port in ports])
@@ -86,7 +108,7 @@ def parse_limit(text: str) -> int:
 
 
 def parse_sort(text: str) -> str:
-    return str(_read("sort", text, _word({name: name for name in SORTS})))
+    return str(_read("sort", text, _word({name: name for name in FLOW_SORTS})))
 
 
 def first(flows: Flows, limit: int, sort: str | None = None) -> Flows:
@@ -154,8 +176,29 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "source": parse_prefix,
     "destination": parse_prefix,
     "mapped": parse_prefix,
-    "protocol": _word(PROTOCOLS),
+    "protocol": _word(PROTOCOL_NUMBERS),
     "rule": _integer(1, 1_000_000),
     "state": _word({name: number for number, name in enumerate(STATE_NAMES)}),
     "port": _integer(0, 65_535),
+    "age": _integer(0, 10_000_000),
+    "rate": _integer(0, 99_999_999_999),
 }
+
+
+def talkers(flows: Flows, limit: int) -> list[dict[str, Any]]:
+    """The inside addresses with the most bytes among their live flows."""
+    sources, place = np.unique(flows["source"], return_inverse=True)
+    bytes_ = np.bincount(place, weights=_both(flows, "bytes"), minlength=len(sources))
+    packets = np.bincount(place, weights=_both(flows, "packets"), minlength=len(sources))
+    rates = np.bincount(place, weights=_rate(flows), minlength=len(sources))
+    counts = np.bincount(place, minlength=len(sources))
+    return [
+        {
+            "source": address_text(int(sources[at])),
+            "flows": int(counts[at]),
+            "packets": int(packets[at]),
+            "bytes": int(bytes_[at]),
+            "rate": int(rates[at]),
+        }
+        for at in np.argsort(-bytes_, kind="stable")[:limit]
+    ]

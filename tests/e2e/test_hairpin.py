@@ -1,4 +1,4 @@
-"""Two inside hosts that reach each other by their mapped addresses (RFC 4787, REQ-9), as peers of a game do."""
+"""Two inside hosts that reach each other by their mapped addresses (RFC 4787, REQ-9), as peers in games."""
 
 from __future__ import annotations
 

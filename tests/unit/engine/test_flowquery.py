@@ -14,6 +14,7 @@ from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine import flowquery
 from snatsh.engine.errors import QueryError
 from snatsh.engine.flowquery import FlowFilter
+from snatsh.model.vocabulary import FLOW_SORTS
 
 
 def flow(**fields: Any) -> Any:
@@ -71,7 +72,7 @@ def test_filters(query: dict[str, str], expected: list[int]) -> None:
         ({"port": "65536"}, "0 to 65535"),
         ({"port": "-1"}, "0 to 65535"),
         ({"port": "٣"}, "0 to 65535"),
-        ({"protocol": "gre"}, "icmp, tcp, udp"),
+        ({"protocol": "gre"}, "tcp, udp, icmp"),
         ({"state": "new"}, "unreplied"),
         ({"rule": "1" * 5000}, "1000000"),
         ({"colour": "red"}, "no such filter"),
@@ -102,7 +103,7 @@ def test_greatest_first_even_beyond_what_a_signed_number_holds() -> None:
 @given(
     values=st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1e6)), max_size=60),
     limit=st.integers(0, 70),
-    sort=st.sampled_from(flowquery.SORTS),
+    sort=st.sampled_from(FLOW_SORTS),
 )
 def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int, sort: str) -> None:
     flows = np.zeros(len(values), dtype=FLOW_VIEW)
@@ -110,11 +111,25 @@ def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int
         flows[at]["source"] = flows[at]["destination"] = flows[at]["mapped"] = flows[at]["rule"] = number
         flows[at]["bytes_out"] = flows[at]["packets_in"] = number
         flows[at]["age"] = flows[at]["idle"] = flows[at]["expires"] = seconds
-    by = 1 if sort in ("age", "idle", "expires") else 0
-    descending = sort in ("bytes", "packets", "age", "idle", "expires")
-    expected = sorted((value[by] for value in values), reverse=descending)[:limit]
-    column = {"bytes": "bytes_out", "packets": "packets_in"}.get(sort, sort)
-    assert flowquery.first(flows, limit, sort)[column].tolist() == expected
+    keys = {"bytes": "bytes_out", "packets": "packets_in"}
+
+    def key(row: Any) -> Any:
+        return 8 * row["bytes_out"] / max(row["age"], 1) if sort == "rate" else row[keys.get(sort, sort)]
+
+    descending = sort in ("bytes", "packets", "rate", "age", "idle", "expires")
+    expected = sorted(map(key, flows), reverse=descending)[:limit]
+    assert list(map(key, flowquery.first(flows, limit, sort))) == expected
+
+
+def test_talkers_add_up_what_each_source_has() -> None:
+    flows = np.array([flow(source=s, bytes_out=b, packets_in=1) for s, b in ((1, 5), (2, 7), (1, 4))])
+    rows = flowquery.talkers(flows, 5)
+    assert [(row["source"], row["flows"], row["packets"], row["bytes"], row["rate"]) for row in rows] == [
+        ("0.0.0.1", 2, 2, 9, 72),
+        ("0.0.0.2", 1, 1, 7, 56),
+    ]
+    assert flowquery.talkers(flows, 1) == rows[:1]
+    assert flowquery.talkers(flows[:0], 5) == []
 
 
 def test_rows_read_well() -> None:

@@ -1,0 +1,8 @@
+"""Words of operational state that the daemon answers with and consoles offer."""
+
+from __future__ import annotations
+
+PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1}
+PROTOCOLS = tuple(PROTOCOL_NUMBERS)
+FLOW_STATES = ("unreplied", "established", "transitory", "time-wait")
+FLOW_SORTS = ("bytes", "packets", "rate", "age", "idle", "expires", "source", "destination", "mapped", "rule")
