@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 from urllib.parse import quote, urlencode
 
 from snatsh import __version__
@@ -212,6 +212,47 @@ class InterfaceRow(TypedDict):
     addresses: list[str]
 
 
+class Talker(TypedDict):
+    source: str
+    flows: int
+    packets: int
+    bytes: int
+    rate: int
+
+
+class Subscriber(TypedDict):
+    address: str
+    sessions: int
+    refused: int
+
+
+class Subscribers(TypedDict):
+    """allowed: sessions each may hold, None for any number."""
+
+    subscribers: list[Subscriber]
+    total: int
+    allowed: int | None
+
+
+class Verdict(TypedDict):
+    verdict: str
+    reason: str
+    rule: int | None
+    pool: str | None
+    addresses: list[str]
+    out_interface: str
+    next_hop: str
+    others: list[dict[str, Any]]
+
+
+class Trial(TypedDict):
+    """What would happen to a packet. candidate: only where it differs from what runs."""
+
+    running: Verdict
+    candidate: NotRequired[Verdict]
+    flow: dict[str, Any] | None
+
+
 class FileRow(TypedDict):
     name: str
     size: int
@@ -382,6 +423,27 @@ class Client:
         """End the flows that match, all without filters; how many those were."""
         return int(self._send("DELETE", _with_query("/v1/flows", filters), None, "ended")["ended"])
 
+    def talkers(self, filters: FlowFilter | None = None, *, limit: int = 10) -> list[Talker]:
+        """The inside addresses with the most bytes."""
+        return cast(
+            list[Talker], self._get("/v1/talkers", "talkers", {"limit": limit, **(filters or {})})["talkers"]
+        )
+
+    def subscribers(self, limit: int = 100) -> Subscribers:
+        return cast(Subscribers, self._get("/v1/subscribers", "subscribers", {"limit": limit}))
+
+    def system(self, what: str) -> dict[str, Any]:
+        """resources, uptime, alarms or users."""
+        return self._send("GET", f"/v1/system/{what}")
+
+    def log(self, name: str) -> dict[str, Any]:
+        """messages (lines) or audit (entries)."""
+        return self._send("GET", f"/v1/log/{name}")
+
+    def try_packet(self, packet: Mapping[str, str | int]) -> Trial:
+        """source, destination, protocol, source_port, destination_port, interface."""
+        return cast(Trial, self._send("POST", "/v1/test/packet", dict(packet), "running"))
+
     def pools(self) -> list[PoolRow]:
         return cast(list[PoolRow], self._get("/v1/pools", "pools")["pools"])
 
@@ -413,7 +475,8 @@ class Client:
         self._send("DELETE", f"/v1/files/{quote(name)}")
 
     def completions(self, kind: str) -> list[str]:
-        return [str(value) for value in self._get(f"/v1/completions/{kind}", "values")["values"]]
+        path = "/v1/completions/" + quote(kind)
+        return [str(value) for value in self._get(path, "values")["values"]]
 
     def _get(self, path: str, key: str, query: FlowFilter | None = None) -> dict[str, Any]:
         return self._send("GET", _with_query(path, query), None, key)

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snatsh.daemon.audit import Audit
+from snatsh.daemon.consoles import CONSOLES, Consoles
 from snatsh.daemon.errors import BadRequest, Handler, SessionLost, answer_errors, client_left
 from snatsh.daemon.roles import Peer, Role, peer_of
 from snatsh.engine.engine import Engine
@@ -45,12 +46,21 @@ class Route:
 
 def build(engine: Engine, audit: Audit) -> web.Application:
     """The application over an engine that was started."""
-    from snatsh.daemon import routes_commit, routes_config, routes_files, routes_sessions, routes_state
+    from snatsh.daemon import (
+        routes_commit,
+        routes_config,
+        routes_files,
+        routes_sessions,
+        routes_state,
+        routes_system,
+    )
 
     app = web.Application(middlewares=[_audited, answer_errors], client_max_size=BODY_LIMIT)
     app[ENGINE] = engine
     app[AUDIT] = audit
-    for part in (routes_config, routes_commit, routes_files, routes_sessions, routes_state):
+    app[CONSOLES] = Consoles()
+    parts = (routes_config, routes_commit, routes_files, routes_sessions, routes_state, routes_system)
+    for part in parts:
         _add(app, part.ROUTES)
     return app
 

@@ -23,7 +23,7 @@ class Audit:
     """Appends to `path`. A full disk is reported to the log, and stops nothing."""
 
     def __init__(self, path: Path, limit: int = FILE_LIMIT) -> None:
-        self._path = path
+        self.path = path
         self._limit = limit
         self._failing = False
 
@@ -60,7 +60,7 @@ class Audit:
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         try:
             self._rotate(len(line))
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 os.write(descriptor, line)
             finally:
@@ -68,12 +68,12 @@ class Audit:
             self._failing = False
         except OSError as error:
             if not self._failing:
-                log.error("audit log %s can't be written: %s", self._path, error.strerror)
+                log.error("audit log %s can't be written: %s", self.path, error.strerror)
             self._failing = True
 
     def _rotate(self, more: int) -> None:
         try:
-            size = self._path.stat().st_size
+            size = self.path.stat().st_size
         except FileNotFoundError:
             return
         if size + more <= self._limit:
@@ -82,7 +82,7 @@ class Audit:
             older = self._numbered(number)
             if older.exists():
                 older.rename(self._numbered(number + 1))
-        self._path.rename(self._numbered(1))
+        self.path.rename(self._numbered(1))
 
     def _numbered(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}")
+        return self.path.with_name(f"{self.path.name}.{number}")

@@ -23,6 +23,7 @@ from snatsh.engine.errors import (
 from snatsh.engine.folders import FileError, NoSuchFile
 from snatsh.engine.schedule import AlreadyScheduled, BadTime
 from snatsh.engine.sessions import Locked
+from snatsh.engine.trial import NoRoute
 from snatsh.model.errors import FormError, Problem, ProfileError, SnatshError, StatementError
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NothingPending, 404),
     (NoRescue, 404),
     (BadTime, 400),
+    (NoRoute, 400),
     (NoSuchFile, 404),
     (FileError, 400),
     (NotFound, 404),

@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Numeric libraries bring a thread per CPU that nothing here uses, and that would keep its capabilities.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(format="snatd: %(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    from snatsh.daemon.messages import MESSAGES
+
+    logging.getLogger().addHandler(MESSAGES)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
         if given.check:

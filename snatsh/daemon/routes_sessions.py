@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from snatsh.daemon.app import AUDIT, Body, Route, body, engine, note, peer
+from snatsh.daemon.consoles import CONSOLES
 from snatsh.daemon.errors import BadRequest
 from snatsh.daemon.roles import Role
 from snatsh.daemon.routes_commit import waiting_rows
@@ -100,6 +101,7 @@ async def notices(request: web.Request) -> web.Response:
 async def ran(request: web.Request) -> web.Response:
     """A console reports what was entered. What changes anything is in the log anyway, by its request."""
     command = await body(request, CommandBody)
+    request.app[CONSOLES].ran(peer(request), command.command, command.origin, command.terminal)
     request.app[AUDIT].command(
         peer(request), command.command, command.failed, command.origin, command.terminal
     )

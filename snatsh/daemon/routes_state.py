@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from dataclasses import replace
 from itertools import islice
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from snatsh.daemon.roles import Role
 from snatsh.engine import flowquery, views
 from snatsh.engine.flowquery import FlowFilter, Flows
 
+_OFFERED = 200
 _CHUNK = 1000
 """Flows formatted at a time: the event loop goes on in between, and no listing is held in memory whole."""
 
@@ -23,7 +25,7 @@ async def flows(request: web.Request) -> web.StreamResponse:
     query = _query(request)
     limit = flowquery.parse_limit(query.pop("limit", str(flowquery.DEFAULT_LIMIT)))
     sort = flowquery.parse_sort(query.pop("sort")) if "sort" in query else None
-    wanted = FlowFilter.parse(query)
+    wanted = _filter(request, query)
     datapath = engine(request).datapath
 
     def look() -> tuple[int, int, Flows]:
@@ -53,11 +55,68 @@ async def _stream(request: web.Request, head: dict[str, int], shown: Flows) -> w
 
 
 async def end_flows(request: web.Request) -> web.Response:
-    wanted = FlowFilter.parse(_query(request))
+    wanted = _filter(request, _query(request))
     note(request, f"clear flows {request.query_string}")
     datapath = engine(request).datapath
     ended = await engine(request).change(lambda: datapath.end_flows(wanted.select(datapath.flows())))
     return web.json_response({"ended": ended})
+
+
+def _filter(request: web.Request, query: dict[str, str]) -> FlowFilter:
+    """The filter of a query, names of pools and links looked up in what runs."""
+    plan = engine(request).running
+    names = {name: query.pop(name) for name in ("pool", "link") if name in query}
+    wanted = FlowFilter.parse(query)
+    if "pool" in names:
+        found = [image for image in plan.image.pools if image.name == names["pool"]]
+        if not found:
+            raise BadRequest(f"pool: {names['pool']}: no such pool runs")
+        runs = tuple((int(run.first), int(run.last)) for run in found[0].runs)
+        wanted = replace(wanted, pool=runs)
+    if "link" in names:
+        link = plan.profile.links.get(names["link"])
+        if link is None:
+            raise BadRequest(f"link: {names['link']}: no such link runs")
+        known = plan.facts.interfaces.get(link.interface)
+        wanted = replace(wanted, link=known.index if known else 0)
+    return wanted
+
+
+async def talkers(request: web.Request) -> web.Response:
+    query = _query(request)
+    limit = flowquery.parse_limit(query.pop("limit", "10"))
+    wanted = _filter(request, query)
+    datapath = engine(request).datapath
+    async with engine(request).listing:
+        rows = await asyncio.to_thread(lambda: flowquery.talkers(wanted.select(datapath.flows()), limit))
+    return web.json_response({"talkers": rows})
+
+
+async def subscribers(request: web.Request) -> web.Response:
+    """Inside addresses by the sessions they hold, most first."""
+    limit = flowquery.parse_limit(_query(request).get("limit", "100"))
+    datapath, allowed = engine(request).datapath, engine(request).running.profile.limits.subscriber.sessions
+    found = await asyncio.to_thread(datapath.subscribers)
+    found = found[(found["sessions"] > 0) | (found["refused"] > 0)]
+    first = found[found["sessions"].argsort(kind="stable")[::-1][:limit]]
+    rows = [
+        {
+            "address": flowquery.address_text(int(row["address"])),
+            "sessions": int(row["sessions"]),
+            "refused": int(row["refused"]),
+        }
+        for row in first
+    ]
+    return web.json_response({"subscribers": rows, "total": len(found), "allowed": allowed})
+
+
+async def sources(request: web.Request) -> web.Response:
+    """For completion: inside addresses of live flows that begin with what was typed."""
+    typed = request.query.get("typed", "")
+    datapath = engine(request).datapath
+    found = await asyncio.to_thread(datapath.subscribers)
+    words = (flowquery.address_text(int(address)) for address in found["address"][found["sessions"] > 0])
+    return web.json_response({"values": sorted(islice((w for w in words if w.startswith(typed)), _OFFERED))})
 
 
 def _query(request: web.Request) -> dict[str, str]:
@@ -112,6 +171,9 @@ async def interfaces(request: web.Request) -> web.Response:
 ROUTES = (
     Route("GET", "/v1/flows", Role.VIEW, flows),
     Route("DELETE", "/v1/flows", Role.OPERATOR, end_flows),
+    Route("GET", "/v1/talkers", Role.VIEW, talkers),
+    Route("GET", "/v1/subscribers", Role.VIEW, subscribers),
+    Route("GET", "/v1/completions/source", Role.VIEW, sources),
     Route("GET", "/v1/pools", Role.VIEW, pools),
     Route("GET", "/v1/rules", Role.VIEW, rules),
     Route("GET", "/v1/links", Role.VIEW, links),

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from snatsh.shell import renderers
+from snatsh.shell import renderers_system
 from snatsh.shell.answers import Answer, Message, ShellError, Table
 from snatsh.shell.commands import Argument, number
 from snatsh.shell.grammar import Choice, State, Value
@@ -74,7 +74,7 @@ def show_cli(session: Session) -> Answer:
             "screen-width": settings.screen_width,
             "timestamp": "on" if settings.timestamp else "off",
         },
-        renderers.settings,
+        renderers_system.settings,
     )
 
 

@@ -155,7 +155,8 @@ def _branch(word: str, branch: list[Command], depth: int, groups: Mapping[str, s
     if len(branch) == 1 and len(branch[0].words) == depth + 1:
         return Choice(word, branch[0].help, lambda _: branch[0].state())
     name = " ".join(branch[0].words[: depth + 1])
-    return Choice(word, groups.get(name, ""), lambda _: _group(branch, depth, groups))
+    own = [command.help for command in branch if len(command.words) == depth + 1]
+    return Choice(word, own[0] if own else groups.get(name, ""), lambda _: _group(branch, depth, groups))
 
 
 def _group(branch: list[Command], depth: int, groups: Mapping[str, str]) -> State:
@@ -165,7 +166,7 @@ def _group(branch: list[Command], depth: int, groups: Mapping[str, str]) -> Stat
     for command in branch:
         if len(command.words) == depth + 1:
             own = command.state()
-            return State((*own.choices, *inner.choices), own.call, of_commands=True)
+            return State((*own.choices, *inner.choices), own.call)
     return inner
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from snatsh.shell import renderers
+from snatsh.model.vocabulary import FLOW_SORTS, FLOW_STATES, PROTOCOLS
+from snatsh.shell import renderers, renderers_system
 from snatsh.shell.answers import Answer, Configuration, Message, ShellError, Table
 from snatsh.shell.commands import PREFIX, Argument, Command, Flag, Option, number
 from snatsh.shell.grammar import Call, State, Value
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
     from snatsh.client import FlowFilter
     from snatsh.shell.session import Session
 
-PROTOCOLS = ("tcp", "udp", "icmp")
-STATES = ("unreplied", "established", "transitory", "time-wait")
-SORTS = ("bytes", "packets", "age", "idle", "expires", "source", "destination", "mapped", "rule")
 _MOST_FLOWS = 1_000_000
 
 
@@ -27,13 +26,17 @@ def state() -> State:
 
 
 _FILTERS = (
-    Option("source", "Inside address or prefix", PREFIX),
+    Option("source", "Inside address or prefix", replace(PREFIX, sources=(("live", "source"),))),
     Option("destination", "Outside address or prefix", PREFIX),
     Option("mapped", "Public address or prefix", PREFIX),
     Option("protocol", "Protocol", choices=PROTOCOLS),
     Option("port", "Source, destination or mapped port", number(0, 65535)),
     Option("rule", "Number of the rule that made the flow", number(1, 1_000_000, ("live", "rule"))),
-    Option("state", "State of the flow", choices=STATES),
+    Option("pool", "Pool that the public address belongs to", Value("<name>", str, (("live", "pool"),))),
+    Option("link", "Link that it leaves by", Value("<name>", str, (("live", "link"),))),
+    Option("state", "State of the flow", choices=FLOW_STATES),
+    Option("age", "Seconds since it began, at least", number(0, 10_000_000)),
+    Option("rate", "Bits per second over its life, at least", number(0, 99_999_999_999)),
 )
 
 
@@ -42,21 +45,49 @@ _FILTERS = (
     "Flows that are being translated",
     *_FILTERS,
     Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
-    Option("sort", "Order: greatest first, addresses and rules lowest first", choices=SORTS),
+    Option("sort", "Order: greatest first, addresses and rules lowest first", choices=FLOW_SORTS),
     Flag("summary", "Numbers only"),
+    Flag("detail", "Every field of each flow"),
     answers=TABLE,
 )
 def show_flows(
-    session: Session, limit: int = 100, sort: str | None = None, summary: bool = False, **filters: str | int
+    session: Session,
+    limit: int = 100,
+    sort: str | None = None,
+    summary: bool = False,
+    detail: bool = False,
+    **filters: str | int,
 ) -> Answer:
     if summary:
         return Table(_flow_summary(session, filters), renderers.flow_summary)
-    return Table(session.client.flows(filters, limit=limit, sort=sort), renderers.flows)
+    render = renderers_system.flow_details if detail else renderers.flows
+    return Table(session.client.flows(filters, limit=limit, sort=sort), render)
+
+
+@OPERATIONAL.command(
+    "show flows top talkers",
+    "Inside addresses with the most bytes among their live flows",
+    *_FILTERS,
+    Option("limit", "How many to show at most (default 10)", number(1, 10_000)),
+    answers=TABLE,
+)
+def show_talkers(session: Session, limit: int = 10, **filters: str | int) -> Answer:
+    return Table(session.client.talkers(filters, limit=limit), renderers_system.talkers)
+
+
+@OPERATIONAL.command(
+    "show subscribers",
+    "Inside addresses by the sessions they hold",
+    Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
+    answers=TABLE,
+)
+def show_subscribers(session: Session, limit: int = 100) -> Answer:
+    return Table(session.client.subscribers(limit), renderers_system.subscribers)
 
 
 def _flow_summary(session: Session, filters: FlowFilter) -> dict[str, Any]:
     whole = session.client.flows(filters, limit=0)
-    kinds = {"protocol": PROTOCOLS, "state": STATES}
+    kinds = {"protocol": PROTOCOLS, "state": FLOW_STATES}
     counted = {
         kind: {word: _matching(session, filters, kind, word) for word in words}
         for kind, words in kinds.items()
@@ -87,10 +118,13 @@ def clear_flows(session: Session, all: bool = False, **filters: str | int) -> An
     "show pools",
     "Pools and how much of them is in use",
     Argument("name", "Pool, with each of its addresses", Value("<name>", str, (("live", "pool"),))),
+    Flag("detail", "All pools with each of their addresses", alone=True),
     answers=TABLE,
 )
-def show_pools(session: Session, name: str | None = None) -> Answer:
+def show_pools(session: Session, name: str | None = None, detail: bool = False) -> Answer:
     pools = session.client.pools()
+    if detail:
+        return Table(pools, renderers.pool_detail)
     if name is None:
         return Table(pools, renderers.pools)
     found = [pool for pool in pools if pool["name"] == name]
@@ -103,10 +137,13 @@ def show_pools(session: Session, name: str | None = None) -> Answer:
     "show rules",
     "Rules in the order they match, and what they did",
     Argument("rule", "Number of a rule, with all its fields", number(1, 1_000_000, ("live", "rule"))),
+    Flag("hits", "Most packets first, and those that never matched last", alone=True),
     answers=TABLE,
 )
-def show_rules(session: Session, rule: int | None = None) -> Answer:
+def show_rules(session: Session, rule: int | None = None, hits: bool = False) -> Answer:
     rules = session.client.rules()
+    if hits:
+        return Table(sorted(rules, key=lambda row: -row["packets"]), renderers.rules)
     if rule is None:
         return Table(rules, renderers.rules)
     found = [row for row in rules if row["number"] == rule]

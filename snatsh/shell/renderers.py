@@ -7,7 +7,6 @@ from typing import Any
 
 from snatsh.client import (
     Drops,
-    FileRow,
     Flow,
     Flows,
     History,
@@ -22,11 +21,11 @@ from snatsh.client import (
 from snatsh.shell.text import Column, count, duration, fields, plural, size, table
 
 
-def _right(*titles: str) -> list[Column]:
+def right(*titles: str) -> list[Column]:
     return [Column(title, right=True) for title in titles]
 
 
-def _left(*titles: str) -> list[Column]:
+def left(*titles: str) -> list[Column]:
     return [Column(title) for title in titles]
 
 
@@ -36,8 +35,8 @@ def _end(address: str, port: int) -> str:
 
 
 def flows(data: Flows) -> str:
-    columns = _left("Proto", "Source", "Destination", "Mapped", "State")
-    columns += _right("Rule") + _left("Out") + _right("Out bytes", "In bytes", "Idle", "Expires")
+    columns = left("Proto", "Source", "Destination", "Mapped", "State")
+    columns += right("Rule") + left("Out") + right("Out bytes", "In bytes", "Idle", "Expires")
     listing = table(columns, [_flow(flow) for flow in data["flows"]]) if data["flows"] else ""
     return listing + flows_footer(data)
 
@@ -88,8 +87,8 @@ def _counted(kind: str, numbers: Mapping[str, int]) -> str:
 def pools(data: Sequence[PoolRow]) -> str:
     if not data:
         return "No pools\n"
-    columns = _left("Pool") + _right("Addresses") + _left("Ports", "Announce")
-    columns += _right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    columns = left("Pool") + right("Addresses") + left("Ports", "Announce")
+    columns += right("TCP", "UDP", "ICMP", "Created", "Exhausted")
     return table(columns, [_pool(pool) for pool in data])
 
 
@@ -100,7 +99,7 @@ def _pool(pool: PoolRow) -> list[object]:
 
 
 def pool_detail(data: Sequence[PoolRow]) -> str:
-    columns = _left("Address") + _right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    columns = left("Address") + right("TCP", "UDP", "ICMP", "Created", "Exhausted")
     text = pools(data)
     for pool in data:
         rows = [
@@ -118,9 +117,7 @@ def rules(data: Sequence[RuleRow]) -> str:
     """In matching order: the first rule that fits a packet wins."""
     if not data:
         return "No rules\n"
-    columns = (
-        _right("Order", "Rule") + _left("Match", "Action") + _right("Flows", "Created", "Packets", "Bytes")
-    )
+    columns = right("Order", "Rule") + left("Match", "Action") + right("Flows", "Created", "Packets", "Bytes")
     return table(columns, [_rule(rule) for rule in data])
 
 
@@ -165,19 +162,19 @@ def _flat(value: object) -> str:
 def links(data: Sequence[LinkRow]) -> str:
     if not data:
         return "No links\n"
-    columns = _left("Link", "Interface", "Next hop", "State", "Since", "Reason")
+    columns = left("Link", "Interface", "Next hop", "State", "Since", "Reason")
     return table(columns, [_link(row) for row in data])
 
 
 def _link(row: LinkRow) -> list[object]:
     told = [row["name"], row["interface"], row["next_hop"], row["state"]]
-    return [*told, _moment(row["since"]), row["reason"] or "-"]
+    return [*told, moment(row["since"]), row["reason"] or "-"]
 
 
 def interfaces(data: Sequence[InterfaceRow]) -> str:
     if not data:
         return "No interfaces\n"
-    columns = _left("Interface", "Role", "Hook", "State") + _right("MTU") + _left("MAC", "Addresses")
+    columns = left("Interface", "Role", "Hook", "State") + right("MTU") + left("MAC", "Addresses")
     return table(columns, [_interface(row) for row in data])
 
 
@@ -199,18 +196,18 @@ def _reasons(reasons: Sequence[Reason], nothing: str) -> str:
     seen = [row for row in reasons if row["packets"]]
     if not seen:
         return f"{nothing}\n"
-    columns = [Column("Reason"), *_right("Packets", "Bytes"), Column("Meaning")]
+    columns = [Column("Reason"), *right("Packets", "Bytes"), Column("Meaning")]
     return table(columns, [[r["reason"], count(r["packets"]), size(r["bytes"]), r["help"]] for r in seen])
 
 
 def history(data: History) -> str:
     """As Junos lists it: number, time, user, method, then the comment; before it, what waits."""
-    columns = [*_right("#"), *_left("Time", "User", "Method", "Comment")]
+    columns = [*right("#"), *left("Time", "User", "Method", "Comment")]
     waiting = ""
     if pending := data["pending"]:
         waiting += (
             f"commit confirmed by {pending['user']} will be rolled back in {duration(pending['seconds'])}, "
-            f"at {_moment(pending['deadline'])}, unless confirmed\n"
+            f"at {moment(pending['deadline'])}, unless confirmed\n"
         )
     if scheduled := data["scheduled"]:
         waiting += f"commit requested by {scheduled['user']} for {scheduled['at']}\n"
@@ -219,11 +216,11 @@ def history(data: History) -> str:
 
 
 def _commit(entry: HistoryEntry) -> list[object]:
-    told = [entry["number"], _moment(entry["time"]), entry["user"], entry["method"]]
+    told = [entry["number"], moment(entry["time"]), entry["user"], entry["method"]]
     return [*told, entry["comment"] or "-"]
 
 
-def _moment(time: str) -> str:
+def moment(time: str) -> str:
     """A time of the API, to the second."""
     return time[:19].replace("T", " ") + " UTC" if len(time) >= 19 else time
 
@@ -231,22 +228,3 @@ def _moment(time: str) -> str:
 def version(data: Version) -> str:
     pairs = [("Hostname", data["host_name"]), ("snatd", data["version"]), ("API", data["api"])]
     return fields([*pairs, ("User", f"{data['user']} ({data['role']})")])
-
-
-def settings(data: Mapping[str, Any]) -> str:
-    return fields(
-        [(name, "as the terminal says" if value is None else value) for name, value in data.items()]
-    )
-
-
-def profiles(data: Sequence[Mapping[str, str]]) -> str:
-    if not data:
-        return "No profiles\n"
-    return table(_left("Profile", "Origin"), [[row["name"], row["origin"]] for row in data])
-
-
-def files(data: Sequence[FileRow]) -> str:
-    if not data:
-        return "No files\n"
-    columns = _left("File") + _right("Bytes") + _left("Changed")
-    return table(columns, [[row["name"], count(row["size"]), _moment(row["changed"])] for row in data])

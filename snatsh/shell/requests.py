@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snatsh.shell import renderers
+from snatsh.shell import renderers_system
 from snatsh.shell.answers import Answer, Configuration, Difference, Message, Table
 from snatsh.shell.commands import Argument, Command
 from snatsh.shell.files import shipped_profiles
@@ -92,12 +92,12 @@ def show_profiles(session: Session) -> Answer:
     for file in session.client.files():
         if file["name"].endswith(".yaml"):
             rows.append({"name": file["name"].removesuffix(".yaml"), "origin": "yours"})
-    return Table(rows, renderers.profiles)
+    return Table(rows, renderers_system.profiles)
 
 
 @OPERATIONAL.command("file list", "Your files on the gateway", answers=TABLE)
 def file_list(session: Session) -> Answer:
-    return Table(session.client.files(), renderers.files)
+    return Table(session.client.files(), renderers_system.files)
 
 
 _NAMED = Argument("file", "Its name", FILE)

@@ -136,9 +136,10 @@ class Session:
 
     def grammar(self) -> State:
         if not self.configuring:
-            from snatsh.shell import cli, requests  # their commands join by being imported
+            # Their commands join by being imported.
+            from snatsh.shell import cli, requests, system, trying, watching
 
-            assert cli and requests
+            assert cli and requests and system and trying and watching
             return operational.state()
         from snatsh.shell import configuration
 

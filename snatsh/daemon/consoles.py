@@ -1,0 +1,62 @@
+"""The consoles that are open: those that have run a command and whose process still lives."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from snatsh.daemon.roles import Peer
+
+_MOST = 1000
+
+
+@dataclass
+class _Console:
+    peer: Peer
+    origin: str
+    terminal: str
+    since: float
+    used: float
+    command: str
+
+
+class Consoles:
+    def __init__(self) -> None:
+        self._by_pid: dict[int, _Console] = {}
+
+    def ran(self, peer: Peer, command: str, origin: str, terminal: str) -> None:
+        now = time.time()
+        if len(self._by_pid) >= _MOST:
+            self._forget_ended()
+        known = self._by_pid.get(peer.pid)
+        since = known.since if known and known.peer.uid == peer.uid else now
+        self._by_pid[peer.pid] = _Console(peer, origin, terminal, since, now, command)
+
+    def rows(self) -> list[dict[str, Any]]:
+        self._forget_ended()
+        now = time.time()
+        return [
+            {
+                "user": one.peer.user,
+                "role": one.peer.role.label,
+                "terminal": one.terminal,
+                "origin": one.origin,
+                "pid": pid,
+                "seconds": round(now - one.since),
+                "idle": round(now - one.used),
+                "command": one.command[:80],
+            }
+            for pid, one in sorted(self._by_pid.items(), key=lambda item: item[1].since)
+        ]
+
+    def _forget_ended(self) -> None:
+        ended = [pid for pid in self._by_pid if not Path(f"/proc/{pid}").exists()]
+        for pid in ended:
+            del self._by_pid[pid]
+
+
+CONSOLES = web.AppKey("consoles", Consoles)

@@ -1,0 +1,96 @@
+"""Trying things out: trial packets, ping and traceroute."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from snatsh.model.vocabulary import PROTOCOLS
+from snatsh.shell import renderers_system
+from snatsh.shell.answers import Answer, Message, ShellError, Table
+from snatsh.shell.commands import Argument, Option, number
+from snatsh.shell.grammar import Value
+from snatsh.shell.pipes import TABLE
+from snatsh.shell.registries import OPERATIONAL
+
+if TYPE_CHECKING:
+    from snatsh.shell.session import Session
+
+_INTERFACE = Value("<interface>", str, (("live", "interface"),))
+_PORT = number(0, 65_535)
+_MOST_SECONDS = 120
+
+
+def _address(text: str) -> str:
+    from ipaddress import IPv4Address
+
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise ValueError("expected an address, for example 192.0.2.1") from None
+
+
+ADDRESS = Value("<address>", _address)
+
+
+@OPERATIONAL.command(
+    "test packet",
+    "Say what would happen to a packet, and why",
+    Option("source", "Inside address", replace(ADDRESS, sources=(("live", "source"),))),
+    Option("destination", "Outside address", ADDRESS),
+    Option("protocol", "Protocol (default tcp)", choices=PROTOCOLS),
+    Option("source_port", "Source port, or identifier of an echo", _PORT),
+    Option("destination_port", "Destination port", _PORT),
+    Option("interface", "Inside interface it comes in by", _INTERFACE),
+    ready=lambda bound: "source" in bound and "destination" in bound,
+    answers=TABLE,
+)
+def test_packet(session: Session, **packet: Any) -> Answer:
+    return Table(session.client.try_packet(packet), renderers_system.trial)
+
+
+def _host(text: str) -> str:
+    if not text or text.startswith("-") or not all(c.isalnum() or c in ".-_" for c in text):
+        raise ValueError("expected an address or a host's name")
+    return text
+
+
+_HOST = Argument("host", "Where to", Value("<host>", _host))
+_COUNT = Option("count", "How many (default 5)", number(1, 100))
+
+
+@OPERATIONAL.command(
+    "ping", "Ask a host for an echo, from the gateway itself", _HOST, _COUNT,
+    Option("source", "Address of the gateway to ask from", ADDRESS),
+    ready=lambda bound: "host" in bound, answers=TABLE,
+)  # fmt: skip
+def ping(session: Session, host: str, count: int = 5, source: str = "") -> Answer:
+    from_ = ["-I", source] if source else []
+    return _run(["ping", "-n", "-c", str(count), "-w", str(count + 5), *from_, "--", host])
+
+
+@OPERATIONAL.command(
+    "traceroute", "Show the way to a host, from the gateway itself", _HOST,
+    Option("source", "Address of the gateway to ask from", ADDRESS),
+    ready=lambda bound: "host" in bound, answers=TABLE,
+)  # fmt: skip
+def traceroute(session: Session, host: str, source: str = "") -> Answer:
+    from_ = ["-s", source] if source else []
+    return _run(["traceroute", "-n", "-w", "2", "-q", "1", "-m", "20", *from_, "--", host])
+
+
+def _run(argv: list[str]) -> Answer:
+    """A program of the box, with its arguments given by us: no shell reads them."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_MOST_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise ShellError(f"{argv[0]} is not installed on this box") from None
+    except subprocess.TimeoutExpired:
+        raise ShellError(f"{argv[0]} took longer than {_MOST_SECONDS} seconds") from None
+    text = (done.stdout + done.stderr).rstrip("\n")
+    if done.returncode and not done.stdout:
+        raise ShellError(text or f"{argv[0]} failed")
+    return Message(text)
