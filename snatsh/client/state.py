@@ -1,0 +1,62 @@
+"""What runs: flows, pools, rules, links, interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from snatsh.client.rows import (
+    Drops,
+    FlowFilter,
+    Flows,
+    InterfaceRow,
+    LinkRow,
+    PoolRow,
+    RuleRow,
+    Subscribers,
+    Talker,
+    Trial,
+)
+from snatsh.client.transport import Transport, with_query
+
+
+class StateCalls(Transport):
+    """What operational mode asks for."""
+
+    def flows(self, filters: FlowFilter | None = None, *, limit: int = 100, sort: str | None = None) -> Flows:
+        query: dict[str, str | int] = {"limit": limit, **(filters or {})}
+        if sort is not None:
+            query["sort"] = sort
+        return cast(Flows, self.get("/v1/flows", "flows", query))
+
+    def end_flows(self, filters: FlowFilter | None = None) -> int:
+        """End the flows that match, all without filters; how many those were."""
+        return int(self.send("DELETE", with_query("/v1/flows", filters), None, "ended")["ended"])
+
+    def talkers(self, filters: FlowFilter | None = None, *, limit: int = 10) -> list[Talker]:
+        """The inside addresses with the most bytes."""
+        return cast(
+            list[Talker], self.get("/v1/talkers", "talkers", {"limit": limit, **(filters or {})})["talkers"]
+        )
+
+    def subscribers(self, limit: int = 100) -> Subscribers:
+        return cast(Subscribers, self.get("/v1/subscribers", "subscribers", {"limit": limit}))
+
+    def pools(self) -> list[PoolRow]:
+        return cast(list[PoolRow], self.get("/v1/pools", "pools")["pools"])
+
+    def rules(self) -> list[RuleRow]:
+        return cast(list[RuleRow], self.get("/v1/rules", "rules")["rules"])
+
+    def links(self) -> list[LinkRow]:
+        return cast(list[LinkRow], self.get("/v1/links", "links")["links"])
+
+    def drops(self) -> Drops:
+        return cast(Drops, self.get("/v1/drops", "drops"))
+
+    def interfaces(self) -> list[InterfaceRow]:
+        return cast(list[InterfaceRow], self.get("/v1/interfaces", "interfaces")["interfaces"])
+
+    def try_packet(self, packet: Mapping[str, str | int]) -> Trial:
+        """source, destination, protocol, source_port, destination_port, interface."""
+        return cast(Trial, self.send("POST", "/v1/test/packet", dict(packet), "running"))

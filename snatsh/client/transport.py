@@ -1,0 +1,146 @@
+"""Requests over snatd's socket: one connection each, JSON there and back."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from snatsh import __version__
+from snatsh.client.errors import ClientError, Garbled, Refused, ServerGone, TimedOut, refusal
+from snatsh.client.rows import FlowFilter
+
+DEFAULT_SOCKET = Path("/run/snatsh/snatd.sock")
+API = 1
+
+ANSWER_LIMIT = 256 << 20
+"""Bytes of an answer. A listing of a million flows stays below."""
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0
+_CHUNK = 1 << 18
+
+
+def socket_path(given: str | os.PathLike[str] | None = None) -> Path:
+    """The socket to use: as given, else as in SNATSH_SOCKET, else the usual one."""
+    return Path(given or os.environ.get("SNATSH_SOCKET") or DEFAULT_SOCKET)
+
+
+class Transport:
+    """One connection per request, so that a restart of snatd between two requests goes unnoticed."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        timeout: float = _ANSWER_SECONDS,
+        answer_limit: int = ANSWER_LIMIT,
+    ) -> None:
+        self.path = socket_path(path)
+        self._timeout = timeout
+        self._answer_limit = answer_limit
+        self.mode = ""
+
+    def get(self, path: str, key: str, query: FlowFilter | None = None) -> dict[str, Any]:
+        return self.send("GET", with_query(path, query), None, key)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """The answer's JSON object, which has `key`; every failure as a ClientError."""
+        connection = _Connection(self.path, self._timeout if timeout is None else timeout)
+        headers = {"User-Agent": f"snatsh/{__version__}"}
+        if self.mode:
+            headers["Snatsh-Mode"] = self.mode
+        encoded = None
+        if body is not None:
+            encoded = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, encoded, headers)
+            response = connection.getresponse()
+            raw = connection.read_bounded(response, self._answer_limit)
+        except TimeoutError:
+            raise TimedOut(f"snatd at {self.path} does not answer {method} {path} in time") from None
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead):
+            raise ServerGone(f"snatd at {self.path} went away before it had answered") from None
+        except http.client.HTTPException as error:
+            raise Garbled(f"what answers at {self.path} does not speak HTTP: {error!r}") from None
+        except OSError as error:
+            raise self._gone(error) from None
+        finally:
+            connection.close()
+        return self._understand(response.status, raw, key)
+
+    def _gone(self, error: OSError) -> ClientError:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return Refused(f"no permission to open {self.path}; ask for membership in the group snatsh")
+        if error.errno in (errno.ECONNRESET, errno.EPIPE):
+            return ServerGone(f"snatd at {self.path} went away before it had answered")
+        return ServerGone(
+            f"no snatd answers at {self.path} ({os.strerror(error.errno or 0) if error.errno else error}); "
+            f"start it with: snatd --socket {self.path}"
+        )
+
+    def _understand(self, status: int, raw: bytes, key: str | None) -> dict[str, Any]:
+        try:
+            answer = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise Garbled(f"snatd at {self.path} answers {status} without JSON") from None
+        if not isinstance(answer, dict):
+            raise Garbled(f"snatd at {self.path} answers {status} without an object")
+        if status >= 400:
+            raise refusal(status, answer)
+        if key is not None and key not in answer:
+            raise Garbled(f"snatd at {self.path} answers without {key!r}; are both of the same release?")
+        return answer
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, with one deadline for all of a request."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost")
+        self._path = path
+        self._deadline = time.monotonic() + seconds
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_CONNECT_SECONDS)
+        self.sock.connect(os.fspath(self._path))
+        self._await()
+
+    def _await(self) -> None:
+        """Let the next wait on the socket last until the deadline at most."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self.sock is not None:
+            self.sock.settimeout(left)
+
+    def read_bounded(self, response: http.client.HTTPResponse, limit: int) -> bytes:
+        """The whole body. A peer that drips does not outlast the deadline."""
+        body = bytearray()
+        while chunk := response.read1(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise Garbled(f"the answer of snatd at {self._path} is longer than {limit} bytes")
+            self._await()
+        if response.length:
+            raise http.client.IncompleteRead(bytes(body), response.length)
+        return bytes(body)
+
+
+def with_query(path: str, query: FlowFilter | None) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
