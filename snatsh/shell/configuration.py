@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from snatsh.client import ClientError
 from snatsh.shell import committing, loading, reshaping
@@ -38,7 +38,7 @@ def _statement_commands(edit: Words) -> list[Command]:
         return Command((word,), help_, run, start=lambda: statement(edit, Reach(finish, **reach)))
 
     return [
-        command("set", "Set a statement", set_, must_end=True, at_start=False, existing=False),
+        Command(("set",), "Set a statement", set_, start=lambda: statement(edit, _setting())),
         command("delete", "Delete a statement and all below it", delete),
         command("edit", "Go down to a statement", edit_, containers_only=True, at_start=False),
         command("show", "Show the candidate", show, with_values=False),
@@ -47,12 +47,25 @@ def _statement_commands(edit: Words) -> list[Command]:
     ]
 
 
+def _setting() -> Reach:
+    """`set`, which takes several statements about one container."""
+
+    def finish(path: Words) -> Call:
+        return Call(set_, {"path": path})
+
+    def chain(given: tuple[Words, ...]) -> Callable[[Words], Call]:
+        return lambda path: Call(set_, {"path": path, "before": given})
+
+    return Reach(finish, must_end=True, at_start=False, existing=False, chain=chain)
+
+
 def _top_state() -> State:
     return State(state(()).choices, Call(top), of_commands=True)
 
 
-def set_(session: Session, path: Words) -> Answer:
-    return _edit(session, "set", path)
+def set_(session: Session, path: Words, before: tuple[Words, ...] = ()) -> Answer:
+    session.client.edit([{"verb": "set", "path": list(words)} for words in (*before, path)])
+    return Message("")
 
 
 def delete(session: Session, path: Words) -> Answer:
@@ -61,11 +74,7 @@ def delete(session: Session, path: Words) -> Answer:
     if not path:
         session.client.replace_candidate({})
         return Message("")
-    return _edit(session, "delete", path)
-
-
-def _edit(session: Session, verb: Literal["set", "delete"], path: Words) -> Answer:
-    session.client.edit([{"verb": verb, "path": list(path)}])
+    session.client.edit([{"verb": "delete", "path": list(path)}])
     return Message("")
 
 

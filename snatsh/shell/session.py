@@ -298,7 +298,7 @@ class Session:
             call = parse(line, self.grammar(), pipes.grammar).call
         except CommandError:
             return 0
-        return len(call.arguments.get("path", ()))
+        return 0 if call.arguments.get("before") else len(call.arguments.get("path", ()))
 
 
 def _own_name() -> str:

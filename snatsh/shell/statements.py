@@ -25,6 +25,8 @@ class Reach:
     with_values: leaves take their value; containers_only: leaves are not offered at all (`edit`).
     at_start: whether it may be empty. existing: suggest what the candidate holds rather than what could be.
     then: what follows an entry of a list, instead of its end. patterns: names may be given by wildcards.
+    end: what may follow anywhere the statement may end. chain: makes the `finish` of one more statement about
+    the same container, as in `set rules 10 source S pool P`, from those before it.
     """
 
     finish: Finish
@@ -35,6 +37,15 @@ class Reach:
     existing: bool = True
     then: Callable[[Words], State] | None = None
     patterns: bool = False
+    end: Callable[[Words], tuple[Choice, ...]] = lambda _: ()
+    chain: Callable[[tuple[Words, ...]], Finish] | None = None
+    given: tuple[Words, ...] = ()
+
+    def after(self, path: Words) -> Reach:
+        """The same for the statement behind this one."""
+        assert self.chain is not None
+        given = (*self.given, path)
+        return replace(self, finish=self.chain(given), given=given)
 
 
 def statement(path: Words, reach: Reach) -> State:
@@ -136,13 +147,25 @@ def _values(node: Node, kind: ValueType, path: Words, reach: Reach) -> tuple[Cho
     """The choices of a leaf's value: keywords where the schema lists them."""
 
     def end(value: object) -> State:
-        return State((), reach.finish((*path, str(value))))
+        return _end(node, path, (*path, str(value)), reach)
 
     about = f"{node.help} (default {node.default})" if node.default else node.help
     if kind.choices:
         return tuple(Choice(word, _default_mark(word, node), end) for word in kind.choices)
     value = _value(kind, _value_sources(kind, path, reach))
     return (Choice(value.hint, about, end, value),)
+
+
+def _end(node: Node, path: Words, whole: Words, reach: Reach) -> State:
+    """Behind a value: the end, or the next statement about the same container."""
+    if reach.chain is None:
+        return State(reach.end(whole), reach.finish(whole))
+    above = path[:-1]
+    container, _ = node_at(above)
+    following = _inside(container, above, reach.after(whole))
+    given = {one[len(above)] for one in (*reach.given, whole) if one[: len(above)] == above}
+    leaves = {name for name in given if container.children[name].kind == "leaf"}
+    return State(tuple(c for c in following.choices if c.name not in leaves), reach.finish(whole))
 
 
 def _default_mark(word: str, node: Node) -> str:
@@ -170,7 +193,7 @@ def _bracket(node: Node, path: Words, reach: Reach, given: Words) -> State:
         return _bracket(node, path, reach, (*given, str(word)))
 
     def close(_: object) -> State:
-        return State((), reach.finish((*path, "[", *given, "]")))
+        return _end(node, path, (*path, "[", *given, "]"), reach)
 
     choices = [Choice(value.hint, node.help, more, value)]
     if given:

@@ -72,7 +72,9 @@ def test_an_error_points_at_its_token_and_says_what_was_expected(line, column, m
         ("set rules 10 source 10.0.0.1/8", 20, "did you mean 10.0.0.0/8?"),
         ("set rules 10 source", 20, "missing mandatory argument: expected <prefix>"),
         ("set rules 10 action pass", 20, "expected one of: translate, exempt, drop"),
-        ("set rules 10 source 10.0.0.0/8 pool a", 31, "expected end of command"),
+        ("set rules 10 source 10.0.0.0/8 poll a", 31, "syntax error: poll; did you mean pool?"),
+        ("set rules 10 pool a pool b", 20, "syntax error: pool"),
+        ("delete rules 10 source 10.0.0.0/8 pool a", 34, "expected end of command"),
         ("set", 4, "missing mandatory argument: expected one of: system"),
         ("edit rules", 11, "missing mandatory argument"),
         ("edit rules 10 source", 14, "syntax error: source"),
@@ -95,6 +97,18 @@ def test_statements_go_on_from_the_edit_path():
     assert run("top set rules 20 pool b", edit=("rules", "10")).call.arguments == {
         "path": ("rules", "20", "pool", "b")
     }
+
+
+def test_several_statements_about_one_container():
+    call = run("set rules 10 source 10.0.0.0/8 pool a failover isp-a pool b redirect 192.0.2.1", edit=()).call
+    assert (*call.arguments["before"], call.arguments["path"]) == (
+        ("rules", "10", "source", "10.0.0.0/8"),
+        ("rules", "10", "pool", "a"),
+        ("rules", "10", "failover", "isp-a", "pool", "b"),
+        ("rules", "10", "failover", "isp-a", "redirect", "192.0.2.1"),
+    )
+    call = run("set pools a address [ 192.0.2.1 192.0.2.9 ] address 192.0.2.3 announce arp", edit=()).call
+    assert len(call.arguments["before"]) == 2
 
 
 def test_words_of_the_schema_may_be_shortened_and_are_told_in_full():
