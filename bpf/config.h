@@ -31,7 +31,9 @@ struct scratch {
     u32 addresses; /* given up for this packet */
     u32 full;  /* the address has no port left for this flow */
     u32 rounds;
-    u32 ended; /* by this run of the sweep */
+    u32 evictions; /* for this packet */
+    u32 ended;  /* by this run of the sweep */
+    u32 refused; /* why; for the program that tells the inside host */
     struct flow_key reply;
     struct mapping mapping;
     struct exterior exterior;

@@ -6,6 +6,8 @@ enum drop_reason {
     DROP_POOL_EXHAUSTED,
     DROP_TABLE_FULL,
     DROP_SUBSCRIBER_LIMIT,
+    DROP_SUBSCRIBER_RATE,
+    DROP_HALF_OPEN,
     DROP_NO_FLOW,
     DROP_PROTOCOL,
     DROP_FRAGMENT,
@@ -30,6 +32,9 @@ enum handup_reason {
     UP_ROUTE,
     UP_ENDPOINT,
     UP_HAIRPIN,
+    UP_VLAN,
+    UP_NOT_IP,
+    UP_MALFORMED,
     UP_COUNT,
 };
 

@@ -4,7 +4,8 @@
 BPF_TABLE_PINNED("hash", struct flow_key, struct flow, flows, MAX_FLOWS, PIN_DIR "/flows");
 BPF_TABLE_PINNED("hash", struct flow_key, struct mapping, mappings, MAX_FLOWS, PIN_DIR "/mappings");
 BPF_TABLE_PINNED("hash", u32, struct address_usage, address_usage, MAX_ADDRESSES, PIN_DIR "/address_usage");
-BPF_TABLE_PINNED("hash", u32, struct subscriber, subscribers, MAX_SUBSCRIBERS, PIN_DIR "/subscribers");
+BPF_TABLE_PINNED("hash", u32, struct subscriber, subscribers, MAX_SUBSCRIBERS, PIN_DIR "/subscribers",
+                 BPF_F_NO_PREALLOC);
 
 inline_always u32 timeout_ticks(u32 slot, u8 protocol, u8 state)
 {
@@ -51,7 +52,7 @@ inline_always void add_active(struct address_usage *usage, u8 protocol, u32 chan
 }
 
 /* Deletes a mapping and settles its gauges; of two CPUs that try, one succeeds. */
-inline_always void end_mapping(struct flow_key *reply, u32 inside)
+inline_always void end_mapping(struct flow_key *reply, u32 inside, int answered)
 {
     u32 mapped = reply->destination;
     struct address_usage *usage;
@@ -64,8 +65,19 @@ inline_always void end_mapping(struct flow_key *reply, u32 inside)
     if (usage)
         add_active(usage, reply->protocol, -1);
     subscriber = subscribers.lookup(&inside);
+    if (!subscriber)
+        return;
+    lock_xadd(&subscriber->sessions, -1);
+    if (!answered)
+        lock_xadd(&subscriber->half_open, -1);
+}
+
+inline_always void add_half_open(u32 inside, u32 change)
+{
+    struct subscriber *subscriber = subscribers.lookup(&inside);
+
     if (subscriber)
-        lock_xadd(&subscriber->sessions, -1);
+        lock_xadd(&subscriber->half_open, change);
 }
 
 /* Ends a flow: its mapping first, so that nothing is left that claims a port without a flow. */
@@ -77,7 +89,7 @@ inline_always void end_flow(struct flow_key *key, const struct flow *flow)
     reply_key_of_flow(key, flow, &reply);
     mapping = mappings.lookup(&reply);
     if (mapping && mapping->inside == key->source && mapping->inside_port == key->source_port)
-        end_mapping(&reply, key->source);
+        end_mapping(&reply, key->source, flow->seen & SEEN_REPLY);
     flows.delete(key);
 }
 

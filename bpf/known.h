@@ -37,6 +37,7 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
                                    const struct packet *p, const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch;
+    u8 answered = flow->seen & SEEN_REPLY;
     struct path path;
 
     if (is_past(now, flow->expires) || (flow->epoch != epoch && leaves_pool(slot, flow->mapped))) {
@@ -44,6 +45,8 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
         return 0;
     }
     touch_outbound(flow, slot, p, now);
+    if (answered && !(flow->seen & SEEN_REPLY)) /* a SYN has opened it afresh */
+        add_half_open(p->source, 1);
     note_hairpin(flow, slot, p->destination);
     find_path(ctx, ifindex, p->source, flow->redirect ? flow->redirect : p->destination, &path);
     flow->out_ifindex = 0;
@@ -61,6 +64,7 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply
                                   const struct packet *p, const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch, inside = mapping->inside;
+    u8 answered;
     struct flow_key key;
     struct flow *flow;
     struct path path;
@@ -73,7 +77,10 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply
         end_flow(&key, flow);
         return 0;
     }
+    answered = flow->seen & SEEN_REPLY;
     touch_inbound(flow, slot, p, now);
+    if (!answered)
+        add_half_open(inside, -1);
     mapping->touched = now;
     find_path(ctx, ifindex, p->source, inside, &path);
     mapping->out_ifindex = 0;

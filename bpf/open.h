@@ -42,25 +42,6 @@ inline_always int may_open(const struct packet *p, const struct settings *limits
     return !(p->tcp_flags & TCP_RST);
 }
 
-inline_always int within_limit(u32 slot, u32 inside)
-{
-    struct settings *limits = settings.lookup(&slot);
-    struct subscriber fresh = {}, *subscriber = subscribers.lookup(&inside);
-
-    if (!subscriber) {
-        subscribers.insert(&inside, &fresh);
-        subscriber = subscribers.lookup(&inside);
-    }
-    if (!limits || !limits->subscriber_sessions)
-        return 1;
-    if (!subscriber) /* more inside hosts than MAX_SUBSCRIBERS: a limit that can't be counted refuses */
-        return 0;
-    if (subscriber->sessions < limits->subscriber_sessions)
-        return 1;
-    lock_xadd(&subscriber->refused, 1);
-    return 0;
-}
-
 inline_always void settle_claim(u32 mapped, u32 inside, u8 protocol)
 {
     struct address_usage *usage = address_usage.lookup(&mapped);
@@ -70,8 +51,10 @@ inline_always void settle_claim(u32 mapped, u32 inside, u8 protocol)
         add_active(usage, protocol, 1);
         lock_xadd(&usage->created, 1);
     }
-    if (subscriber)
-        lock_xadd(&subscriber->sessions, 1);
+    if (!subscriber)
+        return;
+    lock_xadd(&subscriber->sessions, 1);
+    lock_xadd(&subscriber->half_open, 1);
 }
 
 inline_always void note_exhausted(u32 mapped)
@@ -122,6 +105,12 @@ inline_always int next_pool_address(struct scratch *scratch, const struct pool *
     return 1;
 }
 
+inline_always u32 next_round(struct scratch *scratch)
+{
+    scratch->rounds++;
+    return scratch->rounds < CLAIM_ROUNDS ? CLAIM_AGAIN : CLAIM_BUSY;
+}
+
 /* Claims an address and a port for the packet into scratch->reply; scratch->mapping lacks only the deltas.
  * Starts with the chosen address, goes on to the next ones when it has no port left for this flow. */
 inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
@@ -153,8 +142,7 @@ inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *po
             found_free(reply);
         return outcome;
     }
-    scratch->rounds++;
-    return scratch->rounds < CLAIM_ROUNDS ? CLAIM_AGAIN : CLAIM_BUSY;
+    return next_round(scratch);
 }
 
 inline_always void refuse(struct opening *opening, u32 reason)
@@ -207,26 +195,27 @@ inline_always void publish_flow(struct scratch *scratch, u32 redirect, u8 seen, 
     flow.touched = now - TOUCH_TICKS; /* so that this very packet looks the path up */
     outcome = flows.insert(&key, &flow);
     if (outcome) {
-        end_mapping(reply, mapping->inside);
+        end_mapping(reply, mapping->inside, 0);
         if (outcome != -17) /* EEXIST: another CPU opened the same flow; its entry serves */
             return refuse(opening, DROP_TABLE_FULL);
     }
     count = rule_counters.lookup(&counter);
     if (count && !outcome)
         count->flows++;
+    note_recent(&key);
     opening->verdict = VERDICT_TRANSLATE;
 }
 
 /* What a claim that failed means for the packet. */
-inline_always void settle_failure(u32 outcome, struct opening *opening)
+inline_always void settle_failure(struct scratch *scratch, u32 outcome, struct opening *opening)
 {
-    if (outcome == CLAIM_AGAIN)
+    if (outcome == CLAIM_AGAIN || (outcome == CLAIM_FULL && make_room(scratch)))
         opening->verdict = VERDICT_AGAIN;
     else
         refuse(opening, outcome == CLAIM_FULL ? DROP_TABLE_FULL : DROP_POOL_EXHAUSTED);
 }
 
-inline_always void start_flow(struct scratch *scratch, const struct rule *rule, struct packet *p,
+inline_always void start_flow(void *ctx, struct scratch *scratch, const struct rule *rule, struct packet *p,
                               struct opening *opening, u32 now)
 {
     struct pool *pool = pool_of(scratch->slot & 1, rule);
@@ -234,27 +223,32 @@ inline_always void start_flow(struct scratch *scratch, const struct rule *rule, 
 
     if (!pool)
         return refuse(opening, DROP_INTERNAL);
-    if (!within_limit(scratch->slot & 1, p->source))
-        return refuse(opening, DROP_SUBSCRIBER_LIMIT);
     prepare_mapping(scratch, p->source, p->source_port, rule->number, rule->counter, now);
     outcome = claim_somewhere(scratch, pool, p, now);
+    if (outcome == CLAIMED && pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, &scratch->reply)) {
+        mappings.delete(&scratch->reply); /* and the port is not given back: nobody else may have it */
+        outcome = next_round(scratch);
+    }
     if (outcome != CLAIMED)
-        return settle_failure(outcome, opening);
+        return settle_failure(scratch, outcome, opening);
     publish_flow(scratch, rule->redirect, 0, opening, now);
 }
 
 /* Notes the rule and the pool address for claim_flow, which runs next on this CPU. */
-inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct packet *p, struct opening *opening)
+inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct packet *p, struct opening *opening,
+                                 u32 now)
 {
-    u32 zero = 0;
+    u32 zero = 0, limit = limit_reached(slot, p->source, now);
     struct scratch *scratch = scratches.lookup(&zero);
     struct pool *pool = pool_of(slot, rule);
 
+    if (limit != NOT_REFUSED)
+        return refuse(opening, limit);
     if (!scratch || !pool)
         return refuse(opening, DROP_INTERNAL);
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->slot = slot;
-    scratch->addresses = scratch->rounds = 0;
+    scratch->addresses = scratch->rounds = scratch->evictions = 0;
     opening->by_endpoint = rule->flags & RULE_ENDPOINT_INDEPENDENT;
     start_address(scratch, pool);
     opening->verdict = VERDICT_TRANSLATE;
@@ -262,7 +256,8 @@ inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct
 
 /* Says what becomes of a packet that no flow covers; VERDICT_TRANSLATE: claim_flow comes next. `path`
  * is the route before any redirect. */
-inline_always void match_packet(u32 slot, struct packet *p, const struct path *path, struct opening *opening)
+inline_always void match_packet(u32 slot, struct packet *p, const struct path *path, struct opening *opening,
+                                u32 now)
 {
     struct settings *limits = settings.lookup(&slot);
     struct rule *rule = find_rule(slot, p, path);
@@ -289,7 +284,7 @@ inline_always void match_packet(u32 slot, struct packet *p, const struct path *p
         return refuse(opening, DROP_PROTOCOL);
     if (!may_open(p, limits))
         return refuse(opening, DROP_NO_STATE);
-    hand_to_claim(slot, rule, p, opening);
+    hand_to_claim(slot, rule, p, opening, now);
 }
 
 inline_always struct rule *matched_rule(const struct scratch *scratch)
@@ -301,7 +296,7 @@ inline_always struct rule *matched_rule(const struct scratch *scratch)
 
 /* The second half, in a program of its own for the verifier's sake: the rule that match_packet found on
  * this CPU a moment ago gives the packet its flow. */
-inline_always void claim_flow(struct packet *p, struct opening *opening, u32 now)
+inline_always void claim_flow(void *ctx, struct packet *p, struct opening *opening, u32 now)
 {
     u32 zero = 0;
     struct scratch *scratch = scratches.lookup(&zero);
@@ -309,5 +304,5 @@ inline_always void claim_flow(struct packet *p, struct opening *opening, u32 now
 
     if (!rule)
         return refuse(opening, DROP_INTERNAL);
-    start_flow(scratch, rule, p, opening, now);
+    start_flow(ctx, scratch, rule, p, opening, now);
 }

@@ -1,8 +1,7 @@
 /* New flows of endpoint-independent rules: the inside endpoint's exterior, found or claimed, then the flow. */
 
-/* Claims an exterior for the endpoint; its address and port into scratch->reply. */
-inline_always u32 claim_new_exterior(struct scratch *scratch, const struct pool *pool, const struct packet *p,
-                                     const struct endpoint_key *endpoint, u32 now)
+/* Claims an exterior; its address and port into scratch->reply. */
+inline_always u32 claim_new_exterior(struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
 {
     struct flow_key *reply = &scratch->reply;
     struct exterior_key key;
@@ -29,18 +28,19 @@ inline_always u32 claim_new_exterior(struct scratch *scratch, const struct pool 
             continue;
         if (scratch->step > LUCKY_TRIES)
             found_free(reply);
-        endpoints.update((struct endpoint_key *)endpoint, &key);
         return CLAIMED;
     }
-    scratch->rounds++;
-    return scratch->rounds < CLAIM_ROUNDS ? CLAIM_AGAIN : CLAIM_BUSY;
+    return next_round(scratch);
 }
 
-inline_always u32 settle_exterior(struct scratch *scratch, const struct rule *rule, const struct pool *pool,
+inline_always u32 settle_exterior(void *ctx, struct scratch *scratch, const struct rule *rule, const struct pool *pool,
                                   const struct packet *p, u32 now)
 {
     struct exterior *exterior = &scratch->exterior;
+    struct flow_key *reply = &scratch->reply;
     struct endpoint_key endpoint;
+    struct exterior_key key;
+    u32 outcome;
 
     exterior->inside = p->source;
     exterior->pool = pool->id;
@@ -52,7 +52,18 @@ inline_always u32 settle_exterior(struct scratch *scratch, const struct rule *ru
     endpoint_key_of(exterior, p->protocol, &endpoint);
     if (find_exterior(scratch, scratch->slot & 1, &endpoint, now))
         return CLAIMED;
-    return claim_new_exterior(scratch, pool, p, &endpoint, now);
+    outcome = claim_new_exterior(scratch, pool, p, now);
+    if (outcome != CLAIMED)
+        return outcome;
+    exterior_key_of(reply->destination, reply->destination_port, p->protocol, &key);
+    reply->source = p->destination;
+    reply->source_port = p->destination_port;
+    if (pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, reply)) {
+        exteriors.delete(&key);
+        return next_round(scratch);
+    }
+    endpoints.update(&endpoint, &key);
+    return CLAIMED;
 }
 
 /* Claims the mapping that scratch->reply names by its destination address and port. */
@@ -69,7 +80,7 @@ inline_always u32 claim_mapping(struct scratch *scratch, u32 remote, u16 remote_
     return claim(reply, mapping, now);
 }
 
-inline_always void claim_flow_of_endpoint(struct packet *p, struct opening *opening, u32 now)
+inline_always void claim_flow_of_endpoint(void *ctx, struct packet *p, struct opening *opening, u32 now)
 {
     u32 zero = 0, outcome;
     struct scratch *scratch = scratches.lookup(&zero);
@@ -78,14 +89,12 @@ inline_always void claim_flow_of_endpoint(struct packet *p, struct opening *open
 
     if (!pool)
         return refuse(opening, DROP_INTERNAL);
-    if (!within_limit(scratch->slot & 1, p->source))
-        return refuse(opening, DROP_SUBSCRIBER_LIMIT);
     prepare_mapping(scratch, p->source, p->source_port, rule->number, rule->counter, now);
-    outcome = settle_exterior(scratch, rule, pool, p, now);
+    outcome = settle_exterior(ctx, scratch, rule, pool, p, now);
     if (outcome == CLAIMED)
         outcome = claim_mapping(scratch, p->destination, p->destination_port, p->protocol, now);
     if (outcome != CLAIMED)
-        return settle_failure(outcome, opening);
+        return settle_failure(scratch, outcome, opening);
     publish_flow(scratch, rule->redirect, SEEN_ENDPOINT, opening, now);
 }
 
@@ -113,7 +122,7 @@ inline_always int open_from_outside(u32 slot, const struct packet *p, u32 now)
     u32 zero = 0;
 
     scratch = scratches.lookup(&zero);
-    if (!exterior || !scratch || !find_pool_address(slot, p->destination) || !within_limit(slot, exterior->inside))
+    if (!exterior || !scratch || !find_pool_address(slot, p->destination) || limit_reached(slot, exterior->inside, now) != NOT_REFUSED)
         return 0;
     if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return 0;

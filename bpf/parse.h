@@ -24,6 +24,7 @@ struct packet {
     u8 kind;
     u8 fragment; /* enum fragment_part */
     u16 id;      /* of the IP packet, network order */
+    u32 mark;    /* netfilter's; XDP knows none */
 };
 
 #define TCP_FIN 1
@@ -97,6 +98,7 @@ inline_always u32 parse(void *data, void *end, struct packet *p)
     p->kind = KIND_FLOW;
     p->fragment = WHOLE;
     p->id = ip->id;
+    p->mark = 0;
     if (p->length < header)
         return PARSED_MALFORMED;
     if (ip->frag_off & bpf_htons(0x1fff)) { /* an offset: no transport header in here */

@@ -7,9 +7,10 @@ inline_always void rule_key_of(u32 slot, u32 index, const struct tuple *tuple, c
     key->tuple = index;
     key->source = p->source & tuple->source_mask;
     key->destination = p->destination & tuple->destination_mask;
-    key->out_ifindex = tuple->fields & FIELD_OUT_INTERFACE ? path->out_ifindex : 0;
-    key->next_hop = tuple->fields & FIELD_NEXT_HOP ? path->next_hop : 0;
-    key->protocol = tuple->fields & FIELD_PROTOCOL ? p->protocol : 0;
+    key->out_ifindex = path->out_ifindex & tuple->out_ifindex_mask;
+    key->next_hop = path->next_hop & tuple->next_hop_mask;
+    key->protocol = p->protocol & tuple->protocol_mask;
+    key->mark = p->mark & tuple->mark_mask;
 }
 
 inline_always struct rule *find_rule(u32 slot, const struct packet *p, const struct path *path)

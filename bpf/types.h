@@ -21,9 +21,10 @@
 #define MAX_POOLS 2048    /* per rule set */
 #define MAX_RANGES 65536  /* runs of addresses over all pools, per rule set */
 #define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
-#define MAX_SUBSCRIBERS 131072
+#define MAX_SUBSCRIBERS 524288
 #define MAX_INTERFACES 512
 #define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
+#define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
 #define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
@@ -48,14 +49,10 @@ enum timeout {
     TIMEOUT_COUNT = 8,
 };
 
-/* What a rule gives beside its two prefixes: the bits of tuple.fields. */
-#define FIELD_PROTOCOL 1
-#define FIELD_OUT_INTERFACE 2
-#define FIELD_NEXT_HOP 4
-
 #define POOL_ADDRESS_TO_STACK 1 /* traffic that is no flow is the stack's */
 
-#define INTERFACE_XDP 1 /* frames may be redirected into it from XDP */
+#define INTERFACE_XDP 1  /* frames may be redirected into it from XDP */
+#define INTERFACE_LATE 2 /* flows open at the egress alone: rules match marks, which netfilter sets on the way */
 
 /* The one word a commit flips: the low bit of `generation` says which half of the config maps rules.
  * `epoch` changes with every commit and every route or neighbour change: a flow that carries
@@ -70,6 +67,10 @@ struct settings {
     u32 default_pass; /* 1: what no rule matches goes through untranslated */
     u32 subscriber_sessions; /* 0: unlimited */
     u32 tcp_syn_only; /* 1: only a SYN opens a TCP flow */
+    u32 subscriber_new_flows; /* a second; 0: unlimited */
+    u32 subscriber_half_open; /* flows without an answer at once; 0: unlimited */
+    u32 refusals; /* ICMP errors about refused flows that an inside address gets a second; 0: none */
+    u32 reserved;
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };
 
@@ -82,12 +83,17 @@ struct interface {
     u8 role;
     u8 flags;
     u8 mac[6];
+    u32 address; /* the first of its own; 0: none */
 };
 
+/* What the rules of a tuple look at: all ones for a field they give, and the prefixes' masks. */
 struct tuple {
     u32 source_mask;
     u32 destination_mask;
-    u32 fields;
+    u32 out_ifindex_mask;
+    u32 next_hop_mask;
+    u32 protocol_mask;
+    u32 mark_mask;
     u32 rank; /* tuples of one rank are equally specific: the lowest rule number among them wins */
 };
 
@@ -99,6 +105,7 @@ struct rule_key {
     u32 out_ifindex;
     u32 next_hop;
     u32 protocol;
+    u32 mark;
 };
 
 struct rule {
@@ -122,7 +129,10 @@ struct pool {
     u32 port_count;
     u32 id;        /* of the pool's name: the same over commits */
     u32 half_bits; /* 2^(2 * half_bits) is the smallest such power that holds port_count */
+    u32 flags;     /* POOL_* */
 };
+
+#define POOL_LOCAL 1 /* holds an address of this box: its sockets have the first right to a port */
 
 struct range {
     u32 first; /* host order */
@@ -270,9 +280,15 @@ struct address_usage {
     u64 exhausted; /* new flows that found no free port here */
 };
 
+/* Gauges may be off by a race, never for long: they count as signed, and below zero is zero. */
 struct subscriber {
     u32 sessions;
-    u32 refused;
+    u32 half_open; /* flows that nobody has answered yet */
+    u32 second;    /* that `opened` and `told` count in */
+    u32 opened;
+    u32 told;      /* ICMP errors */
+    u32 refused;   /* new flows, by any of the limits */
+    u32 evicted;   /* flows that nobody had answered, ended to make room */
 };
 
 struct count {

@@ -1,9 +1,10 @@
 /* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
  * translates it there. Frames that leave from here are translated, always. */
-BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 3, PIN_DIR "/xdp_programs");
+BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 4, PIN_DIR "/xdp_programs");
 #define XDP_PROGRAM_MATCH 0
 #define XDP_PROGRAM_CLAIM 1
 #define XDP_PROGRAM_ENDPOINT 2
+#define XDP_PROGRAM_REFUSE 3
 
 inline_always int hand_up(u32 reason, const struct packet *p)
 {
@@ -15,6 +16,33 @@ inline_always int drop_frame(u32 reason, const struct packet *p)
 {
     count_drop(reason, p->length);
     return XDP_DROP;
+}
+
+/* The inside host may be told. */
+inline_always int refuse_frame(struct xdp_md *ctx, u32 reason, const struct packet *p)
+{
+    u32 zero = 0;
+    struct scratch *scratch = scratches.lookup(&zero);
+
+    if (scratch && is_told(reason)) {
+        scratch->refused = reason;
+        xdp_programs.call(ctx, XDP_PROGRAM_REFUSE);
+    }
+    return drop_frame(reason, p);
+}
+
+/* A frame that is no IPv4 packet to us: the stack's, counted. */
+inline_always int hand_up_unread(struct xdp_md *ctx, u32 outcome)
+{
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    struct ethhdr *ethernet = data;
+    u32 reason = outcome == PARSED_MALFORMED ? UP_MALFORMED : UP_NOT_IP;
+
+    if ((void *)(ethernet + 1) <= end &&
+        (ethernet->h_proto == bpf_htons(ETH_P_8021Q) || ethernet->h_proto == bpf_htons(ETH_P_8021AD)))
+        reason = UP_VLAN;
+    count_up(reason, end - data);
+    return XDP_PASS;
 }
 
 /* 1: XDP may translate it. 0: the stack and the TC half have to; the reason is counted. */
@@ -60,15 +88,18 @@ inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct fl
 
 int xdp_inside(struct xdp_md *ctx)
 {
-    u32 zero = 0, now;
+    u32 zero = 0, now, outcome;
     struct control *state = control.lookup(&zero);
     struct packet p;
     struct flow_key key;
     struct flow *flow;
     int verdict;
 
-    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (!state)
         return XDP_PASS;
+    outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
+    if (outcome != PARSED)
+        return hand_up_unread(ctx, outcome);
     if (!is_plain(&p, &verdict))
         return verdict;
     key_of(&p, &key);
@@ -103,9 +134,9 @@ int xdp_match(struct xdp_md *ctx)
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
         return hand_up(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
-    match_packet(slot, &p, &path, &opening);
+    match_packet(slot, &p, &path, &opening, now_ticks());
     if (opening.verdict == VERDICT_DROP)
-        return drop_frame(opening.reason, &p);
+        return refuse_frame(ctx, opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
         return hand_up(UP_EXEMPT, &p);
     if (opening.by_endpoint)
@@ -124,7 +155,7 @@ inline_always int send_opened(struct xdp_md *ctx, const struct packet *p, const 
     struct flow *flow;
 
     if (opening->verdict == VERDICT_DROP)
-        return drop_frame(opening->reason, p);
+        return refuse_frame(ctx, opening->reason, p);
     key_of(p, &key);
     flow = flows.lookup(&key);
     if (!state || !flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, p, state, now))
@@ -140,7 +171,7 @@ int xdp_claim(struct xdp_md *ctx)
 
     if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
-    claim_flow(&p, &opening, now);
+    claim_flow(ctx, &p, &opening, now);
     if (opening.verdict == VERDICT_AGAIN) {
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
         return drop_frame(DROP_INTERNAL, &p);
@@ -156,7 +187,7 @@ int xdp_endpoint(struct xdp_md *ctx)
 
     if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
-    claim_flow_of_endpoint(&p, &opening, now);
+    claim_flow_of_endpoint(ctx, &p, &opening, now);
     if (opening.verdict == VERDICT_AGAIN) {
         xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
         return drop_frame(DROP_INTERNAL, &p);
@@ -164,9 +195,44 @@ int xdp_endpoint(struct xdp_md *ctx)
     return send_opened(ctx, &p, &opening, now);
 }
 
+/* Tells the inside host: the error goes back where the frame came from. */
+int xdp_refuse(struct xdp_md *ctx)
+{
+    u32 zero = 0, now = now_ticks();
+    struct control *state = control.lookup(&zero);
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct interface *interface;
+    struct refusal *refusal;
+    struct packet p;
+    struct ethhdr ethernet;
+    u8 quoted[QUOTED];
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    s32 size = end - data;
+
+    if (!state || !scratch || parse(data, end, &p) != PARSED)
+        return XDP_DROP;
+    interface = find_interface(state->generation & 1, ctx->ingress_ifindex);
+    count_drop(scratch->refused, p.length);
+    if (!interface || !interface->address || data + L3 + QUOTED > end || !may_be_told(state->generation & 1, &p, now))
+        return XDP_DROP;
+    __builtin_memcpy(&ethernet, data, L3);
+    swap_ends(&ethernet);
+    __builtin_memcpy(quoted, data + L3, QUOTED);
+    if (bpf_xdp_adjust_head(ctx, -REFUSAL_GROWTH) ||
+        bpf_xdp_adjust_tail(ctx, (s32)sizeof(*refusal) - (size + REFUSAL_GROWTH)))
+        return XDP_DROP;
+    refusal = data = (void *)(long)ctx->data;
+    if ((void *)(refusal + 1) > (void *)(long)ctx->data_end)
+        return XDP_DROP;
+    refusal->ethernet = ethernet;
+    __builtin_memcpy(refusal->quoted, quoted, QUOTED);
+    fill_refusal(refusal, interface->address, p.source);
+    return XDP_TX;
+}
+
 int xdp_outside(struct xdp_md *ctx)
 {
-    u32 zero = 0, now;
+    u32 zero = 0, now, outcome;
     struct control *state = control.lookup(&zero);
     struct pool_address *address;
     struct mapping *mapping;
@@ -175,8 +241,11 @@ int xdp_outside(struct xdp_md *ctx)
     struct packet p;
     int verdict;
 
-    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (!state)
         return XDP_PASS;
+    outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
+    if (outcome != PARSED)
+        return hand_up_unread(ctx, outcome);
     if (!is_plain(&p, &verdict))
         return verdict;
     key_of(&p, &reply);

@@ -48,6 +48,7 @@ class Field(IntFlag):
     PROTOCOL = 1
     OUT_INTERFACE = 2
     NEXT_HOP = 4
+    MARK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,17 @@ class InterfaceImage:
     index: int
     role: Literal["inside", "outside"]
     mac: bytes
+    address: Address | None
 
 
 @dataclass(frozen=True, slots=True)
 class PoolImage:
-    """`runs` in order; an address's index counts over them."""
+    """`runs` in order; an address's index counts over them. is_local: holds an address of this box."""
 
     name: str
     runs: tuple[AddressRange, ...]
     ports: PortRange
+    is_local: bool
 
     @property
     def size(self) -> int:
@@ -107,6 +110,7 @@ class Match:
     protocol: int
     out_interface: int
     next_hop: Address | None
+    mark: int | None
 
     @property
     def fields(self) -> Field:
@@ -117,6 +121,8 @@ class Match:
             given |= Field.OUT_INTERFACE
         if self.next_hop is not None:
             given |= Field.NEXT_HOP
+        if self.mark is not None:
+            given |= Field.MARK
         return given
 
     @property
@@ -163,6 +169,16 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriberLimits:
+    """Of each inside address; 0 is unlimited, but no refusals at all. new_flows and refusals: a second."""
+
+    sessions: int
+    new_flows: int
+    half_open: int
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """Everything a generation of the config maps holds."""
 
@@ -176,7 +192,12 @@ class Image:
     timeouts: Seconds
     default_pass: bool
     tcp_syn_only: bool
-    subscriber_sessions: int
+    limits: SubscriberLimits
+
+    @property
+    def by_mark(self) -> bool:
+        """Whether any rule matches a mark, which netfilter sets behind the ingress hook."""
+        return any(rule.match.mark is not None for rule in self.rules)
 
 
 def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] = frozenset()) -> Image:
@@ -185,7 +206,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
     Raises ProfileError when an interface is missing or a bound of the datapath is exceeded.
     """
     pools = tuple(
-        PoolImage(name, runs(pool), pool.ports)
+        PoolImage(name, runs(pool), pool.ports, _is_local(runs(pool), facts))
         for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])
     )
     pool_index = {pool.name: index for index, pool in enumerate(pools)}
@@ -209,7 +230,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         timeouts=_timeouts(profile),
         default_pass=profile.system.default_action == "pass",
         tcp_syn_only=profile.system.tcp_mid_stream == "drop",
-        subscriber_sessions=profile.limits.subscriber.sessions or 0,
+        limits=_limits(profile),
     )
     _check_bounds(image)
     return image
@@ -224,6 +245,21 @@ def with_failover(rule: Rule, down_links: frozenset[str]) -> Rule:
     return rule
 
 
+def _is_local(held: tuple[AddressRange, ...], facts: Facts) -> bool:
+    own = [address.ip for interface in facts.interfaces.values() for address in interface.addresses]
+    return any(run.first <= address <= run.last for run in held for address in own)
+
+
+def _limits(profile: Profile) -> SubscriberLimits:
+    subscriber = profile.limits.subscriber
+    return SubscriberLimits(
+        sessions=subscriber.sessions or 0,
+        new_flows=subscriber.new_flows or 0,
+        half_open=subscriber.half_open,
+        refusals=profile.limits.refusals,
+    )
+
+
 def _index(name: str, facts: Facts, path: tuple[str, ...]) -> int:
     known = facts.interfaces.get(name)
     if known is None:
@@ -235,7 +271,9 @@ def _index(name: str, facts: Facts, path: tuple[str, ...]) -> int:
 def _interfaces(profile: Profile, facts: Facts) -> Iterator[InterfaceImage]:
     for name, interface in sorted(profile.interfaces.items()):
         index = _index(name, facts, ("interfaces", name))
-        yield InterfaceImage(name, index, interface.role, facts.interfaces[name].mac)
+        known = facts.interfaces[name]
+        own = known.addresses[0].ip if known.addresses else None
+        yield InterfaceImage(name, index, interface.role, known.mac, own)
 
 
 def _hooks(profile: Profile, facts: Facts) -> Iterator[HookWish]:
@@ -254,6 +292,7 @@ def _rule(number: int, rule: Rule, pool_index: dict[str, int], facts: Facts) -> 
         protocol=PROTOCOL_NUMBERS[rule.protocol] if rule.protocol else 0,
         out_interface=_index(out, facts, (*path, "out-interface")) if out else 0,
         next_hop=rule.next_hop,
+        mark=rule.fwmark,
     )
     translates = rule.action == "translate"
     if translates and rule.pool not in pool_index:

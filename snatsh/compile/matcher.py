@@ -24,6 +24,7 @@ class Packet:
     destination_port: int
     out_interface: int
     next_hop: Address
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def matches(rule: RuleImage, packet: Packet) -> bool:
         and match.protocol in (0, packet.protocol)
         and match.out_interface in (0, packet.out_interface)
         and match.next_hop in (None, packet.next_hop)
+        and match.mark in (None, packet.mark)
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -33,14 +33,18 @@ ADDRESS = np.dtype(NET32)
 CONTROL = _record(("generation", "u4"), ("epoch", "u4"))
 SETTINGS = _record(
     ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
+    ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"), ("reserved", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))
-INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6))
-TUPLE = _record(("source_mask", NET32), ("destination_mask", NET32), ("fields", "u4"), ("rank", "u4"))
+INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6), ("address", NET32))
+TUPLE = _record(
+    ("source_mask", NET32), ("destination_mask", NET32), ("out_ifindex_mask", "u4"), ("next_hop_mask", NET32),
+    ("protocol_mask", "u4"), ("mark_mask", "u4"), ("rank", "u4"),
+)  # fmt: skip
 RULE_KEY = _record(
     ("slot", "u4"), ("tuple", "u4"), ("source", NET32), ("destination", NET32), ("out_ifindex", "u4"),
-    ("next_hop", NET32), ("protocol", "u4"),
+    ("next_hop", NET32), ("protocol", "u4"), ("mark", "u4"),
 )  # fmt: skip
 RULE = _record(
     ("number", "u4"), ("counter", "u4"), ("action", "u4"), ("algorithm", "u4"), ("pool", "u4"),
@@ -48,7 +52,7 @@ RULE = _record(
 )  # fmt: skip
 POOL = _record(
     ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4"),
-    ("id", "u4"), ("half_bits", "u4"),
+    ("id", "u4"), ("half_bits", "u4"), ("flags", "u4"),
 )  # fmt: skip
 RANGE = _record(("first", "u4"), ("start", "u4"))
 POOL_ADDRESS_KEY = _record(("prefix_length", "u4"), ("slot", NET32), ("address", NET32))
@@ -89,7 +93,15 @@ FRAGMENT = _record(("address", NET32), ("redirect", NET32), ("expires", "u4"))
 ADDRESS_USAGE = _record(
     ("tcp", "u4"), ("udp", "u4"), ("icmp", "u4"), ("reserved", "u4"), ("created", "u8"), ("exhausted", "u8")
 )
-SUBSCRIBER = _record(("sessions", "u4"), ("refused", "u4"))
+SUBSCRIBER = _record(
+    ("sessions", "i4"),
+    ("half_open", "i4"),
+    ("second", "u4"),
+    ("opened", "u4"),
+    ("told", "u4"),
+    ("refused", "u4"),
+    ("evicted", "u4"),
+)
 COUNT = _record(("packets", "u8"), ("bytes", "u8"))
 RULE_COUNT = _record(("packets", "u8"), ("bytes", "u8"), ("flows", "u8"))
 SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("reserved", "u8"))

@@ -26,16 +26,20 @@ SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
 # BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
 SOURCES = (
     "types.h", "counters.h", "config.h", "hash.h", "parse.h", "path.h", "allocator.h", "endpoints.h",
-    "flows.h", "pools.h", "rules.h", "ports.h", "open.h", "open_endpoint.h", "rewrite.h", "fragments.h",
-    "icmp.h", "arp.h", "known.h", "xdp.c", "tc.c", "sweep.c",
+    "flows.h", "pools.h", "rules.h", "ports.h", "limits.h", "pressure.h", "open.h", "open_endpoint.h",
+    "refuse.h", "rewrite.h", "fragments.h", "icmp.h", "arp.h", "known.h", "skb.h", "xdp.c", "tc_inside.c",
+    "tc_outside.c", "tc_open.c", "sweep.c",
 )  # fmt: skip
 XDP_PROGRAMS = (
-    "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_outside", "xdp_sweep", "xdp_sweep_exteriors",
+    "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_outside", "xdp_sweep",
+    "xdp_sweep_exteriors",
 )  # fmt: skip
-TC_PROGRAMS = ("tc_inside", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim", "tc_endpoint")
+TC_PROGRAMS = (
+    "tc_inside", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim", "tc_endpoint", "tc_refuse",
+)  # fmt: skip
 TAIL_CALLS = {
-    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint"),
-    "tc_programs": ("tc_match", "tc_claim", "tc_endpoint"),
+    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse"),
+    "tc_programs": ("tc_match", "tc_claim", "tc_endpoint", "tc_refuse"),
 }
 _BPFFS_MAGIC = 0xCAFE4A11
 _CAP_SYS_ADMIN, _CAP_BPF = 21, 39
@@ -141,6 +145,7 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
     stub = kernel_stub()
     try:
         flags = [*cflags(stub), f'-DPIN_DIR="{folder}"', f"-DMAX_FLOWS={max_flows}"]
+        flags.append(f"-DRECENT_CPUS={_recent_cpus()}")
         bpf = BPF(text=text.encode(), cflags=flags)
         unpin(programs)
         programs.mkdir(mode=0o700)
@@ -155,6 +160,11 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
             f"the datapath does not load on this kernel ({os.uname().release}): {error}"
         ) from error
     bpf.cleanup()
+
+
+def _recent_cpus() -> int:
+    """CPUs that remember flows by themselves (bpf/pressure.h): a power of two; beyond it they share."""
+    return min(64, 1 << (kernel.possible_cpus() - 1).bit_length())
 
 
 def _check_pinned(folder: Path) -> None:

@@ -8,6 +8,8 @@ DROP_REASONS: dict[str, str] = {
     "pool-exhausted": "No free port was found on the pool's addresses",
     "table-full": "The flow table is full",
     "subscriber-limit": "The inside address holds as many sessions as it may",
+    "subscriber-rate": "The inside address opens more flows a second than it may",
+    "half-open": "The inside address holds as many unanswered flows as it may",
     "no-flow": "Traffic to a pool address that belongs to no flow",
     "protocol": "A protocol or ICMP type that can't be translated",
     "fragment": "A fragment of a packet that should be translated",
@@ -31,4 +33,7 @@ HANDED_UP_REASONS: dict[str, str] = {
     "route": "Not on its way from inside to outside",
     "endpoint": "The first packet from outside to an endpoint-independent mapping",
     "hairpin": "From an inside host to a pool address",
+    "vlan": "A tagged frame, which belongs to its VLAN device",
+    "not-ip": "Neither IPv4 nor tagged: ARP, IPv6 and the like",
+    "malformed": "Headers cut short or contradictory; the stack drops it",
 }

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Image, RuleImage
+from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Field, Image, RuleImage
 from snatsh.datapath import layout
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.kernel import Map
 
 ROLES = {"inside": 1, "outside": 2}
 MAX_COUNTERS = 2 * MAX_RULES
-INTERFACE_XDP = 1
+INTERFACE_XDP, INTERFACE_LATE = 1, 2
+POOL_LOCAL = 1
 ADDRESS_TO_STACK = 1
 RULE_ENDPOINT_INDEPENDENT, RULE_FILTER_ENDPOINT_INDEPENDENT = 1, 2
 SLOT_BASE = {"tuples": MAX_TUPLES, "rules": MAX_RULES, "pools": MAX_POOLS, "ranges": MAX_RANGES}
@@ -75,7 +76,10 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["tuple_count"] = len(image.tuples)
     value["default_pass"] = image.default_pass
     value["tcp_syn_only"] = image.tcp_syn_only
-    value["subscriber_sessions"] = image.subscriber_sessions
+    value["subscriber_sessions"] = image.limits.sessions
+    value["subscriber_new_flows"] = image.limits.new_flows
+    value["subscriber_half_open"] = image.limits.half_open
+    value["refusals"] = image.limits.refusals
     value["timeouts"][0, :7] = [
         _ticks(seconds)
         for seconds in (
@@ -97,7 +101,10 @@ def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: froze
     for at, interface in enumerate(image.interfaces):
         keys[at] = (slot, interface.index)
         values[at]["role"] = ROLES[interface.role]
-        values[at]["flags"] = INTERFACE_XDP if interface.index in xdp else 0
+        values[at]["flags"] = (INTERFACE_XDP if interface.index in xdp else 0) | (
+            INTERFACE_LATE if image.by_mark else 0
+        )
+        values[at]["address"] = int(interface.address) if interface.address else 0
         values[at]["mac"] = np.frombuffer(interface.mac.ljust(6, b"\0")[:6], dtype=np.uint8)
     maps["interfaces"].put_all(keys, values)
 
@@ -115,6 +122,7 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
             ports.size,
             _pool_id(pool.name),
             _half_bits(ports.size),
+            POOL_LOCAL if pool.is_local else 0,
         )
         start = 0
         for run in pool.runs:
@@ -147,7 +155,13 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     tuples: NDArray[Any] = np.zeros(len(image.tuples), dtype=layout.TUPLE)
     position = {}
     for at, shape in enumerate(image.tuples):
-        tuples[at] = (_mask(shape.source_length), _mask(shape.destination_length), shape.fields, shape.rank)
+        given = (Field.OUT_INTERFACE, Field.NEXT_HOP, Field.PROTOCOL, Field.MARK)
+        tuples[at] = (
+            _mask(shape.source_length),
+            _mask(shape.destination_length),
+            *(_mask(32 if field in shape.fields else 0) for field in given),
+            shape.rank,
+        )
         position[shape.source_length, shape.destination_length, shape.fields] = at
     maps["tuples"].put_all(_indices("tuples", slot, len(tuples)), tuples)
     counters = _counters(maps, slot, image)
@@ -183,6 +197,7 @@ def _rule_key(slot: int, position: Mapping[tuple[Any, ...], int], rule: RuleImag
         match.out_interface,
         int(match.next_hop) if match.next_hop else 0,
         match.protocol,
+        match.mark or 0,
     )
 
 

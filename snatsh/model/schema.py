@@ -145,6 +145,9 @@ class Rule(Node):
     protocol: Protocol | None = Field(None, description="Protocol; any when left out")
     out_interface: InterfaceName | None = Field(None, description="Outside interface that routing chose")
     next_hop: AddressValue | None = Field(None, description="Gateway that routing chose")
+    fwmark: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] | None = Field(
+        None, description="Mark that netfilter gave the packet; needs hook tc at the inside"
+    )
     action: Action = Field("translate", description="What is done with a packet of this rule")
     pool: PoolName | None = Field(None, description="Pool that gives the new source address")
     algorithm: Algorithm = Field("source-destination-hash", description="How the address is chosen")
@@ -188,9 +191,18 @@ class SubscriberLimits(Node):
     sessions: Annotated[int, Field(ge=1, le=4_000_000)] | None = Field(
         None, description="Sessions one inside address may hold; unlimited when left out"
     )
+    new_flows: Annotated[int, Field(ge=1, le=4_000_000)] | None = Field(
+        None, description="Flows one inside address may open a second; unlimited when left out"
+    )
+    half_open: Annotated[int, Field(ge=1, le=4_000_000)] = Field(
+        20_000, description="Flows without an answer that one inside address may hold"
+    )
 
 
 class Limits(Node):
+    refusals: Annotated[int, Field(ge=0, le=1000)] = Field(
+        10, description="ICMP errors a second that tell an inside address of its refused flows; 0 for none"
+    )
     subscriber: SubscriberLimits = Field(
         default_factory=SubscriberLimits, description="Limits of each inside address"
     )

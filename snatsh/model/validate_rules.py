@@ -21,6 +21,7 @@ def check_rules(around: Surroundings) -> Iterator[Problem]:
     for number, rule in sorted(around.profile.rules.items()):
         path = ("rules", str(number))
         yield from _check_match(around, path, rule)
+        yield from _check_mark(around, path, rule)
         yield from _check_twin(path, number, rule, first)
         if rule.action == "translate":
             yield from _check_translation(around, path, rule)
@@ -47,11 +48,23 @@ def _check_twin(path: Path, number: int, rule: Rule, first: dict[object, int]) -
         rule.protocol,
         rule.out_interface,
         rule.next_hop,
+        rule.fwmark,
     )
     twin = first.setdefault(match, number)
     if twin != number:
         reason = f"never matches: rule {twin} has the same match and a lower number"
         yield Problem(path, "", reason, "warning")
+
+
+def _check_mark(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
+    if rule.fwmark is None:
+        return
+    inside = {name: i.hook for name, i in around.profile.interfaces.items() if i.role == "inside"}
+    if others := sorted(name for name, hook in inside.items() if hook != "tc"):
+        reason = (
+            f"XDP carries no marks; expected hook tc on every inside interface, not on {listed(others)} yet"
+        )
+        yield Problem((*path, "fwmark"), str(rule.fwmark), reason)
 
 
 def _check_mapping(

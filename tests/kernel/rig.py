@@ -28,7 +28,7 @@ from snatsh.lab.namespaces import Namespace
 from snatsh.model.facts import Facts
 from snatsh.model.schema import Profile
 
-XDP_DROP, XDP_PASS, XDP_REDIRECT = 1, 2, 4
+XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
 TC_OK, TC_SHOT, TC_REDIRECT = 0, 2, 7
 
 INSIDE_HOST_MAC = "02:00:00:00:40:09"
@@ -44,6 +44,8 @@ ROUTES: dict[str, tuple[str | None, str]] = {
     "1.1.2.0/24": (None, "eth1"),
     "1.1.3.0/24": (None, "eth2"),
 }
+OWN = "192.168.40.1"
+PROHIBITED = (3, 13)
 NEIGHBOURS = {"1.1.2.1": "eth1", "1.1.2.50": "eth1", "1.1.3.1": "eth2", "1.1.3.50": "eth2"}
 _numbers = itertools.count(1)
 
@@ -52,7 +54,7 @@ _numbers = itertools.count(1)
 class Sent:
     """What became of a frame: the program's verdict, and the frame as it left."""
 
-    verdict: str  # translated, passed or dropped
+    verdict: str  # translated, passed, dropped, or refused: an error goes back
     redirected: bool
     frame: Any
 
@@ -68,11 +70,13 @@ class Rig:
         self.image: Image | None = None
 
     def commit(self, document: dict[str, Any]) -> Image:
-        """Commit rules and pools over the rig's own interfaces."""
+        """Commit rules and pools over the rig's own interfaces; quiet about refusals unless asked."""
         interfaces = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
         mode = "xdp" if self.hook == "xdp" else "tc"
         own = {name: {"role": role, "hook": mode} for name, role in interfaces.items()}
-        image = compile_profile(Profile.model_validate({"interfaces": own, **document}), self.facts)
+        limits = {"refusals": 0, **document.get("limits", {})}
+        profile = Profile.model_validate({"interfaces": own, **document, "limits": limits})
+        image = compile_profile(profile, self.facts)
         self.datapath.ensure(image.hooks)
         self.datapath.flip(self.datapath.stage(image))
         self.image = image
@@ -92,7 +96,7 @@ class Rig:
         gateway, interface = ROUTES[str(prefix)]
         return interface, IPv4Address(gateway) if gateway else destination
 
-    def packet(self, frame: Any) -> Packet:
+    def packet(self, frame: Any, mark: int = 0) -> Packet:
         """The frame as the reference matcher sees it."""
         ip = frame[IP]
         source_port, destination_port = 0, 0
@@ -110,16 +114,17 @@ class Rig:
             destination_port,
             self.index(interface),
             next_hop,
+            mark,
         )
 
-    def outbound(self, frame: Any) -> Sent:
+    def outbound(self, frame: Any, mark: int = 0) -> Sent:
         """A frame from an inside host: at eth0, or at the egress of the interface it is routed by."""
         if self.hook == "xdp":
             return self.xdp("xdp_inside", "eth0", frame)
         if self.hook == "tc":
             return self.tc("tc_inside", "eth0", frame, came_in="eth0")
         interface, _ = self.route(IPv4Address(frame[IP].dst))
-        return self.tc("tc_outside_out", interface, frame, came_in="eth0")
+        return self.tc("tc_outside_out", interface, frame, came_in="eth0", mark=mark)
 
     def inbound(self, frame: Any, interface: str) -> Sent:
         """A frame from outside."""
@@ -131,18 +136,22 @@ class Rig:
         data = bytes(frame)
         context = struct.pack("=6I", 0, len(data), 0, self.index(interface), 0, 0)
         verdict, after = run_program(self.datapath.programs[program], data, ctx=context)
-        names = {XDP_DROP: "dropped", XDP_PASS: "passed", XDP_REDIRECT: "translated"}
+        names = {XDP_DROP: "dropped", XDP_PASS: "passed", XDP_REDIRECT: "translated", XDP_TX: "refused"}
         return Sent(names[verdict], verdict == XDP_REDIRECT, Ether(after))
 
-    def tc(self, program: str, interface: str, frame: Any, came_in: str | None = None) -> Sent:
+    def tc(self, program: str, interface: str, frame: Any, came_in: str | None = None, mark: int = 0) -> Sent:
         data = bytes(frame)
         context = bytearray(192)
+        struct.pack_into("=I", context, 8, mark)
         struct.pack_into("=2I", context, 36, self.index(came_in) if came_in else 0, self.index(interface))
         verdict, after = run_program(self.datapath.programs[program], data, ctx=bytes(context))
         if verdict == TC_SHOT:
             return Sent("dropped", False, Ether(after))
-        changed = after != data
-        return Sent("translated" if changed else "passed", verdict == TC_REDIRECT, Ether(after))
+        if after == data:
+            return Sent("passed", False, Ether(after))
+        sent = Ether(after)
+        refused = ICMP in sent and (sent[ICMP].type, sent[ICMP].code) == PROHIBITED and sent[IP].src == OWN
+        return Sent("refused" if refused else "translated", verdict == TC_REDIRECT, sent)
 
 
 @contextmanager

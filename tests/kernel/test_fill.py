@@ -15,6 +15,7 @@ def document(ports: str, *addresses: str) -> dict[str, Any]:
     return {
         "pools": {"a": {"address": list(addresses), "ports": ports}},
         "rules": {"1": {"pool": "a", "algorithm": "source-destination-hash"}},
+        "timeouts": {"udp": {"unreplied": 600}},  # nothing expires under the test
     }
 
 

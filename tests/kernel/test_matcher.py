@@ -42,6 +42,7 @@ RULES = st.fixed_dictionaries(
         "destination": maybe(prefixes(DESTINATIONS)),
         "protocol": maybe(st.sampled_from(["tcp", "udp", "icmp"])),
         "out-interface": maybe(st.sampled_from(["eth1", "eth2"])),
+        "fwmark": maybe(st.sampled_from([1, 7])),
         "next-hop": maybe(st.sampled_from(["1.1.2.1", "1.1.3.1", "1.1.2.50"])),
         "action": st.sampled_from(["translate", "translate", "translate", "exempt", "drop"]),
         "pool": st.sampled_from(sorted(POOLS)),
@@ -55,6 +56,10 @@ def rule_document(rule: dict[str, Any]) -> dict[str, Any]:
     translates = rule["action"] == "translate"
     left_out = set() if translates else {"pool", "algorithm", "redirect"}
     return {key: value for key, value in rule.items() if value is not None and key not in left_out}
+
+
+def _without_mark(rule: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in rule.items() if key != "fwmark"}
 
 
 RULE_SETS = st.builds(
@@ -74,6 +79,7 @@ PACKETS = st.tuples(
     st.integers(1, 65535),
     st.integers(1, 65535),
     st.binary(max_size=40),
+    st.sampled_from([0, 1, 7]),
 )
 
 
@@ -99,12 +105,15 @@ def own_port(frame: Any) -> int:
 def test_same_verdict_and_address_as_the_reference(
     gateway: Rig, document: dict[str, Any], packets: list[Any]
 ) -> None:
+    if gateway.hook != "tc-egress":  # where marks are seen
+        document = {**document, "rules": {n: _without_mark(r) for n, r in document["rules"].items()}}
     image = gateway.commit(document)
     for values in packets:
-        frame = build(*values)
-        expected = judge(image, gateway.packet(frame))
+        frame = build(*values[:-1])
+        mark = values[-1] if gateway.hook == "tc-egress" else 0
+        expected = judge(image, gateway.packet(frame, mark))
         gateway.end_flows()
-        sent = gateway.outbound(frame)
+        sent = gateway.outbound(frame, mark)
         verdict = {"translate": "translated", "pass": "passed", "drop": "dropped"}[expected.verdict]
         assert sent.verdict == verdict, (frame.summary(), expected)
         if expected.verdict != "translate":

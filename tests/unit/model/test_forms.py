@@ -313,7 +313,7 @@ def test_curly_form_names_every_bad_statement():
         "line 5: rules 10: pool: is given twice, first in line 4",
         "line 6: rules 10 action: expected a value and ';' in place of the block",
         "line 8: rules 20: x: unknown; expected one of: source, destination, protocol, out-interface, "
-        "next-hop, action, pool, algorithm, mapping, filtering, redirect, failover, description",
+        "next-hop, fwmark, action, pool, algorithm, mapping, filtering, redirect, failover, description",
         "line 10: profile: rulez: unknown; did you mean rules?",
     ]
 

@@ -82,6 +82,7 @@ ERRORS = [
     ("set rules 10 action drop", "rules 10 pool", "a", "a rule with action drop takes no pool"),
     ("set rules 20 pool a; set rules 20 mapping endpoint-independent", "rules 20 mapping", "endpoint-independent", "rule 10 uses pool a with mapping endpoint-dependent; expected the same, or another pool"),
     ("set rules 20 pool b; set rules 10 failover isp-a pool b; set rules 20 mapping endpoint-independent", "rules 20 mapping", "endpoint-independent", "rule 10 uses pool b"),
+    ("set rules 10 fwmark 7", "rules 10 fwmark", "7", "expected hook tc on every inside interface, not on eth0 yet"),
     ("set rules 10 filtering endpoint-independent", "rules 10 filtering", "endpoint-independent", "needs mapping endpoint-independent"),
     ("set rules 10 redirect 9.9.9.9", "rules 10 redirect", "9.9.9.9", "not on-link by any outside interface; expected an address in 1.1.2.0/24, 1.1.3.0/24"),
     ("set rules 10 redirect 192.168.40.9", "rules 10 redirect", "192.168.40.9", "not on-link"),

@@ -1,0 +1,69 @@
+/* When the table is full: flows that nobody has answered make room, the oldest that are remembered first. An
+ * established flow never does. Each CPU remembers the last flows it opened; it takes from the others' memory
+ * too, so that a flood on one CPU does not leave the next one without room. */
+struct recent {
+    u32 head; /* flows remembered so far */
+    u32 tail; /* looked at so far */
+    u32 reserved[14]; /* a cache line of its own */
+};
+BPF_TABLE("array", u32, struct flow_key, recent_flows, MAX_RECENT * RECENT_CPUS);
+BPF_TABLE("array", u32, struct recent, recent_ends, RECENT_CPUS);
+
+#define EVICTIONS 16 /* remembered flows looked at for one packet */
+
+inline_always struct flow_key *recent_flow(u32 cpu, u32 place)
+{
+    u32 at = cpu * MAX_RECENT + (place & (MAX_RECENT - 1));
+
+    return recent_flows.lookup(&at);
+}
+
+inline_always void note_recent(const struct flow_key *key)
+{
+    u32 cpu = bpf_get_smp_processor_id() & (RECENT_CPUS - 1);
+    struct recent *recent = recent_ends.lookup(&cpu);
+    struct flow_key *remembered = recent ? recent_flow(cpu, recent->head) : 0;
+
+    if (!remembered)
+        return;
+    *remembered = *key;
+    recent->head++;
+}
+
+inline_always void evict(struct flow_key *key)
+{
+    struct flow *flow = flows.lookup(key);
+    struct subscriber *subscriber;
+
+    if (!flow || flow->state != STATE_UNREPLIED || flow->seen & SEEN_REPLY)
+        return;
+    end_flow(key, flow);
+    subscriber = subscribers.lookup(&key->source);
+    if (subscriber)
+        lock_xadd(&subscriber->evicted, 1);
+}
+
+/* One remembered flow is looked at in each run of the claim, on one CPU after the other. 1 when another run is
+ * worth it. */
+inline_always int make_room(struct scratch *scratch)
+{
+    u32 cpu = (bpf_get_smp_processor_id() + scratch->evictions) & (RECENT_CPUS - 1), tail;
+    struct recent *recent = recent_ends.lookup(&cpu);
+    struct flow_key *remembered, key;
+
+    if (scratch->evictions >= EVICTIONS || !recent)
+        return 0;
+    scratch->evictions++;
+    if (recent->head - recent->tail > MAX_RECENT)
+        recent->tail = recent->head - MAX_RECENT; /* older ones are written over */
+    tail = recent->tail;
+    if (tail == recent->head)
+        return 1;
+    recent->tail = tail + 1;
+    remembered = recent_flow(cpu, tail);
+    if (!remembered)
+        return 0;
+    key = *remembered;
+    evict(&key);
+    return 1;
+}

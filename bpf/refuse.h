@@ -1,0 +1,73 @@
+/* What an inside host is told of a refused flow: destination unreachable, communication administratively
+ * prohibited (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4; RFC 7857, section 10), so many a second. Not for
+ * packets with IP options, for parts of packets, and for ICMP but echo requests. */
+#define QUOTED 28 /* IP header and eight octets (RFC 792) */
+
+struct refusal {
+    struct ethhdr ethernet;
+    struct iphdr ip;
+    u8 type;
+    u8 code;
+    u16 checksum;
+    u32 unused;
+    u8 quoted[QUOTED];
+} __attribute__((packed));
+
+#define REFUSAL_GROWTH 28 /* a second IP header and the ICMP header, in front of what is quoted */
+
+inline_always int is_told(u32 reason)
+{
+    return reason == DROP_NO_RULE || reason == DROP_POOL_EXHAUSTED || reason == DROP_TABLE_FULL ||
+           reason == DROP_SUBSCRIBER_LIMIT || reason == DROP_SUBSCRIBER_RATE || reason == DROP_HALF_OPEN;
+}
+
+inline_always int may_be_told(u32 slot, const struct packet *p, u32 now)
+{
+    struct settings *limits = settings.lookup(&slot);
+    struct subscriber *subscriber;
+
+    if (!limits || !limits->refusals || p->kind != KIND_FLOW || p->fragment != WHOLE ||
+        p->l4 != L3 + sizeof(struct iphdr) || is_martian(p->source) || is_martian(p->destination))
+        return 0;
+    if (p->protocol == IPPROTO_ICMP && !p->source_port)
+        return 0;
+    subscriber = subscriber_of(p->source);
+    if (!subscriber)
+        return 0;
+    start_second(subscriber, now);
+    if (subscriber->told >= limits->refusals)
+        return 0;
+    subscriber->told++;
+    return 1;
+}
+
+inline_always u16 internet_checksum(void *data, u32 size)
+{
+    return ~fold(bpf_csum_diff(0, 0, data, size, 0));
+}
+
+/* All of it but the Ethernet header; `quoted` is there. */
+inline_always void fill_refusal(struct refusal *refusal, u32 from, u32 to)
+{
+    u8 ip[20] = {0x45, 0xc0, 0, sizeof(*refusal) - L3, 0, 0, 0, 0, 64, IPPROTO_ICMP};
+    u8 icmp[8 + QUOTED] = {3, 13};
+
+    __builtin_memcpy(ip + 12, &from, 4);
+    __builtin_memcpy(ip + 16, &to, 4);
+    *(u16 *)(ip + 10) = internet_checksum(ip, sizeof(ip));
+    __builtin_memcpy(&refusal->ip, ip, sizeof(ip));
+    __builtin_memcpy(icmp + 8, refusal->quoted, QUOTED);
+    refusal->checksum = internet_checksum(icmp, sizeof(icmp));
+    refusal->type = 3;
+    refusal->code = 13;
+    refusal->unused = 0;
+}
+
+inline_always void swap_ends(struct ethhdr *ethernet)
+{
+    u8 kept[6];
+
+    __builtin_memcpy(kept, ethernet->h_source, 6);
+    __builtin_memcpy(ethernet->h_source, ethernet->h_dest, 6);
+    __builtin_memcpy(ethernet->h_dest, kept, 6);
+}

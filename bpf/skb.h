@@ -1,0 +1,71 @@
+/* What the TC programs share: reading, dropping and sending buffers. */
+BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 4, PIN_DIR "/tc_programs");
+#define TC_PROGRAM_MATCH 0
+#define TC_PROGRAM_CLAIM 1
+#define TC_PROGRAM_ENDPOINT 2
+#define TC_PROGRAM_REFUSE 3
+
+/* BCC 0.26 declares this helper without its third argument. */
+static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =
+    (void *)BPF_FUNC_redirect_neigh;
+
+/* Set on a packet that is translated already and passes the egress hook again after a redirect. */
+#define TRANSLATED 0x5a7e
+
+inline_always int drop_skb(u32 reason, const struct packet *p)
+{
+    count_drop(reason, p->length);
+    return TC_ACT_SHOT;
+}
+
+inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
+{
+    u32 outcome;
+
+    if (skb->vlan_present) /* the stack has taken the tag off, but the frame belongs to the VLAN device */
+        return PARSED_NOT_IP;
+    outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
+
+    if (outcome != PARSED) {
+        if (skb->protocol != bpf_htons(ETH_P_IP))
+            return PARSED_NOT_IP;
+        /* The headers may lie outside the linear part: 14 + 60 + 20 at the most. */
+        bpf_skb_pull_data(skb, skb->len < 94 ? skb->len : 94);
+        outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
+    }
+    p->mark = skb->mark;
+    return outcome;
+}
+
+/* Whether this is the ingress of the interface the packet came in by, and not the egress of another. */
+inline_always int at_ingress(struct __sk_buff *skb)
+{
+    return skb->ifindex == skb->ingress_ifindex;
+}
+
+inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
+{
+    return skb->gso_size ? skb->gso_size + 40 : p->length;
+}
+
+/* Straight out by the cached path, around the stack. */
+inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change,
+                           const u8 *ethernet, u32 out_ifindex)
+{
+    u8 frame[12];
+
+    __builtin_memcpy(frame, ethernet, 12);
+    if (rewrite_skb(skb, p, change) || lower_skb_ttl(skb, p) || bpf_skb_store_bytes(skb, 0, frame, 12, 0))
+        return drop_skb(DROP_INTERNAL, p);
+    skb->tc_index = TRANSLATED;
+    return bpf_redirect(out_ifindex, 0);
+}
+
+/* By a next hop whose link-layer address the kernel finds out when it has to. */
+inline_always int send_by_neighbour(struct __sk_buff *skb, u32 out_ifindex, u32 address)
+{
+    struct bpf_redir_neigh next_hop = {.nh_family = 2, .ipv4_nh = address};
+
+    skb->tc_index = TRANSLATED;
+    return redirect_by_neighbour(out_ifindex, &next_hop, sizeof(next_hop), 0);
+}

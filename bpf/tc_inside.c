@@ -1,0 +1,71 @@
+/* The TC half at the inside interface: known flows, and new ones where there is no XDP. */
+/* Hairpin (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
+ * by, where it is translated as anything from outside is. Counts as one hop: that half lowers the TTL. */
+inline_always int turn_back(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+{
+    u32 redirect = flow->redirect;
+    struct change change;
+    struct path path;
+
+    find_path(skb, skb->ifindex, p->source, redirect ? redirect : p->destination, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    change_of_flow(flow, &change);
+    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+    if (rewrite_skb(skb, p, &change))
+        return drop_skb(DROP_INTERNAL, p);
+    return bpf_redirect(path.out_ifindex, BPF_F_INGRESS);
+}
+
+/* At the ingress of the inside: around the stack where the path is known. A redirected flow must not
+ * depend on the route it is redirected from, so it never goes by the stack. */
+inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+{
+    u32 redirect = flow->redirect, out_ifindex = flow->out_ifindex;
+    struct change change;
+    struct path path;
+
+    if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > flow->mtu))
+        return TC_ACT_OK; /* the stack answers with an ICMP error */
+    if (flow->seen & SEEN_HAIRPIN)
+        return turn_back(skb, p, flow);
+    change_of_flow(flow, &change);
+    if (out_ifindex) {
+        count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+        return send_skb(skb, p, &change, flow->ethernet, out_ifindex);
+    }
+    if (!redirect)
+        return TC_ACT_OK;
+    find_path(skb, skb->ifindex, p->source, redirect, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+    if (rewrite_skb(skb, p, &change) || lower_skb_ttl(skb, p))
+        return drop_skb(DROP_INTERNAL, p);
+    return send_by_neighbour(skb, path.out_ifindex, redirect);
+}
+
+int tc_inside(struct __sk_buff *skb)
+{
+    u32 zero = 0, now;
+    struct control *state = control.lookup(&zero);
+    struct interface *interface;
+    struct packet p;
+    struct flow_key key;
+    struct flow *flow;
+
+    skb->tc_index = 0;
+    if (!state || parse_skb(skb, &p) != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
+        return TC_ACT_OK;
+    key_of(&p, &key);
+    flow = flows.lookup(&key);
+    now = now_ticks();
+    if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
+                 refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now)))
+        return forward(skb, &p, flow);
+    interface = find_interface(state->generation & 1, skb->ifindex);
+    if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))
+        return TC_ACT_OK; /* XDP has matched it already and left it to the stack, or the mark is to come */
+    tc_programs.call(skb, TC_PROGRAM_MATCH);
+    return TC_ACT_OK; /* the egress of the outside interface opens the flow */
+}

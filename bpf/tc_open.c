@@ -1,0 +1,134 @@
+/* The TC half for packets without a flow, in tail-called programs: at the ingress of the inside where there is
+ * no XDP, else at the egress of the outside. */
+
+/* The inside host may be told. */
+inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct packet *p)
+{
+    u32 zero = 0;
+    struct scratch *scratch = scratches.lookup(&zero);
+
+    if (scratch && is_told(reason)) {
+        scratch->refused = reason;
+        tc_programs.call(skb, TC_PROGRAM_REFUSE);
+    }
+    return drop_skb(reason, p);
+}
+
+int tc_match(struct __sk_buff *skb)
+{
+    u32 zero = 0, slot, now = now_ticks();
+    struct control *state = control.lookup(&zero);
+    struct opening opening = {};
+    struct packet p;
+    struct path path;
+    int outcome;
+
+    if (!state || parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    slot = state->generation & 1;
+    if (p.kind == KIND_ICMP_ERROR) {
+        outcome = translate_error_outbound(skb, &p, 0, now);
+        if (outcome)
+            return outcome > 0 ? TC_ACT_OK : drop_skb(DROP_INTERNAL, &p);
+    }
+    find_path(skb, skb->ingress_ifindex, p.source, p.destination, &path);
+    if (at_ingress(skb)) {
+        if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
+            return TC_ACT_OK; /* to the box itself, to another inside network, or nowhere */
+        if (p.ttl <= 1 || is_martian(p.source))
+            return TC_ACT_OK;
+    } else if (path.out_ifindex != skb->ifindex) { /* the stack knows a route that the lookup doesn't */
+        path.out_ifindex = skb->ifindex;
+        path.next_hop = 0;
+    }
+    match_packet(slot, &p, &path, &opening, now);
+    if (opening.verdict == VERDICT_DROP)
+        return refuse_skb(skb, opening.reason, &p);
+    if (opening.verdict == VERDICT_PASS)
+        return TC_ACT_OK;
+    if (opening.by_endpoint)
+        tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
+    else
+        tc_programs.call(skb, TC_PROGRAM_CLAIM);
+    return drop_skb(DROP_INTERNAL, &p);
+}
+
+/* The packet's flow is there: on its way with it. */
+inline_always int send_opened_skb(struct __sk_buff *skb, const struct packet *p, const struct opening *opening, u32 now)
+{
+    u32 zero = 0;
+    struct control *state = control.lookup(&zero);
+    struct flow_key key;
+    struct flow *flow;
+
+    if (opening->verdict == VERDICT_DROP)
+        return refuse_skb(skb, opening->reason, p);
+    key_of(p, &key);
+    flow = flows.lookup(&key);
+    if (!flow)
+        return drop_skb(DROP_INTERNAL, p);
+    if (!at_ingress(skb))
+        return leave(skb, p, flow, now);
+    if (!state || !refresh_outbound(skb, skb->ifindex, &key, flow, p, state, now))
+        return drop_skb(DROP_INTERNAL, p);
+    return forward(skb, p, flow);
+}
+
+int tc_claim(struct __sk_buff *skb)
+{
+    struct opening opening = {};
+    u32 now = now_ticks();
+    struct packet p;
+
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    claim_flow(skb, &p, &opening, now);
+    if (opening.verdict == VERDICT_AGAIN) {
+        tc_programs.call(skb, TC_PROGRAM_CLAIM);
+        return drop_skb(DROP_INTERNAL, &p);
+    }
+    return send_opened_skb(skb, &p, &opening, now);
+}
+
+int tc_endpoint(struct __sk_buff *skb)
+{
+    struct opening opening = {};
+    u32 now = now_ticks();
+    struct packet p;
+
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    claim_flow_of_endpoint(skb, &p, &opening, now);
+    if (opening.verdict == VERDICT_AGAIN) {
+        tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
+        return drop_skb(DROP_INTERNAL, &p);
+    }
+    return send_opened_skb(skb, &p, &opening, now);
+}
+
+/* Tells the inside host: the packet becomes the error, and goes back by the interface it came from. */
+int tc_refuse(struct __sk_buff *skb)
+{
+    u32 zero = 0, now = now_ticks(), from = skb->ingress_ifindex;
+    struct control *state = control.lookup(&zero);
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct refusal refusal = {};
+    struct interface *interface;
+    struct packet p;
+
+    if (!state || !scratch || parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    interface = find_interface(state->generation & 1, from);
+    count_drop(scratch->refused, p.length);
+    if (!interface || !interface->address || !may_be_told(state->generation & 1, &p, now) ||
+        bpf_skb_load_bytes(skb, 0, &refusal.ethernet, L3) || bpf_skb_load_bytes(skb, L3, refusal.quoted, QUOTED) ||
+        bpf_skb_change_tail(skb, L3 + QUOTED, 0) || bpf_skb_adjust_room(skb, REFUSAL_GROWTH, BPF_ADJ_ROOM_MAC, 0))
+        return TC_ACT_SHOT;
+    fill_refusal(&refusal, interface->address, p.source);
+    swap_ends(&refusal.ethernet);
+    if (bpf_skb_store_bytes(skb, 0, &refusal, sizeof(refusal), BPF_F_INVALIDATE_HASH))
+        return TC_ACT_SHOT;
+    if (at_ingress(skb))
+        return bpf_redirect(from, 0);
+    return redirect_by_neighbour(from, 0, 0, 0); /* the frame's own source is long gone: by the route back */
+}
