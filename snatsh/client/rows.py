@@ -116,6 +116,7 @@ class Flow(TypedDict):
     state: str
     rule: int
     out_interface: str
+    redirect: str
     packets_out: int
     bytes_out: int
     packets_in: int
@@ -162,8 +163,31 @@ class LinkRow(TypedDict):
     name: str
     interface: str
     next_hop: str
-    state: Literal["up", "down"]
+    state: Literal["up", "degraded", "down", "drained"]
     since: str
+    reason: str
+    ordered: str
+    rtt: float | None
+    loss: float | None
+    failed_over: list[int]
+
+
+class TargetSeries(TypedDict):
+    kind: str
+    address: str
+    up: bool
+    results: list[float | None]
+
+
+class LinkSeries(TypedDict):
+    name: str
+    interval: int
+    targets: list[TargetSeries]
+
+
+class LinkOrdered(TypedDict):
+    name: str
+    state: str
     reason: str
 
 
@@ -219,6 +243,7 @@ class Verdict(TypedDict):
     pool: str | None
     addresses: list[str]
     out_interface: str
+    redirect: str
     next_hop: str
     others: list[dict[str, Any]]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import cast
+from urllib.parse import quote
 
 from snatsh.client.rows import (
     Drops,
     FlowFilter,
     Flows,
     InterfaceRow,
+    LinkOrdered,
     LinkRow,
+    LinkSeries,
     PoolRow,
     RuleRow,
     Subscribers,
@@ -50,6 +53,15 @@ class StateCalls(Transport):
 
     def links(self) -> list[LinkRow]:
         return cast(list[LinkRow], self.get("/v1/links", "links")["links"])
+
+    def link_series(self) -> list[LinkSeries]:
+        """The newest probes of each link with a monitor: round-trip milliseconds, None for a lost one."""
+        return cast(list[LinkSeries], self.get("/v1/links/series", "links")["links"])
+
+    def order_link(self, name: str, order: str) -> LinkOrdered:
+        """Take a link down, drain it, or leave it to its probes again: `up`."""
+        path = f"/v1/links/{quote(name)}/order"
+        return cast(LinkOrdered, self.send("POST", path, {"order": order}, "state"))
 
     def drops(self) -> Drops:
         return cast(Drops, self.get("/v1/drops", "drops"))

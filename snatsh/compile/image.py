@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Literal
 
+from snatsh.compile.ways import Way, ways_in_force
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import Facts
 from snatsh.model.pools import runs
@@ -133,7 +134,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class RuleImage:
-    """pool: index into Image.pools, 0 where unused. redirect: None follows the route."""
+    """pool: index into Image.pools, 0 where unused. redirect: None follows the route. way: by which link
+    and why; None for a rule that does not translate."""
 
     number: int
     match: Match
@@ -143,6 +145,7 @@ class RuleImage:
     redirect: Address | None
     endpoint_independent: bool
     filter_by_endpoint: bool  # whether only whom the inside endpoint wrote to may answer
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +213,9 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])
     )
     pool_index = {pool.name: index for index, pool in enumerate(pools)}
+    ways = ways_in_force(profile, facts, down_links)
     rules = tuple(
-        _rule(number, with_failover(rule, down_links), pool_index, facts)
+        _rule(number, rule, ways.get(number), pool_index, facts)
         for number, rule in sorted(profile.rules.items())
     )
     addresses = tuple(_pool_addresses(profile, facts))
@@ -234,15 +238,6 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
     )
     _check_bounds(image)
     return image
-
-
-def with_failover(rule: Rule, down_links: frozenset[str]) -> Rule:
-    """The rule as it runs while `down_links` are down; of several failovers the first by name applies."""
-    for link, failover in sorted(rule.failover.items()):
-        if link in down_links:
-            changed = {key: value for key, value in failover if value is not None}
-            return rule.model_copy(update=changed)
-    return rule
 
 
 def _is_local(held: tuple[AddressRange, ...], facts: Facts) -> bool:
@@ -283,7 +278,7 @@ def _hooks(profile: Profile, facts: Facts) -> Iterator[HookWish]:
         yield HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
 
 
-def _rule(number: int, rule: Rule, pool_index: dict[str, int], facts: Facts) -> RuleImage:
+def _rule(number: int, rule: Rule, way: Way | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
     path = ("rules", str(number))
     out = rule.out_interface
     match = Match(
@@ -295,17 +290,19 @@ def _rule(number: int, rule: Rule, pool_index: dict[str, int], facts: Facts) -> 
         mark=rule.fwmark,
     )
     translates = rule.action == "translate"
-    if translates and rule.pool not in pool_index:
-        raise ProfileError([Problem((*path, "pool"), rule.pool or "", "expected the name of a pool")])
+    pool = way.pool if way is not None else ""
+    if translates and pool not in pool_index:
+        raise ProfileError([Problem((*path, "pool"), pool, "expected the name of a pool")])
     return RuleImage(
         number=number,
         match=match,
         action=Action[rule.action.upper()],
         algorithm=Algorithm[rule.algorithm.upper().replace("-", "_")],
-        pool=pool_index[rule.pool] if translates and rule.pool else 0,
-        redirect=rule.redirect if translates else None,
+        pool=pool_index[pool] if translates else 0,
+        redirect=way.redirect if way is not None else None,
         endpoint_independent=translates and rule.mapping == "endpoint-independent",
         filter_by_endpoint=rule.filtering == "address-and-port-dependent",
+        way=way,
     )
 
 

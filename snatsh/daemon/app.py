@@ -50,6 +50,7 @@ def build(engine: Engine, audit: Audit) -> web.Application:
         routes_commit,
         routes_config,
         routes_files,
+        routes_links,
         routes_sessions,
         routes_state,
         routes_system,
@@ -59,8 +60,8 @@ def build(engine: Engine, audit: Audit) -> web.Application:
     app[ENGINE] = engine
     app[AUDIT] = audit
     app[CONSOLES] = Consoles()
-    parts = (routes_config, routes_commit, routes_files, routes_sessions, routes_state, routes_system)
-    for part in parts:
+    state = (routes_state, routes_links, routes_system)
+    for part in (routes_config, routes_commit, routes_files, routes_sessions, *state):
         _add(app, part.ROUTES)
     return app
 

@@ -1,4 +1,4 @@
-"""Operational state: flows, pools, rules, links, drops, interfaces."""
+"""Operational state: flows, pools, rules, drops, interfaces."""
 
 from __future__ import annotations
 
@@ -134,18 +134,14 @@ async def pools(request: web.Request) -> web.Response:
 
 async def rules(request: web.Request) -> web.Response:
     plan, datapath = engine(request).running, engine(request).datapath
+    states = engine(request).links.states
 
     def look() -> list[views.Row]:
-        return views.rule_rows(plan, datapath.rule_counters(), datapath.flows())
+        return views.rule_rows(plan, datapath.rule_counters(), datapath.flows(), states)
 
     async with engine(request).listing:
         rows = await asyncio.to_thread(look)
     return web.json_response({"rules": rows})
-
-
-async def links(request: web.Request) -> web.Response:
-    running = engine(request)
-    return web.json_response({"links": views.link_rows(running.running.profile, running.links.states)})
 
 
 async def drops(request: web.Request) -> web.Response:
@@ -176,7 +172,6 @@ ROUTES = (
     Route("GET", "/v1/completions/source", Role.VIEW, sources),
     Route("GET", "/v1/pools", Role.VIEW, pools),
     Route("GET", "/v1/rules", Role.VIEW, rules),
-    Route("GET", "/v1/links", Role.VIEW, links),
     Route("GET", "/v1/drops", Role.VIEW, drops),
     Route("GET", "/v1/interfaces", Role.VIEW, interfaces),
 )

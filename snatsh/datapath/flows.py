@@ -15,12 +15,12 @@ from snatsh.datapath.kernel import Map
 SWEEP_KEYS = 100  # bpf/sweep.c
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
-# seconds; out is inside to outside.
+# seconds; out is inside to outside; redirect is 0 where the route decides.
 FLOW_VIEW = np.dtype(
     [
         ("source", "u4"), ("destination", "u4"), ("mapped", "u4"),
         ("source_port", "u2"), ("destination_port", "u2"), ("mapped_port", "u2"),
-        ("protocol", "u1"), ("state", "u1"), ("rule", "u4"), ("out_interface", "i4"),
+        ("protocol", "u1"), ("state", "u1"), ("rule", "u4"), ("out_interface", "i4"), ("redirect", "u4"),
         ("packets_out", "u8"), ("bytes_out", "u8"), ("packets_in", "u8"), ("bytes_in", "u8"),
         ("age", "f8"), ("idle", "f8"), ("expires", "f8"),
     ]
@@ -82,7 +82,7 @@ def view(maps: Mapping[str, Map]) -> NDArray[Any]:
     shown: NDArray[Any] = np.zeros(len(keys), dtype=FLOW_VIEW)
     for name in ("source", "destination", "source_port", "destination_port", "protocol"):
         shown[name] = keys[name]
-    for name in ("mapped", "mapped_port", "state"):
+    for name in ("mapped", "mapped_port", "state", "redirect"):
         shown[name] = flows[name]
     shown["rule"] = mappings["rule"]
     shown["out_interface"] = flows["out_ifindex"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from snatsh.engine.errors import EngineError
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.values import InterfaceAddress
+from snatsh.model.values import Address, InterfaceAddress
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _UP_AND_RUNNING = 0x1 | 0x40
 _FAMILY = 2
+_FAILED = 0x20
 _ATTEMPTS = 5
 
 
@@ -29,6 +31,21 @@ def gather() -> Facts:
         except (NetlinkError, OSError) as error:
             raise EngineError(f"the interfaces of this box can't be read over netlink: {error}") from None
     raise EngineError(f"the interfaces of this box changed during each of {_ATTEMPTS} attempts to read them")
+
+
+def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[tuple[int, Address]]:
+    """Neighbours by these interfaces that the kernel asked for and that did not answer, with the index."""
+    indices = {facts.interfaces[name].index for name in interfaces if name in facts.interfaces}
+    found: set[tuple[int, Address]] = set()
+    try:
+        with IPRoute() as netlink:
+            for index in indices:
+                for entry in netlink.get_neighbours(family=_FAMILY, ifindex=index):
+                    if entry["state"] & _FAILED and entry["ifindex"] == index:
+                        found.add((index, Address(entry.get_attr("NDA_DST"))))
+    except (NetlinkError, OSError) as error:
+        raise EngineError(f"the neighbours of this box can't be read over netlink: {error}") from None
+    return frozenset(found)
 
 
 def forwarding() -> bool:

@@ -6,12 +6,11 @@ then what needs space on disk or in the kernel, then one flip, then what can onl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snatsh.compile.image import HookWish, Image, compile_profile
-from snatsh.engine.links import down_links
 from snatsh.engine.store import Metadata, Store
 from snatsh.engine.transaction import Transaction
 from snatsh.model.document import Document, to_profile, validate_shape
@@ -38,6 +37,10 @@ class Plan:
     hooks: tuple[HookWish, ...]
 
 
+Down = Callable[[Profile, Facts], frozenset[str]]
+"""The links of a profile that new flows must not take now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     warnings: tuple[Problem, ...]
@@ -47,14 +50,15 @@ class Committed:
 class Committer:
     """Brings documents into the datapath. `running` is what it holds; None before the first."""
 
-    def __init__(self, datapath: Datapath, store: Store) -> None:
+    def __init__(self, datapath: Datapath, store: Store, down: Down) -> None:
         self._datapath = datapath
+        self._down = down
         self._store = store
         self.running: Plan | None = None
 
     def check(self, document: Document, facts: Facts) -> tuple[Problem, ...]:
         """Go as far as a commit can without changing anything. The warnings."""
-        plan, warnings = examine(document, facts)
+        plan, warnings = examine(document, facts, self._down)
         Transaction().step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
         return warnings
 
@@ -65,7 +69,9 @@ class Committer:
 
         again: it ran before, and has to run whatever the box lacks by now.
         """
-        plan, warnings = (prepare(document, facts), ()) if again else examine(document, facts)
+        plan, warnings = (
+            (prepare(document, facts, self._down), ()) if again else examine(document, facts, self._down)
+        )
         transaction = Transaction()
         transaction.step(
             "writing the history",
@@ -82,13 +88,13 @@ class Committer:
 
     def adopt(self, document: Document, facts: Facts) -> None:
         """Run a document that history holds already. An interface that is missing joins when it appears."""
-        self._run(prepare(document, facts))
+        self._run(prepare(document, facts, self._down))
 
     def reapply(self, facts: Facts) -> bool:
         """Run the same document for a box that changed. Whether the image is another one now."""
         if self.running is None:
             return False
-        plan = prepare(self.running.document, facts, self.running.profile)
+        plan = prepare(self.running.document, facts, self._down, self.running.profile)
         if plan.image == self.running.image and plan.hooks == self.running.hooks:
             # Hooks go with their interface, and anybody with the right can remove one.
             self._datapath.ensure(plan.hooks)
@@ -135,22 +141,27 @@ class Committer:
         )
 
 
-def examine(document: Document, facts: Facts) -> tuple[Plan, tuple[Problem, ...]]:
+def none_down(_profile: Profile, _facts: Facts) -> frozenset[str]:
+    """For a document that is only looked at."""
+    return frozenset()
+
+
+def examine(document: Document, facts: Facts, down: Down = none_down) -> tuple[Plan, tuple[Problem, ...]]:
     """Everything that can be said of a document before anything is touched; the plan and the warnings."""
     document = validate_shape(document)
     profile = to_profile(document)
     problems = validate(profile, facts)
     if any(problem.severity == "error" for problem in problems):
         raise ProfileError(problems)
-    image = compile_profile(profile, facts, down_links(profile.links, facts))
+    image = compile_profile(profile, facts, down(profile, facts))
     return Plan(document, profile, facts, image, image.hooks), tuple(problems)
 
 
-def prepare(document: Document, facts: Facts, profile: Profile | None = None) -> Plan:
+def prepare(document: Document, facts: Facts, down: Down = none_down, profile: Profile | None = None) -> Plan:
     """Compile what was committed once. Interfaces that are missing now match nothing and get no hook."""
     profile = profile or to_profile(document)
     complete = replace(facts, interfaces=_with_missing(profile, facts.interfaces))
-    image = compile_profile(profile, complete, down_links(profile.links, facts))
+    image = compile_profile(profile, complete, down(profile, facts))
     hooks = tuple(hook for hook in image.hooks if hook.interface in facts.interfaces)
     return Plan(document, profile, facts, image, hooks)
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from snatsh.engine.announce import Announcer, stations
 from snatsh.engine.box import gather
 from snatsh.engine.candidate import Candidate
 from snatsh.engine.commit import Committed, Committer, Plan, prepare
 from snatsh.engine.confirm import Confirmation, NothingPending
 from snatsh.engine.errors import Busy, Conflict, NoRescue, StoreError
-from snatsh.engine.links import Links
-from snatsh.engine.neighbours import Neighbours
+from snatsh.engine.follower import Follower
+from snatsh.engine.linkevents import LinkEvents
+from snatsh.engine.links import Links, LinkState
 from snatsh.engine.notices import Notices
 from snatsh.engine.records import Record
 from snatsh.engine.schedule import Schedule, Scheduled, boot_id, parse_time
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AGE_SECONDS = 1.0
-RETRY_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -82,21 +81,19 @@ class Engine:
     def __init__(self, datapath: Datapath, store: Store) -> None:
         self.datapath = datapath
         self.store = store
-        self.links = Links()
+        self.links = Links(Record(store.folder / "links.json"), self._link_changed)
         self.sessions = Sessions(Candidate({}))
         self.notices = Notices()
         self.confirmation = Confirmation(store.folder)
         self.schedule = Schedule(store.folder)
         self._rescue = Record(store.folder / "rescue.json")
-        self._committer = Committer(datapath, store)
+        self._committer = Committer(datapath, store, self.links.down_in)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="change")
-        self._announcer = Announcer()
-        self._neighbours = Neighbours()
+        self._follower = Follower(datapath, self._committer, self.links, self._in_worker)
+        self.link_events = LinkEvents(self.notices)
         self._committing = False
         self._editing = asyncio.Lock()
         self.listing = asyncio.Lock()  # one copy of the flow table in memory at a time
-        self._changes = Change.NONE
-        self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher: Watcher | None = None
 
@@ -124,20 +121,20 @@ class Engine:
 
     async def start(self, profile: Document | None = None) -> None:
         """Run what history says, or `profile` when it says nothing, and keep up with the box from now on."""
-        self._watcher = Watcher(self._notice)
+        self._watcher = Watcher(self._follower.notice)
         if not await self._in_worker(self._resume):
             metadata = Metadata.now(
                 "snatd", "profile", None if profile else "empty profile of the first start"
             )
             await self._in_worker(lambda: self._committer.commit(profile or {}, gather(), metadata))
         self.sessions = Sessions(Candidate(self.running.document))
-        await self._follow()
+        await self._follower.follow()
         self.confirmation.load(self.store.last_serial)
         self.schedule.load()
         keeper = Timekeeper(self)
         await keeper.tick()
         self._tasks = [
-            asyncio.create_task(self._keep_up()),
+            asyncio.create_task(self._follower.run()),
             asyncio.create_task(self._age()),
             asyncio.create_task(keeper.run()),
         ]
@@ -150,7 +147,9 @@ class Engine:
             task.cancel()
         self.sessions.close_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._announcer.close()
+        self.links.close()
+        await self._follower.close()
+        await self.link_events.close()
         await asyncio.to_thread(self._worker.shutdown)
 
     async def edit(self, change: Callable[[Candidate], None], pid: int = 0) -> bool:
@@ -272,7 +271,7 @@ class Engine:
             return done
 
         done = await self._in_worker(guarded)
-        await self._follow()
+        await self._follower.follow()
         return CommitResult(0, done.warnings, done.ended_flows, (time.monotonic() - started) * 1000)
 
     async def save_rescue(self, user: str) -> None:
@@ -334,42 +333,9 @@ class Engine:
             "stays as it is; move the folder away to begin anew"
         )
 
-    async def _follow(self) -> None:
-        """What has to follow every switch and every change of interfaces."""
-        plan = self.running
-        self.links.update(plan.profile.links, plan.facts)
-        self._announcer.update(stations(plan.image.announced, plan.facts))
-        await self._in_worker(lambda: self._neighbours.keep(plan.profile, plan.facts, again=True))
-
-    def _refresh(self) -> None:
-        """Routes or neighbours changed."""
-        self.datapath.refresh_paths()
-        self._neighbours.keep(self.running.profile, self.running.facts, again=False)
-
-    def _notice(self, change: Change) -> None:
-        self._changes |= change
-        self._changed.set()
-
-    async def _keep_up(self) -> None:
-        """Follow the box: new paths, other interfaces, links going down and up."""
-        told = ""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            changes, self._changes = self._changes, Change.NONE
-            try:
-                if changes & (Change.LINKS | Change.HOOKS):
-                    await self._in_worker(lambda: self._committer.reapply(gather()))
-                    await self._follow()
-                if changes & (Change.LINKS | Change.PATHS):
-                    await self._in_worker(self._refresh)
-                told = ""
-            except Exception as error:
-                if str(error) != told:
-                    log.error("the datapath can't follow the box: %s; trying again and again", error)
-                told = str(error)
-                await asyncio.sleep(RETRY_SECONDS)
-                self._notice(changes)
+    def _link_changed(self, name: str, before: LinkState | None, now: LinkState) -> None:
+        self._follower.notice(Change.VERDICTS)
+        self.link_events.tell(name, before, now)
 
     async def _age(self) -> None:
         """Sweep what expired. Only tidies up: the datapath itself takes no expired entry for a live one."""

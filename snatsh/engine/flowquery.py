@@ -134,6 +134,7 @@ def rows(flows: Flows, interfaces: Mapping[int, str]) -> Iterator[dict[str, Any]
         row["protocol"] = _PROTOCOL_NAMES.get(row["protocol"], str(row["protocol"]))
         row["state"] = STATE_NAMES[row["state"]]
         row["out_interface"] = interfaces.get(row["out_interface"], "")
+        row["redirect"] = address_text(row["redirect"]) if row["redirect"] else ""
         for name in ("age", "idle", "expires"):
             row[name] = round(row[name], 1)
         yield row

@@ -1,56 +1,230 @@
-"""The state of the uplinks. Thin: a link is down while its interface is missing or has no carrier."""
+"""The state of every uplink: watched, or set by an operator."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
+from snatsh.engine.errors import EngineError, StoreError
+from snatsh.engine.linkstate import Health, Quality
+from snatsh.engine.linkwatch import LinkWatch, fault
+from snatsh.engine.probes.targets import Target
+from snatsh.engine.records import Record
 from snatsh.model.facts import Facts
-from snatsh.model.schema import Link
+from snatsh.model.schema import Link, Profile
+from snatsh.model.values import Address
+
+log = logging.getLogger(__name__)
+
+State = Literal["up", "degraded", "down", "drained"]
+Order = Literal["up", "down", "drain"]
+
+Unreachable = frozenset[tuple[int, Address]]
+"""Interface index and address of next hops that the kernel could not resolve."""
+
+
+class NoSuchLink(EngineError):
+    """The running configuration has no link of this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"no link {name}; expected one of: {', '.join(known) or 'there is none'}")
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """`since` is when it last changed, or when it was first looked at."""
+    """since: when `state` last changed, or when the link was first looked at. ordered: who set it by hand."""
 
-    state: Literal["up", "down"]
+    state: State
     reason: str
     since: datetime
+    ordered: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether new flows may take it."""
+        return self.state in ("up", "degraded")
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What an operator wants of a link, whatever its health."""
+
+    order: Literal["down", "drain"]
+    user: str
+
+
+Changed = Callable[[str, LinkState | None, LinkState], None]
+"""Told of a link's name, its state before (None: not watched before) and now."""
 
 
 class Links:
-    """Every link of the running profile, by name."""
+    """Every link of the running profile, by name. Belongs to the event loop, but for `down_in`."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Record, changed: Changed) -> None:
+        self._record = record
+        self._changed = changed
         self._states: dict[str, LinkState] = {}
+        self._watches: dict[str, LinkWatch] = {}
+        self._orders: dict[str, Ordered] = {}
+        self._before: dict[str, LinkState] = {}
+        self._falls: dict[str, int] = {}
+        self._unreachable: Unreachable = frozenset()
+        self._unsaved = False
+        self._load()
 
     @property
     def states(self) -> Mapping[str, LinkState]:
-        return self._states
+        """As they are now; reasons tell of this very moment."""
+        return {name: self._stated(name) for name in self._states}
 
-    def update(self, links: Mapping[str, Link], facts: Facts) -> None:
-        """Look at the interfaces again. Links that are no longer configured are forgotten."""
-        self._states = {name: self._state(name, link, facts) for name, link in links.items()}
+    def state(self, name: str) -> LinkState | None:
+        return self._states.get(name)
 
-    def _state(self, name: str, link: Link, facts: Facts) -> LinkState:
-        state, reason = judge(link, facts)
-        before = self._states.get(name)
+    def quality(self, name: str) -> Quality | None:
+        return self._watches[name].quality if name in self._watches else None
+
+    def targets(self, name: str) -> list[Target]:
+        return self._watches[name].targets if name in self._watches else []
+
+    def down_in(self, profile: Profile, facts: Facts) -> frozenset[str]:
+        """The links of a profile that new flows must not take. For any thread."""
+        watches, states = self._watches, self._states
+        down = set()
+        for name, link in profile.links.items():
+            watch, state = watches.get(name), states.get(name)
+            if watch is None or state is None or not _same_way(watch.link, link):
+                usable = not fault(link, facts) and name not in self._orders
+                before = self._before.get(name)
+                usable = usable and (before is None or before.usable)
+            else:
+                usable = state.usable
+            if not usable:
+                down.add(name)
+        return frozenset(down)
+
+    def update(self, links: Mapping[str, Link], facts: Facts, unreachable: Unreachable | None = None) -> None:
+        """Follow the profile and the box. Links that are no longer configured are forgotten.
+
+        unreachable: None when nothing is known but what was known before.
+        """
+        self._unreachable = self._unreachable if unreachable is None else unreachable
+        watches = {}
+        for name, link in links.items():
+            watch = self._watches.get(name)
+            if watch is None or watch.link != link:
+                watch = self._watch(name, link, watch)
+            watches[name] = watch
+        gone = {name for name in self._watches if name not in watches}
+        self._watches = watches
+        for name in gone:
+            self._states.pop(name, None)
+            self._orders.pop(name, None)
+        for name, watch in watches.items():
+            known = facts.interfaces.get(watch.link.interface)
+            lost = known is not None and (known.index, watch.link.next_hop) in self._unreachable
+            watch.follow(facts, lost)
+            self._settle(name)
+        self._unsaved |= bool(gone)
+
+    async def order(self, name: str, order: Order, user: str) -> LinkState:
+        """What an operator says counts until he takes it back, over restarts too."""
+        if name not in self._watches:
+            raise NoSuchLink(name, sorted(self._watches))
+        before = dict(self._orders)
+        if order == "up":
+            self._orders.pop(name, None)
+        else:
+            self._orders[name] = Ordered(order, user)
+        try:
+            await self._save()
+        except StoreError:
+            self._orders = before
+            raise
+        self._settle(name)
+        return self._states[name]
+
+    def close(self) -> None:
+        for watch in self._watches.values():
+            watch.close()
+        self._watches = {}
+
+    def _watch(self, name: str, link: Link, old: LinkWatch | None) -> LinkWatch:
+        health = Health()
+        if old is not None:
+            old.close()
+            if _same_way(old.link, link):
+                health = old.health
+        elif (before := self._before.get(name)) is not None and before.state == "down":
+            # It was down when snatd ended, so it has to earn its way back.
+            health = Health(up=False, falls=max(1, self._falls.get(name, 1)))
+        return LinkWatch(link, lambda: self._settle(name), health)
+
+    def _settle(self, name: str) -> None:
+        """Tell when the link's state is another one now."""
+        if name not in self._watches:
+            return
+        before, now = self._states.get(name), self._stated(name)
+        self._states[name] = now
+        if before is not None and before.state == now.state:
+            return
+        known = before or self._before.pop(name, None)
+        self._unsaved = True
+        self._changed(name, known, now)
+
+    def _stated(self, name: str) -> LinkState:
+        verdict, ordered = self._watches[name].verdict, self._orders.get(name)
+        state: State = "down" if not verdict.up else "degraded" if verdict.degraded else "up"
+        reason, who = verdict.reason, ""
+        if ordered is not None:
+            state = "down" if ordered.order == "down" else "drained"
+            reason, who = f"by order of {ordered.user}; else {reason}", ordered.user
+        before = self._states.get(name) or self._before.get(name)
         since = before.since if before is not None and before.state == state else datetime.now(UTC)
-        return LinkState(state, reason, since)
+        return LinkState(state, reason, since, who)
+
+    def _load(self) -> None:
+        content = self._record.read() or {}
+        try:
+            for name, row in content.items():
+                self._read(name, row)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._before, self._orders, self._falls = {}, {}, {}
+            self._record.set_aside(f"{error!r}")
+
+    def _read(self, name: str, row: Mapping[str, Any]) -> None:
+        if row["state"] not in ("up", "degraded", "down", "drained"):
+            raise ValueError(f"state {row['state']}")
+        # A clock that was set back since must not show a time to come.
+        since = min(datetime.fromisoformat(row["since"]).astimezone(UTC), datetime.now(UTC))
+        self._before[name] = LinkState(row["state"], "", since)
+        self._falls[name] = int(row["falls"])
+        if row.get("order") in ("down", "drain"):
+            self._orders[name] = Ordered(row["order"], str(row["user"]))
+
+    async def keep(self) -> None:
+        """Write down what changed, so that a restart goes on from there."""
+        if not self._unsaved:
+            return
+        self._unsaved = False
+        try:
+            await self._save()
+        except StoreError as error:
+            log.error("the state of the links is not kept over a restart: %s", error)
+
+    async def _save(self) -> None:
+        rows = {name: self._row(name) for name in self._watches}
+        await asyncio.to_thread(self._record.write, rows or None)
+
+    def _row(self, name: str) -> dict[str, Any]:
+        state, ordered = self._states.get(name) or self._stated(name), self._orders.get(name)
+        row: dict[str, Any] = {"state": "down" if not self._watches[name].verdict.up else state.state}
+        row |= {"since": state.since.isoformat(), "falls": self._watches[name].verdict.falls}
+        return row | ({"order": ordered.order, "user": ordered.user} if ordered else {})
 
 
-def judge(link: Link, facts: Facts) -> tuple[Literal["up", "down"], str]:
-    """The state of a link, and why."""
-    known = facts.interfaces.get(link.interface)
-    if known is None:
-        return "down", f"interface {link.interface} is missing"
-    if not known.up:
-        return "down", f"interface {link.interface} is down or has no carrier"
-    return "up", f"interface {link.interface} has carrier"
-
-
-def down_links(links: Mapping[str, Link], facts: Facts) -> frozenset[str]:
-    """The links that are down on a box like this."""
-    return frozenset(name for name, link in links.items() if judge(link, facts)[0] == "down")
+def _same_way(one: Link, other: Link) -> bool:
+    return (one.interface, one.next_hop) == (other.interface, other.next_hop)

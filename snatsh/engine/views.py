@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import Image, PoolImage
+from snatsh.compile.image import Image, PoolImage, RuleImage
 from snatsh.engine.commit import Plan
 from snatsh.engine.flowquery import address_text
-from snatsh.engine.links import LinkState
+from snatsh.engine.links import Links, LinkState
+from snatsh.engine.linkstate import Quality
+from snatsh.engine.probes.targets import Target
 from snatsh.engine.store import Entry
 from snatsh.model.facts import Facts
 from snatsh.model.schema import Profile
@@ -54,11 +57,17 @@ def _pool_row(image: PoolImage, profile: Profile, usage: NDArray[np.void]) -> Ro
     }
 
 
-def rule_rows(plan: Plan, counters: Mapping[int, RuleCounter], flows: NDArray[np.void]) -> list[Row]:
+def rule_rows(
+    plan: Plan,
+    counters: Mapping[int, RuleCounter],
+    flows: NDArray[np.void],
+    states: Mapping[str, LinkState],
+) -> list[Row]:
     """Every rule, in the order in which the most specific match is looked for."""
     numbers, counts = np.unique(flows["rule"], return_counts=True)
     active = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
     rows = []
+    images = {image.number: image for image in plan.image.rules}
     for order, number in enumerate(_matching_order(plan.image)):
         counter = counters.get(number)
         rows.append(
@@ -68,6 +77,7 @@ def rule_rows(plan: Plan, counters: Mapping[int, RuleCounter], flows: NDArray[np
                 **_written(plan.document, number),
                 "action": plan.profile.rules[number].action,
                 "pool": plan.profile.rules[number].pool,
+                "failed_over": _failed_over(images[number], states),
                 "flows": active.get(number, 0),
                 "created": counter.flows if counter else 0,
                 "packets": counter.packets if counter else 0,
@@ -89,19 +99,69 @@ def _written(document: Mapping[str, Any], number: int) -> Row:
     return dict(document.get("rules", {}).get(str(number), {}))
 
 
-def link_rows(profile: Profile, states: Mapping[str, LinkState]) -> list[Row]:
+def _failed_over(image: RuleImage, states: Mapping[str, LinkState]) -> Row | None:
+    """Where the rule's new flows go instead, and since when; None while it runs as written."""
+    way = image.way
+    if way is None or way.instead_of is None:
+        return None
+    failed = states.get(way.instead_of)
+    return {
+        "from": way.instead_of,
+        "to": way.link,
+        "pool": way.pool,
+        "redirect": str(way.redirect) if way.redirect else None,
+        "since": _moment(failed.since) if failed else None,
+    }
+
+
+def link_rows(plan: Plan, links: Links) -> list[Row]:
+    """rtt: mean milliseconds, loss: percent; null while too few probes were sent to say."""
+    states = links.states
+    moved: dict[str, list[int]] = {}
+    for image in plan.image.rules:
+        if image.way is not None and image.way.instead_of is not None:
+            moved.setdefault(image.way.instead_of, []).append(image.number)
     return [
         {
             "name": name,
             "interface": link.interface,
             "next_hop": str(link.next_hop),
             "state": states[name].state,
-            "since": states[name].since.isoformat(timespec="seconds"),
+            "since": _moment(states[name].since),
             "reason": states[name].reason,
+            "ordered": states[name].ordered,
+            **_quality(links.quality(name)),
+            "failed_over": moved.get(name, []),
         }
-        for name, link in sorted(profile.links.items())
+        for name, link in sorted(plan.profile.links.items())
         if name in states
     ]
+
+
+def _quality(found: Quality | None) -> Row:
+    if found is None:
+        return {"rtt": None, "loss": None}
+    rtt = round(found.rtt * 1000, 3) if found.rtt is not None else None
+    return {"rtt": rtt, "loss": round(found.loss * 100, 1)}
+
+
+def link_series(plan: Plan, links: Links) -> list[Row]:
+    """The newest results of every target, oldest first: round-trip milliseconds, null for a lost probe."""
+    rows = []
+    for name, link in sorted(plan.profile.links.items()):
+        if link.monitor is not None:
+            targets = [_target_series(target) for target in links.targets(name)]
+            rows.append({"name": name, "interval": link.monitor.interval, "targets": targets})
+    return rows
+
+
+def _target_series(target: Target) -> Row:
+    results = [None if rtt is None else round(rtt * 1000, 3) for rtt in target.results]
+    return {"kind": target.kind, "address": target.address, "up": target.reach.up, "results": results}
+
+
+def _moment(when: datetime) -> str:
+    return when.isoformat(timespec="seconds")
 
 
 def interface_rows(profile: Profile, facts: Facts, attached: Iterable[Hook]) -> list[Row]:

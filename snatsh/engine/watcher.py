@@ -20,12 +20,13 @@ COALESCE_SECONDS = 0.05
 
 class Change(Flag):
     """What happened. LINKS: interfaces or their addresses. PATHS: routes or neighbours. HOOKS: something
-    attached was removed."""
+    attached was removed. VERDICTS: a link was judged anew, here."""
 
     NONE = 0
     LINKS = auto()
     PATHS = auto()
     HOOKS = auto()
+    VERDICTS = auto()
     ALL = LINKS | PATHS | HOOKS
 
 

@@ -49,7 +49,7 @@ class Watch:
         """The next packet that matched, for a message; empty when there is none."""
         try:
             frame = self._socket.recv(256)
-        except BlockingIOError:
+        except OSError:
             return ""
         source, destination = (socket.inet_ntoa(frame[at : at + 4]) for at in (26, 30))
         ports = struct.unpack_from("!HH", frame, 34) if frame[23] in (6, 17) else (0, 0)

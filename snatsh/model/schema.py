@@ -56,6 +56,8 @@ PoolName = Annotated[Name, Ref("pool")]
 RuleNumber = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[int, Field(ge=5, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=100, le=600_000)]
+ShortMilliseconds = Annotated[int, Field(ge=10, le=600_000)]
+HoldDown = Annotated[int, Field(ge=0, le=86_400)]
 # No control characters and no line ends of any kind: it is printed on terminals, one line each.
 Description = Annotated[
     str,
@@ -66,6 +68,18 @@ HostName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$"),
     Expect("a host name of up to 63 letters, digits and '-' that begins with a letter or a digit"),
+]
+
+# No blanks, and nothing that would need quotes anywhere.
+UrlPath = Annotated[
+    str,
+    Field(pattern=r"^/[A-Za-z0-9._~!$&()*+,=:@%/?-]{0,199}$"),
+    Expect("a path that begins with '/', of up to 200 characters of a URL"),
+]
+WebHost = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$"),
+    Expect("a host name of up to 253 letters, digits, '.' and '-'"),
 ]
 
 Protocol = Literal["tcp", "udp", "icmp"]
@@ -104,20 +118,52 @@ class TcpProbe(ProbeTargets):
     port: Annotated[int, Field(ge=1, le=65535)] = Field(443, description="Port that is connected to")
 
 
+class HttpProbe(ProbeTargets):
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(80, description="Port that is connected to")
+    path: UrlPath = Field("/", description="What is asked for; a status of 2xx or 3xx is an answer")
+    host: WebHost | None = Field(None, description="Host that is asked for; the target when left out")
+
+
 class Monitor(Node):
     icmp: ProbeTargets | None = Field(None, description="Probe with ICMP echo")
-    arp: ProbeTargets | None = Field(None, description="Probe the next hop with ARP")
+    arp: ProbeTargets | None = Field(None, description="Probe a neighbour on the link with ARP")
     tcp: TcpProbe | None = Field(None, description="Probe with a TCP connection")
+    http: HttpProbe | None = Field(None, description="Probe with an HTTP GET")
+    require: Literal["any", "quorum", "all"] = Field(
+        "any", description="How many targets have to answer for the link to be up"
+    )
+    quorum: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Targets that have to answer with require quorum; more than half when left out"
+    )
     interval: Milliseconds = Field(1000, description="Milliseconds between probes")
-    timeout: Milliseconds = Field(1000, description="Milliseconds to wait for an answer")
+    timeout: ShortMilliseconds | None = Field(
+        None, description="Milliseconds to wait for an answer; the interval when left out"
+    )
     fail: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Probes lost in a row that mean down")
     rise: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Answers in a row that mean up")
+    loss_threshold: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Percent of the last 50 probes lost from which the link is shown as degraded"
+    )
+    rtt_threshold: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
+        None, description="Mean round-trip milliseconds from which the link is shown as degraded"
+    )
 
 
 class Link(Node):
     interface: InterfaceName = Field(description="Outside interface the link leaves by")
     next_hop: AddressValue = Field(description="Gateway of the provider")
     monitor: Monitor | None = Field(None, description="How the link is watched")
+    backup: LinkName | None = Field(None, description="Link that new flows take while this one is down")
+    pool: PoolName | None = Field(
+        None, description="Pool of flows that take this link as a backup; their rule's when left out"
+    )
+    hold_down: HoldDown = Field(5, description="Seconds a link that failed has to be well before it is used")
+    hold_down_limit: HoldDown = Field(
+        300, description="Seconds up to which the hold-down doubles while the link flaps"
+    )
+    flows: Literal["keep", "end"] = Field(
+        "keep", description="What becomes of the link's flows when it goes down"
+    )
     description: Description | None = Field(None, description="Free text")
 
 

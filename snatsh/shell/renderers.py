@@ -18,7 +18,7 @@ from snatsh.client import (
     RuleRow,
     Version,
 )
-from snatsh.shell.text import Column, count, duration, fields, plural, size, table
+from snatsh.shell.text import Column, count, duration, fields, first_few, plural, size, table
 
 
 def right(*titles: str) -> list[Column]:
@@ -137,6 +137,10 @@ def _rule_action(rule: RuleRow) -> str:
         action += f" {rule['pool']}"
     if rule.get("redirect") is not None:
         action += f" via {rule['redirect']}"
+    if moved := rule.get("failed_over"):
+        action += f"; {moved['from']} failed over: {moved['pool']}"
+        action += f" via {moved['redirect']}" if moved["redirect"] else ""
+        action += f" since {moment(moved['since'])}" if moved["since"] else ""
     return action
 
 
@@ -162,13 +166,17 @@ def _flat(value: object) -> str:
 def links(data: Sequence[LinkRow]) -> str:
     if not data:
         return "No links\n"
-    columns = left("Link", "Interface", "Next hop", "State", "Since", "Reason")
+    columns = left("Link", "Interface", "Next hop", "State", "Since")
+    columns += right("RTT", "Loss") + left("Failed over", "Reason")
     return table(columns, [_link(row) for row in data])
 
 
 def _link(row: LinkRow) -> list[object]:
-    told = [row["name"], row["interface"], row["next_hop"], row["state"]]
-    return [*told, moment(row["since"]), row["reason"] or "-"]
+    told = [row["name"], row["interface"], row["next_hop"], row["state"], moment(row["since"])]
+    rtt = f"{row['rtt']:.1f} ms" if row["rtt"] is not None else "-"
+    loss = f"{row['loss']:g}%" if row["loss"] is not None else "-"
+    moved = "rules " + first_few(row["failed_over"]) if row["failed_over"] else "-"
+    return [*told, rtt, loss, moved, row["reason"] or "-"]
 
 
 def interfaces(data: Sequence[InterfaceRow]) -> str:

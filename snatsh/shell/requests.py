@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from snatsh.shell import renderers_system
 from snatsh.shell.answers import Answer, Configuration, Difference, Message, Table
 from snatsh.shell.commands import Argument, Command
 from snatsh.shell.files import shipped_profiles
-from snatsh.shell.grammar import Call, Choice, State
+from snatsh.shell.grammar import Call, Choice, State, Value
 from snatsh.shell.loading import FILE
 from snatsh.shell.pipes import COMMITTED, CONFIGURATION, TABLE
 from snatsh.shell.registries import OPERATIONAL
@@ -45,6 +46,33 @@ def delete_rescue(session: Session) -> Answer:
 @OPERATIONAL.command("show system configuration rescue", "The rescue configuration", answers=CONFIGURATION)
 def show_rescue(session: Session) -> Answer:
     return Configuration(session.client.committed("rescue"))
+
+
+def _link_state() -> State:
+    """`request link NAME down|up|drain`."""
+    orders = {
+        "down": "Take it out of use, and end its flows where its configuration says so",
+        "drain": "Keep its flows, and send no new ones by it",
+        "up": "Leave it to its carrier and its probes again",
+    }
+
+    def ordered(name: object, word: str, _: object) -> State:
+        return State((), Call(order_link, {"name": name, "order": word}))
+
+    def order(name: object) -> State:
+        return State(tuple(Choice(word, told, partial(ordered, name, word)) for word, told in orders.items()))
+
+    return State((Choice("<name>", "Link", order, Value("<name>", str, (("live", "link"),))),))
+
+
+def order_link(session: Session, name: str, order: str) -> Answer:
+    done = session.client.order_link(name, order)
+    return Message(f"link {done['name']} is {done['state']}: {done['reason']}")
+
+
+OPERATIONAL.commands.append(
+    Command(("request", "link"), "Take a link out of use or back", order_link, start=_link_state)
+)
 
 
 def _rollback_state() -> State:

@@ -11,6 +11,7 @@ from typing import Any
 # C0 and C1 controls, DEL, and what reorders or splits a line: all can forge what an operator reads.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_SHOWN = 5
 _UNITS = ("", "K", "M", "G", "T", "P", "E")
 
 
@@ -38,6 +39,12 @@ def yaml_text(data: Any) -> str:
     import yaml
 
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=False, width=1000))
+
+
+def first_few(numbers: Sequence[int]) -> str:
+    """Numbers in order, the first few of them: `10, 20, 30 and 7 more`."""
+    text = ", ".join(map(str, numbers[:_SHOWN]))
+    return f"{text} and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else text
 
 
 @dataclass(frozen=True, slots=True)

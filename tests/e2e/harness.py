@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 import yaml
@@ -90,10 +90,11 @@ def running_gateway(hook: str, kind: type[Gateway] = Gateway) -> Iterator[Gatewa
 class Watches:
     """What the providers must not see: the first hop counts it, so that nothing hides it."""
 
-    def __init__(self, lab: Lab, stack: ExitStack) -> None:
+    def __init__(self, lab: Lab, stack: ExitStack, own: Mapping[str, str]) -> None:
         self._watches: list[tuple[str, Watch]] = []
         for provider, pools in UPLINKS.items():
-            allowed = " or ".join(f"src host {address}" for address in sorted(addresses(*pools)))
+            sources = sorted(addresses(*pools)) + [own[name] for name in own if name == provider]
+            allowed = " or ".join(f"src host {address}" for address in sources)
             for what, expression in {
                 "untranslated": f"ip src net {INSIDE_PREFIX}",
                 "with a source outside the pools": f"ip and not ({allowed})",
@@ -112,9 +113,12 @@ class Watches:
 
 
 @contextmanager
-def no_leak(lab: Lab) -> Iterator[Watches]:
-    """Nothing leaves the gateway by an uplink but from addresses and ports of the pools."""
+def no_leak(lab: Lab, own: Mapping[str, str] | None = None) -> Iterator[Watches]:
+    """Nothing leaves the gateway by an uplink but from addresses and ports of the pools.
+
+    own: by provider an address of the gateway's that may be seen too.
+    """
     with ExitStack() as stack:
-        watches = Watches(lab, stack)
+        watches = Watches(lab, stack, own or {})
         yield watches
         watches.assert_silent()

@@ -1,33 +1,142 @@
-"""Links follow their interface."""
+"""Links follow their interface, an operator's orders, and what was written down before a restart."""
 
 from __future__ import annotations
 
-from snatsh.engine.links import Links, down_links
-from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.schema import Link
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
 
-LINKS = {"isp-a": Link.model_validate({"interface": "eth1", "next-hop": "192.0.2.1"})}
+import pytest
+
+from snatsh.engine.links import Links, NoSuchLink
+from snatsh.engine.records import Record
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.schema import Link, Profile
+
+
+def link(**more: Any) -> Link:
+    return Link.model_validate({"interface": "eth1", "next-hop": "192.0.2.1", "hold-down": 0, **more})
+
+
+LINKS = {"isp-a": link()}
+PROFILE = Profile(links=LINKS)
 
 
 def facts(*, up: bool) -> Facts:
-    return Facts({"eth1": InterfaceFacts(2, bytes(6), 1500, up)})
+    own = (IPv4Interface("192.0.2.2/24"),)
+    return Facts({"eth1": InterfaceFacts(2, bytes(6), 1500, up, own)})
 
 
-def test_down_without_carrier_and_without_interface() -> None:
-    assert down_links(LINKS, facts(up=True)) == frozenset()
-    assert down_links(LINKS, facts(up=False)) == {"isp-a"}
-    assert down_links(LINKS, Facts()) == {"isp-a"}
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
 
 
-def test_since_is_when_it_changed() -> None:
-    links = Links()
+def made(folder: Path, seen: list[str] | None = None) -> Links:
+    return Links(
+        Record(folder / "links.json"),
+        lambda name, before, now: seen.append(now.state) if seen is not None else None,
+    )
+
+
+@in_loop
+async def test_down_without_carrier_interface_and_address(tmp_path: Path) -> None:
+    seen: list[str] = []
+    links = made(tmp_path, seen)
+    for box, state in (
+        (facts(up=True), "up"),
+        (facts(up=False), "down"),
+        (facts(up=True), "up"),
+        (Facts(), "down"),
+        (Facts({"eth1": InterfaceFacts(2, bytes(6), 1500, True)}), "down"),
+    ):
+        links.update(LINKS, box)
+        await asyncio.sleep(0.001)
+        links.update(LINKS, box)
+        assert links.states["isp-a"].state == state, links.states["isp-a"].reason
+        assert links.down_in(PROFILE, box) == ({"isp-a"} if state == "down" else frozenset())
+    assert seen == ["up", "down", "up", "down"]
+    links.close()
+
+
+@in_loop
+async def test_down_when_the_kernel_gave_the_next_hop_up(tmp_path: Path) -> None:
+    links = made(tmp_path)
+    links.update(LINKS, facts(up=True), frozenset({(2, LINKS["isp-a"].next_hop)}))
+    assert "does not answer ARP" in links.states["isp-a"].reason
+    links.update(LINKS, facts(up=True))  # a commit says nothing of neighbours
+    assert links.states["isp-a"].state == "down"
+    links.close()
+
+
+@in_loop
+async def test_since_is_when_it_changed(tmp_path: Path) -> None:
+    links = made(tmp_path)
     links.update(LINKS, facts(up=True))
     first = links.states["isp-a"]
     links.update(LINKS, facts(up=True))
     assert links.states["isp-a"].since == first.since
     links.update(LINKS, Facts())
-    down = links.states["isp-a"]
-    assert (down.state, down.since > first.since) == ("down", True)
-    assert "missing" in down.reason
+    assert links.states["isp-a"].since > first.since
     links.update({}, facts(up=True))
     assert links.states == {}
+    links.close()
+
+
+@in_loop
+async def test_orders_are_kept_over_a_restart(tmp_path: Path) -> None:
+    links = made(tmp_path)
+    links.update(LINKS, facts(up=True))
+    assert (await links.order("isp-a", "drain", "ann")).state == "drained"
+    links.close()
+    again = made(tmp_path)
+    assert again.down_in(PROFILE, facts(up=True)) == {"isp-a"}  # before anything is watched
+    again.update(LINKS, facts(up=True))
+    state = again.states["isp-a"]
+    assert (state.state, state.ordered) == ("drained", "ann")
+    assert (await again.order("isp-a", "down", "bob")).state == "down"
+    assert (await again.order("isp-a", "up", "bob")).state == "up"
+    with pytest.raises(NoSuchLink, match="isp-a"):
+        await again.order("isp-x", "down", "bob")
+    again.close()
+
+
+@in_loop
+async def test_a_link_that_was_down_earns_its_way_back(tmp_path: Path) -> None:
+    slow = {"isp-a": link(**{"hold-down": 60})}
+    links = made(tmp_path)
+    links.update(slow, facts(up=False))
+    await links.keep()
+    links.close()
+    again = made(tmp_path)
+    again.update(slow, facts(up=True))
+    state = again.states["isp-a"]
+    assert state.state == "down"
+    assert "held down" in state.reason
+    again.close()
+
+
+@in_loop
+async def test_times_to_come_and_nonsense_on_disk(tmp_path: Path) -> None:
+    future = (datetime.now(UTC) + timedelta(days=900)).isoformat()
+    file = tmp_path / "links.json"
+    file.write_text(json.dumps({"isp-a": {"state": "down", "since": future, "falls": 3}}))
+    links = made(tmp_path)
+    links.update(LINKS, facts(up=False))
+    assert links.states["isp-a"].since <= datetime.now(UTC)
+    links.close()
+    for nonsense in ('{"isp-a": 3}', '{"isp-a": {"state": "sideways"}}', "[]", "{", '{"isp-a": {}}'):
+        file.write_text(nonsense)
+        links = made(tmp_path)
+        links.update(LINKS, facts(up=True))
+        assert links.states["isp-a"].state == "up", nonsense
+        assert file.with_name("links.json.damaged").exists(), nonsense
+        links.close()

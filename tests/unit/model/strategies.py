@@ -83,6 +83,7 @@ _ADDRESSES = st.ip_addresses(v=4)
 _PORTS = st.integers(1, 65535)
 _TEXTS: dict[str, SearchStrategy[str]] = {
     "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", fullmatch=True)
+    | st.from_regex(r"/[a-z0-9/.]{0,12}", fullmatch=True)
     | st.sampled_from(["eth0.100", "null", "true", "10", "1e3", "set", "wg@ü", "Ethernet1,2", "~", "<<"]),
     "string": st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
     | st.sampled_from(['say "hi"', "back\\slash\\", "# no comment", "a; b { c }", " edge ", "", "[ x ]"]),

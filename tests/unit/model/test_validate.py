@@ -65,6 +65,10 @@ ERRORS = [
     ("set links x interface eth0; set links x next-hop 192.168.40.9", "links x interface", "eth0", "role inside"),
     ("set links isp-a next-hop 1.1.3.7", "links isp-a next-hop", "1.1.3.7", "not on-link by eth1; expected an address in 1.1.2.0/24"),
     ("set links isp-a next-hop 1.1.2.2", "links isp-a next-hop", "1.1.2.2", "this box's own, on eth1"),
+    ("set links isp-a backup isp-a", "links isp-a backup", "isp-a", "can't stand in for itself"),
+    ("set links isp-a backup isp-x", "links isp-a backup", "isp-x", "unknown; expected a link of this profile"),
+    ("set links isp-a pool x", "links isp-a pool", "x", "unknown; expected a pool of this profile"),
+    ("set links isp-a monitor icmp target 8.8.8.8; set links isp-a monitor require quorum; set links isp-a monitor quorum 2", "links isp-a monitor quorum", "2", "expected at most 1"),
     ("set links isp-a monitor fail 2", "links isp-a monitor", "", "nothing is probed; expected a target"),
     ("set pools c announce none", "pools c address", "", "missing; expected at least one address"),
     ("set pools c address 9.9.9.0/30; set pools c exclude 9.9.9.0/24", "pools c exclude", "", "leaves no address"),
@@ -93,7 +97,8 @@ ERRORS = [
 ]  # fmt: skip
 
 WARNINGS = [
-    ("set links isp-a monitor icmp target 8.8.8.8", "links isp-a monitor", "", "probes are not run yet"),
+    ("set links isp-b interface eth2; set links isp-b next-hop 1.1.3.1; set links isp-a backup isp-b", "links isp-a backup", "isp-b", "has no pool"),
+    ("set links isp-a monitor icmp target 8.8.8.8; set links isp-a monitor quorum 1", "links isp-a monitor quorum", "1", "has no effect"),
     ("set links x interface eth1; set links x next-hop 1.1.2.1", "links x next-hop", "1.1.2.1", "as link isp-a"),
     ("set pools a address 1.1.2.105", "pools a address", "1.1.2.105", "overlaps another address statement"),
     ("set pools a exclude 1.1.2.99", "pools a exclude", "1.1.2.99", "excludes nothing"),

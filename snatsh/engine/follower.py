@@ -1,0 +1,107 @@
+"""Keeps the datapath in step with the box and its links: other interfaces, new paths, failover and return."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from snatsh.engine.announce import Announcer, stations
+from snatsh.engine.box import gather, unreachable
+from snatsh.engine.commit import Committer, Plan
+from snatsh.engine.endings import Endings
+from snatsh.engine.links import Links
+from snatsh.engine.neighbours import Neighbours
+from snatsh.engine.watcher import Change
+
+if TYPE_CHECKING:
+    from snatsh.datapath.gateway import Datapath
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+Worker = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs something in the one thread that changes the datapath."""
+
+
+class Follower:
+    """`notice` what happened; `run` in the background follows."""
+
+    def __init__(self, datapath: Datapath, committer: Committer, links: Links, worker: Worker) -> None:
+        self._datapath = datapath
+        self._committer = committer
+        self._links = links
+        self._worker = worker
+        self._announcer = Announcer()
+        self._neighbours = Neighbours()
+        self._endings = Endings(datapath, worker)
+        self._changes = Change.NONE
+        self._changed = asyncio.Event()
+
+    def notice(self, change: Change) -> None:
+        self._changes |= change
+        self._changed.set()
+
+    async def follow(self) -> None:
+        """What has to follow every switch and every change of interfaces."""
+        plan = self._plan
+        self._links.update(plan.profile.links, plan.facts)
+        self._announcer.update(stations(plan.image.announced, plan.facts))
+        await self._worker(lambda: self._neighbours.keep(plan.profile, plan.facts, again=True))
+
+    async def run(self) -> None:
+        told = ""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            changes, self._changes = self._changes, Change.NONE
+            try:
+                await self._catch_up(changes)
+                told = ""
+            except Exception as error:
+                if str(error) != told:
+                    log.error("the datapath can't follow the box: %s; trying again and again", error)
+                told = str(error)
+                await asyncio.sleep(RETRY_SECONDS)
+                self.notice(changes)
+
+    async def close(self) -> None:
+        await self._announcer.close()
+        await self._endings.close()
+
+    @property
+    def _plan(self) -> Plan:
+        if self._committer.running is None:
+            raise RuntimeError("nothing runs yet")
+        return self._committer.running
+
+    async def _catch_up(self, changes: Change) -> None:
+        plan = self._plan
+        facts = plan.facts
+        if changes & ~Change.VERDICTS:
+            facts, lost = await self._worker(lambda: _look(plan))
+            # Verdicts of links first: one switch serves both.
+            self._links.update(self._plan.profile.links, facts, lost)
+        changes |= self._changes & Change.VERDICTS
+        self._changes &= ~Change.VERDICTS
+        if changes & (Change.LINKS | Change.HOOKS | Change.VERDICTS):
+            await self._worker(lambda: self._committer.reapply(facts))
+        if changes & Change.VERDICTS:
+            self._endings.look(self._plan.profile, facts, self._links.states)
+        if changes & (Change.LINKS | Change.HOOKS):
+            await self.follow()
+        if changes & (Change.LINKS | Change.PATHS):
+            await self._worker(self._refresh)
+        await self._links.keep()
+
+    def _refresh(self) -> None:
+        """Routes or neighbours changed."""
+        self._datapath.refresh_paths()
+        self._neighbours.keep(self._plan.profile, self._plan.facts, again=False)
+
+
+def _look(plan: Plan) -> Any:
+    facts = gather()
+    return facts, unreachable(facts, {link.interface for link in plan.profile.links.values()})

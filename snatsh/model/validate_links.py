@@ -1,0 +1,63 @@
+"""Whether links can carry something, and whether what watches and replaces them can work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snatsh.model.errors import Path, Problem
+from snatsh.model.schema import Link, Monitor
+from snatsh.model.surroundings import Surroundings
+
+PROBES = ("icmp", "arp", "tcp", "http")
+
+
+def check_links(around: Surroundings) -> Iterator[Problem]:
+    """Problems of all links, by name."""
+    first: dict[tuple[str, object], str] = {}
+    for name, link in sorted(around.profile.links.items()):
+        path = ("links", name)
+        yield from around.check_outside((*path, "interface"), link.interface)
+        yield from around.check_neighbour((*path, "next-hop"), link.next_hop, link.interface)
+        same = first.setdefault((link.interface, link.next_hop), name)
+        if same != name:
+            reason = f"has the same interface and next hop as link {same}; they go up and down as one"
+            yield Problem((*path, "next-hop"), str(link.next_hop), reason, "warning")
+        if link.monitor is not None:
+            yield from _check_monitor((*path, "monitor"), link.monitor)
+        yield from _check_backup(around, path, name, link)
+
+
+def _check_monitor(path: Path, monitor: Monitor) -> Iterator[Problem]:
+    given = {kind: getattr(monitor, kind) for kind in PROBES}
+    for kind, probe in given.items():
+        if probe is not None and not probe.target:
+            yield Problem((*path, kind, "target"), "", "missing; expected the address to probe")
+    if not any(given.values()):
+        yield Problem(path, "", f"nothing is probed; expected a target for one of: {', '.join(PROBES)}")
+    targets = sum(len(probe.target) for probe in given.values() if probe is not None)
+    if monitor.quorum is not None:
+        where = (*path, "quorum")
+        if monitor.require != "quorum":
+            yield Problem(where, str(monitor.quorum), "has no effect; expected require quorum", "warning")
+        elif monitor.quorum > targets:
+            reason = f"more than there are targets; expected at most {targets}"
+            yield Problem(where, str(monitor.quorum), reason)
+
+
+def _check_backup(around: Surroundings, path: Path, name: str, link: Link) -> Iterator[Problem]:
+    if link.pool is not None:
+        yield from around.check_pool((*path, "pool"), link.pool)
+    if link.backup is None:
+        return
+    where = (*path, "backup")
+    if link.backup == name:
+        yield Problem(where, name, "a link can't stand in for itself; expected another link")
+        return
+    yield from around.check_link(where, link.backup)
+    found = around.profile.links.get(link.backup)
+    if found is not None and found.pool is None:
+        reason = (
+            f"link {link.backup} has no pool, so flows keep their rule's addresses by it; "
+            "expected a pool, unless both providers take those"
+        )
+        yield Problem(where, link.backup, reason, "warning")
