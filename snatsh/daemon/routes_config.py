@@ -70,7 +70,7 @@ async def edit(request: web.Request) -> web.Response:
 async def replace(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
     note(request, "load override")
-    return await _edit(request, lambda edited: edited.replace(document))
+    return await _edit(request, lambda edited: edited.load(document))
 
 
 async def merge(request: web.Request) -> web.Response:

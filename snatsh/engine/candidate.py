@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from snatsh.engine.errors import StatementFailed
-from snatsh.model.document import Document, Draft, validate_shape
-from snatsh.model.errors import StatementError
+from snatsh.model import marks
+from snatsh.model.document import Document, Draft, get, validate_shape
+from snatsh.model.errors import Path, Problem, ProfileError, StatementError
 from snatsh.model.merge import merge
+from snatsh.model.place import refuse, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ class Candidate:
     def edit(self, statements: Sequence[Statement]) -> None:
         """Carry out statements in order. StatementFailed says which one is wrong."""
         draft = Draft(self._document)
+        protection = Protection(self._document)
         for number, statement in enumerate(statements):
             change = draft.set if statement.verb == "set" else draft.delete
             try:
+                protection.require(statement)
                 change(statement.path)
             except StatementError as error:
                 raise StatementFailed(str(error), number, error.index, error.expected) from None
@@ -55,9 +59,15 @@ class Candidate:
         """Take another document instead. ProfileError when it isn't one."""
         self._document = validate_shape(document)
 
+    def load(self, document: Any) -> None:
+        """The same, but what is protected has to stay as it is."""
+        wanted = validate_shape(document)
+        Protection(self._document).require_kept(wanted)
+        self._document = wanted
+
     def merge(self, document: Any) -> None:
         """Add a document: its leaves win, leaf lists grow."""
-        self._document = validate_shape(_merged(self._document, validate_shape(document)))
+        self.load(_merged(self._document, validate_shape(document)))
 
     def discard(self) -> None:
         """Back to what runs."""
@@ -73,6 +83,33 @@ class Candidate:
         if followed:
             self._document = running
         self._running = running
+
+
+class Protection:
+    """What `protect` keeps from being changed, until `unprotect`."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._lifted: set[Path] = set()
+
+    def require(self, statement: Statement) -> None:
+        """Refuse a statement that touches what is protected. Statements before it may have lifted that."""
+        path = resolve(statement.path).path
+        if path[:1] == (marks.MARKS,) and path[2:3] == ("protect",):
+            self._lifted.add(marks.path_of(path[1]))
+            return
+        protected = marks.protector(self._document, path, deletes=statement.verb == "delete")
+        if protected is not None and protected not in self._lifted:
+            raise refuse(statement.path, len(statement.path), _protected(protected))
+
+    def require_kept(self, document: Document) -> None:
+        for path, mark in marks.of(self._document).items():
+            if "protect" in mark and get(document, path) != get(self._document, path):
+                raise ProfileError([Problem(path, "", _protected(path))])
+
+
+def _protected(path: Path) -> str:
+    return f"{' '.join(path)} is protected; see `unprotect`"
 
 
 def _merged(base: Any, added: Any) -> Any:

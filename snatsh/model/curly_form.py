@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from snatsh.model import marks
 from snatsh.model.document import Document, part
-from snatsh.model.place import members
+from snatsh.model.errors import Path
+from snatsh.model.marks import Marks
+from snatsh.model.place import resolve, shown_members
 from snatsh.model.tree import Node
 from snatsh.model.words import quote
 
@@ -19,19 +22,42 @@ def render(document: Document, path: Sequence[str] = ()) -> str:
     if found is None:
         return ""
     name, node, held = found
-    shown_lines = lines(name, node, held) if node.value else contents(node, held)
-    return "".join(f"{line}\n" for line in shown_lines)
+    at = resolve(path).path
+    marked = marks.of(document)
+    if node.value:
+        shown_lines = lines(name, node, held, "", at[:-1], marked)
+    else:
+        shown_lines = contents(node, held, "", at, marked)
+    heads = () if node.value else _heads(at, marked)
+    return "".join(f"{line}\n" for line in (*heads, *shown_lines))
 
 
-def contents(node: Node, held: Any, pad: str = "") -> Iterator[str]:
-    """The lines of everything in a container or a list."""
-    for name, child, value in members(node, held):
-        yield from lines(name, child, value, pad)
+def _heads(path: Path, marked: Marks) -> Iterator[str]:
+    """What is said of a part that is shown without its name."""
+    for end in range(1, len(path) + 1):
+        mark = marked.get(path[:end], {})
+        for flag in ("inactive", "protect"):
+            if flag in mark:
+                yield f"## {flag}: {' '.join(map(quote, path[:end]))}"
 
 
-def lines(name: str, node: Node, held: Any, pad: str = "") -> Iterator[str]:
+def contents(
+    node: Node, held: Any, pad: str = "", at: Path = (), marked: Marks = marks.NONE
+) -> Iterator[str]:
+    """The lines of everything in a container or a list, which lies at the path `at`."""
+    for name, child, value in shown_members(node, held):
+        yield from lines(name, child, value, pad, at, marked)
+
+
+def lines(
+    name: str, node: Node, held: Any, pad: str = "", above: Path = (), marked: Marks = marks.NONE
+) -> Iterator[str]:
     """The lines of one statement and all below it."""
-    name = quote(name)
+    at = (*above, name)
+    mark = marked.get(at, {})
+    if "comment" in mark:
+        yield f"{pad}/* {mark['comment']} */"
+    name = "".join(f"{flag}: " for flag in ("inactive", "protect") if flag in mark) + quote(name)
     if node.kind == "leaf":
         yield f"{pad}{name} {quote(str(held))};"
     elif node.kind == "leaf-list":
@@ -41,7 +67,7 @@ def lines(name: str, node: Node, held: Any, pad: str = "") -> Iterator[str]:
         yield f"{pad}{name};"
     else:
         yield f"{pad}{name} {{"
-        yield from contents(node, held, pad + INDENT)
+        yield from contents(node, held, pad + INDENT, at, marked)
         yield f"{pad}}}"
 
 

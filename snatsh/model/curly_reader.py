@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from snatsh.model import marks
 from snatsh.model.document import Document, Draft
 from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
 from snatsh.model.place import one_of, refuse, resolve, shown
@@ -47,11 +49,15 @@ _TERMINALS = {
 
 
 class Statement(NamedTuple):
-    """block: the statements in braces behind the words, None where a semicolon ends it."""
+    """block: the statements in braces behind the words, None where a semicolon ends it.
+
+    position: where in the text it begins.
+    """
 
     words: tuple[str, ...]
     line: int
     block: list[Statement] | None
+    position: int = 0
 
 
 class _Build(Transformer[Token, list[Statement]]):
@@ -59,7 +65,7 @@ class _Build(Transformer[Token, list[Statement]]):
 
     def statement(self, parts: list[Any]) -> Statement:
         block = parts.pop() if isinstance(parts[-1], list) else None
-        return Statement(tuple(map(str, parts)), parts[0].line, block)
+        return Statement(tuple(map(str, parts)), parts[0].line, block, parts[0].start_pos)
 
     def block(self, statements: list[Statement]) -> list[Statement]:
         return statements
@@ -70,6 +76,21 @@ class _Build(Transformer[Token, list[Statement]]):
         return token.update(value=unquote(token))
 
 
+_LONGEST_COMMENT = 200
+"""A longer one, or one with control characters, is no annotation and is passed over."""
+
+_FLAGS = {"inactive:": "deactivate", "protect:": "protect"}
+
+
+def flags_and_words(words: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """The verbs that the marks before a statement stand for, and the statement's own words."""
+    flags = []
+    while len(words) > 1 and words[0] in _FLAGS:
+        flags.append(_FLAGS[words[0]])
+        words = words[1:]
+    return flags, words
+
+
 @cache
 def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Build())
@@ -77,7 +98,7 @@ def _parser() -> Lark:
 
 def read(text: str, under: Path = ()) -> Document:
     """The document in the text. FormError where it can't be read, ProfileError with every problem."""
-    reading = _Reading()
+    reading = _Reading(_comments(text))
     reading.block(under, statements(text))
     return reading.finish()
 
@@ -105,10 +126,27 @@ def _form_error(error: UnexpectedInput, text: str) -> FormError:
     return FormError(shown(str(error)))
 
 
+_LEXICAL = re.compile(rf"{QUOTED}|#[^\n]*|/\*(?:.|\n)*?\*/")
+_BLANKS = re.compile(r"(?:\s|#[^\n]*(?:\n|$))*")
+
+
+def _comments(text: str) -> dict[int, str]:
+    """What stands in `/* */`, by the place of what it stands before."""
+    found = {}
+    for match in _LEXICAL.finditer(text):
+        if match[0].startswith("/*"):
+            place = _BLANKS.match(text, match.end())
+            assert place is not None
+            found[place.end()] = " ".join(match[0][2:-2].split())
+    return found
+
+
 class _Reading:
     """Sets statement by statement, and goes on after one that is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, comments: Mapping[int, str]) -> None:
+        self._comments = comments
+        self._marked: list[tuple[str, Path]] = []
         self._draft = Draft({})
         self._problems: list[Problem] = []
         self._first: dict[Path, int] = {}
@@ -116,19 +154,29 @@ class _Reading:
     def finish(self) -> Document:
         if self._problems:
             raise ProfileError(self._problems)
+        for verb, tokens in self._marked:
+            self._draft.set(marks.translated(verb, tokens)[1])
         return self._draft.finish()
 
     def block(self, above: Path, statements: Sequence[Statement]) -> None:
         """Goes no deeper than the schema: what it does not know is refused before it is entered."""
         for statement in statements:
-            tokens = above + statement.words
+            flags, words = flags_and_words(statement.words)
+            tokens = above + words
             try:
                 if statement.block is None:
                     self._set(tokens, statement.line)
                 else:
                     self._enter(tokens, statement.block)
+                self._mark(statement, flags, resolve(tokens).path)
             except StatementError as error:
                 self._report(replace(error.problem, line=statement.line))
+
+    def _mark(self, statement: Statement, flags: Sequence[str], path: Path) -> None:
+        comment = self._comments.get(statement.position, "")
+        if comment and len(comment) <= _LONGEST_COMMENT and comment.isprintable():
+            self._marked.append(("annotate", (*path, comment)))
+        self._marked += [(flag, path) for flag in flags]
 
     def _set(self, tokens: Path, line: int) -> None:
         place = self._draft.set(tokens)

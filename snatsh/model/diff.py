@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from snatsh.model import marks
 from snatsh.model.curly_form import lines
 from snatsh.model.document import Document, Draft
 from snatsh.model.errors import Path
-from snatsh.model.place import members
+from snatsh.model.place import members, resolve
 from snatsh.model.tree import Node, root
 from snatsh.model.words import quote
 
@@ -22,12 +23,14 @@ class Change:
     path: Path
 
     def __str__(self) -> str:
+        if self.path[:1] == (marks.MARKS,):
+            return marks.spoken(self.verb, self.path)
         return " ".join([self.verb, *map(quote, self.path)])
 
 
 def diff(old: Document, new: Document) -> list[Change]:
     """The fewest statements that make `new` of `old`, in the order of the schema."""
-    return list(_changes(root(), old, new, ()))
+    return [*_changes(root(), _bare(old), _bare(new), ()), *_marked(old, new)]
 
 
 def apply(document: Document, changes: Iterable[Change]) -> Document:
@@ -45,7 +48,29 @@ def render_set(changes: Iterable[Change]) -> str:
 
 def render_curly(old: Document, new: Document) -> str:
     """What changed, under a header for each level of the hierarchy where something did."""
-    return "".join(f"{line}\n" for line in _compared(root(), old, new, ()))
+    found = (*_compared(root(), _bare(old), _bare(new), ()), *_marks_compared(old, new))
+    return "".join(f"{line}\n" for line in found)
+
+
+def _bare(document: Document) -> Document:
+    return {name: held for name, held in document.items() if name != marks.MARKS}
+
+
+def _marked(old: Document, new: Document) -> Iterator[Change]:
+    """Marks that came and went; those of what is gone went with it."""
+    for path, verb, comment in marks.differences(old, new):
+        words = (*path, comment) if verb == "annotate" else path
+        yield Change(*marks.translated(marks.VERB_OF[verb], words))
+
+
+def _marks_compared(old: Document, new: Document) -> Iterator[str]:
+    """As Junos tells of what was made active or inactive, behind `!`."""
+    for path, verb, comment in marks.differences(old, new):
+        *above, name = path
+        place = resolve(path)
+        what = quote(name) + (";" if place.node.value else " { ... }")
+        yield f"[{' '.join(['edit', *map(quote, above)])}]"
+        yield f"!   {verb}: {quote(name)} {quote(comment)};" if verb == "annotate" else f"!   {verb}: {what}"
 
 
 def _changes(node: Node, old: Any, new: Any, path: Path) -> Iterator[Change]:

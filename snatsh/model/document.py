@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from snatsh.model import marks
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.place import Place, one_of, refuse, resolve, shown
 from snatsh.model.schema import Profile
@@ -84,6 +85,8 @@ class Draft:
     def set(self, tokens: Sequence[str]) -> Place:
         """As `set_`, in this draft; what was set."""
         place = resolve(tokens)
+        if place.path[:1] == (marks.MARKS,):
+            place = self._mark(place, tokens)
         if place.is_entry:
             self._reach(place.path)
             return place
@@ -104,6 +107,8 @@ class Draft:
         if not place.path:
             self._document.clear()
             return
+        if place.path[:1] == (marks.MARKS,):
+            place = self._mark(place, tokens)
         self._require(tokens, place)
         *above, name = place.path
         holder = self._reach(above)
@@ -121,7 +126,14 @@ class Draft:
         for holder, name in self._unfolded:
             if isinstance(holder.get(name), dict):
                 holder[name] = list(holder[name])
-        return self._document
+        return marks.tidy(self._document)
+
+    def _mark(self, place: Place, tokens: Sequence[str]) -> Place:
+        """The same, in canonical words, if what it marks is there."""
+        _, *names = place.path
+        if names:
+            marks.require(self._document, names[0])
+        return resolve((marks.MARKS, *(marks.key(marks.path_of(name)) for name in names[:1]), *tokens[2:]))
 
     def _reach(self, path: Sequence[str]) -> dict[str, Any]:
         """The container at the path, made where it is missing, and safe to change."""
@@ -165,9 +177,9 @@ class Draft:
 
 
 def to_profile(document: Document) -> Profile:
-    """The finished profile; ProfileError names what is missing and what is wrong."""
+    """The profile, without what is inactive; ProfileError names what is missing and what is wrong."""
     try:
-        return Profile.model_validate(document)
+        return Profile.model_validate(marks.active(document))
     except ValidationError as error:
         validate_shape(document)
         raise ProfileError([_problem(dict(found)) for found in error.errors()]) from None

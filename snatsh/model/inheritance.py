@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from snatsh.model.document import Document
@@ -9,6 +10,7 @@ from snatsh.model.errors import Path
 from snatsh.model.tree import Node, root
 
 NOTE = "default"
+_MARKED = re.compile(r"^(?:(?:inactive|protect): )+")
 
 
 def with_defaults(document: Document) -> Document:
@@ -47,7 +49,10 @@ def mark(text: str, document: Document, path: Path) -> str:
     """Curly text with `##` behind each statement that the document itself does not have."""
     lines, above = [], list(path)
     for line in text.splitlines():
-        bare = line.strip()
+        bare = _MARKED.sub("", line.strip())
+        if bare.startswith(("/*", "#")):
+            lines.append(line)
+            continue
         if bare.endswith("{"):
             above.append(bare[:-1].strip().strip('"'))
         elif bare == "}":

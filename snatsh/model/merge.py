@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from snatsh.model.diff import Change, diff
 from snatsh.model.document import Document, Draft
 from snatsh.model.errors import Path, StatementError
+from snatsh.model.marks import MARKS
 from snatsh.model.place import resolve
 
 
@@ -17,11 +18,18 @@ def merge(base: Document, ours: Document, theirs: Document) -> Document:
         return ours
     draft = Draft(theirs)
     for change in diff(base, ours):
-        if change.verb == "set":
+        if change.path[:1] == (MARKS,):
+            _mark(draft, change)
+        elif change.verb == "set":
             draft.set(change.path)
         else:
             _delete(draft, change.path)
     return draft.finish()
+
+
+def _mark(draft: Draft, change: Change) -> None:
+    with contextlib.suppress(StatementError):  # what it marks is gone
+        (draft.set if change.verb == "set" else draft.delete)(change.path)
 
 
 def _delete(draft: Draft, path: Path) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from snatsh.model.curly_reader import Statement, statements
+from snatsh.model.curly_reader import Statement, flags_and_words, statements
 from snatsh.model.diff import Change
 from snatsh.model.document import Document, Draft, get
 from snatsh.model.errors import FormError, Path
+from snatsh.model.marks import VERB_OF, translated
+from snatsh.model.place import resolve
 from snatsh.model.words import split
 
 _REPLACE, _DELETE = "replace:", "delete:"
+_MARKING = re.compile(r"!\s+(?P<verb>[a-z]+):\s+(?P<words>.*?)(;|\{ \.\.\. \})")
 _HEADER = re.compile(r"\[edit(?P<path>.*)\]\s*")
 
 
@@ -32,8 +35,8 @@ def patch(document: Document, text: str, under: Path = ()) -> Document:
         for statement in statements(section.removed):
             draft.delete((*section.path, *statement.words))
     for section in sections:
-        for change in _marked(statements(section.added), section.path):
-            draft.set(change.path)
+        for change in (*_marked(statements(section.added), section.path), *section.marked):
+            (draft.set if change.verb == "set" else draft.delete)(change.path)
     return draft.finish()
 
 
@@ -47,7 +50,7 @@ def _carry_out(draft: Draft, document: Document, change: Change) -> None:
 def _marked(found: Sequence[Statement], path: Path) -> Iterator[Change]:
     """Every statement by itself, deletions before what is put in their place."""
     for statement in found:
-        words = statement.words
+        flags, words = flags_and_words(statement.words)
         if words[0] in (_REPLACE, _DELETE):
             words = words[1:]
             yield Change("delete", (*path, *(words if statement.block is not None else words[:1])))
@@ -57,6 +60,15 @@ def _marked(found: Sequence[Statement], path: Path) -> Iterator[Change]:
             yield Change("set", (*path, *words))
         else:
             yield from _marked(statement.block, (*path, *words))
+        for flag in flags:
+            yield Change(*translated(flag, resolve((*path, *words)).path))
+
+
+def _marking(path: Path, found: re.Match[str], number: int) -> Change:
+    name, *comment = (word.text for word in split(found["words"], number))
+    if found["verb"] == "annotate":
+        return Change(*translated("annotate", (*path, name, "".join(comment))))
+    return Change(*translated(VERB_OF[found["verb"]], (*path, name)))
 
 
 @dataclass
@@ -64,6 +76,7 @@ class _Section:
     path: Path
     removed: str = ""
     added: str = ""
+    marked: list[Change] = field(default_factory=list)
 
 
 def _sections(text: str, under: Path) -> Iterator[_Section]:
@@ -73,6 +86,9 @@ def _sections(text: str, under: Path) -> Iterator[_Section]:
             if section is not None:
                 yield section
             section = _Section((*under, *(word.text for word in split(header["path"], number))))
+        elif marking := _MARKING.fullmatch(line.strip()):
+            section = section or _Section(under)
+            section.marked.append(_marking(section.path, marking, number))
         elif line[:1] in "+-" and line.strip():
             section = section or _Section(under)
             if line[0] == "+":
@@ -80,6 +96,6 @@ def _sections(text: str, under: Path) -> Iterator[_Section]:
             else:
                 section.removed += line[1:] + "\n"
         elif line.strip() and not line.startswith("  "):
-            raise FormError("expected [edit …], or a line that begins with + or -", number, 1)
+            raise FormError("expected [edit …], or a line that begins with +, - or !", number, 1)
     if section is not None:
         yield section

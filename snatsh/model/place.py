@@ -36,7 +36,8 @@ class Place:
         kind = self.node.value
         if self.node.kind == "list" and not self.is_entry:
             kind = self.node.key
-        return what_fits(kind) if kind else tuple(self.node.children)
+        offered = (name for name, child in self.node.children.items() if not child.hidden)
+        return what_fits(kind) if kind else tuple(offered)
 
 
 def resolve(tokens: Sequence[str]) -> Place:
@@ -58,7 +59,7 @@ def resolve(tokens: Sequence[str]) -> Place:
             path.append(node.name)
             wants_key = node.kind == "list"
         else:
-            expected = tuple(node.children)
+            expected = tuple(name for name, child in node.children.items() if not child.hidden)
             raise refuse(tokens, index, unknown(token, expected), expected)
     return Place(node, tuple(path), frozenset(keys))
 
@@ -92,6 +93,11 @@ def members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, An
         for name, child in node.children.items():
             if name in held:
                 yield name, child, held[name]
+
+
+def shown_members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, Any]]:
+    """Those that the set and curly forms show as statements."""
+    return (member for member in members(node, held) if not member[1].hidden)
 
 
 def refuse(tokens: Sequence[str], index: int, reason: str, expected: tuple[str, ...] = ()) -> StatementError:

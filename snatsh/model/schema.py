@@ -33,6 +33,11 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Marks a part that has verbs and a look of its own: it is neither offered nor shown as statements."""
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """Says in words what a text's pattern asks for; the end of `expected …` in an error."""
 
@@ -63,6 +68,20 @@ Description = Annotated[
     str,
     Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"),
     Expect("one line of text, up to 200 characters"),
+]
+# As above, and no end of the comment that the curly form shows it in.
+Comment = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^([^*\x00-\x1f\x7f-\x9f\u2028\u2029]|\*+[^*/\x00-\x1f\x7f-\x9f\u2028\u2029])*\**$",
+    ),
+    Expect("one line of text without */, up to 200 characters"),
+]
+MarkedStatement = Annotated[
+    str,
+    Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"),
+    Expect("the words of a statement"),
 ]
 HostName = Annotated[
     str,
@@ -254,6 +273,12 @@ class Limits(Node):
     )
 
 
+class Mark(Node):
+    inactive: Literal["yes"] | None = Field(None, description="As if the statement were not there")
+    protect: Literal["yes"] | None = Field(None, description="Not to be changed")
+    comment: Comment | None = Field(None, description="What somebody wants to say about it")
+
+
 class Profile(Node):
     system: System = Field(default_factory=System, description="The gateway itself")
     interfaces: dict[InterfaceName, Interface] = Field(
@@ -264,3 +289,6 @@ class Profile(Node):
     rules: dict[RuleNumber, Rule] = Field(default_factory=dict, description="Translation rules")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long flows are kept")
     limits: Limits = Field(default_factory=Limits, description="Explicit bounds")
+    marks: Annotated[dict[MarkedStatement, Mark], Hidden()] = Field(
+        default_factory=dict, description="Statements that are inactive, protected or annotated"
+    )

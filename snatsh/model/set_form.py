@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+from snatsh.model import marks
 from snatsh.model.document import Document, Draft, part
 from snatsh.model.errors import FormError, Path, ProfileError, StatementError
-from snatsh.model.place import members, resolve, shown
+from snatsh.model.place import resolve, shown, shown_members
 from snatsh.model.shape import MAX_PROBLEMS
 from snatsh.model.tree import Node
 from snatsh.model.words import check_size, quote, split
@@ -16,9 +17,9 @@ from snatsh.model.words import check_size, quote, split
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """verb: set or delete. line: 1-based."""
+    """Those that mark another are told as what they set or delete. line: 1-based."""
 
-    verb: str
+    verb: Literal["set", "delete"]
     tokens: Path
     line: int
 
@@ -29,8 +30,10 @@ def render(document: Document, path: Sequence[str] = ()) -> str:
     if found is None:
         return ""
     _, node, held = found
-    prefix = " ".join(["set", *map(quote, resolve(path).path)])
-    return "".join(f"{line}\n" for line in _lines(prefix, node, held))
+    place = resolve(path).path
+    prefix = " ".join(["set", *map(quote, place)])
+    marked = marks.statements(marks.of(document, place))
+    return "".join(f"{line}\n" for line in (*_lines(prefix, node, held), *marked))
 
 
 def _lines(prefix: str, node: Node, held: Any) -> Iterator[str]:
@@ -40,7 +43,7 @@ def _lines(prefix: str, node: Node, held: Any) -> Iterator[str]:
         for value in held:
             yield f"{prefix} {quote(str(value))}"
     elif held:
-        for name, child, value in members(node, held):
+        for name, child, value in shown_members(node, held):
             yield from _lines(f"{prefix} {quote(name)}", child, value)
     elif prefix != "set":
         yield prefix
@@ -61,14 +64,18 @@ def parse(text: str) -> Document:
     return draft.finish()
 
 
-def statements(text: str) -> Iterator[Statement]:
-    """The statements of the text, in words; whether they are acceptable is not looked at."""
+def statements(text: str, under: Path = ()) -> Iterator[Statement]:
+    """The statements of the text, all below a path; whether they are acceptable is not looked at."""
     check_size(text)
     for number, line in enumerate(text.split("\n"), 1):
         words = list(split(line, number)) if not line.lstrip().startswith("#") else []
         if not words:
             continue
         verb = words[0].text
-        if verb not in ("set", "delete"):
-            raise FormError(f"{shown(verb)}: expected set or delete", number, words[0].column)
-        yield Statement(verb, tuple(word.text for word in words[1:]), number)
+        if verb not in ("set", "delete", *marks.VERBS):
+            reason = (
+                f"{shown(verb)}: expected set, delete, {', '.join(marks.VERBS[:-1])} or {marks.VERBS[-1]}"
+            )
+            raise FormError(reason, number, words[0].column)
+        done, tokens = marks.translated(verb, (*under, *(word.text for word in words[1:])))
+        yield Statement(done, tokens, number)

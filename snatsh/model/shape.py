@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from snatsh.model.errors import Path, Problem, ProfileError
+from snatsh.model import marks
+from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
 from snatsh.model.place import one_of, shown, unknown, what_fits
 from snatsh.model.tree import Node, ValueType, root
 
@@ -21,9 +22,10 @@ def validate_shape(given: Any) -> dict[str, Any]:
     """
     walk = _Walk()
     document = walk.container(root(), given, ())
+    walk.marked(document)
     if walk.problems:
         raise ProfileError(walk.problems)
-    return document
+    return marks.tidy(document)
 
 
 class _Walk:
@@ -44,6 +46,14 @@ class _Walk:
             if kept is not None and kept not in ({}, []):
                 result[child.name] = kept
         return result
+
+    def marked(self, document: dict[str, Any]) -> None:
+        """Whether each mark belongs to something that could be a statement."""
+        for name in document.get(marks.MARKS, {}):
+            try:
+                marks.path_of(name)
+            except (StatementError, FormError) as error:
+                self._report((marks.MARKS,), name, str(error))
 
     def _child(self, node: Node, given: Any, path: Path) -> Any:
         if node.kind == "container":

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from snatsh.model.schema import Expect, Profile, Ref
+from snatsh.model.schema import Expect, Hidden, Profile, Ref
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix, parse_address, parse_prefix
 
 Reader = Callable[[str], Any]
@@ -57,6 +57,7 @@ class Node:
     value: ValueType | None = None
     default: str | None = None
     mandatory: bool = False
+    hidden: bool = False
 
     @cached_property
     def entry(self) -> Node:
@@ -86,7 +87,8 @@ def _node(name: str, info: FieldInfo) -> Node:
     help_, default, mandatory = info.description or "", _default(info), info.is_required()
     if get_origin(annotation) is dict:
         key, entry = get_args(annotation)
-        return Node(name, "list", help_, _children(entry), key=_value_type(*_unwrap(key)))
+        hidden = any(isinstance(mark, Hidden) for mark in marks)
+        return Node(name, "list", help_, _children(entry), key=_value_type(*_unwrap(key)), hidden=hidden)
     if get_origin(annotation) is tuple:
         value = _value_type(*_unwrap(get_args(annotation)[0]))
         return Node(name, "leaf-list", help_, value=value, mandatory=mandatory)

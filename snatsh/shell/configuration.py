@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from snatsh.client import ClientError
-from snatsh.shell import committing, loading, reshaping
+from snatsh.shell import committing, loading, marking, reshaping
 from snatsh.shell.answers import Answer, Configuration, Message, ShellError
 from snatsh.shell.commands import Argument, Command, Flag, number
 from snatsh.shell.grammar import Call, State
@@ -23,7 +23,9 @@ LEAVING = "Exiting configuration mode"
 
 def state(edit: Words) -> State:
     """What may be typed at an edit path."""
-    return CONFIGURE.state(GROUPS, [*_statement_commands(edit), *reshaping.commands(edit)])
+    return CONFIGURE.state(
+        GROUPS, [*_statement_commands(edit), *reshaping.commands(edit), *marking.commands(edit)]
+    )
 
 
 def _statement_commands(edit: Words) -> list[Command]:

@@ -63,24 +63,24 @@ def parse(text: str, under: Path = ()) -> Document:
 
 def form_of(text: str) -> str:
     """set, yaml (which JSON is a part of) or curly."""
+    from snatsh.model.marks import VERBS
+
     bare = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     lines = (line.strip() for line in bare.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    if re.match(r"(set|delete)\s", first):
+    if re.match(rf"(set|delete|{'|'.join(VERBS)})\s", first):
         return "set"
     if first.startswith(("{", "---", "%")) or re.match(r"[^\s{;]+:(\s|$)", first):
         return "yaml"
     return "curly"
 
 
-def set_commands(text: str) -> tuple[list[Statement], list[int]]:
-    """The statements of a text of set and delete commands, and the line that each stands on."""
+def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int]]:
+    """The statements of a text of set, delete and other commands, and the line that each stands on."""
     from snatsh.model import set_form
 
-    found = list(set_form.statements(text))
-    statements: list[Statement] = [
-        {"verb": "delete" if one.verb == "delete" else "set", "path": list(one.tokens)} for one in found
-    ]
+    found = list(set_form.statements(text, under))
+    statements: list[Statement] = [{"verb": one.verb, "path": list(one.tokens)} for one in found]
     return statements, [one.line for one in found]
 
 
@@ -101,8 +101,19 @@ def restrict(document: Document, path: Path) -> Document:
     """Only what lies at or below a path, still hanging from the top."""
     if not path:
         return document
+    return _restricted(document, path) | _marks(document, path)
+
+
+def _marks(document: Document, path: Path) -> Document:
+    from snatsh.model import marks
+
+    found = marks.of(document, path)
+    return {marks.MARKS: {marks.key(at): dict(mark) for at, mark in found.items()}} if found else {}
+
+
+def _restricted(document: Document, path: Path) -> Document:
     word, *rest = path
     if not isinstance(document, dict) or word not in document:
         return {}
-    inner = restrict(document[word], tuple(rest)) if rest else document[word]
+    inner = _restricted(document[word], tuple(rest)) if rest else document[word]
     return {} if rest and inner == {} else {word: inner}

@@ -89,10 +89,7 @@ def _applied(change: Any, session: Session) -> Document:
     "load set", "Run set commands, all or none", _FILE, _TERMINAL, _RELATIVE, ready=_one_source
 )
 def load_set(session: Session, **source: Any) -> Answer:
-    statements, lines = files.set_commands(_source(session, **source))
-    under = list(_under(session, source))
-    for statement in statements:
-        statement["path"] = under + statement["path"]
+    statements, lines = files.set_commands(_source(session, **source), _under(session, source))
     if statements:
         try:
             session.client.edit(statements)

@@ -88,6 +88,8 @@ def copy(session: Session, path: Words, name: str) -> Answer:
 
 
 def _copied(session: Session, path: Words, name: str) -> Document:
+    from snatsh.model import marks
+
     document: Document = session.client.candidate()["document"]
     *above, key = path
     entries = _at(document, tuple(above))
@@ -95,7 +97,9 @@ def _copied(session: Session, path: Words, name: str) -> Document:
         raise ShellError(f"{' '.join(path)}: not found")
     if name in entries:
         raise ShellError(f"{' '.join([*above, name])}: is there already")
-    return _with(document, (*above, name), entries[key])
+    copied = _with(document, (*above, name), entries[key])
+    moved = marks.moved(document, path, (*above, name))
+    return {**copied, marks.MARKS: moved} if moved else copied
 
 
 def insert(session: Session, path: Words, place: str, other: str) -> Answer:

@@ -10,8 +10,8 @@ from snatsh.model.tree import Node, ValueType, root
 from snatsh.shell.grammar import Call, Choice, Source, State, Value
 
 Words = tuple[str, ...]
-Finish = Callable[[Words], Call]
-"""Makes the call of a statement from its path, value included."""
+Finish = Callable[[Words], Call | None]
+"""Makes the call of a statement from its path, value included; None where something must follow yet."""
 
 _LIVE_KINDS = ("interface",)
 """References to things of the box; all others name things of the candidate."""
@@ -73,9 +73,9 @@ def _node(node: Node, path: Words, reach: Reach) -> State:
     if node.kind == "container":
         return _inside(node, path, reach)
     if node.kind == "list":
-        return State((_key(node, path, reach),), None if reach.containers_only else end)
+        return State((_key(node, path, reach), *reach.end(path)), None if reach.containers_only else end)
     if not reach.with_values:
-        return State((), end)
+        return State(reach.end(path), end)
     assert node.value is not None
     choices = _values(node, node.value, path, reach)
     if reach.must_end and node.kind == "leaf-list":
@@ -92,9 +92,9 @@ def _inside(node: Node, path: Words, reach: Reach) -> State:
     choices = tuple(
         Choice(name, child.help, lambda _, child=child, name=name: _node(child, (*path, name), reach))  # type: ignore[misc]
         for name, child in node.children.items()
-        if not (reach.containers_only and child.kind.startswith("leaf"))
+        if not (reach.containers_only and child.kind.startswith("leaf")) and not child.hidden
     )
-    return State(choices, call)
+    return State((*choices, *(reach.end(path) if path else ())), call)
 
 
 def _entries_inside(node: Node, path: Words, reach: Reach) -> State:
@@ -104,7 +104,8 @@ def _entries_inside(node: Node, path: Words, reach: Reach) -> State:
         tuple(
             Choice(name, child.help, lambda _, child=child, name=name: _node(child, (*path, name), reach))  # type: ignore[misc]
             for name, child in node.children.items()
-            if child.kind == "list" or any(below.kind == "list" for below in child.children.values())
+            if (child.kind == "list" and not child.hidden)
+            or any(below.kind == "list" for below in child.children.values())
         )
     )
     if node.kind != "list":

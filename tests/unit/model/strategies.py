@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from snatsh.model import marks
 from snatsh.model.document import Document
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.tree import Node, ValueType, root
@@ -57,6 +58,31 @@ def documents() -> SearchStrategy[Document]:
     return _container(root()).map(lambda found: found or {})
 
 
+def marked(document: Document) -> SearchStrategy[Document]:
+    """The document, some of its statements marked."""
+    drawn = st.dictionaries(st.sampled_from(_paths(document) or [("",)]), _MARKS, max_size=3)
+    return drawn.map(
+        lambda found: (
+            {**document, marks.MARKS: {marks.key(path): mark for path, mark in found.items()}}
+            if document and found
+            else document
+        )
+    )
+
+
+def _paths(held: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(held, dict):
+        return []
+    return [path for name, inner in held.items() for path in ((*above, name), *_paths(inner, (*above, name)))]
+
+
+_COMMENTS = st.from_regex(r"[a-z]([a-z */#;{}\"]{0,9}[a-z])?", fullmatch=True)
+_MARKS = st.fixed_dictionaries(
+    {}, optional={"inactive": st.just("yes"), "protect": st.just("yes"),
+                  "comment": _COMMENTS.filter(lambda text: "*/" not in text and "  " not in text)},
+).filter(bool)  # fmt: skip
+
+
 def values(kind: ValueType) -> SearchStrategy[Any]:
     """Canonical values that a place takes."""
     if kind.kind == "enum":
@@ -96,7 +122,7 @@ _TEXTS: dict[str, SearchStrategy[str]] = {
 
 
 def _container(node: Node) -> SearchStrategy[Document]:
-    optional = {name: _statement(child) for name, child in node.children.items()}
+    optional = {name: _statement(child) for name, child in node.children.items() if not child.hidden}
     drawn = st.fixed_dictionaries({}, optional=optional)
     return drawn.map(lambda found: {name: held for name, held in found.items() if held not in ({}, [])})
 

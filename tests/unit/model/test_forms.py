@@ -240,9 +240,9 @@ def test_yaml_names_the_line_of_every_problem():
 @pytest.mark.parametrize(
     ("text", "line", "column", "message"),
     [
-        ("show rules", 1, 1, "show: expected set or delete"),
+        ("show rules", 1, 1, "show: expected set, delete, deactivate"),
         ('set a\nset rules 1 description "x', 2, 25, "the quote is never closed"),
-        ("\x00", 1, 1, "expected set or delete"),
+        ("\x00", 1, 1, "expected set, delete"),
     ],
 )
 def test_set_form_that_is_not_read(text, line, column, message):
@@ -279,6 +279,7 @@ def test_curly_form_is_not_fussy_about_layout():
     assert curly_form.parse(text.replace("failover-is-no-number-but { }", "")) == {
         "system": {"host-name": "gw1"},
         "rules": {"10": {"pool": "a"}, "20": {}, "30": {}},
+        "marks": {"system": {"comment": "two lines { ;"}},
     }
     assert curly_form.parse("timeouts { tcp { } }") == {}
 

@@ -66,6 +66,7 @@ def test_lists_have_keys():
         "links": ("<link>", "link"),
         "pools": ("<pool>", "pool"),
         "rules": ("<1..1000000>", None),
+        "marks": ("<text>", None),
     }
 
 
@@ -121,7 +122,8 @@ def test_what_the_tree_takes_the_schema_takes(path, token):
 
 def dumped(path, value):
     """The value as it comes back from the pydantic model that the path's leaf is a field of."""
-    names = {"interfaces": "eth0", "links": "isp", "pools": "a", "rules": "10", "failover": "isp"}
+    names = {"interfaces": "eth0", "links": "isp", "pools": "a", "rules": "10", "failover": "isp",
+             "marks": "rules"}  # fmt: skip
     whole = {
         "interfaces": {"eth0": {"role": "inside"}},
         "links": {"isp": {"interface": "eth1", "next-hop": "1.1.1.1"}},

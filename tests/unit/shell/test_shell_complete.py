@@ -128,7 +128,9 @@ def statements(draw):
     """A random statement of the schema."""
     node, words = root(), []
     while node.children:
-        node = node.children[draw(st.sampled_from(sorted(node.children)))]
+        node = node.children[
+            draw(st.sampled_from(sorted(n for n, child in node.children.items() if not child.hidden)))
+        ]
         words.append(node.name)
         if node.key is not None:
             words.append(VALUES[node.key.kind])
