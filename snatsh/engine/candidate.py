@@ -85,6 +85,9 @@ class Candidate:
         self._running = running
 
 
+_PROTECTED = "is protected; see `unprotect`"
+
+
 class Protection:
     """What `protect` keeps from being changed, until `unprotect`."""
 
@@ -100,16 +103,12 @@ class Protection:
             return
         protected = marks.protector(self._document, path, deletes=statement.verb == "delete")
         if protected is not None and protected not in self._lifted:
-            raise refuse(statement.path, len(statement.path), _protected(protected))
+            raise refuse(protected, len(protected), _PROTECTED)
 
     def require_kept(self, document: Document) -> None:
         for path, mark in marks.of(self._document).items():
             if "protect" in mark and get(document, path) != get(self._document, path):
-                raise ProfileError([Problem(path, "", _protected(path))])
-
-
-def _protected(path: Path) -> str:
-    return f"{' '.join(path)} is protected; see `unprotect`"
+                raise ProfileError([Problem(path, "", _PROTECTED)])
 
 
 def _merged(base: Any, added: Any) -> Any:

@@ -45,7 +45,7 @@ def test_what_is_protected_stays(gateway: Gateway) -> None:
         refused = shell("configure", command, check=False)
         assert refused.returncode == 1, command
         if "wildcard" not in command:
-            assert "rules 10 is protected" in refused.stderr, command
+            assert "rules 10: is protected" in refused.stderr, command
     assert not gateway.snatd.client.candidate()["changed"]
     shell("configure", "unprotect rules 10", "set rules 10 pool c", "commit")
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
@@ -62,7 +62,7 @@ def test_marks_move_with_a_rule_and_nothing_else_is_to_be_marked(gateway: Gatewa
 
 def test_marks_are_saved_and_loaded_in_every_form(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
-    shell("configure", "deactivate rules 20", "protect pools a", 'annotate pools a "ours"')
+    shell("configure", "deactivate rules 20", 'annotate pools a "ours"', "protect pools a")
     wanted = gateway.snatd.client.candidate()["document"]
     for name in ("marks.conf", "marks.set", "marks.yaml", "marks.json"):
         load = "load set" if name.endswith(".set") else "load override"
