@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from snatsh.client.configuration import ConfigurationCalls
 from snatsh.client.errors import Busy, ClientError, Garbled, Refused, Rejected, ServerGone, TimedOut
+from snatsh.client.live import FlowPage, GroupPage, LiveCalls, LiveFlow, LivePool, Overview, SubscriberPage
 from snatsh.client.rows import (
     Active,
     AddressUsage,
@@ -45,7 +46,7 @@ from snatsh.client.system import SystemCalls
 from snatsh.client.transport import ANSWER_LIMIT, API, DEFAULT_SOCKET, socket_path
 
 
-class Client(ConfigurationCalls, StateCalls, SystemCalls):
+class Client(ConfigurationCalls, StateCalls, LiveCalls, SystemCalls):
     """All of snatd's API."""
 
 
@@ -67,16 +68,21 @@ __all__ = [
     "FileRow",
     "Flow",
     "FlowFilter",
+    "FlowPage",
     "Flows",
     "Garbled",
+    "GroupPage",
     "History",
     "HistoryEntry",
     "InterfaceRow",
     "LinkOrdered",
     "LinkRow",
     "LinkSeries",
+    "LiveFlow",
+    "LivePool",
     "Notice",
     "Notices",
+    "Overview",
     "PoolRow",
     "ProblemRow",
     "Reason",
@@ -87,6 +93,7 @@ __all__ = [
     "ServerGone",
     "Statement",
     "Subscriber",
+    "SubscriberPage",
     "Subscribers",
     "Talker",
     "TargetSeries",

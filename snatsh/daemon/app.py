@@ -51,6 +51,7 @@ def build(engine: Engine, audit: Audit) -> web.Application:
         routes_config,
         routes_files,
         routes_links,
+        routes_live,
         routes_sessions,
         routes_state,
         routes_system,
@@ -60,7 +61,7 @@ def build(engine: Engine, audit: Audit) -> web.Application:
     app[ENGINE] = engine
     app[AUDIT] = audit
     app[CONSOLES] = Consoles()
-    state = (routes_state, routes_links, routes_system)
+    state = (routes_state, routes_links, routes_live, routes_system)
     for part in (routes_config, routes_commit, routes_files, routes_sessions, *state):
         _add(app, part.ROUTES)
     return app

@@ -22,10 +22,10 @@ _CHUNK = 1000
 
 
 async def flows(request: web.Request) -> web.StreamResponse:
-    query = _query(request)
+    query = query_of(request)
     limit = flowquery.parse_limit(query.pop("limit", str(flowquery.DEFAULT_LIMIT)))
     sort = flowquery.parse_sort(query.pop("sort")) if "sort" in query else None
-    wanted = _filter(request, query)
+    wanted = filter_of(request, query)
     datapath = engine(request).datapath
 
     def look() -> tuple[int, int, Flows]:
@@ -55,14 +55,14 @@ async def _stream(request: web.Request, head: dict[str, int], shown: Flows) -> w
 
 
 async def end_flows(request: web.Request) -> web.Response:
-    wanted = _filter(request, _query(request))
+    wanted = filter_of(request, query_of(request))
     note(request, f"clear flows {request.query_string}")
     datapath = engine(request).datapath
     ended = await engine(request).change(lambda: datapath.end_flows(wanted.select(datapath.flows())))
     return web.json_response({"ended": ended})
 
 
-def _filter(request: web.Request, query: dict[str, str]) -> FlowFilter:
+def filter_of(request: web.Request, query: dict[str, str]) -> FlowFilter:
     """The filter of a query, names of pools and links looked up in what runs."""
     plan = engine(request).running
     names = {name: query.pop(name) for name in ("pool", "link") if name in query}
@@ -83,9 +83,9 @@ def _filter(request: web.Request, query: dict[str, str]) -> FlowFilter:
 
 
 async def talkers(request: web.Request) -> web.Response:
-    query = _query(request)
+    query = query_of(request)
     limit = flowquery.parse_limit(query.pop("limit", "10"))
-    wanted = _filter(request, query)
+    wanted = filter_of(request, query)
     datapath = engine(request).datapath
     async with engine(request).listing:
         rows = await asyncio.to_thread(lambda: flowquery.talkers(wanted.select(datapath.flows()), limit))
@@ -94,7 +94,7 @@ async def talkers(request: web.Request) -> web.Response:
 
 async def subscribers(request: web.Request) -> web.Response:
     """Inside addresses by the sessions they hold, most first."""
-    limit = flowquery.parse_limit(_query(request).get("limit", "100"))
+    limit = flowquery.parse_limit(query_of(request).get("limit", "100"))
     datapath, allowed = engine(request).datapath, engine(request).running.profile.limits.subscriber.sessions
     found = await asyncio.to_thread(datapath.subscribers)
     found = found[(found["sessions"] > 0) | (found["refused"] > 0)]
@@ -119,7 +119,7 @@ async def sources(request: web.Request) -> web.Response:
     return web.json_response({"values": sorted(islice((w for w in words if w.startswith(typed)), _OFFERED))})
 
 
-def _query(request: web.Request) -> dict[str, str]:
+def query_of(request: web.Request) -> dict[str, str]:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise BadRequest(f"{name}: given more than once; expected one value")

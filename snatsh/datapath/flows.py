@@ -78,7 +78,30 @@ def view(maps: Mapping[str, Map]) -> NDArray[Any]:
     now = now_ticks()
     rows = _rows_of(reply_keys(keys, flows), mapping_keys)
     live = (rows >= 0) & (_elapsed(now, flows["expires"]) < 0)
-    keys, flows, mappings = keys[live], flows[live], mappings[rows[live]]
+    return _shown(keys[live], flows[live], mappings[rows[live]], now)
+
+
+def look_up(maps: Mapping[str, Map], rows: NDArray[Any]) -> NDArray[Any]:
+    """These FLOW_VIEW rows as they are now, one lookup each; without those that ended meanwhile."""
+    keys = keys_of(rows)
+    there, flows = _each(maps["flows"], keys)
+    keys, flows = keys[there], flows[there]
+    there, mappings = _each(maps["mappings"], reply_keys(keys, flows))
+    return _shown(keys[there], flows[there], mappings[there], now_ticks())
+
+
+def _each(table: Map, keys: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """For each key whether it is there, and its value."""
+    values: NDArray[Any] = np.zeros(len(keys), dtype=table.value)
+    there = np.zeros(len(keys), dtype=np.bool_)
+    for at in range(len(keys)):
+        value = table.get(keys[at : at + 1])
+        if value is not None:
+            there[at], values[at] = True, value
+    return there, values
+
+
+def _shown(keys: NDArray[Any], flows: NDArray[Any], mappings: NDArray[Any], now: int) -> NDArray[Any]:
     shown: NDArray[Any] = np.zeros(len(keys), dtype=FLOW_VIEW)
     for name in ("source", "destination", "source_port", "destination_port", "protocol"):
         shown[name] = keys[name]

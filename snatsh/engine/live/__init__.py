@@ -1,0 +1,1 @@
+"""What live consoles look at: read while somebody looks, and once for all who do."""

@@ -1,0 +1,128 @@
+"""One screenful of a flow table: filtered, sorted, grouped and cut out of a reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.engine.errors import QueryError
+from snatsh.engine.flowquery import FlowFilter, address_text
+from snatsh.engine.live.snapshot import Flows, Snapshot
+from snatsh.engine.live.textmatch import matching
+
+Columns = NDArray[Any]
+_MOST_ROWS = 1000
+
+SORTS: dict[str, Callable[[Flows], Columns]] = {
+    "bytes": lambda flows: flows["bytes_out"] + flows["bytes_in"],
+    "packets": lambda flows: flows["packets_out"] + flows["packets_in"],
+    **{
+        name: (lambda flows, name=name: flows[name])  # type: ignore[misc]
+        for name in (
+            "age", "idle", "expires", "source", "destination", "mapped", "rule", "protocol", "state",
+            "source_port", "destination_port", "mapped_port", "out_interface",
+        )
+    },
+}  # fmt: skip
+RISING = frozenset(SORTS) - {"bytes", "packets", "age", "idle", "expires"}
+"""What is sorted from the least on unless it is turned round."""
+
+GROUPS = {
+    "subscriber": "source", "rule": "rule", "pool-address": "mapped", "destination": "destination",
+    "link": "out_interface",
+}  # fmt: skip
+GROUP_SORTS = ("rate", "flows", "bytes", "packets", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to show of the table. text: somewhere in the row, or nowhere when it begins with `!`."""
+
+    filter: FlowFilter
+    text: str = ""
+    sort: str = "rate"
+    turned: bool = False
+    offset: int = 0
+    limit: int = 50
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.limit <= _MOST_ROWS:
+            raise QueryError(f"limit: {self.limit}: expected a number from 0 to {_MOST_ROWS}")
+        if self.offset < 0:
+            raise QueryError(f"offset: {self.offset}: expected 0 or more")
+
+
+def chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
+    """Places of the flows that match; None for all of them."""
+    mask = None if wish.filter == FlowFilter() else wish.filter.mask(snapshot.flows)
+    if wish.text.strip("! "):
+        found = matching(snapshot.flows, wish.text.removeprefix("!"), interfaces)
+        found = ~found if wish.text.startswith("!") else found
+        mask = found if mask is None else mask & found
+    return None if mask is None else np.flatnonzero(mask)
+
+
+def page(snapshot: Snapshot, wish: Wish, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """Places of the rows that the wish shows, in its order."""
+    if wish.sort == "rate":
+        keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
+    elif wish.sort in SORTS:
+        keys = SORTS[wish.sort](snapshot.flows if places is None else snapshot.flows[places])
+    else:
+        raise QueryError(f"sort: {wish.sort}: expected one of rate, {', '.join(SORTS)}")
+    shown = cut(keys, wish, falling=(wish.sort not in RISING) != wish.turned)
+    return shown if places is None else places[shown]
+
+
+def cut(keys: Columns, wish: Wish, *, falling: bool) -> NDArray[np.intp]:
+    """The places `offset` to `offset + limit` of the order of keys."""
+    if falling:  # the complement turns unsigned numbers round without a wrap
+        keys = ~keys if keys.dtype.kind == "u" else -keys
+    last = wish.offset + wish.limit
+    if 0 < last < len(keys) // 4:
+        # Equal keys by their place, so that a screen does not jump about and pages fit together.
+        limit = np.partition(keys, last - 1)[last - 1]
+        below = np.flatnonzero(keys < limit)
+        nearest = np.sort(np.concatenate([below, np.flatnonzero(keys == limit)[: last - len(below)]]))
+        ordered = nearest[np.argsort(keys[nearest], kind="stable")]
+    else:
+        ordered = np.argsort(keys, kind="stable")
+    return ordered[wish.offset : last]
+
+
+def grouped(
+    snapshot: Snapshot, places: NDArray[np.intp] | None, by: str, wish: Wish, name: Callable[[int], str]
+) -> tuple[list[dict[str, Any]], int]:
+    """A screenful of groups, and how many there are. name: how a value is written."""
+    if by not in GROUPS:
+        raise QueryError(f"by: {by}: expected one of {', '.join(GROUPS)}")
+    if wish.sort not in GROUP_SORTS:
+        raise QueryError(f"sort: {wish.sort}: expected one of {', '.join(GROUP_SORTS)}")
+    flows = snapshot.flows if places is None else snapshot.flows[places]
+    rates = snapshot.rates if places is None else snapshot.rates[places]
+    values, at = np.unique(flows[GROUPS[by]], return_inverse=True)
+    columns = {
+        "flows": np.bincount(at, minlength=len(values)).astype(np.float64),
+        "rate": np.bincount(at, weights=rates, minlength=len(values)),
+        "bytes": np.bincount(at, weights=SORTS["bytes"](flows), minlength=len(values)),
+        "packets": np.bincount(at, weights=SORTS["packets"](flows), minlength=len(values)),
+    }
+    falling = (wish.sort != "name") != wish.turned
+    keys = values if wish.sort == "name" else columns[wish.sort]
+    rows = [
+        {"name": name(int(values[place])), **{key: int(column[place]) for key, column in columns.items()}}
+        for place in cut(keys, wish, falling=falling)
+    ]
+    return rows, len(values)
+
+
+def group_name(by: str, interfaces: Mapping[int, str]) -> Callable[[int], str]:
+    if by == "rule":
+        return str
+    if by == "link":
+        return lambda index: interfaces.get(index, str(index))
+    return address_text

@@ -1,0 +1,170 @@
+"""Pools over time: high-water marks, when one will be full, and an alarm before it is.
+
+The pools' gauges are the one small map that is read while nobody looks, every ten seconds: a high-water mark
+that only counts while somebody watches would be none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.compile.image import PoolImage
+from snatsh.engine.flowquery import address_text
+from snatsh.engine.overview import FULL
+
+if TYPE_CHECKING:
+    from snatsh.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+PROTOCOLS = ("tcp", "udp", "icmp")
+WATCH_SECONDS = 10.0
+CELLS = 512
+"""Of the heat map of a pool, at most: a cell of a larger pool is the fullest of several addresses."""
+
+_TREND = 60  # looks that the forecast is made from: ten minutes
+_FEWEST = 4
+_FARTHEST = 7 * 86_400.0  # seconds; a forecast beyond says nothing
+
+
+@dataclass
+class History:
+    """Of one pool. peak: the highest share ever seen, and when; used: (monotonic, most used) in a row."""
+
+    peak: float = 0.0
+    peak_at: str = ""
+    used: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_TREND))
+    alarmed: bool = False
+
+
+def forecast(used: list[tuple[float, int]], room: int) -> float | None:
+    """Seconds until the room is used up, if it goes on as in the last minutes; None when it does not grow."""
+    if len(used) < _FEWEST or used[-1][1] >= room:
+        return None
+    at, counts = np.array([point[0] for point in used]), np.array([point[1] for point in used], dtype=float)
+    at -= at[-1]
+    spread = float(((at - at.mean()) ** 2).sum())
+    slope = float(((at - at.mean()) * (counts - counts.mean())).sum()) / spread if spread else 0.0
+    if slope <= 0:
+        return None
+    left = (room - counts[-1]) / slope
+    return round(left) if left < _FARTHEST else None
+
+
+class PoolWatch:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._histories: dict[str, History] = {}
+
+    async def run(self) -> None:
+        told = ""
+        while True:
+            try:
+                self.note(await asyncio.to_thread(self._engine.datapath.address_usage))
+                told = ""
+            except Exception as error:
+                if str(error) != told:
+                    log.error("watching the pools: %s", error)
+                told = str(error)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def note(self, usage: NDArray[Any]) -> None:
+        """One look at the gauges: marks, trend and alarms."""
+        image = self._engine.running.image
+        for name in set(self._histories) - {pool.name for pool in image.pools}:
+            del self._histories[name]
+        for pool in image.pools:
+            active = {name: int(_of(pool, usage)[name].sum()) for name in PROTOCOLS}
+            self._note(pool, max(active.values()))
+
+    def _note(self, pool: PoolImage, used: int) -> None:
+        history, room = self._histories.setdefault(pool.name, History()), room_of(pool)
+        history.used.append((time.monotonic(), used))
+        share = used / room if room else 0.0
+        if share > history.peak:
+            history.peak, history.peak_at = share, datetime.now(UTC).isoformat(timespec="seconds")
+        if (share >= FULL) != history.alarmed:
+            history.alarmed = not history.alarmed
+            what = "is nearly full" if history.alarmed else "has room again"
+            self._engine.notices.post(f"pool {pool.name} {what}: {used:,} of {room:,} ports in use")
+
+    def rows(self, usage: NDArray[Any], most: int) -> list[dict[str, Any]]:
+        """Every pool as it is now. most: how many of its addresses to list, the fullest first."""
+        self.note_peaks(usage)
+        return [self._row(pool, usage, most) for pool in self._engine.running.image.pools]
+
+    def note_peaks(self, usage: NDArray[Any]) -> None:
+        """Marks from a look in between; the trend keeps its own pace."""
+        for pool in self._engine.running.image.pools:
+            history, room = self._histories.setdefault(pool.name, History()), room_of(pool)
+            used = max(int(_of(pool, usage)[name].sum()) for name in PROTOCOLS)
+            if room and used / room > history.peak:
+                history.peak = used / room
+                history.peak_at = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def _row(self, pool: PoolImage, usage: NDArray[Any], most: int) -> dict[str, Any]:
+        mine, ports = _of(pool, usage), pool.ports.size
+        active = {name: int(mine[name].sum()) for name in PROTOCOLS}
+        history, used, room = self._histories[pool.name], max(active.values()), room_of(pool)
+        trend = [*history.used, (time.monotonic(), used)]
+        by_address = np.maximum.reduce([mine[name] for name in PROTOCOLS])
+        fullest = np.argsort(by_address, kind="stable")[::-1][:most]
+        return {
+            "name": pool.name,
+            "addresses": pool.size,
+            "ports": str(pool.ports),
+            "room": room,
+            "used": used,
+            "fill": round(used / room, 4) if room else 0.0,
+            "active": active,
+            "peak": round(history.peak, 4),
+            "peak_at": history.peak_at,
+            "forecast": forecast(trend, room),
+            "created": int(mine["created"].sum()),
+            "exhausted": int(mine["exhausted"].sum()),
+            "heat": _heat(pool, mine["address"], by_address / ports if ports else by_address * 0.0),
+            "usage": [_address_row(mine[at], ports) for at in fullest],
+        }
+
+
+def room_of(pool: PoolImage) -> int:
+    """Ports of all its addresses, for one protocol."""
+    return pool.size * pool.ports.size
+
+
+def _of(pool: PoolImage, usage: NDArray[Any]) -> NDArray[Any]:
+    """The rows of a pool's addresses."""
+    runs = [(usage["address"] >= int(run.first)) & (usage["address"] <= int(run.last)) for run in pool.runs]
+    mine: NDArray[Any] = usage[np.logical_or.reduce(runs)] if runs else usage[:0]
+    return mine
+
+
+def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> dict[str, Any]:
+    """A digit per cell: tenths that its fullest address is used, `0` for nothing at all, 9 from 90 % on."""
+    per_cell = -(-pool.size // CELLS) if pool.size else 1
+    cells = np.zeros(-(-pool.size // per_cell), dtype=np.float64)
+    start = 0
+    for run in pool.runs:
+        inside = (addresses >= int(run.first)) & (addresses <= int(run.last))
+        places = (start + addresses[inside].astype(np.int64) - int(run.first)) // per_cell
+        np.maximum.at(cells, places, shares[inside])
+        start += run.size
+    tenths = np.where(cells > 0, np.clip(np.ceil(cells * 10), 1, 9), 0).astype(int)
+    return {"per_cell": per_cell, "first": str(pool.runs[0].first) if pool.runs else "",
+            "cells": "".join(map(str, tenths.tolist()))}  # fmt: skip
+
+
+def _address_row(row: Any, ports: int) -> dict[str, Any]:
+    counts: Mapping[str, int] = {name: int(row[name]) for name in (*PROTOCOLS, "created", "exhausted")}
+    fill = max(counts[name] for name in PROTOCOLS) / ports if ports else 0.0
+    return {"address": address_text(int(row["address"])), "fill": round(fill, 4), **counts}

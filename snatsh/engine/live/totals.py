@@ -1,0 +1,148 @@
+"""Totals per second: what grew between two looks at the counters. Shared, so that many looks cost one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from snatsh.datapath.gateway import Count, Datapath, RuleCounter
+
+SHARED_SECONDS = 0.9
+STALE_SECONDS = 30.0
+"""After so long without a look, the growth since the last one says nothing of now."""
+
+_NETWORK = Path("/proc/self/net/dev")
+_PROCESSORS = Path("/proc/stat")
+_SOFTIRQ = 6  # field of a cpu line of /proc/stat
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Counters at one moment, on the monotonic clock. wires: received and sent (packets, bytes) by interface.
+
+    processors: ticks in softirq, where packets are worked on, and all ticks, by CPU.
+    """
+
+    at: float
+    rules: Mapping[int, RuleCounter]
+    drops: Mapping[str, Count]
+    handed_up: Mapping[str, Count]
+    usage: NDArray[Any]
+    wires: Mapping[str, tuple[int, int, int, int]]
+    processors: tuple[tuple[int, int], ...]
+
+    @property
+    def flows(self) -> int:
+        """Flows in the table, by the pools' own gauges: the table itself is not read for that."""
+        return int(sum(int(self.usage[name].sum()) for name in ("tcp", "udp", "icmp")))
+
+
+class Totals:
+    def __init__(self, datapath: Datapath) -> None:
+        self._datapath = datapath
+        self._lock = Lock()
+        self._before: Look | None = None
+        self._now: Look | None = None
+
+    def look(self) -> tuple[Look, Look | None]:
+        """Now, and what to compare it with: None when the last look was too long ago. Blocks."""
+        with self._lock:
+            if self._now is None or time.monotonic() - self._now.at >= SHARED_SECONDS:
+                self._before, self._now = self._now, self._read()
+                if self._before is not None and self._now.at - self._before.at > STALE_SECONDS:
+                    self._before = None
+            return self._now, self._before
+
+    def _read(self) -> Look:
+        datapath = self._datapath
+        return Look(
+            time.monotonic(), datapath.rule_counters(), datapath.drops(), datapath.handed_up(),
+            datapath.address_usage(), _wires(_NETWORK.read_text()), _ticks(_PROCESSORS.read_text()),
+        )  # fmt: skip
+
+
+def traffic(now: Look, before: Look | None, outside: list[str]) -> dict[str, Any]:
+    """Packets and bits per second: what passed the outside interfaces each way, and what was translated."""
+    if before is None:
+        nothing = {"packets": None, "bits": None}
+        return {"out": nothing, "in": nothing, "translated": nothing, "opened": None}
+    seconds = now.at - before.at
+    sums = [0, 0, 0, 0]
+    for name in outside:
+        if name in now.wires and name in before.wires:
+            for at, (new, old) in enumerate(zip(now.wires[name], before.wires[name], strict=True)):
+                sums[at] += max(0, new - old)
+    grown = [rule_growth(now, before, number) for number in now.rules]
+    return {
+        "in": _per_second(sums[0], sums[1], seconds),
+        "out": _per_second(sums[2], sums[3], seconds),
+        "translated": _per_second(
+            sum(rule["packets"] for rule in grown), sum(rule["bytes"] for rule in grown), seconds
+        ),
+        "opened": round(sum(rule["flows"] for rule in grown) / seconds, 1),
+    }
+
+
+def rule_growth(now: Look, before: Look, number: int) -> dict[str, int]:
+    """What a rule's counters grew by; after they were cleared, what they are."""
+    new, old = now.rules[number], before.rules.get(number)
+    if old is None or old.packets > new.packets:
+        return {"packets": new.packets, "bytes": new.bytes, "flows": new.flows}
+    return {
+        "packets": new.packets - old.packets, "bytes": new.bytes - old.bytes,
+        "flows": max(0, new.flows - old.flows),
+    }  # fmt: skip
+
+
+def reasons(now: Look, before: Look | None, what: str) -> list[dict[str, Any]]:
+    """Reasons that ever counted, with packets per second; the most recent trouble first."""
+    counts: Mapping[str, Count] = getattr(now, what)
+    rows = []
+    for name, count in counts.items():
+        rate = None
+        if before is not None:
+            rate = round(
+                max(0, count.packets - getattr(before, what)[name].packets) / (now.at - before.at), 1
+            )
+        if count.packets:
+            rows.append({"reason": name, "packets": count.packets, "rate": rate})
+    return sorted(rows, key=lambda row: (-(row["rate"] or 0), -row["packets"]))
+
+
+def processor(now: Look, before: Look | None) -> dict[str, Any]:
+    """Percent of the CPUs' time spent on packets (softirq): of all together, and of the busiest."""
+    if before is None or len(before.processors) != len(now.processors):
+        return {"average": None, "busiest": None, "cpus": os.cpu_count()}
+    shares = [
+        100 * (new[0] - old[0]) / max(1, new[1] - old[1])
+        for new, old in zip(now.processors, before.processors, strict=True)
+    ]
+    average = sum(shares) / len(shares)
+    return {"average": round(average, 1), "busiest": round(max(shares), 1), "cpus": len(shares)}
+
+
+def _per_second(packets: int, octets: int, seconds: float) -> dict[str, int]:
+    return {"packets": round(packets / seconds), "bits": round(8 * octets / seconds)}
+
+
+def _wires(text: str) -> dict[str, tuple[int, int, int, int]]:
+    """/proc/net/dev: packets and bytes received, then sent."""
+    found = {}
+    for line in text.splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        fields = [int(number) for number in numbers.split()]
+        found[name.strip()] = (fields[1], fields[0], fields[9], fields[8])
+    return found
+
+
+def _ticks(text: str) -> tuple[tuple[int, int], ...]:
+    lines = [line.split() for line in text.splitlines() if line.startswith("cpu") and line[3] != " "]
+    return tuple((int(line[1 + _SOFTIRQ]), sum(map(int, line[1:9]))) for line in lines)
