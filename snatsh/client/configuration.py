@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import cast
+from urllib.parse import urlencode
 
 from snatsh.client.rows import (
     Candidate,
@@ -29,6 +30,11 @@ class ConfigurationCalls(Transport):
 
     def candidate(self) -> Candidate:
         return cast(Candidate, self.get("/v1/candidate", "document"))
+
+    def names(self, path: Sequence[str]) -> list[str]:
+        """For completion: what stands below a path of the candidate."""
+        words = urlencode([("word", word) for word in path])
+        return [str(value) for value in self.get(f"/v1/candidate/names?{words}", "values")["values"]]
 
     def edit(self, statements: Sequence[Statement]) -> bool:
         """Apply all statements to the candidate, or none. Whether it differs from running now."""

@@ -11,11 +11,15 @@ FlowFilter = Mapping[str, str | int]
 
 
 class Version(TypedDict):
+    """announcement: for who logs in. idle_timeout: minutes, None for never."""
+
     version: str
     api: int
     host_name: str
     user: str
     role: Literal["view", "operator", "admin"]
+    announcement: NotRequired[str | None]
+    idle_timeout: NotRequired[int | None]
 
 
 class Statement(TypedDict):

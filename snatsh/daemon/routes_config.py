@@ -35,6 +35,7 @@ class RollbackBody(Body):
 
 async def version(request: web.Request) -> web.Response:
     asking = peer(request)
+    login = engine(request).running.profile.system.login
     return web.json_response(
         {
             "version": __version__,
@@ -42,6 +43,8 @@ async def version(request: web.Request) -> web.Response:
             "host_name": engine(request).host_name,
             "user": asking.user,
             "role": asking.role.label,
+            "announcement": login.announcement,
+            "idle_timeout": login.idle_timeout,
         }
     )
 
@@ -53,6 +56,18 @@ async def running(request: web.Request) -> web.Response:
 async def candidate(request: web.Request) -> web.Response:
     edited = candidate_of(request)
     return web.json_response({"document": edited.document, "changed": edited.changed})
+
+
+async def names(request: web.Request) -> web.Response:
+    """For completion: what stands below a path of the candidate. Keys of a list, values of a leaf."""
+    held: Any = candidate_of(request).document
+    for word in request.query.getall("word", []):
+        held = held.get(word) if isinstance(held, dict) else None
+    if isinstance(held, dict):
+        found = sorted(held, key=lambda name: (int(name) if name.isdigit() else 0, name))
+    else:
+        found = [str(value) for value in (held if isinstance(held, list) else [held]) if value is not None]
+    return web.json_response({"values": found})
 
 
 def candidate_of(request: web.Request) -> Candidate:
@@ -130,6 +145,7 @@ ROUTES = (
     Route("GET", "/v1/version", Role.VIEW, version),
     Route("GET", "/v1/configuration", Role.VIEW, running),
     Route("GET", "/v1/candidate", Role.VIEW, candidate),
+    Route("GET", "/v1/candidate/names", Role.VIEW, names),
     Route("PUT", "/v1/candidate", Role.ADMIN, replace),
     Route("POST", "/v1/candidate/statements", Role.ADMIN, edit),
     Route("POST", "/v1/candidate/merge", Role.ADMIN, merge),

@@ -83,6 +83,12 @@ MarkedStatement = Annotated[
     Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"),
     Expect("the words of a statement"),
 ]
+# As a description, and nothing that automation could take for a prompt.
+Announcement = Annotated[
+    str,
+    Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029%$#>\]]*$"),
+    Expect("one line of text without %, $, #, > and ], up to 200 characters"),
+]
 HostName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$"),
@@ -108,8 +114,16 @@ Algorithm = Literal[
 ]
 
 
+class Login(Node):
+    announcement: Announcement | None = Field(None, description="Shown to who logs in")
+    idle_timeout: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="Minutes without a key after which a console ends; never when left out"
+    )
+
+
 class System(Node):
     host_name: HostName | None = Field(None, description="Name shown in the prompt")
+    login: Login = Field(default_factory=Login, description="Consoles")
     default_action: Literal["drop", "pass"] = Field(
         "drop", description="What happens to inside-to-outside traffic that no rule matches"
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from snatsh.model.words import quote
-from snatsh.shell.grammar import Choice, CommandError, PipeGrammar, Source, State, Value, split, walk
+from snatsh.shell.grammar import Choice, CommandError, PipeGrammar, Source, State, Value, split, step, walk
 from snatsh.shell.lexer import Token, lex
 
 Lookup = Callable[[Source], Sequence[str]]
@@ -81,6 +81,33 @@ def _state_at(
     command = walk(start, parts[0])
     grammar = State(()) if command.call is None else pipes(command.call)
     return walk(grammar, done[1:]), command
+
+
+def rest_of_keyword(text: str, start: State, pipes: PipeGrammar) -> str:
+    """What is missing of the keyword at the end, when it can be no other word. For Space, which completes."""
+    line = lex(text)
+    if line.at_new_word or line.open_quote is not None or not line.tokens:
+        return ""
+    parts = split(line)
+    half = parts[-1][-1]
+    try:
+        state, _ = _state_at(parts, half, start, pipes)
+        meant = step(state, half)
+    except CommandError:
+        return ""
+    if half.quoted or meant is None:
+        return ""
+    fitting = [choice.name for choice in state.keywords if choice.name.startswith(half.text)]
+    taken = any(_takes(value, half.text) for _, value in state.values)
+    return fitting[0][len(half.text) :] if len(fitting) == 1 and not taken else ""
+
+
+def _takes(value: Value, text: str) -> bool:
+    try:
+        value.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _offers(state: State, half: Token | None, lookup: Lookup) -> list[Candidate]:

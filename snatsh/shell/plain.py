@@ -98,6 +98,11 @@ class RawTerminal:
     def _ready(self, seconds: float) -> bool:
         return bool(select.select([self._reading], [], [], seconds)[0])
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the next key is there already."""
+        return bool(self._waiting) or self._ready(0)
+
     def pressed(self, seconds: float) -> bool:
         """Whether a key was pressed within that time; it is taken."""
         if not self._waiting and not self._ready(seconds):
@@ -218,7 +223,13 @@ class _Editor:
         elif key == "?" and self._session is not None and self._is_question():
             self._explain(self._session.help(self.line[: self.at]), "?")
         elif key >= " " or key == "\t":
-            self._replace(self.at, self.at, key)
+            self._replace(self.at, self.at, self._rest(key) + key)
+
+    def _rest(self, key: str) -> str:
+        """What Space completes. Only for a person: a program sends lines whole and wants them as they are."""
+        if key != " " or self._session is None or self._terminal.has_more or self.at < len(self.line):
+            return ""
+        return printable(self._session.on_space(self.line))
 
     def _is_question(self) -> bool:
         return lex(self.line[: self.at]).open_quote is None

@@ -11,6 +11,7 @@ import termios
 import tty
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from prompt_toolkit import PromptSession, prompt
@@ -20,13 +21,17 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, completion_is_selected, has_completions
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth
 
+from snatsh.shell.colours import STYLE, Colours
 from snatsh.shell.complete import help_text
 from snatsh.shell.lexer import lex
 from snatsh.shell.loop import Idle
 from snatsh.shell.session import Session
 from snatsh.shell.text import printable, printable_line
+
+_NEWS_SECONDS = 5
 
 
 class RichFront:
@@ -40,8 +45,14 @@ class RichFront:
         assert self.session is not None
         if self._prompting is None:
             self._prompting = _prompt_session(self.session)
-        minutes = self.session.settings.idle_minutes
-        return self._prompting.prompt(prompt, pre_run=lambda: _watch_idle(minutes) if minutes else None)
+        session = self.session
+
+        def watch() -> None:
+            if session.settings.idle_minutes:
+                _watch_idle(session.settings.idle_minutes)
+            _watch_news(session)
+
+        return self._prompting.prompt(prompt, pre_run=watch)
 
     def write(self, text: str) -> None:
         sys.stdout.write(text)
@@ -107,10 +118,24 @@ def _watch_idle(minutes: int) -> None:
     app.create_background_task(watch())
 
 
+def _watch_news(session: Session) -> None:
+    """Tell what happens meanwhile above the line."""
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(_NEWS_SECONDS)
+            if told := await asyncio.to_thread(session.news):
+                await run_in_terminal(partial(print, told, end=""))
+
+    get_app().create_background_task(watch())
+
+
 def _prompt_session(session: Session) -> PromptSession[str]:
     prompting: PromptSession[str] = PromptSession(
         history=_history(),
         completer=_Completer(session),
+        lexer=Colours(session),
+        style=STYLE,
         complete_while_typing=False,
         key_bindings=_key_bindings(session),
         color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
@@ -176,6 +201,22 @@ def _key_bindings(session: Session) -> KeyBindings:
     @bindings.add("?", filter=outside_quotes)
     def _(event: KeyPressEvent) -> None:
         explain(event, session.help(event.current_buffer.document.text_before_cursor), "?")
+
+    @bindings.add(" ")
+    def _(event: KeyPressEvent) -> None:
+        """Completes the keyword before it."""
+        buffer = event.current_buffer
+        at_end = buffer.document.is_cursor_at_the_end
+        rest = session.on_space(buffer.document.text_before_cursor) if at_end else ""
+        buffer.insert_text(printable_line(rest) + " ")
+
+    @bindings.add(Keys.BracketedPaste)
+    def _(event: KeyPressEvent) -> None:
+        """Whole lines run at once, as if they had been typed."""
+        pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        event.current_buffer.insert_text(pasted.removesuffix("\n"))
+        if pasted.endswith("\n"):
+            event.current_buffer.validate_and_handle()
 
     @bindings.add("enter", filter=completion_is_selected)
     def _(event: KeyPressEvent) -> None:

@@ -15,7 +15,7 @@ from snatsh.client import Client, ClientError, Rejected, Waiting
 from snatsh.model.errors import SnatshError
 from snatsh.shell import files, operational, pipes
 from snatsh.shell.answers import Answer, Configuration, Difference, Path
-from snatsh.shell.complete import Completion, asks_help, complete, help_text
+from snatsh.shell.complete import Completion, asks_help, complete, help_text, rest_of_keyword
 from snatsh.shell.grammar import CommandError, Parsed, State, expected, parse
 from snatsh.shell.lexer import lex
 from snatsh.shell.live import Live
@@ -130,6 +130,10 @@ class Session:
         """What may stand at the end of `text`."""
         return complete(text, self.grammar(), pipes.grammar, self.live)
 
+    def on_space(self, text: str) -> str:
+        """What Space adds to the keyword at the end of `text`, itself not included."""
+        return rest_of_keyword(text, self.grammar(), pipes.grammar) if self.settings.complete_on_space else ""
+
     def help(self, text: str) -> str:
         """What `?` prints behind `text`."""
         return printable(help_text(self.complete(text)))
@@ -187,7 +191,9 @@ class Session:
         except ClientError as error:
             return printable(_as_error(str(error)))
         self._user, self._host = version["user"], version["host_name"]
-        return self.news()
+        self.settings.idle_minutes = version.get("idle_timeout") or self.settings.idle_minutes
+        announcement = version.get("announcement")
+        return (printable_line(announcement) + "\n" if announcement else "") + self.news()
 
     # What commands call
 
@@ -197,6 +203,7 @@ class Session:
         self.configuring, self.mode = True, mode
         self.client.mode = "" if mode == "shared" else mode
         self.edit, self._before = (), []
+        self.grammar()  # takes a moment the first time, which the first Tab shall not
         told = ["Entering configuration mode"]
         if mode == "private":
             told.insert(0, "warning: uncommitted changes will be discarded on exit")

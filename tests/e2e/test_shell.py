@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 import yaml
 from harness import NOBODY, Gateway, document, running_gateway
+from terminals import STARTS, Terminal, Tmux, environment
 
 from snatsh.lab.gateway import SNATSH
 from snatsh.model import yaml_form
 
-STARTS = "root@"
 PROFILES = Path(__file__).parents[2] / "profiles"
 
 
@@ -35,11 +33,6 @@ def gateway(box: Gateway) -> Iterator[Gateway]:
     box.snatd.client.commit()
 
 
-def environment(gateway: Gateway, **more: str) -> dict[str, str]:
-    home = gateway.lab.folder / "home"
-    return {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "XDG_STATE_HOME": str(home), **more}
-
-
 def script(gateway: Gateway, text: str) -> subprocess.CompletedProcess[str]:
     """Feed lines to a shell whose input is no terminal."""
     return subprocess.run(
@@ -51,34 +44,6 @@ def script(gateway: Gateway, text: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-
-
-class Terminal:
-    """A session on a pseudo terminal of a kind."""
-
-    def __init__(self, gateway: Gateway, term: str) -> None:
-        self.child = pexpect.spawn(
-            SNATSH, env=environment(gateway, TERM=term), encoding="utf-8", timeout=20, dimensions=(40, 120)
-        )
-        self.seen = ""
-        self.expect(rf"{STARTS}\S*> $")
-
-    def expect(self, pattern: str) -> str:
-        """Wait for a pattern; what came before and with it."""
-        self.child.expect(pattern)
-        text = str(self.child.before) + str(self.child.after)
-        self.seen += text
-        return text
-
-    def run(self, line: str) -> str:
-        """Enter a line and wait for the next prompt; all that was written."""
-        self.child.send(line + "\r")
-        return self.expect(rf"\r\n{STARTS}\S*[>#] $")
-
-    def close(self) -> int:
-        self.child.expect(pexpect.EOF)
-        self.child.close()
-        return int(self.child.exitstatus)
 
 
 @pytest.fixture
@@ -402,36 +367,6 @@ def test_the_shell_outlives_snatd(plain: Terminal, gateway: Gateway) -> None:
     assert "error: no snatd answers" in plain.run("show flows")
     gateway.snatd.start()
     assert "error" not in plain.run("show flows")
-
-
-class Tmux:
-    """A session in a real terminal emulator; `screen` is what a person sees."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._base = ["tmux", "-S", str(gateway.lab.folder / "tmux.sock"), "-f", "/dev/null"]
-        self._run("new-session", "-d", "-x", "100", "-y", "40", SNATSH, env=environment(gateway))
-        self.wait(f"{STARTS}")
-
-    def _run(self, *arguments: str, env: dict[str, str] | None = None) -> str:
-        done = subprocess.run([*self._base, *arguments], env=env, capture_output=True, text=True, check=True)
-        return done.stdout
-
-    def screen(self) -> str:
-        return self._run("capture-pane", "-p")
-
-    def type(self, *keys: str) -> None:
-        self._run("send-keys", *keys)
-
-    def wait(self, text: str, seconds: float = 10) -> str:
-        """Until the text is on the screen; the screen."""
-        deadline = time.monotonic() + seconds
-        while text not in (screen := self.screen()):
-            assert time.monotonic() < deadline, f"{text!r} never came up on:\n{screen}"
-            time.sleep(0.05)
-        return screen
-
-    def close(self) -> None:
-        subprocess.run([*self._base, "kill-server"], check=False, capture_output=True)
 
 
 @pytest.fixture
