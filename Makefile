@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean-lab clean
+.PHONY: help setup run test check bench docs clean-lab clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,6 +26,10 @@ check: setup
 ## make bench                   packets per second against iptables and nft; also in build/bench.json
 bench: setup
 	@$(PYTHON) tests/bench/bench.py
+
+## make docs                    docs/cli.md, from the grammar
+docs: setup
+	@$(PYTHON) -m snatsh.shell.reference >docs/cli.md
 
 ## make setup                   installs what is missing; the others call it
 setup:

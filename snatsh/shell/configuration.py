@@ -23,13 +23,15 @@ LEAVING = "Exiting configuration mode"
 
 def state(edit: Words) -> State:
     """What may be typed at an edit path."""
-    return CONFIGURE.state(
-        GROUPS, [*_statement_commands(edit), *reshaping.commands(edit), *marking.commands(edit)]
-    )
+    return CONFIGURE.state(GROUPS, statement_commands(edit))
 
 
-def _statement_commands(edit: Words) -> list[Command]:
+def statement_commands(edit: Words) -> list[Command]:
     """The commands whose grammar is the schema, seen from the edit path."""
+    return [*_own_commands(edit), *reshaping.commands(edit), *marking.commands(edit)]
+
+
+def _own_commands(edit: Words) -> list[Command]:
 
     def command(word: str, help_: str, run: Callable[..., Any], **reach: Any) -> Command:
         answers = CONFIGURATION if run is show else None

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 _MOST_FLOWS = 1_000_000
 
 
+def load() -> None:
+    """Let all commands join, which they do by being imported."""
+    from snatsh.shell import cli, requests, system, trying, watching
+
+    assert cli and requests and system and trying and watching
+
+
 def state() -> State:
     """What may be typed in operational mode."""
+    load()
     return OPERATIONAL.state(GROUPS, MOVES.commands)
 
 

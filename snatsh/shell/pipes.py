@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from snatsh.shell.answers import Answer, Configuration, ShellError
-from snatsh.shell.commands import Argument, Flag, Option, Registry, number
+from snatsh.shell.commands import Argument, Command, Flag, Option, Registry, number
 from snatsh.shell.grammar import Call, State, Value
 from snatsh.shell.text import json_text, plural, printable, yaml_text
 
@@ -74,6 +74,11 @@ def grammar(call: Call) -> State:
         call.answers, Registry()
     ).commands
     return _pipes.state({"display": "Show in another form"}, extra)
+
+
+def all_commands() -> list[Command]:
+    """Every pipe there is."""
+    return [*_pipes.commands, *_configuration_pipes.commands, *_detail_pipes.commands]
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -140,10 +140,6 @@ class Session:
 
     def grammar(self) -> State:
         if not self.configuring:
-            # Their commands join by being imported.
-            from snatsh.shell import cli, requests, system, trying, watching
-
-            assert cli and requests and system and trying and watching
             return operational.state()
         from snatsh.shell import configuration
 

@@ -37,8 +37,8 @@ def test_an_exact_word_wins_over_a_longer_one():
     [
         ("show flowz", 5, "unknown command: flowz; did you mean flows?"),
         ("  shwo flows", 2, "unknown command: shwo; did you mean show?"),
-        ("c", 0, "'c' is ambiguous: clear, configure"),
-        ("show", 5, "missing mandatory argument: expected one of: configuration, drops, flows"),
+        ("c", 0, "'c' is ambiguous: clear, cli, configure"),
+        ("show", 5, "missing mandatory argument: expected one of: cli, configuration, drops, flows"),
         ("show flows source", 18, "missing mandatory argument: expected <address or prefix>"),
         ("show flows sauce 10.0.0.1", 11, "syntax error: sauce; did you mean source?"),
         ("show flows source 10.0.0.1/8", 18, "has host bits set; did you mean 10.0.0.0/8?"),

@@ -1,0 +1,11 @@
+"""docs/cli.md says what the grammar says."""
+
+from pathlib import Path
+
+from snatsh.shell.reference import reference
+
+FILE = Path(__file__).parents[3] / "docs" / "cli.md"
+
+
+def test_the_reference_is_current():
+    assert FILE.read_text() == reference(), "run make docs"
