@@ -31,7 +31,7 @@ def offered(text, edit=None):
 
 
 def test_words_of_a_command():
-    assert offered("cl").words == ["clear"]
+    assert offered("cle").words == ["clear"]
     assert offered("show sys").words == ["system"]
     assert "flows" in offered("show ").words
 
