@@ -34,6 +34,7 @@ class PacketBody(Body):
     source_port: _Port = 0
     destination_port: _Port = 0
     interface: Annotated[str, Field(max_length=15)] | None = None
+    mark: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 0
 
 
 async def resources(request: web.Request) -> web.Response:
@@ -98,7 +99,8 @@ async def test_packet(request: web.Request) -> web.Response:
     plan = running.running
 
     def ask() -> dict[str, Any]:
-        result = {"running": _asked(lambda: trial.answer(question, plan.image, plan.profile, facts))}
+        image = running.datapath.loaded(plan.image)
+        result = {"running": _asked(lambda: trial.answer(question, image, plan.profile, facts))}
         if candidate.changed:
 
             def by_candidate() -> dict[str, Any]:
@@ -152,8 +154,9 @@ def _question(given: PacketBody) -> trial.Question:
     except ValueError as error:
         raise BadRequest(f"test packet: {error}") from None
     return trial.Question(
-        source, destination, given.protocol, given.source_port, given.destination_port, given.interface
-    )
+        source, destination, given.protocol, given.source_port, given.destination_port, given.interface,
+        given.mark,
+    )  # fmt: skip
 
 
 ROUTES = (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import HookWish, Image
-from snatsh.datapath import flows, kernel, layout, loader, stage
+from snatsh.datapath import flows, kernel, layout, loaded, loader, stage
 from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
@@ -40,16 +40,16 @@ class RuleCounter:
 class Datapath:
     """All methods are synchronous. Not for two threads at once, but for the reading ones."""
 
-    def __init__(self, pins: Path, max_flows: int, loaded: loader.Loaded) -> None:
+    def __init__(self, pins: Path, max_flows: int, opened: loader.Loaded) -> None:
         self.pins = pins
         self.max_flows = max_flows
-        self.adopted = loaded.adopted
-        self.programs = loaded.programs  # file descriptors by name
-        self._loaded = loaded
-        self._maps = loaded.maps
+        self.adopted = opened.adopted
+        self.programs = opened.programs  # file descriptors by name
+        self._loaded = opened
+        self._maps = opened.maps
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
-        own = {kernel.program_id(fd): name for name, fd in loaded.programs.items()}
-        self._attacher = Attacher(loaded.programs, _ids_of_pins(pins) | own)
+        own = {kernel.program_id(fd): name for name, fd in opened.programs.items()}
+        self._attacher = Attacher(opened.programs, _ids_of_pins(pins) | own)
 
     @classmethod
     def open(cls, pins: Path, *, max_flows: int = 262_144) -> Datapath:
@@ -124,6 +124,10 @@ class Datapath:
         exteriors = flows.expired_exteriors(self._maps)
         flows.end(self.programs["xdp_sweep_exteriors"], exteriors, force=False)
         return ended
+
+    def loaded(self, known: Image) -> Image:
+        """The rules and pools that are in force, read back from the maps; all else as `known`."""
+        return loaded.read(self._maps, self.generation & 1, known)
 
     # Counters.
 

@@ -120,7 +120,7 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
             pool.size,
             ports.first,
             ports.size,
-            _pool_id(pool.name),
+            pool_id(pool.name),
             _half_bits(ports.size),
             POOL_LOCAL if pool.is_local else 0,
         )
@@ -132,7 +132,7 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     maps["ranges"].put_all(_indices("ranges", slot, len(ranges)), np.array(ranges, dtype=layout.RANGE))
 
 
-def _pool_id(name: str) -> int:
+def pool_id(name: str) -> int:
     """What the datapath knows a pool by over commits; its index changes with the other pools."""
     return zlib.crc32(name.encode())
 
@@ -147,7 +147,7 @@ def _put_pool_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> Non
     values: NDArray[Any] = np.zeros(len(image.pool_addresses), dtype=layout.POOL_ADDRESS)
     for at, entry in enumerate(image.pool_addresses):
         keys[at] = (32 + entry.prefix.prefixlen, slot, int(entry.prefix.network_address))
-        values[at] = (_pool_id(entry.pool), ADDRESS_TO_STACK if entry.to_stack else 0, entry.announce)
+        values[at] = (pool_id(entry.pool), ADDRESS_TO_STACK if entry.to_stack else 0, entry.announce)
     maps["pool_addresses"].put_all(keys, values)
 
 

@@ -1,4 +1,7 @@
-"""What would happen to a packet, and why: the reference matcher asked about an image and the box's routes."""
+"""What would happen to a packet, and why: the reference matcher asked about an image and the box's routes.
+
+The image is the candidate's, or the one that is read back from the maps of the datapath.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ class Question:
     source_port: int = 0
     destination_port: int = 0
     interface: str | None = None
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def answer(question: Question, image: Image, profile: Profile, facts: Facts) -> 
     names = {known.index: name for name, known in facts.interfaces.items()}
     packet = Packet(
         question.source, question.destination, PROTOCOL_NUMBERS[question.protocol],
-        question.source_port, question.destination_port, way.interface, way.next_hop,
+        question.source_port, question.destination_port, way.interface, way.next_hop, question.mark,
     )  # fmt: skip
     out = names.get(way.interface, str(way.interface))
     role = profile.interfaces[out].role if out in profile.interfaces else None
@@ -156,4 +160,6 @@ def _misses(rule: RuleImage, packet: Packet, names: dict[int, str]) -> list[str]
         found.append(f"out-interface is {names.get(packet.out_interface)}, not {name}")
     if match.next_hop not in (None, packet.next_hop):
         found.append(f"next-hop is {packet.next_hop}, not {match.next_hop}")
+    if match.mark not in (None, packet.mark):
+        found.append(f"fwmark is {packet.mark}, not {match.mark}")
     return found

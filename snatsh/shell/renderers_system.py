@@ -125,7 +125,7 @@ def _audited(entry: Mapping[str, Any]) -> list[object]:
 
 def trial(data: Trial) -> str:
     """What runs, then the candidate where it has changes."""
-    text = "By what runs:\n" + _verdict(data["running"])
+    text = "By what the datapath holds:\n" + _verdict(data["running"])
     if flow := data["flow"]:
         mapped = f"{flow['mapped']}:{flow['mapped_port']}"
         text += f"\nA live flow has it already: mapped to {mapped} by rule {flow['rule']}\n"

@@ -43,6 +43,7 @@ ADDRESS = Value("<address>", _address)
     Option("source_port", "Source port, or identifier of an echo", _PORT),
     Option("destination_port", "Destination port", _PORT),
     Option("interface", "Inside interface it comes in by", _INTERFACE),
+    Option("mark", "Mark that netfilter gave it", number(0, 0xFFFF_FFFF)),
     ready=lambda bound: "source" in bound and "destination" in bound,
     answers=TABLE,
 )

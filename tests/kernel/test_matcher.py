@@ -108,10 +108,13 @@ def test_same_verdict_and_address_as_the_reference(
     if gateway.hook != "tc-egress":  # where marks are seen
         document = {**document, "rules": {n: _without_mark(r) for n, r in document["rules"].items()}}
     image = gateway.commit(document)
+    held = gateway.datapath.loaded(image)
+    assert held.pools == image.pools
     for values in packets:
         frame = build(*values[:-1])
         mark = values[-1] if gateway.hook == "tc-egress" else 0
         expected = judge(image, gateway.packet(frame, mark))
+        assert judge(held, gateway.packet(frame, mark)) == expected
         gateway.end_flows()
         sent = gateway.outbound(frame, mark)
         verdict = {"translate": "translated", "pass": "passed", "drop": "dropped"}[expected.verdict]

@@ -1,0 +1,97 @@
+"""What the datapath really holds: the rules and pools of a half of the config maps, read back as an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import numpy as np
+
+from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, Match, PoolImage, RuleImage
+from snatsh.datapath import layout, stage
+from snatsh.datapath.kernel import Map
+from snatsh.model.values import Address, AddressRange, PortRange
+
+
+def read(maps: Mapping[str, Map], slot: int, known: Image) -> Image:
+    """`known` with the rules, pools and default action of a half.
+
+    The names of pools and links are not in the maps; they come from what is known.
+    """
+    settings: Any = maps["settings"].get(np.array([slot], dtype=layout.INDEX))
+    return replace(
+        known,
+        rules=_rules(maps, slot, known),
+        pools=_pools(maps, slot, known),
+        default_pass=bool(settings["default_pass"]),
+    )
+
+
+def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage, ...]:
+    keys, places = maps["rule_index"].dump()
+    chosen = keys["slot"] == slot
+    _, rules = maps["rules"].dump()
+    _, tuples = maps["tuples"].dump()
+    shapes = tuples[stage.SLOT_BASE["tuples"] * slot :]
+    found = [
+        _rule(key, shapes[int(key["tuple"])], rules[int(place)])
+        for key, place in zip(keys[chosen], places[chosen], strict=True)
+    ]
+    ways = {rule.number: rule.way for rule in known.rules}
+    named = (replace(rule, way=ways.get(rule.number)) for rule in found)
+    return tuple(sorted(named, key=lambda rule: rule.number))
+
+
+def _rule(key: Any, shape: Any, rule: Any) -> RuleImage:
+    match = Match(
+        source=_prefix(key["source"], shape["source_mask"]),
+        destination=_prefix(key["destination"], shape["destination_mask"]),
+        protocol=int(key["protocol"]),
+        out_interface=int(key["out_ifindex"]),
+        next_hop=Address(int(key["next_hop"])) if shape["next_hop_mask"] else None,
+        mark=int(key["mark"]) if shape["mark_mask"] else None,
+    )
+    flags, redirect = int(rule["flags"]), int(rule["redirect"])
+    return RuleImage(
+        number=int(rule["number"]),
+        match=match,
+        action=Action(int(rule["action"])),
+        algorithm=Algorithm(int(rule["algorithm"])),
+        pool=int(rule["pool"]),
+        redirect=Address(redirect) if redirect else None,
+        endpoint_independent=bool(flags & stage.RULE_ENDPOINT_INDEPENDENT),
+        filter_by_endpoint=not flags & stage.RULE_FILTER_ENDPOINT_INDEPENDENT,
+    )
+
+
+def _prefix(address: Any, mask: Any) -> IPv4Network:
+    return IPv4Network((int(address), int(mask).bit_count()))
+
+
+def _pools(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[PoolImage, ...]:
+    """As many as are known; what lies behind them in the map is never read."""
+    _, pools = maps["pools"].dump()
+    _, ranges = maps["ranges"].dump()
+    own = ranges[slot * MAX_RANGES :]
+    names = {stage.pool_id(pool.name): pool for pool in known.pools}
+    found = []
+    for row in pools[slot * MAX_POOLS :][: len(known.pools)]:
+        named = names.get(int(row["id"]))
+        first, count = int(row["first_range"]), int(row["range_count"])
+        ports = PortRange(int(row["port_first"]), int(row["port_first"]) + int(row["port_count"]) - 1)
+        runs = _runs(own[first : first + count], int(row["size"]))
+        found.append(
+            PoolImage(named.name if named else f"{int(row['id']):08x}", runs, ports, bool(row["flags"]))
+        )
+    return tuple(found)
+
+
+def _runs(rows: Any, size: int) -> tuple[AddressRange, ...]:
+    """A run ends where the next one starts to count."""
+    starts = [*(int(row["start"]) for row in rows), size]
+    return tuple(
+        AddressRange(Address(int(row["first"])), Address(int(row["first"]) + ends - int(row["start"]) - 1))
+        for row, ends in zip(rows, starts[1:], strict=True)
+    )
