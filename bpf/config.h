@@ -6,6 +6,8 @@ BPF_TABLE_PINNED("hash", struct interface_key, struct interface, interfaces, 2 *
 BPF_TABLE_PINNED("array", u32, struct tuple, tuples, 2 * MAX_TUPLES, PIN_DIR "/tuples");
 BPF_TABLE_PINNED("hash", struct rule_key, u32, rule_index, 2 * MAX_RULES, PIN_DIR "/rule_index");
 BPF_TABLE_PINNED("array", u32, struct rule, rules, 2 * MAX_RULES, PIN_DIR "/rules");
+/* Buckets of a rule that shares links: each the index of the rule as it is by one of them. */
+BPF_TABLE_PINNED("array", u32, u32, ways, 2 * MAX_WAYS, PIN_DIR "/ways");
 BPF_TABLE_PINNED("array", u32, struct pool, pools, 2 * MAX_POOLS, PIN_DIR "/pools");
 BPF_TABLE_PINNED("array", u32, struct range, ranges, 2 * MAX_RANGES, PIN_DIR "/ranges");
 BPF_TABLE_PINNED("lpm_trie", struct pool_address_key, struct pool_address, pool_addresses, 4 * MAX_RANGES,

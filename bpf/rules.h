@@ -13,6 +13,23 @@ inline_always void rule_key_of(u32 slot, u32 index, const struct tuple *tuple, c
     key->mark = p->mark & tuple->mark_mask;
 }
 
+#define WAY_SALT 0x5a17ed /* so that the choice of a way says nothing of the choice of an address */
+
+/* The rule at `at`, or what stands in for it on the way that a new flow's hash has. */
+inline_always u32 choose_way(u32 slot, u32 at, const struct packet *p)
+{
+    struct rule *rule = rules.lookup(&at);
+    u32 ports = p->source_port | (u32)p->destination_port << 16, bucket, hash, *way;
+
+    if (!rule || !rule->ways)
+        return at;
+    hash = rule->flags & RULE_WAY_BY_FLOW ? jhash_3words(p->source ^ WAY_SALT, p->destination, ports)
+                                          : jhash_3words(p->source ^ WAY_SALT, 0, 0);
+    bucket = slot * MAX_WAYS + (rule->ways - 1) * WAY_BUCKETS + scale(hash, WAY_BUCKETS);
+    way = ways.lookup(&bucket);
+    return way ? *way : at;
+}
+
 inline_always struct rule *find_rule(u32 slot, const struct packet *p, const struct path *path)
 {
     u32 zero = 0, best, i;
@@ -49,7 +66,7 @@ inline_always struct rule *find_rule(u32 slot, const struct packet *p, const str
     }
     if (!scratch->found)
         return 0;
-    best = scratch->best;
+    best = choose_way(slot, scratch->best, p);
     scratch->rule = best;
     return rules.lookup(&best);
 }

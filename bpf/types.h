@@ -18,6 +18,8 @@
 
 #define MAX_TUPLES 256    /* combinations of prefix lengths and fields in one rule set */
 #define MAX_RULES 16384   /* per rule set; also rule counters */
+#define MAX_WAYS 32768    /* buckets of all rules that share links, WAY_BUCKETS each, per rule set */
+#define WAY_BUCKETS 128
 #define MAX_POOLS 2048    /* per rule set */
 #define MAX_RANGES 65536  /* runs of addresses over all pools, per rule set */
 #define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
@@ -116,10 +118,12 @@ struct rule {
     u32 pool;
     u32 redirect; /* 0: by the route */
     u32 flags;    /* RULE_* */
+    u32 ways;     /* 0: one. Else which run of buckets in `ways`, from 1 on */
 };
 
 #define RULE_ENDPOINT_INDEPENDENT 1        /* mapping, RFC 4787 REQ-1 */
 #define RULE_FILTER_ENDPOINT_INDEPENDENT 2 /* filtering, RFC 4787 REQ-8 */
+#define RULE_WAY_BY_FLOW 4                 /* each flow chooses among the ways, not each inside host */
 
 struct pool {
     u32 first_range; /* index into ranges, this half's base not counted */

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 from typing import Literal
 
-from snatsh.compile.ways import Way, ways_in_force
+from snatsh.compile.ways import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import Facts
 from snatsh.model.pools import runs
@@ -134,8 +134,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class RuleImage:
-    """pool: index into Image.pools, 0 where unused. redirect: None follows the route. way: by which link
-    and why; None for a rule that does not translate."""
+    """pool: index into Image.pools, 0 where unused. redirect: None follows the route.
+
+    ways: by which links and why; None for a rule that does not translate. others: the rule by each way but
+    the first; buckets: by hash of who opens a flow, number of the way.
+    """
 
     number: int
     match: Match
@@ -145,7 +148,10 @@ class RuleImage:
     redirect: Address | None
     endpoint_independent: bool
     filter_by_endpoint: bool  # whether only whom the inside endpoint wrote to may answer
-    way: Way | None = None
+    ways: Ways | None = None
+    others: tuple[RuleImage, ...] = ()
+    buckets: tuple[int, ...] = ()
+    way_by_flow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +284,7 @@ def _hooks(profile: Profile, facts: Facts) -> Iterator[HookWish]:
         yield HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
 
 
-def _rule(number: int, rule: Rule, way: Way | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
+def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
     path = ("rules", str(number))
     out = rule.out_interface
     match = Match(
@@ -289,21 +295,30 @@ def _rule(number: int, rule: Rule, way: Way | None, pool_index: dict[str, int], 
         next_hop=rule.next_hop,
         mark=rule.fwmark,
     )
-    translates = rule.action == "translate"
-    pool = way.pool if way is not None else ""
-    if translates and pool not in pool_index:
-        raise ProfileError([Problem((*path, "pool"), pool, "expected the name of a pool")])
-    return RuleImage(
+    image = RuleImage(
         number=number,
         match=match,
         action=Action[rule.action.upper()],
         algorithm=Algorithm[rule.algorithm.upper().replace("-", "_")],
-        pool=pool_index[pool] if translates else 0,
-        redirect=way.redirect if way is not None else None,
-        endpoint_independent=translates and rule.mapping == "endpoint-independent",
+        pool=0,
+        redirect=None,
+        endpoint_independent=rule.action == "translate" and rule.mapping == "endpoint-independent",
         filter_by_endpoint=rule.filtering == "address-and-port-dependent",
-        way=way,
     )
+    return image if rule.action != "translate" else _by_ways(image, ways, pool_index)
+
+
+def _by_ways(image: RuleImage, ways: Ways | None, pool_index: dict[str, int]) -> RuleImage:
+    """The rule with all its ways. ProfileError where one has no pool."""
+    missing = [""] if ways is None else [way.pool for way in ways.ways if way.pool not in pool_index]
+    if ways is None or missing:
+        path = ("rules", str(image.number), "pool")
+        raise ProfileError([Problem(path, missing[0], "expected the name of a pool")])
+    first, *others = (
+        replace(image, pool=pool_index[way.pool], redirect=way.redirect, way_by_flow=ways.by_flow)
+        for way in ways.ways
+    )
+    return replace(first, ways=ways, others=tuple(others), buckets=ways.buckets if others else ())
 
 
 def _tuples(rules: tuple[RuleImage, ...]) -> tuple[Tuple, ...]:
@@ -368,7 +383,8 @@ def _timeouts(profile: Profile) -> Seconds:
 def _check_bounds(image: Image) -> None:
     ranges = sum(len(pool.runs) for pool in image.pools)
     for what, have, bound in (
-        ("rules", len(image.rules), MAX_RULES),
+        ("rules", sum(1 + len(rule.others) for rule in image.rules), MAX_RULES),
+        ("rules that share links", sum(bool(r.others) for r in image.rules), MAX_WAYS // WAY_BUCKETS),
         ("pools", len(image.pools), MAX_POOLS),
         ("interfaces", len(image.interfaces), MAX_INTERFACES),
     ):

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from snatsh.compile.image import Action, Algorithm, Image, RuleImage
-from snatsh.compile.selection import source_destination_hash, source_hash, tuple_hash
+from snatsh.compile.selection import (
+    flow_way,
+    source_destination_hash,
+    source_hash,
+    subscriber_way,
+    tuple_hash,
+)
 from snatsh.model.values import Address
 
 
@@ -64,7 +70,20 @@ def judge(image: Image, packet: Packet) -> Outcome:
         return Outcome("pass", rule)
     if rule.action is Action.DROP:
         return Outcome("drop", rule)
+    rule = by_way(rule, packet)
     return Outcome("translate", rule, choices(image, rule, packet))
+
+
+def by_way(rule: RuleImage, packet: Packet) -> RuleImage:
+    """The rule as it is by the link that the packet's flow takes."""
+    if not rule.others:
+        return rule
+    source, destination = packet.source, packet.destination
+    if rule.way_by_flow:
+        bucket = flow_way(source, destination, packet.source_port, packet.destination_port, len(rule.buckets))
+    else:
+        bucket = subscriber_way(source, len(rule.buckets))
+    return (rule, *rule.others)[rule.buckets[bucket]]
 
 
 def choices(image: Image, rule: RuleImage, packet: Packet) -> tuple[Address, ...]:

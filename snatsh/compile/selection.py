@@ -51,3 +51,19 @@ def tuple_hash(
     """Index of the pool address for `tuple-hash` (lvs-dpdk `sdfn`); an echo identifier is the source port."""
     ports = ports_word(source_port, destination_port)
     return (jhash_3words(word(source), word(destination), ports) * size) >> 32
+
+
+WAY_SALT = 0x5A17ED
+
+
+def subscriber_way(source: Address, size: int) -> int:
+    """Bucket of an inside address among the ways of a rule that shares links."""
+    return (jhash_3words(word(source) ^ WAY_SALT, 0, 0) * size) >> 32
+
+
+def flow_way(
+    source: Address, destination: Address, source_port: int, destination_port: int, size: int
+) -> int:
+    """Bucket of a flow among the ways of a rule that shares links by flow."""
+    ports = ports_word(source_port, destination_port)
+    return (jhash_3words(word(source) ^ WAY_SALT, word(destination), ports) * size) >> 32

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from snatsh.compile.sharing import WAY_BUCKETS, fill
 from snatsh.model.facts import Facts
 from snatsh.model.pools import runs
-from snatsh.model.schema import Profile, Rule
+from snatsh.model.schema import LinkGroup, Profile, Rule
 from snatsh.model.values import Address
+
+MAX_WAYS = 32_768
+"""Buckets of all rules that share links (bpf/types.h)."""
+
+__all__ = ["MAX_WAYS", "WAY_BUCKETS", "Way", "Ways", "link_of", "ways_in_force"]
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """link: that carries the flows, None where the rule does not say. redirect: None follows the route.
-    instead_of: the link that is down and whose flows these would be."""
+    """link: that carries the flows, None where the rule does not say. redirect: None follows the route."""
 
     link: str | None
     pool: str
     redirect: Address | None
-    instead_of: str | None = None
 
 
-def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mapping[int, Way]:
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways of one rule's new flows. buckets: for each hash the number of the way, empty for one way.
+    instead_of: links that are down and would carry these flows."""
+
+    ways: tuple[Way, ...]
+    instead_of: tuple[str, ...] = ()
+    buckets: tuple[int, ...] = ()
+    by_flow: bool = False
+
+    @property
+    def text(self) -> str:
+        """Links and what they carry, for consoles."""
+        parts = []
+        for number, way in enumerate(self.ways):
+            name = way.link or (str(way.redirect) if way.redirect else "by route")
+            share = f" {self.buckets.count(number) / len(self.buckets):.0%}" if self.buckets else ""
+            parts.append(f"{name}{share}")
+        return ", ".join(parts)
+
+
+def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mapping[int, Ways]:
     """Of every rule that translates, by number. A rule without a way that works keeps the one it names."""
     around = _Around(profile, facts, down & profile.links.keys())
-    return {
-        number: around.way(rule)
-        for number, rule in profile.rules.items()
-        if rule.action == "translate" and rule.pool is not None
+    found = {
+        number: around.ways(rule) for number, rule in profile.rules.items() if rule.action == "translate"
     }
+    return {number: ways for number, ways in found.items() if ways.ways}
 
 
 def link_of(rule: Rule, profile: Profile, facts: Facts) -> str | None:
@@ -78,22 +102,45 @@ class _Around:
             link.next_hop for name, link in profile.links.items() if name not in down
         }
 
-    def way(self, rule: Rule) -> Way:
-        pool = rule.pool or ""
+    def ways(self, rule: Rule) -> Ways:
+        group = self._profile.link_groups.get(rule.group) if rule.group is not None else None
+        if group is not None:
+            return self._shared(rule, group)
+        if rule.pool is None:
+            return Ways(())
         link = self._link_of(rule)
         for failed, failover in sorted(rule.failover.items()):
             if failed in self._down and failover.redirect not in self._dead_hops:
                 by = _by_hop(failover.redirect, self._profile) if failover.redirect else link
-                return Way(by, failover.pool or pool, failover.redirect or rule.redirect, failed)
-        written = Way(link, pool, rule.redirect)
+                way = Way(by, failover.pool or rule.pool, failover.redirect or rule.redirect)
+                return Ways((way,), (failed,))
         # What a rule says of a link itself counts, even when that way is dead as well.
-        if link is None or link not in self._down or link in rule.failover:
-            return written
-        backup = self._backup_of(link)
-        if backup is None:
-            return written
-        found = self._profile.links[backup]
-        return Way(backup, found.pool or pool, found.next_hop, link)
+        if link in self._down and link not in rule.failover:
+            backup = self._backup_of(link)
+            if backup is not None:
+                return Ways((self._by(backup, rule),), (link,))
+        return Ways((Way(link, rule.pool, rule.redirect),))
+
+    def _shared(self, rule: Rule, group: LinkGroup) -> Ways:
+        members = {name: held for name, held in sorted(group.link.items()) if name in self._profile.links}
+        weights = {name: held.weight for name, held in members.items() if held.use == "share"}
+        lasts = {name: held.weight for name, held in members.items() if held.use == "last-resort"}
+        up = set(weights) - self._down
+        last_up = {name: weight for name, weight in lasts.items() if name not in self._down}
+        if not up and last_up:
+            down, weights, up = tuple(sorted(weights)), last_up, set(last_up)
+        else:
+            down = tuple(sorted(set(weights) - up))
+        shares = fill(weights, frozenset(up) or frozenset(weights))
+        used = sorted(set(shares))
+        found = Ways(tuple(self._by(name, rule) for name in used), down, by_flow=group.spread == "flow")
+        if len(used) > 1:
+            return replace(found, buckets=tuple(used.index(name) for name in shares))
+        return found
+
+    def _by(self, name: str, rule: Rule) -> Way:
+        link = self._profile.links[name]
+        return Way(name, link.pool or rule.pool or "", link.next_hop)
 
     def _backup_of(self, link: str) -> str | None:
         """The first link along the chain of backups that is up."""

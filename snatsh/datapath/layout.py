@@ -14,7 +14,7 @@ import numpy as np
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 6
+LAYOUT_VERSION = 7
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -48,7 +48,7 @@ RULE_KEY = _record(
 )  # fmt: skip
 RULE = _record(
     ("number", "u4"), ("counter", "u4"), ("action", "u4"), ("algorithm", "u4"), ("pool", "u4"),
-    ("redirect", NET32), ("flags", "u4"),
+    ("redirect", NET32), ("flags", "u4"), ("ways", "u4"),
 )  # fmt: skip
 POOL = _record(
     ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4"),
@@ -125,6 +125,7 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "tuples": (INDEX, TUPLE, False),
     "rule_index": (RULE_KEY, INDEX, False),
     "rules": (INDEX, RULE, False),
+    "ways": (INDEX, INDEX, False),
     "pools": (INDEX, POOL, False),
     "ranges": (INDEX, RANGE, False),
     "pool_addresses": (POOL_ADDRESS_KEY, POOL_ADDRESS, False),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Field, Image, RuleImage
+from snatsh.compile.ways import MAX_WAYS, WAY_BUCKETS
 from snatsh.datapath import layout
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.kernel import Map
@@ -21,8 +22,14 @@ MAX_COUNTERS = 2 * MAX_RULES
 INTERFACE_XDP, INTERFACE_LATE = 1, 2
 POOL_LOCAL = 1
 ADDRESS_TO_STACK = 1
-RULE_ENDPOINT_INDEPENDENT, RULE_FILTER_ENDPOINT_INDEPENDENT = 1, 2
-SLOT_BASE = {"tuples": MAX_TUPLES, "rules": MAX_RULES, "pools": MAX_POOLS, "ranges": MAX_RANGES}
+RULE_ENDPOINT_INDEPENDENT, RULE_FILTER_ENDPOINT_INDEPENDENT, RULE_WAY_BY_FLOW = 1, 2, 4
+SLOT_BASE = {
+    "tuples": MAX_TUPLES,
+    "rules": MAX_RULES,
+    "ways": MAX_WAYS,
+    "pools": MAX_POOLS,
+    "ranges": MAX_RANGES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +172,32 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
         position[shape.source_length, shape.destination_length, shape.fields] = at
     maps["tuples"].put_all(_indices("tuples", slot, len(tuples)), tuples)
     counters = _counters(maps, slot, image)
-    rules: NDArray[Any] = np.zeros(len(image.rules), dtype=layout.RULE)
     index: dict[tuple[Any, ...], int] = {}
-    for at, rule in enumerate(image.rules):
-        redirect = int(rule.redirect) if rule.redirect else 0
-        flags = (RULE_ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0) | (
-            0 if rule.filter_by_endpoint else RULE_FILTER_ENDPOINT_INDEPENDENT
-        )
+    rows: list[tuple[int, ...]] = []
+    buckets: list[int] = []
+    for rule in image.rules:
+        base = slot * MAX_RULES + len(rows)
         counter = counters[rule.number]
-        rules[at] = (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags)
+        rows.append(_rule_row(rule, counter, ways=len(buckets) // WAY_BUCKETS + 1 if rule.others else 0))
+        rows += [_rule_row(other, counter) for other in rule.others]
+        buckets += [base + way for way in rule.buckets]
         # rules come in the order of their numbers: of two alike the first counts
-        index.setdefault(_rule_key(slot, position, rule), slot * MAX_RULES + at)
-    maps["rules"].put_all(_indices("rules", slot, len(rules)), rules)
+        index.setdefault(_rule_key(slot, position, rule), base)
+    maps["rules"].put_all(_indices("rules", slot, len(rows)), np.array(rows, dtype=layout.RULE))
+    maps["ways"].put_all(_indices("ways", slot, len(buckets)), np.array(buckets, dtype=layout.INDEX))
     maps["rule_index"].put_all(
         np.array(list(index), dtype=layout.RULE_KEY), np.array(list(index.values()), dtype=layout.INDEX)
     )
+
+
+def _rule_row(rule: RuleImage, counter: int, ways: int = 0) -> tuple[int, ...]:
+    redirect = int(rule.redirect) if rule.redirect else 0
+    flags = (
+        (RULE_ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0)
+        | (0 if rule.filter_by_endpoint else RULE_FILTER_ENDPOINT_INDEPENDENT)
+        | (RULE_WAY_BY_FLOW if rule.way_by_flow else 0)
+    )
+    return (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags, ways)
 
 
 def _mask(length: int) -> int:

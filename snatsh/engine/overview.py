@@ -55,8 +55,13 @@ def alarms(engine: Engine, flows: int, pools: list[Row], interfaces: list[Row]) 
     """What is wrong, the worst first."""
     found = [*_datapath_alarms(engine, flows, interfaces), *_pool_alarms(pools)]
     for name, link in sorted(engine.links.states.items()):
-        if link.state == "down":
-            found.append(_alarm("major", f"link {name} is down: {link.reason}"))
+        if link.state != "up":
+            found.append(
+                _alarm(
+                    "major" if link.state == "down" else "minor",
+                    f"link {name} is {link.state}: {link.reason}",
+                )
+            )
     if engine.store.damaged:
         found.append(_alarm("minor", f"{len(engine.store.damaged)} entries of the history are damaged"))
     if engine.confirmation.pending is not None:

@@ -77,6 +77,7 @@ def rule_rows(
                 **_written(plan.document, number),
                 "action": plan.profile.rules[number].action,
                 "pool": plan.profile.rules[number].pool,
+                "links": _links(images[number]),
                 "failed_over": _failed_over(images[number], states),
                 "flows": active.get(number, 0),
                 "created": counter.flows if counter else 0,
@@ -99,18 +100,24 @@ def _written(document: Mapping[str, Any], number: int) -> Row:
     return dict(document.get("rules", {}).get(str(number), {}))
 
 
+def _links(image: RuleImage) -> str | None:
+    """The links that share its new flows; None for a rule that has one way."""
+    return image.ways.text if image.ways is not None and image.ways.buckets else None
+
+
 def _failed_over(image: RuleImage, states: Mapping[str, LinkState]) -> Row | None:
     """Where the rule's new flows go instead, and since when; None while it runs as written."""
-    way = image.way
-    if way is None or way.instead_of is None:
+    ways = image.ways
+    if ways is None or not ways.instead_of:
         return None
-    failed = states.get(way.instead_of)
+    since = [states[name].since for name in ways.instead_of if name in states]
+    redirects = [str(way.redirect) for way in ways.ways if way.redirect]
     return {
-        "from": way.instead_of,
-        "to": way.link,
-        "pool": way.pool,
-        "redirect": str(way.redirect) if way.redirect else None,
-        "since": _moment(failed.since) if failed else None,
+        "from": ", ".join(ways.instead_of),
+        "to": ways.text,
+        "pool": ", ".join(dict.fromkeys(way.pool for way in ways.ways)),
+        "redirect": ", ".join(redirects) or None,
+        "since": _moment(max(since)) if since else None,
     }
 
 
@@ -119,8 +126,8 @@ def link_rows(plan: Plan, links: Links) -> list[Row]:
     states = links.states
     moved: dict[str, list[int]] = {}
     for image in plan.image.rules:
-        if image.way is not None and image.way.instead_of is not None:
-            moved.setdefault(image.way.instead_of, []).append(image.number)
+        for name in image.ways.instead_of if image.ways else ():
+            moved.setdefault(name, []).append(image.number)
     return [
         {
             "name": name,

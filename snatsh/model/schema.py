@@ -27,9 +27,9 @@ class Node(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Marks a name as one of `kind`: interface (of the box), link or pool (of the profile)."""
+    """Marks a name as one of `kind`: interface (of the box), link, link group or pool (of the profile)."""
 
-    kind: Literal["interface", "link", "pool"]
+    kind: Literal["interface", "link", "link-group", "pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ InterfaceName = Annotated[
     Ref("interface"),
 ]
 LinkName = Annotated[Name, Ref("link")]
+GroupName = Annotated[Name, Ref("link-group")]
 PoolName = Annotated[Name, Ref("pool")]
 RuleNumber = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[int, Field(ge=5, le=86_400)]
@@ -188,7 +189,7 @@ class Link(Node):
     monitor: Monitor | None = Field(None, description="How the link is watched")
     backup: LinkName | None = Field(None, description="Link that new flows take while this one is down")
     pool: PoolName | None = Field(
-        None, description="Pool of flows that take this link as a backup; their rule's when left out"
+        None, description="Pool of flows that take it as a backup or one of a group; their rule's if left out"
     )
     hold_down: HoldDown = Field(5, description="Seconds a link that failed has to be well before it is used")
     hold_down_limit: HoldDown = Field(
@@ -196,6 +197,21 @@ class Link(Node):
     )
     flows: Literal["keep", "end"] = Field(
         "keep", description="What becomes of the link's flows when it goes down"
+    )
+    description: Description | None = Field(None, description="Free text")
+
+
+class Member(Node):
+    weight: Annotated[int, Field(ge=1, le=100)] = Field(1, description="Its part of the new flows")
+    use: Literal["share", "last-resort"] = Field(
+        "share", description="Last resort: only while no link of the group that shares is up"
+    )
+
+
+class LinkGroup(Node):
+    link: dict[LinkName, Member] = Field(default_factory=dict, description="Link that carries a part")
+    spread: Literal["subscriber", "flow"] = Field(
+        "subscriber", description="What is spread: inside addresses, each staying on its link, or flows"
     )
     description: Description | None = Field(None, description="Free text")
 
@@ -237,6 +253,7 @@ class Rule(Node):
         "address-and-port-dependent",
         description="Who may send to an endpoint-independent mapping: whom its host wrote to, or anyone",
     )
+    group: GroupName | None = Field(None, description="Links that share the new flows")
     redirect: AddressValue | None = Field(None, description="Next hop to send by, instead of the routed one")
     failover: dict[LinkName, Failover] = Field(
         default_factory=dict, description="What changes while a link is down"
@@ -299,6 +316,9 @@ class Profile(Node):
         default_factory=dict, description="Interfaces that take part in the translation"
     )
     links: dict[LinkName, Link] = Field(default_factory=dict, description="Uplinks")
+    link_groups: dict[GroupName, LinkGroup] = Field(
+        default_factory=dict, description="Links that share what a rule sends"
+    )
     pools: dict[PoolName, Pool] = Field(default_factory=dict, description="Public addresses")
     rules: dict[RuleNumber, Rule] = Field(default_factory=dict, description="Translation rules")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long flows are kept")

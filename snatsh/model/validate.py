@@ -8,7 +8,7 @@ from snatsh.model.errors import Problem
 from snatsh.model.facts import Facts
 from snatsh.model.schema import Profile
 from snatsh.model.surroundings import Surroundings, listed
-from snatsh.model.validate_links import check_links
+from snatsh.model.validate_links import check_groups, check_links
 from snatsh.model.validate_pools import check_pools
 from snatsh.model.validate_rules import check_rules
 
@@ -20,6 +20,7 @@ def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
         *_check_box(around),
         *_check_interfaces(around),
         *check_links(around),
+        *check_groups(around),
         *check_pools(around),
         *check_rules(around),
     ]

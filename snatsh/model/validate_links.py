@@ -27,6 +27,16 @@ def check_links(around: Surroundings) -> Iterator[Problem]:
         yield from _check_backup(around, path, name, link)
 
 
+def check_groups(around: Surroundings) -> Iterator[Problem]:
+    """Problems of the groups of links that share."""
+    for name, group in sorted(around.profile.link_groups.items()):
+        path = ("link-groups", name)
+        for link in sorted(group.link):
+            yield from around.check_link((*path, "link"), link)
+        if not any(member.use == "share" for member in group.link.values()):
+            yield Problem((*path, "link"), "", "no link shares; expected at least one with use share")
+
+
 def _check_monitor(path: Path, monitor: Monitor) -> Iterator[Problem]:
     given = {kind: getattr(monitor, kind) for kind in PROBES}
     for kind, probe in given.items():

@@ -10,7 +10,7 @@ from snatsh.model.schema import Rule
 from snatsh.model.surroundings import Surroundings, listed
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange
 
-_ONLY_TRANSLATE = ("algorithm", "mapping", "filtering", "redirect", "failover")
+_ONLY_TRANSLATE = ("algorithm", "mapping", "filtering", "group", "redirect", "failover")
 
 
 def check_rules(around: Surroundings) -> Iterator[Problem]:
@@ -26,7 +26,7 @@ def check_rules(around: Surroundings) -> Iterator[Problem]:
         if rule.action == "translate":
             yield from _check_translation(around, path, rule)
             yield from reach.check(number, rule)
-            yield from _check_mapping(path, number, rule, users)
+            yield from _check_mapping(around, path, number, rule, users)
         else:
             yield from _check_idle(path, rule)
 
@@ -68,11 +68,10 @@ def _check_mark(around: Surroundings, path: Path, rule: Rule) -> Iterator[Proble
 
 
 def _check_mapping(
-    path: Path, number: int, rule: Rule, users: dict[str, tuple[int, str]]
+    around: Surroundings, path: Path, number: int, rule: Rule, users: dict[str, tuple[int, str]]
 ) -> Iterator[Problem]:
     """An endpoint-independent mapping owns its port for all destinations: others must not share the pool."""
-    pools = {rule.pool, *(failover.pool for failover in rule.failover.values())} - {None}
-    for pool in sorted(str(pool) for pool in pools):
+    for pool in sorted(pools_of(around, rule)):
         other, mapping = users.setdefault(pool, (number, rule.mapping))
         if mapping != rule.mapping:
             reason = (
@@ -97,10 +96,12 @@ def _check_idle(path: Path, rule: Rule) -> Iterator[Problem]:
 
 
 def _check_translation(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
-    if rule.pool is None:
+    if rule.group is not None:
+        yield from _check_group(around, path, rule)
+    elif rule.pool is None:
         known = listed(sorted(around.profile.pools))
         yield Problem((*path, "pool"), "", f"missing; expected a pool: {known}")
-    else:
+    if rule.pool is not None:
         yield from around.check_pool((*path, "pool"), rule.pool)
     if rule.redirect is not None:
         yield from around.check_neighbour((*path, "redirect"), rule.redirect)
@@ -113,6 +114,50 @@ def _check_translation(around: Surroundings, path: Path, rule: Rule) -> Iterator
             yield from around.check_pool((*below, "pool"), failover.pool)
         if failover.redirect is None and failover.pool is None:
             yield Problem(below, "", "changes nothing; expected a redirect or a pool", "warning")
+
+
+def _check_group(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
+    """Links that share give each flow its next hop, so nothing else may."""
+    if rule.group not in around.profile.link_groups:
+        known = sorted(around.profile.link_groups)
+        yield around.unknown((*path, "group"), str(rule.group), "a link group of this profile", known)
+        return
+    group = around.profile.link_groups[rule.group]
+    for name in ("redirect", "failover"):
+        if getattr(rule, name):
+            reason = "can't be given beside a group, whose links stand in for each other"
+            yield Problem((*path, name), "" if name == "failover" else str(rule.redirect), reason)
+    if group.spread == "flow" and rule.mapping == "endpoint-independent":
+        reason = f"needs one link for each inside address; expected spread subscriber in group {rule.group}"
+        yield Problem((*path, "mapping"), rule.mapping, reason)
+    links = around.profile.links
+    bare = [name for name in sorted(group.link) if name in links and links[name].pool is None]
+    if bare and rule.pool is None:
+        reason = f"missing; expected a pool here, or one of each link of the group: {bare[0]} has none"
+        yield Problem((*path, "pool"), "", reason)
+
+
+def pools_of(around: Surroundings, rule: Rule) -> set[str]:
+    """Every pool a rule may take addresses from."""
+    profile = around.profile
+    found = {rule.pool, *(failover.pool for failover in rule.failover.values())}
+    group = profile.link_groups.get(rule.group) if rule.group is not None else None
+    if group is not None:
+        found |= {profile.links[name].pool for name in group.link if name in profile.links}
+    for name, link in profile.links.items():
+        if rule.next_hop == link.next_hop or rule.out_interface == link.interface:
+            found |= _pools_of_backups(around, name)
+    return {pool for pool in found if pool is not None}
+
+
+def _pools_of_backups(around: Surroundings, link: str) -> set[str | None]:
+    links, seen, found = around.profile.links, {link}, set[str | None]()
+    backup = links[link].backup
+    while backup is not None and backup not in seen and backup in links:
+        seen.add(backup)
+        found.add(links[backup].pool)
+        backup = links[backup].backup
+    return found
 
 
 class _Reach:

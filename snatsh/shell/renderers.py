@@ -137,6 +137,8 @@ def _rule_action(rule: RuleRow) -> str:
         action += f" {rule['pool']}"
     if rule.get("redirect") is not None:
         action += f" via {rule['redirect']}"
+    if rule.get("group") is not None:
+        action += f" by {rule['links'] or rule['group']}"
     if moved := rule.get("failed_over"):
         action += f"; {moved['from']} failed over: {moved['pool']}"
         action += f" via {moved['redirect']}" if moved["redirect"] else ""

@@ -27,6 +27,16 @@ POOLS = {
 }
 
 
+LINKS = {
+    "isp-a": {"interface": "eth1", "next-hop": "1.1.2.1", "pool": "a"},
+    "isp-b": {"interface": "eth2", "next-hop": "1.1.3.1"},
+}
+GROUPS = {
+    "hosts": {"link": {"isp-a": {"weight": 3}, "isp-b": {"weight": 1}}},
+    "flows": {"link": {"isp-a": {"weight": 1}, "isp-b": {"weight": 2}}, "spread": "flow"},
+}
+
+
 def prefixes(of: list[str]) -> st.SearchStrategy[str]:
     lengths = st.sampled_from([0, 8, 12, 16, 23, 24, 28, 31, 32])
     return st.builds(lambda a, n: str(IPv4Network(f"{a}/{n}", strict=False)), st.sampled_from(of), lengths)
@@ -48,13 +58,16 @@ RULES = st.fixed_dictionaries(
         "pool": st.sampled_from(sorted(POOLS)),
         "algorithm": st.sampled_from([a.name.lower().replace("_", "-") for a in Algorithm]),
         "redirect": maybe(st.sampled_from(["1.1.2.1", "1.1.3.1"])),
+        "group": maybe(st.sampled_from(sorted(GROUPS))),
     }
 )
 
 
 def rule_document(rule: dict[str, Any]) -> dict[str, Any]:
     translates = rule["action"] == "translate"
-    left_out = set() if translates else {"pool", "algorithm", "redirect"}
+    left_out = set() if translates else {"pool", "algorithm", "redirect", "group"}
+    if rule["group"]:
+        left_out.add("redirect")
     return {key: value for key, value in rule.items() if value is not None and key not in left_out}
 
 
@@ -66,6 +79,8 @@ RULE_SETS = st.builds(
     lambda numbered, action: {
         "rules": {str(number): rule_document(rule) for number, rule in numbered.items()},
         "pools": POOLS,
+        "links": LINKS,
+        "link-groups": GROUPS,
         "system": {"default-action": action},
     },
     st.dictionaries(st.integers(1, 500), RULES, min_size=1, max_size=12),

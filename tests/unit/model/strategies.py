@@ -90,6 +90,8 @@ def values(kind: ValueType) -> SearchStrategy[Any]:
     if kind.kind == "integer":
         low, high = map(int, re.findall(r"\d+", kind.hint))
         return st.integers(low, high)
+    if _takes(kind, "/") and not _takes(kind, "x"):
+        return st.from_regex(r"/[a-z0-9/.]{0,12}", fullmatch=True)
     return _TEXTS[kind.kind].filter(lambda token: _takes(kind, token)).map(kind.parse)
 
 
@@ -109,7 +111,6 @@ _ADDRESSES = st.ip_addresses(v=4)
 _PORTS = st.integers(1, 65535)
 _TEXTS: dict[str, SearchStrategy[str]] = {
     "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", fullmatch=True)
-    | st.from_regex(r"/[a-z0-9/.]{0,12}", fullmatch=True)
     | st.sampled_from(["eth0.100", "null", "true", "10", "1e3", "set", "wg@ü", "Ethernet1,2", "~", "<<"]),
     "string": st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
     | st.sampled_from(['say "hi"', "back\\slash\\", "# no comment", "a; b { c }", " edge ", "", "[ x ]"]),

@@ -259,8 +259,8 @@ def test_set_form_names_every_bad_statement():
         "line 2: rules 10 source: 10.0.0.1/8: has host bits set; did you mean 10.0.0.0/8?",
         "line 5: profile: rulez: unknown; did you mean rules?",
         "line 6: rules: 11: not found",
-        "line 7: profile: is not complete; expected one of: system, interfaces, links, pools, rules, "
-        "timeouts, limits",
+        "line 7: profile: is not complete; expected one of: system, interfaces, links, link-groups, pools, "
+        "rules, timeouts, limits",
     ]
 
 
@@ -313,8 +313,9 @@ def test_curly_form_names_every_bad_statement():
         "line 3: rules 10 source: 10.0.0.1/8: has host bits set; did you mean 10.0.0.0/8?",
         "line 5: rules 10: pool: is given twice, first in line 4",
         "line 6: rules 10 action: expected a value and ';' in place of the block",
-        "line 8: rules 20: x: unknown; expected one of: source, destination, protocol, out-interface, "
-        "next-hop, fwmark, action, pool, algorithm, mapping, filtering, redirect, failover, description",
+        "line 8: rules 20: x: unknown; expected one of: source, destination, protocol, "
+        "out-interface, next-hop, fwmark, action, pool, algorithm, mapping, filtering, group, "
+        "redirect, failover, description",
         "line 10: profile: rulez: unknown; did you mean rules?",
     ]
 

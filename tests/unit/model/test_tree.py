@@ -64,6 +64,7 @@ def test_lists_have_keys():
     assert {node.name: (node.key.hint, node.key.ref) for node in LISTS if node.key} == {
         "interfaces": ("<interface>", "interface"),
         "links": ("<link>", "link"),
+        "link-groups": ("<link-group>", "link-group"),
         "pools": ("<pool>", "pool"),
         "rules": ("<1..1000000>", None),
         "marks": ("<text>", None),
@@ -129,6 +130,8 @@ def dumped(path, value):
         "links": {"isp": {"interface": "eth1", "next-hop": "1.1.1.1"}},
     }
     is_list = LEAVES[path].kind == "leaf-list"
+    if path[0] == "link-groups":
+        names |= {"link-groups": "wan", "link": "isp"}
     way = [token for name in path[:-1] for token in ((name, names[name]) if name in names else (name,))]
     at = whole
     for token in way:

@@ -1,0 +1,36 @@
+"""Buckets of links that share: each link has as many as its weight asks for. Pure.
+
+A hash chooses the bucket. When a link goes down, its buckets alone go to the others, so whoever is on a
+link that works stays there; when it comes back, it gets the same buckets again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WAY_BUCKETS = 128
+
+
+def fill(weights: Mapping[str, int], up: frozenset[str]) -> tuple[str, ...]:
+    """The link of each bucket. up: those of the links that carry something; not empty unless weights are."""
+    if not weights:
+        return ()
+    whole = _in_turn(weights, WAY_BUCKETS)
+    alive = {name: weight for name, weight in weights.items() if name in up}
+    orphaned = sum(name not in alive for name in whole)
+    heirs = iter(_in_turn(alive, orphaned))
+    return tuple(name if name in alive else next(heirs) for name in whole)
+
+
+def _in_turn(weights: Mapping[str, int], count: int) -> list[str]:
+    """So many turns in proportion to the weights, evenly mixed (smooth weighted round-robin)."""
+    total = sum(weights.values())
+    credit = dict.fromkeys(sorted(weights), 0)
+    turns = []
+    for _ in range(count):
+        for name in credit:
+            credit[name] += weights[name]
+        chosen = max(credit, key=lambda name: credit[name])
+        credit[chosen] -= total
+        turns.append(chosen)
+    return turns

@@ -1,0 +1,214 @@
+"""What happens to links in a longer life: loss, flapping, both gone, snatd killed, orders, flows that end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from harness import Gateway, no_leak
+from links import (
+    OWN,
+    VIA_A,
+    VIA_B,
+    A,
+    B,
+    cable_down,
+    commit,
+    packets_lost,
+    row,
+    seen_from,
+    target_dead,
+    wait,
+    wait_state,
+    with_monitors,
+)
+
+from snatsh.lab.watch import Watch
+
+ECHO = 7
+
+
+@pytest.fixture(scope="module", params=["xdp"])
+def hook(request: pytest.FixtureRequest) -> str:
+    """What is tested here is snatd's; the datapath's part is in test_links, in both modes."""
+    return str(request.param)
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"arp": {"target": ["1.1.2.1"]}},
+        {"tcp": {"target": [VIA_B], "port": ECHO}},
+        {"http": {"target": [VIA_B], "path": "/bytes/10"}},
+    ],
+    ids=["arp", "tcp", "http"],
+)
+def test_every_kind_of_probe_leaves_by_its_own_link(gateway: Gateway, probe: dict[str, object]) -> None:
+    wanted = with_monitors(gateway.hook)
+    wanted["links"]["isp-a"]["monitor"] = {"interval": 100, **probe}
+    expression = "src host 1.1.2.2 and (arp or dst host 203.0.113.9)"
+    with Watch(gateway.lab["isp-a"], "eth0", expression) as seen:
+        commit(gateway, wanted)
+        wait(lambda: row(gateway)["rtt"] is not None, "round trips")
+        assert row(gateway)["loss"] == 0
+        assert seen.count() >= 10
+    kind = next(iter(probe))
+    [target] = next(one for one in gateway.snatd.client.link_series() if one["name"] == "isp-a")["targets"]
+    assert (target["kind"], target["up"]) == (kind, True)
+    if kind != "arp":
+        repair = target_dead(gateway)
+        wait_state(gateway, "down")
+        assert kind in row(gateway)["reason"]
+        repair()
+        wait_state(gateway, "up")
+    if kind == "http":
+        wanted["links"]["isp-a"]["monitor"]["http"]["port"] = ECHO  # which speaks, but not HTTP
+        commit(gateway, wanted)
+        wait_state(gateway, "down")
+
+
+def test_all_any_or_quorum_of_the_targets(gateway: Gateway) -> None:
+    targets = {"icmp": {"target": [VIA_B, VIA_A, "192.0.2.1"]}}
+    for require, state in (("any", "up"), ("quorum", "up"), ("all", "down")):
+        wanted = with_monitors(gateway.hook)
+        wanted["links"]["isp-a"]["monitor"] |= {**targets, "require": require}
+        commit(gateway, wanted)
+        wait(lambda: "192.0.2.1" in row(gateway)["reason"], "the target that is not there")
+        wait_state(gateway, state)
+    commit(gateway, with_monitors(gateway.hook))
+    wait_state(gateway, "up")
+
+
+def test_a_link_that_loses_packets_is_degraded_and_stays_in_use(gateway: Gateway) -> None:
+    wanted = with_monitors(gateway.hook, fail=20)
+    wanted["links"]["isp-a"]["monitor"]["loss-threshold"] = 10
+    commit(gateway, wanted)
+    wait_state(gateway, "up")
+    repair = packets_lost(gateway, 0.3)
+    wait_state(gateway, "degraded")
+    assert row(gateway)["failed_over"] == []
+    assert "lost" in row(gateway)["reason"]
+    repair()
+    wait_state(gateway, "up")
+
+
+def test_a_flapping_link_is_left_alone(gateway: Gateway) -> None:
+    wanted = with_monitors(gateway.hook)
+    wanted["links"]["isp-a"] |= {"hold-down": 1, "hold-down-limit": 60}
+    commit(gateway, wanted)
+    wait_state(gateway, "up")
+    ups = []
+    with no_leak(gateway.lab, OWN):
+        for _ in range(2):
+            repair = cable_down(gateway)
+            wait_state(gateway, "down")
+            repair()
+            begun = time.monotonic()
+            wait(lambda: "held down" in row(gateway)["reason"], "the hold-down")
+            wait_state(gateway, "up")
+            ups.append(time.monotonic() - begun)
+        for _ in range(5):
+            cable_down(gateway)()
+        wait_state(gateway, "down")
+        assert seen_from(gateway) in B
+    assert ups[0] >= 1
+    assert ups[1] >= 2
+    kept = json.loads((gateway.snatd.state / "links.json").read_text())["isp-a"]
+    assert (kept["state"], kept["falls"] >= 3) == ("down", True)
+
+
+def test_both_links_down_and_nothing_leaks(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    commit(gateway, with_monitors(gateway.hook))
+    written = gateway.snatd.client.configuration()
+    with no_leak(gateway.lab, OWN):
+        repairs = [cable_down(gateway, "isp-a"), cable_down(gateway, "isp-b")]
+        wait_state(gateway, "down", "isp-a")
+        wait_state(gateway, "down", "isp-b")
+        assert seen_from(gateway) == ""
+        for repair in repairs:
+            repair()
+        wait_state(gateway, "up", "isp-a")
+        wait_state(gateway, "up", "isp-b")
+        wait(lambda: seen_from(gateway) in A, "traffic by isp-a")
+    assert gateway.snatd.client.configuration() == written
+
+
+def test_snatd_killed_during_a_failover_goes_on_from_there(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    commit(gateway, with_monitors(gateway.hook))
+    written, history = gateway.snatd.client.configuration(), gateway.snatd.client.history()
+    wait_state(gateway, "up")
+    with no_leak(gateway.lab, OWN):
+        repair = target_dead(gateway)
+        wait_state(gateway, "down")
+        kept = gateway.snatd.state / "links.json"
+        wait(lambda: kept.exists() and json.loads(kept.read_text())["isp-a"]["state"] == "down", "it kept")
+        gateway.snatd.kill()
+        assert seen_from(gateway) in B
+        # A clock that is put back: what was written down lies in the future.
+        content = json.loads(kept.read_text())
+        content["isp-a"]["since"] = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+        kept.write_text(json.dumps(content))
+        gateway.snatd.start()
+        assert row(gateway)["state"] == "down"
+        assert datetime.fromisoformat(row(gateway)["since"]) <= datetime.now(UTC)
+        assert seen_from(gateway) in B
+        repair()
+        wait_state(gateway, "up")
+        wait(lambda: seen_from(gateway) in A, "traffic by isp-a")
+    assert (gateway.snatd.client.configuration(), gateway.snatd.client.history()) == (written, history)
+
+
+def test_orders_of_an_operator_outlive_snatd(fresh_gateway: Gateway) -> None:
+    gateway = fresh_gateway
+    commit(gateway, with_monitors(gateway.hook))
+    wait_state(gateway, "up")
+    said = gateway.snatd.shell("request link isp-a drain").stdout
+    assert said.startswith("link isp-a is drained: by order of root")
+    wait(lambda: seen_from(gateway) in B, "new flows by isp-b")
+    gateway.snatd.kill()
+    gateway.snatd.start()
+    assert row(gateway)["state"] == "drained"
+    assert seen_from(gateway) in B
+    gateway.snatd.shell("request link isp-a up")
+    wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
+    refused = gateway.snatd.shell("request link isp-x down", check=False)
+    assert refused.returncode != 0
+    assert "isp-x" in refused.stderr
+    assert gateway.snatd.shell("request link isp-a sideways", check=False).returncode != 0
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["end", "keep"])
+def test_flows_of_a_link_that_died_end_or_stay(gateway: Gateway, ends: bool) -> None:
+    wanted = with_monitors(gateway.hook)
+    wanted["links"]["isp-a"]["flows"] = "end" if ends else "keep"
+    commit(gateway, wanted)
+    wait_state(gateway, "up")
+    wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
+    with gateway.client.entered():
+        connection = socket.create_connection((VIA_A, ECHO), timeout=5)
+    with connection:
+        assert connection.recv(100).split()[0].decode() in A
+        port = connection.getsockname()[1]
+
+        def flows() -> list[str]:
+            table = gateway.snatd.client.flows({"port": port})["flows"]
+            return [flow["mapped"] for flow in table]
+
+        assert set(flows()) <= A
+        repair = target_dead(gateway)
+        wait_state(gateway, "down")
+        if ends:
+            connection.settimeout(5)
+            with pytest.raises(ConnectionResetError):  # the host itself said nothing all the while
+                connection.recv(100)
+            assert not set(flows()) & A
+        repair()
+        wait_state(gateway, "up")
+        if not ends:
+            connection.sendall(b"still there")
+            assert connection.recv(100) == b"still there"

@@ -1,0 +1,98 @@
+"""By which links new flows go: failovers, backups, and links that share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Interface
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.compile.sharing import WAY_BUCKETS, fill
+from snatsh.compile.ways import Ways, ways_in_force
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.schema import Profile
+
+NUMBERS = {1: "a", 2: "b", 3: "c"}
+
+
+def interface(number: int) -> InterfaceFacts:
+    return InterfaceFacts(number, bytes(6), 1500, True, (IPv4Interface(f"1.1.{number + 1}.2/24"),))
+
+
+FACTS = Facts({f"eth{number}": interface(number) for number in NUMBERS})
+LINKS = {
+    name: {"interface": f"eth{number}", "next-hop": f"1.1.{number + 1}.1", "pool": name}
+    for number, name in NUMBERS.items()
+}
+BASE = {
+    "interfaces": {f"eth{number}": {"role": "outside"} for number in NUMBERS},
+    "pools": {name: {"address": [f"1.1.{number + 1}.100"]} for number, name in NUMBERS.items()},
+}
+
+names = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
+weights = names.flatmap(lambda found: st.fixed_dictionaries({name: st.integers(1, 100) for name in found}))
+
+
+def ways(rule: dict[str, Any], down: str = "", links: Any = None, **more: Any) -> Ways:
+    profile = Profile.model_validate({**BASE, "links": links or LINKS, "rules": {"1": rule}, **more})
+    return ways_in_force(profile, FACTS, frozenset(down))[1]
+
+
+def text(found: Ways) -> tuple[str, ...]:
+    return tuple(f"{way.link}/{way.pool}/{way.redirect}" for way in found.ways)
+
+
+@pytest.mark.parametrize(
+    ("rule", "down", "expected", "instead_of"),
+    [
+        ({"out-interface": "eth1", "pool": "a"}, "", "a/a/None", ()),
+        ({"out-interface": "eth1", "pool": "a"}, "b", "a/a/None", ()),
+        ({"out-interface": "eth1", "pool": "a"}, "a", "b/b/1.1.3.1", ("a",)),
+        ({"next-hop": "1.1.2.1", "pool": "a"}, "a", "b/b/1.1.3.1", ("a",)),
+        ({"pool": "a"}, "a", "b/b/1.1.3.1", ("a",)),  # by the home of its pool
+        ({"redirect": "1.1.2.1", "pool": "c"}, "a", "b/b/1.1.3.1", ("a",)),
+        ({"pool": "a"}, "ab", "c/c/1.1.4.1", ("a",)),  # the backup's backup
+        ({"pool": "a"}, "abc", "a/a/None", ()),  # nothing works: as written
+        ({"pool": "c"}, "c", "c/c/None", ()),  # has no backup
+        ({"pool": "a", "failover": {"a": {"redirect": "1.1.4.1", "pool": "c"}}}, "a", "c/c/1.1.4.1", ("a",)),
+        ({"pool": "a", "failover": {"a": {"redirect": "1.1.4.1", "pool": "c"}}}, "ac", "a/a/None", ()),
+        ({"pool": "a", "failover": {"b": {"pool": "c"}}}, "b", "a/c/None", ("b",)),
+    ],
+)
+def test_one_way(rule: dict[str, Any], down: str, expected: str, instead_of: tuple[str, ...]) -> None:
+    links = {**LINKS, "a": {**LINKS["a"], "backup": "b"}, "b": {**LINKS["b"], "backup": "c"}}
+    found = ways(rule, down, links)
+    assert (text(found), found.instead_of, found.buckets) == ((expected,), instead_of, ())
+
+
+GROUPS = {"wan": {"link": {"a": {"weight": 3}, "b": {"weight": 1}, "c": {"use": "last-resort"}}}}
+
+
+def test_links_that_share() -> None:
+    found = ways({"group": "wan"}, **{"link-groups": GROUPS})
+    assert text(found) == ("a/a/1.1.2.1", "b/b/1.1.3.1")
+    assert Counter(found.buckets) == {0: 96, 1: 32}
+    found = ways({"group": "wan"}, "a", **{"link-groups": GROUPS})
+    assert (text(found), found.instead_of, found.buckets) == (("b/b/1.1.3.1",), ("a",), ())
+
+
+def test_the_last_resort_is_only_that() -> None:
+    found = ways({"group": "wan"}, "ab", **{"link-groups": GROUPS})
+    assert (text(found), found.instead_of) == (("c/c/1.1.4.1",), ("a", "b"))
+    found = ways({"group": "wan"}, "abc", **{"link-groups": GROUPS})
+    assert text(found) == ("a/a/1.1.2.1", "b/b/1.1.3.1")  # nothing works: as written
+
+
+@given(weights, st.data())
+def test_who_is_on_a_link_that_works_stays_there(found: dict[str, int], data: st.DataObject) -> None:
+    up = frozenset(data.draw(st.lists(st.sampled_from(sorted(found)), min_size=1, unique=True)))
+    before, after = fill(found, frozenset(found)), fill(found, up)
+    assert len(after) == WAY_BUCKETS
+    assert set(after) <= up
+    assert all(new == old for old, new in zip(before, after, strict=True) if old in up)
+    total = sum(found.values())
+    counts = Counter(before)
+    assert all(abs(counts[name] - WAY_BUCKETS * weight / total) < 1 for name, weight in found.items())
