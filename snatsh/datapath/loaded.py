@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, Match, PoolImage, RuleImage
+from snatsh.compile.ways import WAY_BUCKETS
 from snatsh.datapath import layout, stage
 from snatsh.datapath.kernel import Map
 from snatsh.model.values import Address, AddressRange, PortRange
@@ -34,18 +35,25 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
     chosen = keys["slot"] == slot
     _, rules = maps["rules"].dump()
     _, tuples = maps["tuples"].dump()
-    shapes = tuples[stage.SLOT_BASE["tuples"] * slot :]
-    found = [
-        _rule(key, shapes[int(key["tuple"])], rules[int(place)])
-        for key, place in zip(keys[chosen], places[chosen], strict=True)
-    ]
-    ways = {rule.number: rule.way for rule in known.rules}
-    named = (replace(rule, way=ways.get(rule.number)) for rule in found)
-    return tuple(sorted(named, key=lambda rule: rule.number))
+    _, ways = maps["ways"].dump()
+    shapes, buckets = tuples[stage.SLOT_BASE["tuples"] * slot :], ways[stage.SLOT_BASE["ways"] * slot :]
+    told = {rule.number: rule for rule in known.rules}
+    found = []
+    for key, place in zip(keys[chosen], places[chosen], strict=True):
+        match = _match(key, shapes[int(key["tuple"])])
+        row, base = rules[int(place)], int(place)
+        first = (int(row["ways"]) - 1) * WAY_BUCKETS
+        taken = tuple(int(at) - base for at in buckets[first : first + WAY_BUCKETS]) if row["ways"] else ()
+        also = told.get(int(row["number"]))
+        more = max((*taken, len(also.others) if also and taken else 0), default=0)
+        others = tuple(_rule(match, rules[base + number]) for number in range(1, more + 1))
+        rule = replace(_rule(match, row), others=others, buckets=taken, ways=also.ways if also else None)
+        found.append(rule)
+    return tuple(sorted(found, key=lambda rule: rule.number))
 
 
-def _rule(key: Any, shape: Any, rule: Any) -> RuleImage:
-    match = Match(
+def _match(key: Any, shape: Any) -> Match:
+    return Match(
         source=_prefix(key["source"], shape["source_mask"]),
         destination=_prefix(key["destination"], shape["destination_mask"]),
         protocol=int(key["protocol"]),
@@ -53,16 +61,20 @@ def _rule(key: Any, shape: Any, rule: Any) -> RuleImage:
         next_hop=Address(int(key["next_hop"])) if shape["next_hop_mask"] else None,
         mark=int(key["mark"]) if shape["mark_mask"] else None,
     )
-    flags, redirect = int(rule["flags"]), int(rule["redirect"])
+
+
+def _rule(match: Match, row: Any) -> RuleImage:
+    flags, redirect = int(row["flags"]), int(row["redirect"])
     return RuleImage(
-        number=int(rule["number"]),
+        number=int(row["number"]),
         match=match,
-        action=Action(int(rule["action"])),
-        algorithm=Algorithm(int(rule["algorithm"])),
-        pool=int(rule["pool"]),
+        action=Action(int(row["action"])),
+        algorithm=Algorithm(int(row["algorithm"])),
+        pool=int(row["pool"]),
         redirect=Address(redirect) if redirect else None,
         endpoint_independent=bool(flags & stage.RULE_ENDPOINT_INDEPENDENT),
         filter_by_endpoint=not flags & stage.RULE_FILTER_ENDPOINT_INDEPENDENT,
+        way_by_flow=bool(flags & stage.RULE_WAY_BY_FLOW),
     )
 
 
