@@ -20,7 +20,10 @@ _PLAIN_TERMINALS = ("", "dumb", "unknown", "vt100")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status is that of the last command."""
-    options = _options(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["top"]:
+        return _top(given[1:])
+    options = _options(given)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     client = Client(options.socket)
@@ -48,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         print(f"error: the answer can't be written: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def _top(options: Sequence[str]) -> int:
+    """The live console, a program of its own: nothing of it is loaded for the shell."""
+    os.execv(sys.executable, [sys.executable, "-m", "snatsh.tui", *options])
 
 
 def _discard_output() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snatsh.model.vocabulary import FLOW_SORTS
 from snatsh.shell import operational
-from snatsh.shell.answers import Answer, Table
+from snatsh.shell.answers import Answer, Message, ShellError, Table
 from snatsh.shell.commands import Option, number
 from snatsh.shell.pipes import TABLE
-from snatsh.shell.registries import OPERATIONAL
+from snatsh.shell.registries import MOVES, OPERATIONAL
 
 if TYPE_CHECKING:
     from snatsh.shell.session import Session
@@ -53,3 +55,15 @@ def monitor_links(session: Session, interval: int = 2) -> Answer:
 @OPERATIONAL.command("monitor interfaces", "Watch the interfaces", _SECONDS, answers=TABLE)
 def monitor_interfaces(session: Session, interval: int = 2) -> Answer:
     return _watched(operational.show_interfaces(session), interval)
+
+
+@MOVES.command("monitor dashboard", "The live view of everything")
+def monitor_dashboard(session: Session) -> Answer:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ShellError("monitor dashboard: expected a terminal; see also `snatsh top --once --json`")
+    command = [sys.executable, "-m", "snatsh.tui", "--socket", str(session.client.path)]
+    with session.terminal.released():
+        status = subprocess.run(command, check=False).returncode
+    if status:
+        raise ShellError(f"monitor dashboard: the live view ended with status {status}")
+    return Message("")

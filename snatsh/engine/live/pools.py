@@ -34,7 +34,8 @@ CELLS = 512
 
 _TREND = 60  # looks that the forecast is made from: ten minutes
 _FEWEST = 4
-_FARTHEST = 7 * 86_400.0  # seconds; a forecast beyond says nothing
+_FARTHEST = 86_400.0  # seconds; a forecast beyond says nothing
+_LEAST = 0.05  # of a pool in use: below, growth is only the start of the day
 
 
 @dataclass
@@ -49,7 +50,7 @@ class History:
 
 def forecast(used: list[tuple[float, int]], room: int) -> float | None:
     """Seconds until the room is used up, if it goes on as in the last minutes; None when it does not grow."""
-    if len(used) < _FEWEST or used[-1][1] >= room:
+    if len(used) < _FEWEST or not _LEAST * room <= used[-1][1] < room:
         return None
     at, counts = np.array([point[0] for point in used]), np.array([point[1] for point in used], dtype=float)
     at -= at[-1]

@@ -1,0 +1,7 @@
+"""`python -m snatsh.tui`, as the shell starts it."""
+
+import sys
+
+from snatsh.tui.main import main
+
+sys.exit(main())

@@ -1,0 +1,247 @@
+"""The app: screens as modes, the keys all of them share, what is known of the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from snatsh.client import Client, Overview, Version
+from snatsh.tui import look
+from snatsh.tui.keymap import actions_of
+from snatsh.tui.screens.base import LiveScreen
+from snatsh.tui.screens.configuration import ConfigurationScreen
+from snatsh.tui.screens.dashboard import DashboardScreen
+from snatsh.tui.screens.flow import FlowScreen
+from snatsh.tui.screens.flows import FlowsScreen
+from snatsh.tui.screens.history import HistoryScreen
+from snatsh.tui.screens.links import LinksScreen
+from snatsh.tui.screens.log import LogScreen
+from snatsh.tui.screens.pools import PoolsScreen
+from snatsh.tui.screens.rules import RulesScreen
+from snatsh.tui.screens.subscribers import SubscribersScreen
+from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
+from snatsh.tui.widgets.prompt import Prompt
+from snatsh.tui.widgets.status import TABS, State
+from snatsh.tui.widgets.table import Table
+
+REMEMBERED = 300
+"""Looks that graphs go back: five minutes."""
+
+SCREENS = (
+    DashboardScreen, FlowsScreen, PoolsScreen, LinksScreen, RulesScreen, SubscribersScreen,
+    ConfigurationScreen, LogScreen,
+)  # fmt: skip
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+@dataclass
+class Series:
+    """Figures of the last minutes, by name; None where there was nothing to see."""
+
+    values: dict[str, deque[float | None]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float | None) -> None:
+        self.values.setdefault(name, deque(maxlen=REMEMBERED)).append(value)
+
+    def of(self, name: str) -> list[float | None]:
+        return list(self.values.get(name, ()))
+
+
+class Top(App[None]):
+    TITLE = "snatsh"
+    CSS = "Screen { layers: base; } ToastRack { margin-bottom: 1; }"
+    BINDINGS = [
+        *(
+            Binding(str(number), f"switch_mode('{name}')", title, show=False, id=f"screen.{name}")
+            for number, (name, title) in enumerate(TABS.items(), 1)
+        ),
+        Binding("colon", "command", "Command", id="app.command"),
+        Binding("question_mark", "keys", "Keys", id="app.keys", key_display="?"),
+        Binding("ctrl+p", "command_palette", "Palette", show=False, id="app.palette"),
+        Binding("t", "theme", "Light or dark", show=False, id="app.theme"),
+        Binding("q", "quit", "Quit", id="app.quit"),
+        Binding("ctrl+c", "quit", "Quit", show=False, id="app.interrupt"),
+    ]
+    MODES = {screen.NAME: screen for screen in SCREENS}
+    DEFAULT_MODE = "dashboard"
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        interval: float = 1.0,
+        theme: str = look.DARK,
+        mode: str = "dashboard",
+        keymap: dict[str, str] | None = None,
+        label: str = "",
+        clock: Callable[[], str] = _clock,
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.interval = interval
+        self.clock = clock
+        self.state = State(modes=[label] if label else [])
+        self.series = Series()
+        self._first_mode = mode
+        self._keys = keymap or {}
+        self._clashes: list[str] = []
+        self._line: Any = None
+        for one in look.THEMES:
+            self.register_theme(one)
+        self.theme = theme
+
+    async def on_mount(self) -> None:
+        if self._keys:
+            self.set_keymap(self._keys)
+        if self._first_mode != self.DEFAULT_MODE:
+            await self.switch_mode(self._first_mode)
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: Any) -> None:
+        names = ", ".join(sorted(binding.id or binding.action for binding in clashed_bindings))
+        if names not in self._clashes:
+            self._clashes.append(names)
+            text = f"keys file: took its key away from {names}"
+            self.notify(text, severity="warning", markup=False)
+
+    # What screens tell
+
+    def came(self, version: Version, overview: Overview) -> None:
+        """snatd answered."""
+        state = self.state
+        state.version, state.trouble = version, ""
+        if state.overview is not overview:
+            state.overview = overview
+            self._remember(overview)
+
+    def gone(self, why: str) -> None:
+        """It did not; the next look tries again."""
+        if not self.state.trouble:
+            self.state.gone_at = self.clock()
+        self.state.trouble = why
+
+    def _remember(self, overview: Overview) -> None:
+        traffic = overview["traffic"]
+        for way in ("out", "in"):
+            speed = traffic[way]
+            self.series.add(f"{way} bits", speed["bits"])
+            self.series.add(f"{way} packets", speed["packets"])
+        self.series.add("opened", traffic["opened"])
+        self.series.add("flows", overview["flows"])
+        self.series.add("processor", overview["processor"]["average"])
+        dropped = [row["rate"] for row in overview["drops"]]
+        self.series.add("drops", sum(rate or 0 for rate in dropped) if overview["seconds"] else None)
+
+    # Keys
+
+    def action_theme(self) -> None:
+        self.theme = look.LIGHT if self.theme == look.DARK else look.DARK
+
+    def action_keys(self) -> None:
+        if isinstance(self.screen, LiveScreen):
+            title = f"Keys: {TABS[self.screen.NAME]}"
+            self.push_screen(TextView(title, self.screen.help_lines()))
+
+    def action_command(self) -> None:
+        screen = self.screen
+        if isinstance(screen, LiveScreen):
+            before = screen.focused
+
+            def closed() -> None:
+                if before is not None:
+                    before.focus()
+                else:
+                    screen.set_focus(None)
+
+            hint = "any operational command; Tab completes, ? helps"
+            screen.query_one(Prompt).open(":", "", hint, closed)
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        if event.kind == ":" and event.text.strip():
+            self.run_worker(self._run(event.text), group="command")
+
+    def on_prompt_asked(self, event: Prompt.Asked) -> None:
+        self.run_worker(self._complete(event.text, event.complete), group="completion", exclusive=True)
+
+    async def _run(self, text: str) -> None:
+        outcome = await asyncio.to_thread(self._command_line().execute, text)
+        if outcome.failed:
+            caret = " " * outcome.column + "^\n" if outcome.column is not None else ""
+            await self.push_screen(TextView(f"error: {text}", plain_lines(f"{text}\n{caret}{outcome.text}")))
+        elif outcome.text.strip():
+            await self.push_screen(TextView(text, plain_lines(outcome.text)))
+        if isinstance(self.screen, LiveScreen):
+            self.screen.look()
+
+    async def _complete(self, text: str, complete: bool) -> None:
+        line = self._command_line()
+        prompt = self.screen.query_one(Prompt)
+        found = await asyncio.to_thread(line.complete, text)
+        extension = found.extension(text) if complete else ""
+        if extension:
+            rest = prompt.value[len(text) :]
+            prompt.value = text + extension + rest
+            prompt.cursor_position = len(text + extension)
+        else:
+            shown = await asyncio.to_thread(line.help, text)
+            await self.push_screen(TextView(text or "Commands", plain_lines(shown)))
+
+    def _command_line(self) -> Any:
+        if self._line is None:
+            from snatsh.shell.embedded import CommandLine
+
+            self._line = CommandLine(self.client, self._ask_from_thread)
+        return self._line
+
+    def _ask_from_thread(self, question: str) -> str:
+        """For a command that asks back, which runs in a thread."""
+
+        async def ask() -> str:
+            if "[yes,no]" in question:
+                return "yes" if await self.push_screen_wait(Question(question)) else "no"
+            return await self.push_screen_wait(Ask(question)) or ""
+
+        async def in_worker() -> str:
+            return await self.run_worker(ask()).wait()
+
+        answer: str = self.call_from_thread(in_worker)  # type: ignore[arg-type]
+        return answer
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for name, title in TABS.items():
+            yield SystemCommand(f"Go to {title}", f"Screen {title}", lambda name=name: self.switch_mode(name))
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.id and not binding.id.startswith(("screen.", "app.")) and active.enabled:
+                yield SystemCommand(
+                    binding.description, f"Key {binding.key}",
+                    lambda binding=binding, node=active.node: self.run_action(binding.action, node),
+                )  # fmt: skip
+        yield SystemCommand("Freeze", "Hold everything still", lambda: self.run_action("freeze", screen))
+        yield SystemCommand("Run a command", "Any operational command", self.action_command)
+        yield SystemCommand("Keys", "Keys of this screen", self.action_keys)
+        yield SystemCommand("Light or dark", "The other theme", self.action_theme)
+        yield SystemCommand("Quit", "Leave", self.action_quit)
+
+
+def actions() -> set[str]:
+    """Everything that can be bound to a key, by name."""
+    groups: list[Iterable[object]] = [
+        Top.BINDINGS,
+        Table.BINDINGS,
+        HistoryScreen.BINDINGS,
+        FlowScreen.BINDINGS,
+    ]
+    for screen in SCREENS:
+        groups += [kind.__dict__.get("BINDINGS", ()) for kind in screen.__mro__]
+    return actions_of(*groups)

@@ -1,0 +1,51 @@
+"""A recorded answer put to another question: filtered, sorted and cut as far as its rows go."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+_LISTS = ("flows", "groups", "subscribers")
+_RISING = {"source", "destination", "mapped", "rule", "protocol", "state", "name", "out_interface"}
+_OWN = {"sort", "turned", "offset", "limit", "text", "by"}
+_ADDRESSES = {"source", "destination", "mapped"}
+
+
+def again(answer: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
+    name = next((name for name in _LISTS if isinstance(answer.get(name), list)), None)
+    if name is None or "limit" not in query:
+        return answer
+    rows = [row for row in answer[name] if _matches(row, query)]
+    sort = query.get("sort", "rate")
+    falling = (sort not in _RISING) != (query.get("turned") == "yes")
+    rows.sort(key=lambda row: _value(row, sort), reverse=falling)
+    offset, limit = int(query.get("offset", 0)), int(query["limit"])
+    kept = {"matched" if name == "flows" else "count": len(rows)}
+    return {**answer, **kept, name: rows[offset : offset + limit]}
+
+
+def _matches(row: dict[str, Any], query: dict[str, str]) -> bool:
+    text = query.get("text", "")
+    ends = (f"{row.get(name)}:{row.get(f'{name}_port')}" for name in _ADDRESSES)
+    everything = " ".join((*ends, *(str(value) for value in row.values())))
+    if text and (text.removeprefix("!") in everything) == text.startswith("!"):
+        return False
+    for name, value in query.items():
+        if name in _ADDRESSES and name in row:
+            if IPv4Address(row[name]) not in IPv4Network(value, strict=False):
+                return False
+        elif name not in _OWN and name in row and str(row[name]) != value:
+            return False
+    return True
+
+
+def _value(row: dict[str, Any], sort: str) -> Any:
+    if sort in ("bytes", "packets") and sort not in row:
+        return row[f"{sort}_out"] + row[f"{sort}_in"]
+    value = row.get(sort, 0)
+    if sort in _ADDRESSES or sort == "name":
+        try:
+            return int(IPv4Address(value))
+        except ValueError:
+            return 0
+    return value

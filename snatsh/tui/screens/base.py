@@ -1,0 +1,133 @@
+"""What all screens have in common: they look once a second while they are shown, and never otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widget import Widget
+
+from snatsh.client import Client, ClientError, Refused, Rejected
+from snatsh.tui.widgets.keys import Keys, key_name
+from snatsh.tui.widgets.lines import Line
+from snatsh.tui.widgets.prompt import Prompt
+from snatsh.tui.widgets.status import TABS, Status, top_of
+
+
+class LiveScreen(Screen[None]):
+    """`fetch` runs in a thread and asks; `show` draws what it found."""
+
+    NAME: ClassVar[str] = ""
+    AUTO_FOCUS = ""
+    BINDINGS = [
+        Binding("slash", "filter", "Filter", id="screen.filter", show=False),
+        Binding("f", "freeze", "Freeze", id="screen.freeze", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = False
+        self.data: Any = None
+        self._looking = False
+        self._again = False
+
+    def compose(self) -> ComposeResult:
+        yield Status(top_of(self.app).state, self.NAME)
+        yield from self.body()
+        yield Prompt()
+        yield Keys(id="keys")
+
+    def body(self) -> Iterable[Widget]:
+        return ()
+
+    def fetch(self, client: Client) -> Any:
+        """What this screen shows. Blocks."""
+        return None
+
+    def show(self, data: Any) -> None:
+        """Draw it."""
+
+    def on_mount(self) -> None:
+        self.set_interval(top_of(self.app).interval, self.tick)
+
+    def on_screen_resume(self) -> None:
+        self.look()
+
+    def tick(self) -> None:
+        if self.is_current or self.app.screen.is_modal:
+            self.look()
+
+    def look(self) -> None:
+        """Ask now, or once more when it is being asked already."""
+        if self._looking:
+            self._again = True
+            return
+        self._looking = True
+        self.run_worker(self._look(), group="look", exit_on_error=True)
+
+    async def _look(self) -> None:
+        top = top_of(self.app)
+        try:
+            while True:
+                self._again = False
+                try:
+                    version, overview, found = await asyncio.to_thread(self._ask, top.client)
+                except (Refused, Rejected) as error:
+                    self.complain(str(error))
+                except ClientError as error:
+                    top.gone(str(error))
+                else:
+                    top.came(version, overview)
+                    if not self.frozen and found is not None:
+                        self.data = found
+                    if self.data is not None:
+                        self.show(self.data)
+                self.query_one(Status).redraw()
+                self.query_one(Keys).redraw()
+                if not self._again:
+                    return
+        finally:
+            self._looking = False
+
+    def _ask(self, client: Client) -> tuple[Any, Any, Any]:
+        top = top_of(self.app)
+        version = top.state.version if top.state.version and not top.state.trouble else client.version()
+        overview = client.live_overview()
+        return version, overview, None if self.frozen else self.fetch(client)
+
+    def complain(self, text: str) -> None:
+        self.notify(text, severity="error", timeout=8, markup=False)
+
+    def action_freeze(self) -> None:
+        self.frozen = not self.frozen
+        modes = top_of(self.app).state.modes
+        if self.frozen:
+            modes.append("FROZEN")
+        elif "FROZEN" in modes:
+            modes.remove("FROZEN")
+        self.query_one(Status).redraw()
+        if not self.frozen:
+            self.look()
+
+    def on_screen_suspend(self) -> None:
+        if self.frozen:
+            self.action_freeze()
+
+    def action_filter(self) -> None:
+        self.complain(f"nothing to filter on this screen: {TABS[self.NAME]}")
+
+    def help_lines(self) -> list[Line]:
+        """For `?`: every key of this screen."""
+        lines: list[Line] = []
+        rows: dict[str, list[str]] = {}
+        for active in self.active_bindings.values():
+            binding = active.binding
+            if binding.description and not binding.system:
+                rows.setdefault(binding.description, []).append(key_name(binding.key))
+        for description, keys in rows.items():
+            lines.append([(f"  {' '.join(dict.fromkeys(keys)):<14}", "key"), (description, "plain")])
+        return lines

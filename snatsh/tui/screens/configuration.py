@@ -1,0 +1,220 @@
+"""The candidate beside what runs, and all that commits it: the same API and roles as the shell's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from snatsh.client import Client, ClientError, Commit, Rejected
+from snatsh.model.diff import render_curly
+from snatsh.shell.text import duration
+from snatsh.tui.screens.base import LiveScreen
+from snatsh.tui.screens.history import HistoryScreen
+from snatsh.tui.widgets.dialogs import Ask, Question, TextView, diff_lines, plain_lines
+from snatsh.tui.widgets.lines import Line, Lines
+from snatsh.tui.widgets.panel import Panel
+from snatsh.tui.widgets.prompt import Prompt
+from snatsh.tui.widgets.status import top_of
+from snatsh.tui.widgets.tree import ConfigurationTree
+
+MOST_MINUTES = 65_535
+
+
+class _Head(Lines):
+    DEFAULT_CSS = "_Head { height: 1; }"
+    line: Line = ()
+
+    def draw(self, width: int, height: int) -> Iterable[Line]:
+        yield self.line
+
+
+class ConfigurationScreen(LiveScreen):
+    NAME = "configuration"
+    BINDINGS = [
+        Binding("k", "check", "Check", id="configuration.check"),
+        Binding("c", "commit", "Commit", id="configuration.commit"),
+        Binding("C", "confirmed", "Confirmed", id="configuration.confirmed"),
+        Binding("y", "confirm", "Confirm", id="configuration.confirm"),
+        Binding("a", "abort", "Abort", id="configuration.abort"),
+        Binding("h", "history", "History", id="configuration.history"),
+        Binding("u", "rollback", "Rollback", id="configuration.rollback"),
+        Binding("s", "statement", "Set", id="configuration.statement"),
+        Binding("d", "difference", "Difference", show=False, id="configuration.difference"),
+    ]
+    DEFAULT_CSS = """
+    ConfigurationScreen #trees { height: 2fr; }
+    ConfigurationScreen #difference { height: 1fr; min-height: 5; }
+    """
+
+    def body(self) -> Iterable[Widget]:
+        yield _Head(id="head")
+        with Vertical(id="trees"):
+            yield ConfigurationTree()
+        yield Panel("Difference to what runs", self._difference, id="difference")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(ConfigurationTree).focus()
+
+    def fetch(self, client: Client) -> dict[str, Any]:
+        candidate = client.candidate()
+        return {
+            "candidate": candidate["document"],
+            "running": client.configuration(),
+            "changed": candidate["changed"],
+            "history": client.commits(),
+            "others": client.sessions(),
+        }
+
+    def show(self, data: dict[str, Any]) -> None:
+        self.query_one(ConfigurationTree).fill(data["candidate"], data["running"])
+        self.query_one("#difference", Panel).redraw()
+        head = self.query_one("#head", _Head)
+        head.line = [
+            (" candidate", "title"),
+            (
+                "  changed, not committed" if data["changed"] else "  as it runs",
+                "changed" if data["changed"] else "good",
+            ),
+            ("   + new  - gone  ~ changed; beside it what runs", "dim"),
+        ]
+        pending = data["history"]["pending"]
+        if pending:
+            left = duration(pending["seconds"])
+            told = f" commit by {pending['user']}: rolled back in {left} unless confirmed (y) or aborted (a) "
+            head.line = [(told, "caution")]
+        elif data["others"]:
+            head.line = [*head.line, (f"  {data['others'][0]['user']} edits too", "warn")]
+        head.redraw()
+
+    def _difference(self, width: int, height: int) -> Iterator[Line]:
+        if not self.data:
+            return
+        lines = diff_lines(render_curly(self.data["running"], self.data["candidate"]))
+        if not lines:
+            yield [("no difference", "dim")]
+        if len(lines) > height:
+            lines = [*lines[: height - 1], [(f"… {len(lines) - height + 1} more lines: d shows all", "dim")]]
+        yield from lines
+
+    # Keys
+
+    def action_difference(self) -> None:
+        if self.data:
+            text = render_curly(self.data["running"], self.data["candidate"])
+            self.app.push_screen(
+                TextView("Candidate against what runs", diff_lines(text or "no difference\n"))
+            )
+
+    def action_check(self) -> None:
+        self._do(lambda client: client.commit(check=True), _checked)
+
+    def action_commit(self) -> None:
+        self.run_worker(self._commit(), group="commit")
+
+    def action_confirmed(self) -> None:
+        self.run_worker(self._confirmed(), group="commit")
+
+    def action_confirm(self) -> None:
+        if not (self.data and self.data["history"]["pending"]):
+            self.complain("confirm: no commit waits to be confirmed")
+            return
+        self._do(lambda client: client.commit(), lambda _: "commit confirmed")
+
+    def action_abort(self) -> None:
+        self.run_worker(self._abort(), group="commit")
+
+    def action_history(self) -> None:
+        self.app.push_screen(HistoryScreen(), lambda _: self.look())
+
+    def action_rollback(self) -> None:
+        self.run_worker(self._rollback(), group="commit")
+
+    def action_statement(self) -> None:
+        hint = "set … or delete …, in the candidate"
+        self.query_one(Prompt).open("=", "set ", hint, self._back)
+
+    def _back(self) -> None:
+        self.query_one(ConfigurationTree).focus()
+
+    async def _commit(self) -> None:
+        comment = await self.app.push_screen_wait(Ask("Commit the candidate. Comment (may be empty):"))
+        if comment is not None:
+            self._do(lambda client: client.commit(comment=comment or None), _committed)
+
+    async def _confirmed(self) -> None:
+        minutes = await self.app.push_screen_wait(
+            Ask("Commit, and roll back unless confirmed within minutes:", "10")
+        )
+        if minutes is None:
+            return
+        if not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes[:9]) <= MOST_MINUTES):
+            self.complain(f"{minutes}: expected minutes from 1 to {MOST_MINUTES}")
+            return
+        self._do(lambda client: client.commit(confirmed=int(minutes)), _committed)
+
+    async def _abort(self) -> None:
+        if not (self.data and self.data["history"]["pending"]):
+            self.complain("abort: no commit waits to be confirmed")
+        elif await self.app.push_screen_wait(
+            Question("End the commit that waits, and run what was before it?")
+        ):
+            self._do(lambda client: client.abort(), lambda _: "rolled back")
+
+    async def _rollback(self) -> None:
+        number = await self.app.push_screen_wait(
+            Ask("Candidate becomes commit number (0 runs), or rescue:", "0")
+        )
+        if number:
+            wanted: int | str = int(number) if number.isascii() and number.isdigit() else number
+            self._do(
+                lambda client: client.rollback(wanted),
+                lambda _: f"candidate is rollback {number}; not committed",
+            )
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        if event.kind != "=":
+            return
+        event.stop()
+        from snatsh.shell.lexer import lex
+
+        words = [token.text for token in lex(event.text).tokens]
+        if len(words) < 2 or words[0] not in ("set", "delete"):
+            self.complain(f"{event.text}: expected set … or delete …")
+            return
+        verb: Any = words[0]
+        self._do(lambda client: client.edit([{"verb": verb, "path": words[1:]}]), lambda _: "")
+
+    def _do(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
+        self.run_worker(self._done(action, tell), group="commit")
+
+    async def _done(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
+        try:
+            found = await asyncio.to_thread(action, top_of(self.app).client)
+        except Rejected as error:
+            problems = "".join(f"{' '.join(one.path)}: {one.reason}\n" for one in error.problems)
+            await self.app.push_screen(TextView("Not done", plain_lines(f"{error}\n{problems}")))
+        except ClientError as error:
+            self.complain(str(error))
+        else:
+            if told := tell(found):
+                self.notify(told, markup=False)
+        self.look()
+
+
+def _warnings(done: Commit) -> str:
+    return "".join(f"\nwarning: {' '.join(row['path'])}: {row['reason']}" for row in done["warnings"])
+
+
+def _checked(done: Commit) -> str:
+    return f"configuration check succeeds{_warnings(done)}"
+
+
+def _committed(done: Commit) -> str:
+    ended = f"; {done['ended_flows']:,} flows ended" if done["ended_flows"] else ""
+    return f"commit complete in {done['milliseconds']:.0f} ms{ended}{_warnings(done)}"

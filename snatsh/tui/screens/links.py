@@ -1,0 +1,129 @@
+"""Links: state, round-trip times of their probes, loss, what changed, and which rules went elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from snatsh.client import Client
+from snatsh.tui.screens.dashboard import LINK_SIGNS
+from snatsh.tui.screens.tables import Caption, LocalTable, Part
+from snatsh.tui.widgets.graph import graph
+from snatsh.tui.widgets.lines import Line
+from snatsh.tui.widgets.panel import Panel
+from snatsh.tui.widgets.table import Cell, Column, Row
+
+
+def _loss(row: Row) -> Cell:
+    if row["loss"] is None:
+        return "-", "dim"
+    return f"{row['loss']:g}%", "bad" if row["loss"] >= 10 else "warn" if row["loss"] else "good"
+
+
+class LinksScreen(LocalTable):
+    NAME = "links"
+    WHAT = "links"
+    EMPTY = "no links configured"
+    DEFAULT_CSS = """
+    LinksScreen #table { height: 1fr; min-height: 4; }
+    LinksScreen #below { height: 2fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.series: dict[str, Any] = {}
+        self.changes: list[dict[str, Any]] = []
+
+    def body(self) -> Iterable[Widget]:
+        yield Caption()
+        yield self.table
+        with Horizontal(id="below"):
+            yield Panel("Probes", self._probes, id="probes")
+            yield Panel("Changes of links", self._changes, id="changes")
+
+    def columns(self) -> Sequence[Column]:
+        return (
+            Column("link", lambda row: row["name"], 0, sort="name"),
+            Column(
+                "state", lambda row: LINK_SIGNS.get(row["state"], (row["state"], "warn")), 10, sort="state"
+            ),
+            Column("since", lambda row: row["since"][5:19].replace("T", " "), 14, sort="since"),
+            Column(
+                "rtt", lambda row: f"{row['rtt']:.1f}ms" if row["rtt"] is not None else "-", 8, True, "rtt"
+            ),
+            Column("loss", _loss, 5, True, "loss"),
+            Column("by", lambda row: row["interface"], 8, from_width=78),
+            Column("next hop", lambda row: row["next_hop"], 15, from_width=100),
+            Column("failed over", lambda row: _numbers(row["failed_over"]), 14),
+            Column("why", lambda row: row["reason"], 0, from_width=120),
+        )
+
+    def first_sort(self) -> str:
+        return "name"
+
+    def rising(self) -> frozenset[str]:
+        return frozenset({"name", "state", "since"})
+
+    def rows(self, client: Client) -> Sequence[Row]:
+        self.series = {row["name"]: row for row in client.link_series()}
+        notices = client.notices()["notices"]
+        self.changes = [dict(one) for one in reversed(notices) if one["text"].startswith("link ")]
+        return client.links()  # type: ignore[return-value]
+
+    def show(self, data: Part) -> None:
+        super().show(data)
+        for panel in self.query(Panel):
+            panel.redraw()
+
+    def on_key(self) -> None:
+        self.call_after_refresh(self._redraw)
+
+    def _redraw(self) -> None:
+        for panel in self.query(Panel):
+            panel.redraw()
+
+    def _probes(self, width: int, height: int) -> Iterator[Line]:
+        row = self.table.current
+        if row is None:
+            return
+        self.query_one("#probes", Panel).border_title = f"Probes of {row['name']}"
+        if row["reason"]:
+            yield [(row["reason"], "good" if row["state"] == "up" else "warn")]
+        if row["failed_over"]:
+            yield [(f"rules failed over: {_numbers(row['failed_over'])}", "warn")]
+        found = self.series.get(row["name"])
+        if found is None:
+            yield [("no monitor: judged by its interface alone", "dim")]
+            return
+        room = max(1, (height - 2) // max(1, len(found["targets"])) - 1)
+        for target in found["targets"]:
+            results = target["results"]
+            lost = sum(result is None for result in results)
+            sign, style = ("● answers", "good") if target["up"] else ("✗ silent", "bad")
+            yield [
+                (f"{target['kind']} {target['address']} ", "plain"), (sign, style),
+                (f"  {lost} of {len(results)} lost", "warn" if lost else "dim"),
+            ]  # fmt: skip
+            for at, line in enumerate(graph(results, width, room)):
+                gaps = "".join(
+                    "x" if at == room - 1 and result is None else " " for result in results[-width:]
+                ).rjust(width)
+                merged = "".join(x if x == "x" else g for x, g in zip(gaps, line, strict=True))
+                yield [(merged, "graph")]
+
+    def _changes(self, width: int, height: int) -> Iterator[Line]:
+        for one in self.changes[:height]:
+            bad = " is down" in one["text"]
+            yield [
+                (one["time"][5:19].replace("T", " ") + " ", "dim"),
+                (one["text"], "bad" if bad else "plain"),
+            ]
+        if not self.changes:
+            yield [("none since snatd was started", "dim")]
+
+
+def _numbers(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers)) if numbers else "-"

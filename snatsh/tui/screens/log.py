@@ -1,0 +1,90 @@
+"""What happened: commits, links, pools, and what snatd itself said; newest first, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from textual.binding import Binding
+
+from snatsh.client import Client, Refused
+from snatsh.tui.screens.tables import LocalTable
+from snatsh.tui.widgets.dialogs import TextView, plain_lines
+from snatsh.tui.widgets.table import Cell, Column, Row
+
+_STYLES = {
+    "commit": "title",
+    "link": "warn",
+    "pool": "warn",
+    "error": "bad",
+    "warning": "warn",
+    "command": "dim",
+}
+
+
+def _kind(text: str) -> str:
+    word = text.split(" ", 1)[0]
+    if word in ("link", "pool"):
+        return word
+    return "commit" if "commit" in text else "notice"
+
+
+class LogScreen(LocalTable):
+    NAME = "log"
+    WHAT = "entries"
+    EMPTY = "nothing happened yet"
+    BINDINGS = [Binding("enter", "details", "Read", id="log.details")]
+
+    def columns(self) -> Sequence[Column]:
+        return (
+            Column("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19, sort="time"),
+            Column("what", self._what, 8, sort="kind"),
+            Column("text", lambda row: row["text"], 0, sort="text"),
+        )
+
+    def _what(self, row: Row) -> Cell:
+        return row["kind"], _STYLES.get(row["kind"], "plain")
+
+    def first_sort(self) -> str:
+        return "time"
+
+    def rising(self) -> frozenset[str]:
+        return frozenset({"kind", "text"})
+
+    def key(self, row: Row) -> Any:
+        return row["time"], row["text"]
+
+    def rows(self, client: Client) -> Sequence[Row]:
+        rows = [
+            {"time": one["time"], "kind": _kind(one["text"]), "text": one["text"]}
+            for one in client.notices()["notices"]
+        ]
+        for entry in client.history():
+            comment = f": {entry['comment']}" if entry["comment"] else ""
+            text = f"commit by {entry['user']} via {entry['method']}{comment}"
+            rows.append({"time": entry["time"], "kind": "commit", "text": text})
+        rows += [_said(line) for line in client.log("messages")["lines"]]
+        with suppress(Refused):  # who may only look is not shown who did what
+            rows += [_done(entry) for entry in client.log("audit")["entries"]]
+        return rows
+
+    def action_details(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self.app.push_screen(TextView(f"{row['time']} {row['kind']}", plain_lines(row["text"])))
+
+
+def _said(line: str) -> Row:
+    """A line of snatd's own log: time, level, text."""
+    time, rest = line[:19].replace(" ", "T"), line[20:]
+    level, _, text = rest.partition(": ")
+    return {"time": time, "kind": level if level in ("error", "warning") else "snatd", "text": text}
+
+
+def _done(entry: dict[str, Any]) -> Row:
+    what = (
+        entry.get("command") or f"{entry.get('method', '')} {entry.get('path', '')} {entry.get('detail', '')}"
+    )
+    text = f"{entry.get('user', '')}: {what.strip()} ({entry.get('result', '')})"
+    return {"time": str(entry.get("time", "")), "kind": "command", "text": text}

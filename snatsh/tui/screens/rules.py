@@ -1,0 +1,84 @@
+"""Rules in the order they match: what they do per second, and those that never did anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textual.binding import Binding
+
+from snatsh.client import Client
+from snatsh.shell.text import count, size
+from snatsh.tui.screens.tables import LocalTable, Part
+from snatsh.tui.widgets.dialogs import TextView
+from snatsh.tui.widgets.graph import bits, per_second
+from snatsh.tui.widgets.table import Cell, Column, Row
+
+_MORE = {"protocol": "", "out-interface": "by ", "next-hop": "gw ", "mark": "mark "}
+
+
+def match_text(row: Row) -> str:
+    """What the rule looks for, in few words."""
+    parts = [f"{row.get('source', 'any')} → {row.get('destination', 'any')}"]
+    return " ".join([*parts, *(f"{word}{row[name]}" for name, word in _MORE.items() if name in row)])
+
+
+def _hits(row: Row) -> Cell:
+    return (size(row["packets"]), "plain") if row["packets"] else ("never hit", "warn")
+
+
+class RulesScreen(LocalTable):
+    NAME = "rules"
+    WHAT = "rules in the order they match"
+    EMPTY = "no rules"
+    BINDINGS = [
+        Binding("enter", "details", "Details", id="rules.details"),
+        Binding("n", "never", "Never hit", id="rules.never"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.never = False
+
+    def columns(self) -> Sequence[Column]:
+        return (
+            Column("#", lambda row: str(row["order"] + 1), 4, True, "order"),
+            Column("rule", lambda row: str(row["number"]), 5, True, "number"),
+            Column("matches", match_text, 0),
+            Column("does", lambda row: row["action"], 9, sort="action", from_width=100),
+            Column("pool", lambda row: row["pool"] or "-", 6, sort="pool"),
+            Column("flows", lambda row: count(row["flows"]), 7, True, "flows"),
+            Column("rate", lambda row: bits(row["rate"]), 8, True, "rate"),
+            Column("pkts/s", lambda row: per_second(row["packet_rate"]), 7, True, "packet_rate", 110),
+            Column("new/s", lambda row: per_second(row["new_rate"]), 6, True, "new_rate", 110),
+            Column("hits", _hits, 9, True, "packets"),
+            Column("bytes", lambda row: size(row["bytes"]), 6, True, "bytes", 100),
+        )
+
+    def first_sort(self) -> str:
+        return "order"
+
+    def rising(self) -> frozenset[str]:
+        return frozenset({"order", "number", "action", "pool"})
+
+    def key(self, row: Row) -> Any:
+        return row["number"]
+
+    def rows(self, client: Client) -> Sequence[Row]:
+        rows = client.live_rules()
+        return [row for row in rows if not row["packets"]] if self.never else rows
+
+    def show(self, data: Part) -> None:
+        self.WHAT = "rules that never matched" if self.never else "rules in the order they match"
+        super().show(data)
+
+    def action_never(self) -> None:
+        self.never = not self.never
+        self.table.to_start()
+        self.look()
+
+    def action_details(self) -> None:
+        row = self.table.current
+        if row is not None:
+            fields = [[(f"{name:<22}", "dim"), (str(value), "plain")] for name, value in row.items()]
+            self.app.push_screen(TextView(f"Rule {row['number']}", fields))

@@ -1,0 +1,86 @@
+"""Who uses the gateway most, and who reached a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textual.binding import Binding
+
+from snatsh.client import Client
+from snatsh.shell.text import count, duration, size
+from snatsh.tui.screens.flows import query_of
+from snatsh.tui.screens.tables import Part, TableScreen
+from snatsh.tui.widgets.graph import bits, level
+from snatsh.tui.widgets.status import top_of
+from snatsh.tui.widgets.table import Cell, Column, Row
+
+
+class SubscribersScreen(TableScreen):
+    NAME = "subscribers"
+    WHAT = "subscribers"
+    EMPTY = "no subscriber holds a flow"
+    BINDINGS = [Binding("enter", "flows", "Flows", id="subscribers.flows")]
+
+    def __init__(self) -> None:
+        self.allowed: int | None = None
+        super().__init__()
+
+    def columns(self) -> Sequence[Column]:
+        return (
+            Column("subscriber", lambda row: row["name"], 0, sort="name"),
+            Column("rate", lambda row: bits(row["rate"]), 9, True, "rate"),
+            Column("flows", lambda row: count(row["flows"]), 9, True, "flows"),
+            Column("sessions held", self._sessions, 15, True),
+            Column(
+                "refused", lambda row: (count(row["refused"]), "bad" if row["refused"] else "dim"), 9, True
+            ),
+            Column("bytes", lambda row: size(row["bytes"]), 7, True, "bytes"),
+            Column("packets", lambda row: size(row["packets"]), 8, True, "packets"),
+        )
+
+    def _sessions(self, row: Row) -> Cell:
+        if not self.allowed:
+            return count(row["sessions"])
+        share = row["sessions"] / self.allowed
+        return f"{count(row['sessions'])} of {count(self.allowed)}", level(share)
+
+    def first_sort(self) -> str:
+        return "rate"
+
+    def rising(self) -> frozenset[str]:
+        return frozenset({"name"})
+
+    def filter_hint(self) -> str:
+        return "text  !text  source=10.0.0.0/8 rule= pool= link= state= …: counts the flows that match"
+
+    def part(self, client: Client, offset: int, limit: int) -> Part:
+        query: dict[str, Any] = {
+            "sort": self.table.sort,
+            "offset": offset,
+            "limit": limit,
+            **query_of(self.filter),
+        }
+        if self.table.turned:
+            query["turned"] = "yes"
+        page = client.live_subscribers(query)
+        self.allowed = page["allowed"]
+        notes = []
+        if page["allowed"]:
+            notes.append(f"{count(page['allowed'])} sessions allowed each")
+        if page["limited"]:
+            notes.append(f"{count(page['limited'])} were refused flows")
+        if page["age"] >= 2:
+            notes.append(f"numbers as of {duration(page['age'])} ago")
+        return Part(page["subscribers"], page["count"], offset, page["count"], "; ".join(notes))
+
+    async def action_flows(self) -> None:
+        row = self.table.current
+        if row is not None:
+            from snatsh.tui.screens.flows import FlowsScreen
+
+            top = top_of(self.app)
+            await top.switch_mode("flows")
+            if isinstance(top.screen, FlowsScreen):
+                top.screen.filter = f"source={row['name']}"
+                top.screen._group_by("")

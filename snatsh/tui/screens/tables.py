@@ -1,0 +1,243 @@
+"""Screens with a table: filter, order, freeze, export. Of a far table only the visible rows are here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.binding import Binding
+from textual.widget import Widget
+
+from snatsh.client import Client
+from snatsh.tui import export
+from snatsh.tui.screens.base import LiveScreen
+from snatsh.tui.widgets.dialogs import Ask
+from snatsh.tui.widgets.lines import Line, Lines
+from snatsh.tui.widgets.prompt import Prompt
+from snatsh.tui.widgets.status import top_of
+from snatsh.tui.widgets.table import Column, Row, Table
+
+FROZEN_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows from `offset` on, of `total` that match, of `of` that there are. note: for the line above."""
+
+    rows: Sequence[Row]
+    total: int
+    offset: int
+    of: int
+    note: str = ""
+
+
+class Caption(Lines):
+    DEFAULT_CSS = "Caption { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="caption")
+        self.line: Line = []
+
+    def draw(self, width: int, height: int) -> Iterable[Line]:
+        yield self.line
+
+
+class TableScreen(LiveScreen):
+    """`part` fetches rows; `columns`, `sorts` and `rising` say how they are shown and ordered."""
+
+    BINDINGS = [
+        Binding("slash", "filter", "Filter", id="screen.filter"),
+        Binding("less_than_sign,left", "sort(-1)", "Sort", id="table.sort-left"),
+        Binding(
+            "greater_than_sign,right", "sort(1)", "Sort by the next column", show=False, id="table.sort-right"
+        ),
+        Binding("r", "reverse", "Reverse", show=False, id="table.reverse"),
+        Binding("f", "freeze", "Freeze", id="screen.freeze"),
+        Binding("e", "export", "Export", id="table.export"),
+    ]
+    WHAT = "rows"
+    EMPTY = "nothing"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = ""
+        self.table = Table(self.columns(), self.key, self.EMPTY, id="table")
+        self.table.sort = self.first_sort()
+        self.table.rising = self.rising()
+
+    def body(self) -> Iterable[Widget]:
+        yield Caption()
+        yield self.table
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.table.focus()
+
+    def columns(self) -> Sequence[Column]:
+        raise NotImplementedError
+
+    def first_sort(self) -> str:
+        return next((column.sort for column in self.columns() if column.sort), "")
+
+    def rising(self) -> frozenset[str]:
+        """Orders that begin with the least."""
+        return frozenset()
+
+    def key(self, row: Row) -> Any:
+        return row["name"]
+
+    def part(self, client: Client, offset: int, limit: int) -> Part:
+        """Blocks."""
+        raise NotImplementedError
+
+    # Looking
+
+    def fetch(self, client: Client) -> Part:
+        return self.part(client, self.table.first, self.table.room)
+
+    def show(self, data: Part) -> None:
+        if self.frozen:
+            begin = self.table.first - data.offset
+            self.table.fill(data.rows[begin : begin + self.table.room], data.total, self.table.first)
+        else:
+            self.table.fill(data.rows, data.total, data.offset)
+        caption = self.query_one(Caption)
+        matched = f"{data.total:,} of {data.of:,}" if data.total != data.of else f"{data.of:,}"
+        arrow = "▲" if (self.table.sort in self.table.rising) != self.table.turned else "▼"
+        caption.line = [
+            (f" {matched} {self.WHAT}", "title"),
+            (f"  by {self.table.sort} {arrow}", "dim") if self.table.sort else ("", "dim"),
+            (f"  filter {self.filter}", "marked") if self.filter else ("", "dim"),
+            (f"  {len(self.table.marked)} marked", "marked") if self.table.marked else ("", "dim"),
+            (f"  {data.note}" if data.note else "", "dim"),
+        ]
+        caption.redraw()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        event.stop()
+        if self.frozen and self.data is not None:
+            self.show(self.data)
+        else:
+            self.look()
+
+    def action_freeze(self) -> None:
+        if not self.frozen:
+            top = top_of(self.app)
+            # What can be scrolled through while nothing moves.
+            try:
+                self.data = self.part(top.client, 0, FROZEN_ROWS)
+            except Exception as error:
+                self.complain(str(error))
+                return
+            if self.data.total > FROZEN_ROWS:
+                note = f"frozen: the first {FROZEN_ROWS:,}"
+                self.data = Part(self.data.rows, FROZEN_ROWS, 0, self.data.of, note)
+        super().action_freeze()
+        if self.frozen:
+            self.table._go(min(self.table.cursor, max(0, self.data.total - 1)))
+            self.show(self.data)
+
+    # Order and filter
+
+    def orders(self) -> list[str]:
+        visible = [column.sort for column, _ in self.table.columns_at(self.table.content_size.width)]
+        return [sort for sort in visible if sort]
+
+    def action_sort(self, step: int) -> None:
+        orders = self.orders()
+        if orders:
+            at = orders.index(self.table.sort) if self.table.sort in orders else 0
+            self.order(orders[(at + step) % len(orders)], turned=False)
+
+    def action_reverse(self) -> None:
+        self.order(self.table.sort, turned=not self.table.turned)
+
+    def order(self, sort: str, *, turned: bool) -> None:
+        self.table.sort, self.table.turned = sort, turned
+        self.table.to_start()
+        self.table.redraw()
+        self.look()
+
+    def action_filter(self) -> None:
+        hint = self.filter_hint()
+        self.query_one(Prompt).open("/", self.filter, hint, self._back)
+
+    def _back(self) -> None:
+        self.table.focus()
+
+    def filter_hint(self) -> str:
+        return "text, or !text for rows without it; empty for all"
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        if event.kind == "/":
+            event.stop()
+            self.filter = event.text.strip().removeprefix("/")
+            self.table.to_start()
+            self.look()
+
+    # Export
+
+    def action_export(self) -> None:
+        self.run_worker(self._export(), group="export")
+
+    async def _export(self) -> None:
+        name = await self.app.push_screen_wait(
+            Ask("Export to a file of yours on the gateway (.csv or .json):", f"{self.NAME}.csv")
+        )
+        if not name:
+            return
+        try:
+            rows = await export.all_rows(
+                self.part if not self.frozen else None, self.data, top_of(self.app).client
+            )
+            size = await export.write(top_of(self.app).client, name, self.exported(rows))
+        except Exception as error:
+            self.complain(str(error))
+        else:
+            self.notify(
+                f"{len(rows):,} rows, {size:,} bytes in {name}; see it with `file show {name}`", markup=False
+            )
+
+    def exported(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows as they go to a file."""
+        return list(rows)
+
+
+class LocalTable(TableScreen):
+    """All rows are few enough to be here."""
+
+    def rows(self, client: Client) -> Sequence[Row]:
+        raise NotImplementedError
+
+    def part(self, client: Client, offset: int, limit: int) -> Part:
+        rows = list(self.rows(client))
+        found = [row for row in rows if matches(row, self.filter)]
+        if self.table.sort:
+            falling = (self.table.sort not in self.table.rising) != self.table.turned
+            found.sort(key=lambda row: _orderable(row.get(self.table.sort)), reverse=falling)
+        offset = min(offset, max(0, len(found) - 1))
+        return Part(found[offset : offset + limit], len(found), offset, len(rows))
+
+
+def matches(row: Row, text: str) -> bool:
+    """Words of a filter: `field=value`, a text that has to be somewhere, `!text` that must be nowhere."""
+    everything = " ".join(str(value) for value in row.values()).lower()
+    for word in text.lower().split():
+        name, equals, value = word.partition("=")
+        if equals and name in row:
+            if str(row[name]).lower() != value:
+                return False
+        elif word.startswith("!"):
+            if word[1:] in everything:
+                return False
+        elif word not in everything:
+            return False
+    return True
+
+
+def _orderable(value: Any) -> tuple[int, Any]:
+    """Nothing first, then numbers, then words."""
+    if value is None:
+        return 0, 0
+    return (1, value) if isinstance(value, int | float) else (2, str(value))

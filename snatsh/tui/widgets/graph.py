@@ -1,0 +1,59 @@
+"""Drawn with block characters: graphs over time, meters, and small helpers of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from snatsh.shell.text import size
+from snatsh.tui.widgets.lines import Piece
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def graph(values: Sequence[float | None], width: int, height: int = 1, top: float = 0.0) -> list[str]:
+    """The newest values to the right, a column each; None is a gap. top: the least that is full height."""
+    shown = list(values)[-width:] if width > 0 else []
+    most = max([top, *(value for value in shown if value is not None)], default=0.0) or 1.0
+    steps = [None if value is None else round(value / most * height * 8) for value in shown]
+    # What is there at all shows.
+    steps = [1 if step == 0 and value else step for step, value in zip(steps, shown, strict=True)]
+    rows = []
+    for row in range(height - 1, -1, -1):
+        cells = (" " if step is None else _BLOCKS[min(8, max(0, step - 8 * row))] for step in steps)
+        rows.append("".join(cells).rjust(width))
+    return rows
+
+
+def meter(share: float, width: int, name: str = "") -> list[Piece]:
+    """A bar with its percentage. name: a style, else by how full it is."""
+    label = percent(share)
+    inner = max(1, width - len(label) - 3)
+    full = min(inner, max(0, round(share * inner)))
+    if share > 0 and full == 0:
+        full = 1
+    name = name or level(share)
+    return [
+        ("▐", "dim"),
+        ("█" * full, name),
+        ("·" * (inner - full), "dim"),
+        ("▌", "dim"),
+        (f" {label}", name),
+    ]
+
+
+def level(share: float) -> str:
+    """Style of a share that had better not reach 1."""
+    return "bad" if share >= 0.9 else "warn" if share >= 0.75 else "good"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:3.0f}%" if share == 0 or share >= 0.01 else " <1%"
+
+
+def bits(value: float | None) -> str:
+    """Bits per second."""
+    return "-" if value is None else f"{size(value)}b/s"
+
+
+def per_second(value: float | None) -> str:
+    return "-" if value is None else f"{size(value)}/s"

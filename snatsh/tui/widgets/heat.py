@@ -1,0 +1,30 @@
+"""Many shares as one map: a digit for the tenths and a colour for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from snatsh.tui.widgets.lines import Line, Piece
+
+
+def heat_lines(heat: dict[str, Any], width: int, height: int) -> Iterator[Line]:
+    """heat: as in `LivePool`. Cells are put together when there are more than fit."""
+    cells, per_cell = str(heat["cells"]), int(heat["per_cell"])
+    room = max(1, width * max(1, height - 1))
+    if len(cells) > room:
+        joined = -(-len(cells) // room)
+        cells = "".join(max(cells[at : at + joined]) for at in range(0, len(cells), joined))
+        per_cell *= joined
+    what = "an address each" if per_cell == 1 else f"{per_cell} addresses each, by the fullest"
+    yield [(f"from {heat['first']}, {what}: · unused, 1-9 tenths used", "dim")]
+    for at in range(0, len(cells), width):
+        pieces: list[Piece] = []
+        for cell in cells[at : at + width]:
+            style = f"heat{cell}"
+            sign = "·" if cell == "0" else cell
+            if pieces and pieces[-1][1] == style:
+                pieces[-1] = (pieces[-1][0] + sign, style)
+            else:
+                pieces.append((sign, style))
+        yield pieces

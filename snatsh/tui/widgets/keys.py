@@ -1,0 +1,43 @@
+"""The last line: the keys of the screen at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.binding import Binding
+
+from snatsh.tui.widgets.lines import Line, Lines, Piece
+
+_NAMES = {
+    "question_mark": "?", "colon": ":", "slash": "/", "less_than_sign": "<", "greater_than_sign": ">",
+    "space": "Space", "enter": "Enter", "escape": "Esc",
+}  # fmt: skip
+
+
+def key_name(key: str) -> str:
+    """As it is written on a keyboard."""
+    return _NAMES.get(key, key.replace("ctrl+", "^"))
+
+
+class Keys(Lines):
+    DEFAULT_CSS = "Keys { height: 1; background: $panel; }"
+
+    def draw(self, width: int, height: int) -> Iterable[Line]:
+        shown: dict[str, Binding] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:
+                shown.setdefault(active.binding.action, active.binding)
+        bindings = list(shown.values())
+        everywhere = [one for one in bindings if (one.id or "").startswith("app.")]
+        here = [one for one in bindings if one not in everywhere]
+        # What works everywhere is always there; of the rest as much as fits, `?` tells all.
+        while here and sum(map(_width, [*here, *everywhere])) >= width:
+            here.pop()
+        pieces: list[Piece] = [(" ", "dim")]
+        for one in [*here, *everywhere]:
+            pieces += [(key_name(one.key), "key"), (f" {one.description}  ", "dim")]
+        yield pieces
+
+
+def _width(binding: Binding) -> int:
+    return len(key_name(binding.key)) + len(binding.description) + 3

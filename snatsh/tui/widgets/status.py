@@ -1,0 +1,102 @@
+"""The two lines on top: whether the gateway is well, and which screen this is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from snatsh.client import Overview, Version
+from snatsh.shell.text import count, duration
+from snatsh.tui.widgets.lines import Line, Lines, Piece
+
+if TYPE_CHECKING:
+    from snatsh.tui.app import Top
+
+TABS = {
+    "dashboard": "Dashboard", "flows": "Flows", "pools": "Pools", "links": "Links", "rules": "Rules",
+    "subscribers": "Subscribers", "configuration": "Config", "log": "Log",
+}  # fmt: skip
+
+
+@dataclass
+class State:
+    """What every screen shows of the gateway. trouble: why it can't be asked, empty when it can."""
+
+    version: Version | None = None
+    overview: Overview | None = None
+    trouble: str = ""
+    gone_at: str = ""
+    modes: list[str] = field(default_factory=list)
+
+    @property
+    def role(self) -> str:
+        return self.version["role"] if self.version else "view"
+
+
+class Status(Lines):
+    DEFAULT_CSS = "Status { height: 2; background: $panel; }"
+
+    def __init__(self, state: State, name: str) -> None:
+        super().__init__(id="status")
+        self._state = state
+        self._name = name
+
+    def draw(self, width: int, height: int) -> Iterable[Line]:
+        yield self._well(width)
+        yield self._tabs(width)
+
+    def _well(self, width: int) -> Line:
+        state, found = self._state, self._state.overview
+        pieces: list[Piece] = []
+        host = found["host_name"] if found else state.version["host_name"] if state.version else "snatsh"
+        pieces.append((f" {host} ", "title"))
+        if state.trouble:
+            pieces.append((f" ✗ SNATD DOES NOT ANSWER since {state.gone_at}; waiting ", "alarm"))
+        elif found is None:
+            pieces.append((" asking snatd … ", "dim"))
+        else:
+            pieces += _health(found)
+            if found["pending"]:
+                left = duration(found["pending"]["seconds"])
+                pieces.append((f" ! commit unconfirmed, rolled back in {left} ", "caution"))
+            flows, room = count(found["flows"]), count(found["capacity"])
+            if width >= 100:
+                pieces.append((f"  flows {flows} of {room}", "plain"))
+        for mode in self._state.modes:
+            pieces.append((f" [{mode}]", "key"))
+        if state.version:
+            role = " read-only" if state.role == "view" else f" {state.role}"
+            who = f"{state.version['user']}{role} "
+            used = sum(len(text) for text, _ in pieces)
+            pieces += [(" " * max(1, width - used - len(who)), "plain"), (who, "dim")]
+        return pieces
+
+    def _tabs(self, width: int) -> Line:
+        pad = " " if width >= 100 else ""
+        pieces: list[Piece] = []
+        for number, (name, title) in enumerate(TABS.items(), 1):
+            if name == self._name:
+                pieces.append((f"[{number} {title}]", "tab"))
+            else:
+                after = bool(pieces) and pieces[-1][1] == "tab" and not pad
+                pieces.append((f"{pad}{'' if after else ' '}{number} {title}{pad}", "dim"))
+        return pieces
+
+
+def _health(found: Overview) -> list[Piece]:
+    alarms = found["alarms"]
+    major = sum(alarm["class"] == "major" for alarm in alarms)
+    if major:
+        return [(f" ▲ {major} ALARM{'S' if major > 1 else ''} ", "alarm")]
+    if alarms:
+        return [(f" ! {len(alarms)} minor ", "caution")]
+    return [(" ● WELL ", "well")]
+
+
+def top_of(app: object) -> Top:
+    """The app of a widget, by its type."""
+    from snatsh.tui.app import Top
+
+    assert isinstance(app, Top)
+    return app
