@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import yaml
-from frames import INSIDE, Frames
+from generator import INSIDE, Frames
 
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
@@ -14,8 +16,10 @@ from snatsh.lab.topology import Cable, Node, Port, Route, Topology
 
 INSIDE_MAC = "02:00:00:00:40:01"
 NEXT_HOP_MAC = "02:00:00:00:02:01"
-POOL = "1.1.2.100-1.1.2.110"
-MAX_FLOWS = 1 << 20
+POOL = "1.1.2.64-1.1.2.127"
+MAX_FLOWS = 1 << 22
+UDP_TIMEOUT = 900  # seconds, everywhere: no flow ends while others are measured
+LENGTHS = range(25, 33)  # of the source prefixes in a large rule set
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,10 @@ class Row:
     def sink(self) -> str:
         return f"sink-{self.label}"
 
+    def snatd(self, lab: Lab) -> Snatd:
+        """Its snatd, where it has one."""
+        return Snatd(lab, self.gateway)
+
 
 def topology(rows: list[Row]) -> Topology:
     nodes = [Node("generator")]
@@ -48,10 +56,15 @@ def topology(rows: list[Row]) -> Topology:
         nodes.append(Node(row.sink, routes=(Route("default", "1.1.2.2"),)))
         # Receive offload gives a veth the queue that takes redirected frames.
         inside = Port(row.gateway, "eth0", f"{INSIDE[1]}/{INSIDE.prefixlen}", gro=True, mac=INSIDE_MAC)
-        cables.append(Cable(inside, Port("generator", f"to{number}")))
+        cables.append(Cable(inside, Port("generator", port(number), gro=True)))
         next_hop = Port(row.sink, "eth0", "1.1.2.1/24", mac=NEXT_HOP_MAC)
-        cables.append(Cable(Port(row.gateway, "eth1", "1.1.2.2/24"), next_hop))
+        cables.append(Cable(Port(row.gateway, "eth1", "1.1.2.2/24", gro=True), next_hop))
     return Topology(tuple(nodes), tuple(cables))
+
+
+def port(number: int) -> str:
+    """The generator's port towards the gateway of the row with this number."""
+    return f"to{number}"
 
 
 def _plain(lab: Lab, row: Row, frames: Frames) -> None:
@@ -62,14 +75,20 @@ def _shortcut(lab: Lab, row: Row, frames: Frames) -> None:
     frames.attach_shortcut(lab[row.gateway], "eth0", "eth1", NEXT_HOP_MAC)
 
 
+def _forwarder(lab: Lab, row: Row, frames: Frames) -> None:
+    neighbour = ("1.1.2.1", "lladdr", NEXT_HOP_MAC, "dev", "eth1", "nud", "permanent")
+    lab[row.gateway].run("ip", "neigh", "replace", *neighbour)
+    frames.attach_forwarder(lab[row.gateway], "eth0")
+
+
 def _iptables(lab: Lab, row: Row, frames: Frames) -> None:
-    _spare_checksums(lab, row)
+    _even_out(lab, row)
     snat = ("-j", "SNAT", "--to-source", POOL)
     lab[row.gateway].run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", *snat)
 
 
 def _nft(lab: Lab, row: Row, frames: Frames) -> None:
-    _spare_checksums(lab, row)
+    _even_out(lab, row)
     rules = f"""
     table ip nat {{
         chain postrouting {{
@@ -81,35 +100,53 @@ def _nft(lab: Lab, row: Row, frames: Frames) -> None:
     lab[row.gateway].run("nft", "-f", "-", stdin=rules)
 
 
-def _snatsh(lab: Lab, row: Row, frames: Frames) -> None:
+def _even_out(lab: Lab, row: Row) -> None:
+    """Connection tracking gets our timeouts, and is spared what a network card does: verifying check sums."""
+    settings = {"conntrack_checksum": "0", "conntrack_udp_timeout": str(UDP_TIMEOUT)}
+    lab[row.gateway].sysctl({f"netfilter/nf_{name}": value for name, value in settings.items()})
+
+
+def _snatsh(lab: Lab, row: Row, frames: Frames, rules: int = 0) -> None:
     profile = lab.folder / f"{row.label}.yaml"
-    profile.write_text(yaml.safe_dump(_document(str(row.hook))))
-    Snatd(lab, row.gateway).start(profile, "--max-flows", str(MAX_FLOWS))
+    profile.write_text(yaml.safe_dump(document(str(row.hook), rules)))
+    row.snatd(lab).start(profile, "--max-flows", str(MAX_FLOWS), seconds=120)
 
 
-def _document(hook: str) -> dict[str, object]:
+def document(hook: str, others: int = 0) -> dict[str, Any]:
+    """One rule for the traffic, and so many that it does not match, of eight prefix lengths."""
+    own = {"source": str(INSIDE), "out-interface": "eth1", "pool": "a"}
     return {
         "interfaces": {
             "eth0": {"role": "inside", "hook": hook},
             "eth1": {"role": "outside", "hook": hook},
         },
         "pools": {"a": {"address": [POOL]}},
-        "rules": {"10": {"source": str(INSIDE), "out-interface": "eth1", "pool": "a"}},
+        "rules": {
+            "1": own,
+            **{str(10 + at): {"source": _elsewhere(at), "pool": "a"} for at in range(others)},
+        },
+        "timeouts": {"udp": {"unreplied": UDP_TIMEOUT, "replied": UDP_TIMEOUT}},
     }
 
 
-def _spare_checksums(lab: Lab, row: Row) -> None:
-    """A network card verifies check sums; connection tracking must not pay for a veth that does not."""
-    lab[row.gateway].sysctl({"netfilter/nf_conntrack_checksum": "0"})
+def _elsewhere(number: int) -> str:
+    length = LENGTHS[number % len(LENGTHS)]
+    block = number // len(LENGTHS)
+    return f"172.{16 + block // 256}.{block % 256}.{0 if length < 32 else 1}/{length}"
 
 
 LIMIT = Row("xdp-redirect", "xdp", _shortcut, translates=False)
 IPTABLES = Row("iptables", None, _iptables)
+XDP, TC = Row("snatsh", "xdp", _snatsh), Row("snatsh", "tc", _snatsh)
+FEW_RULES = Row("snatsh-10-rules", "xdp", partial(_snatsh, rules=9))
+MANY_RULES = Row("snatsh-10000-rules", "xdp", partial(_snatsh, rules=9_999))
 ROWS = [
     LIMIT,
+    Row("xdp-forward", "xdp", _forwarder, translates=False),
     Row("forward", None, _plain, translates=False),
     IPTABLES,
     Row("nft", None, _nft),
-    Row("snatsh", "xdp", _snatsh),
-    Row("snatsh", "tc", _snatsh),
+    XDP,
+    TC,
 ]
+TRANSLATING = [row for row in ROWS if row.translates]

@@ -1,4 +1,4 @@
-/* Programs of the packet generator and of what it is compared with. The constants in capitals come from frames.py. */
+/* Programs of the packet generator and of what it is compared with. The constants in capitals come from generator.py. */
 #include <linux/types.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -96,6 +96,50 @@ int shortcut(struct xdp_md *context)
     __builtin_memcpy(ethernet->h_dest, way->next_hop_mac, 6);
     __builtin_memcpy(ethernet->h_source, way->source_mac, 6);
     return bpf_redirect(way->interface, 0);
+}
+
+/* What a router that only routes would do: the kernel's own lookup, and a TTL less. */
+int forward(struct xdp_md *context)
+{
+    struct bpf_fib_lookup fib = {};
+    struct frame *frame = (void *)(long)context->data;
+
+    if ((void *)(frame + 1) > (void *)(long)context->data_end || frame->ethernet.h_proto != bpf_htons(ETH_P_IP))
+        return XDP_PASS;
+    fib.family = 2;
+    fib.ifindex = context->ingress_ifindex;
+    fib.tot_len = bpf_ntohs(frame->ip.tot_len);
+    fib.ipv4_src = frame->ip.saddr;
+    fib.ipv4_dst = frame->ip.daddr;
+    if (bpf_fib_lookup(context, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+        return XDP_PASS;
+    __u32 sum = frame->ip.check + bpf_htons(0x0100);
+    frame->ip.check = sum + (sum >= 0xffff);
+    frame->ip.ttl--;
+    __builtin_memcpy(frame->ethernet.h_dest, fib.dmac, 6);
+    __builtin_memcpy(frame->ethernet.h_source, fib.smac, 6);
+    return bpf_redirect(fib.ifindex, 0);
+}
+
+/* The far end of a round trip: sends every UDP packet back to where it came from. */
+int reflect(struct xdp_md *context)
+{
+    struct frame *frame = (void *)(long)context->data;
+    __u8 mac[6];
+
+    if ((void *)(frame + 1) > (void *)(long)context->data_end || frame->ethernet.h_proto != bpf_htons(ETH_P_IP) ||
+        frame->ip.protocol != IPPROTO_UDP)
+        return XDP_PASS;
+    __builtin_memcpy(mac, frame->ethernet.h_source, 6);
+    __builtin_memcpy(frame->ethernet.h_source, frame->ethernet.h_dest, 6);
+    __builtin_memcpy(frame->ethernet.h_dest, mac, 6);
+    __u32 address = frame->ip.saddr;
+    frame->ip.saddr = frame->ip.daddr;
+    frame->ip.daddr = address;
+    __u16 port = frame->udp.source;
+    frame->udp.source = frame->udp.dest;
+    frame->udp.dest = port;
+    return bpf_redirect(context->ingress_ifindex, 0); /* a veth does not flush what XDP_TX leaves to it */
 }
 
 /* The far end: counts the plan's packets that came out, and drops them. */

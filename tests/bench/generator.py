@@ -22,7 +22,7 @@ from pyroute2 import IPRoute
 from snatsh.datapath.toolchain import cflags, kernel_stub
 from snatsh.lab.namespaces import LabError, Namespace
 
-SOURCE = Path(__file__).with_name("frames.c")
+SOURCE = Path(__file__).with_name("generator.c")
 PAYLOAD = 18  # the smallest Ethernet frame: 60 bytes and the check sum
 HEADERS = 14 + 20 + 8
 DESTINATION_PORT = 9
@@ -37,11 +37,15 @@ DURATION = 7  # its field
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is sent: `flows` UDP endpoints, spread over `clients` addresses from `source` on."""
+    """What is sent: `flows` UDP endpoints, spread over `clients` addresses from `source` on, over and over.
+
+    first: the endpoint that it begins with.
+    """
 
     port: str
     gateway_mac: str
     flows: int
+    first: int = 0
     source: str = str(INSIDE[256])
     clients: int = 256
     destination: str = "203.0.113.9"
@@ -61,12 +65,14 @@ class Frames:
         self._bpf = bcc.BPF(src_file=str(SOURCE), cflags=[*cflags(kernel_stub()), *defines])
         self._generate = self._bpf.load_func("generate", bcc.BPF.XDP).fd
         self._shortcut = self._bpf.load_func("shortcut", bcc.BPF.XDP).fd
+        self._forward = self._bpf.load_func("forward", bcc.BPF.XDP).fd
+        self._reflect = self._bpf.load_func("reflect", bcc.BPF.XDP).fd
         self._count = self._bpf.load_func("count", bcc.BPF.XDP).fd
 
     def load_plan(self, generator: Namespace, plan: Plan) -> None:
         index, mac = interface(generator, plan.port)
         addresses = (int(IPv4Address(plan.source)), int(IPv4Address(plan.destination)))
-        numbers = struct.pack("=QIIIII", 0, index, plan.flows, plan.clients, *addresses)
+        numbers = struct.pack("=QIIIII", plan.first, index, plan.flows, plan.clients, *addresses)
         self._set("plans", numbers + mac + _mac(plan.gateway_mac))
 
     def send(self, packets: int) -> float:
@@ -94,6 +100,12 @@ class Frames:
 
     def attach_counter(self, sink: Namespace, port: str) -> None:
         _attach(sink, port, self._count)
+
+    def attach_reflector(self, sink: Namespace, port: str) -> None:
+        _attach(sink, port, self._reflect)
+
+    def attach_forwarder(self, gateway: Namespace, inside: str) -> None:
+        _attach(gateway, inside, self._forward)
 
     def attach_shortcut(self, gateway: Namespace, inside: str, outside: str, next_hop_mac: str) -> None:
         index, mac = interface(gateway, outside)
