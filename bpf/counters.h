@@ -32,6 +32,7 @@ enum handup_reason {
     UP_ROUTE,
     UP_ENDPOINT,
     UP_HAIRPIN,
+    UP_FOREIGN,
     UP_VLAN,
     UP_NOT_IP,
     UP_MALFORMED,

@@ -69,3 +69,18 @@ int tc_inside(struct __sk_buff *skb)
     tc_programs.call(skb, TC_PROGRAM_MATCH);
     return TC_ACT_OK; /* the egress of the outside interface opens the flow */
 }
+
+/* What goes to the inside and was not translated on its way: the stack's own connections are told apart here. */
+int tc_inside_out(struct __sk_buff *skb)
+{
+    u32 zero = 0;
+    struct control *state = control.lookup(&zero);
+    struct packet p;
+
+    if (skb->tc_index == TRANSLATED || !state || !skb->ingress_ifindex || skb->protocol != bpf_htons(ETH_P_IP) ||
+        !has_role(state->generation & 1, skb->ingress_ifindex, ROLE_OUTSIDE))
+        return TC_ACT_OK;
+    if (parse_skb(skb, &p) == PARSED && p.kind == KIND_FLOW && p.fragment == WHOLE)
+        note_foreign(&p, now_ticks());
+    return TC_ACT_OK;
+}

@@ -16,7 +16,7 @@ inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct pac
 
 int tc_match(struct __sk_buff *skb)
 {
-    u32 zero = 0, slot, now = now_ticks();
+    u32 zero = 0, slot, now = now_ticks(), came_in = skb->ingress_ifindex, here = skb->ifindex;
     struct control *state = control.lookup(&zero);
     struct opening opening = {};
     struct packet p;
@@ -31,14 +31,16 @@ int tc_match(struct __sk_buff *skb)
         if (outcome)
             return outcome > 0 ? TC_ACT_OK : drop_skb(DROP_INTERNAL, &p);
     }
-    find_path(skb, skb->ingress_ifindex, p.source, p.destination, &path);
-    if (at_ingress(skb)) {
+    find_path(skb, came_in, p.source, p.destination, &path);
+    if (here == came_in) {
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
             return TC_ACT_OK; /* to the box itself, to another inside network, or nowhere */
-        if (p.ttl <= 1 || is_martian(p.source))
+        if (p.ttl <= 1 || is_martian(p.source) || is_foreign(slot, &p, now))
             return TC_ACT_OK;
-    } else if (path.out_ifindex != skb->ifindex) { /* the stack knows a route that the lookup doesn't */
-        path.out_ifindex = skb->ifindex;
+    } else if (is_own_address(skb, came_in, p.source)) {
+        return TC_ACT_OK; /* port forwarding on its way back: the stack has translated it */
+    } else if (path.out_ifindex != here) { /* the stack knows a route that the lookup doesn't */
+        path.out_ifindex = here;
         path.next_hop = 0;
     }
     match_packet(slot, &p, &path, &opening, now);

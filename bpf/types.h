@@ -27,6 +27,7 @@
 #define MAX_INTERFACES 512
 #define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
 #define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
+#define MAX_FOREIGN 65536   /* connections that the stack lets in by itself */
 #define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };

@@ -118,7 +118,7 @@ open:
 
 int xdp_match(struct xdp_md *ctx)
 {
-    u32 zero = 0, slot;
+    u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
     struct opening opening = {};
     struct packet p;
@@ -134,7 +134,9 @@ int xdp_match(struct xdp_md *ctx)
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
         return hand_up(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
-    match_packet(slot, &p, &path, &opening, now_ticks());
+    if (is_foreign(slot, &p, now))
+        return hand_up(UP_FOREIGN, &p);
+    match_packet(slot, &p, &path, &opening, now);
     if (opening.verdict == VERDICT_DROP)
         return refuse_frame(ctx, opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
@@ -227,7 +229,7 @@ int xdp_refuse(struct xdp_md *ctx)
     refusal->ethernet = ethernet;
     __builtin_memcpy(refusal->quoted, quoted, QUOTED);
     fill_refusal(refusal, interface->address, p.source);
-    return XDP_TX;
+    return bpf_redirect(ctx->ingress_ifindex, 0); /* not XDP_TX: veth would let it lie */
 }
 
 int xdp_outside(struct xdp_md *ctx)

@@ -28,7 +28,7 @@ _ETH_P_ALL_BE = 0x0300
 
 # role -> what is attached at TC ingress and egress, and in XDP
 _TC: dict[str, dict[int, str]] = {
-    "inside": {_INGRESS: "tc_inside"},
+    "inside": {_INGRESS: "tc_inside", _EGRESS: "tc_inside_out"},
     "outside": {_INGRESS: "tc_outside_in", _EGRESS: "tc_outside_out"},
 }
 _XDP = {"inside": "xdp_inside", "outside": "xdp_outside"}

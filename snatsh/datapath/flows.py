@@ -27,6 +27,8 @@ FLOW_VIEW = np.dtype(
 )  # fmt: skip
 
 _SECONDS_PER_TICK = 1 / layout.TICKS_PER_SECOND
+_TICKS_OF_SECOND = 60  # bpf/types.h: the second that limits count in
+IDLE_SECONDS = 60
 
 
 def now_ticks() -> int:
@@ -137,6 +139,14 @@ def expired_exteriors(maps: Mapping[str, Map]) -> NDArray[Any]:
     return keys[_elapsed(now_ticks(), exteriors["expires"]) >= 0]
 
 
+def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
+    """Inside addresses that hold nothing and asked for nothing lately."""
+    addresses, counts = maps["subscribers"].dump()
+    quiet = now_ticks() // _TICKS_OF_SECOND - counts["second"].astype(np.int64) > IDLE_SECONDS
+    idle: NDArray[Any] = addresses[quiet & (counts["sessions"] <= 0)]
+    return idle
+
+
 def end(sweep: int, keys: NDArray[Any], *, force: bool) -> int:
     """End these flows, or exteriors, in the kernel; how many it were. Without `force` only expired ones.
 
@@ -160,16 +170,36 @@ def withdrawn_keys(maps: Mapping[str, Map], slot: int) -> NDArray[Any]:
     return withdrawn
 
 
-def in_pools(maps: Mapping[str, Map], slot: int, addresses: NDArray[Any]) -> NDArray[Any]:
-    """Whether each address belongs to a pool of the half `slot`."""
+def lost_addresses(maps: Mapping[str, Map], slot: int) -> bool:
+    """Whether the pools of the other half held an address that those of the half `slot` do not."""
+    now, before = _runs(maps, slot), _runs(maps, 1 - slot)
+    at = np.searchsorted(now[0], before[0], side="right") - 1
+    if not len(now[0]):
+        return len(before[0]) > 0
+    kept = (at >= 0) & (before[1] <= now[1][np.maximum(at, 0)])
+    return not bool(kept.all())
+
+
+def _runs(maps: Mapping[str, Map], slot: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """First and last addresses of the pools of a half, in order, neighbours joined."""
     prefixes, _ = maps["pool_addresses"].dump()
     mine = prefixes[prefixes["slot"] == slot]
-    if not len(mine):
-        return np.zeros(len(addresses), dtype=bool)
     first = mine["address"].astype(np.uint64)
     last = first + (np.uint64(1) << (64 - mine["prefix_length"].astype(np.uint64))) - np.uint64(1)
     order = np.argsort(first)  # pools do not overlap, so the runs are disjoint
+    first, last = first[order], last[order]
+    begins = np.ones(len(first), dtype=bool)
+    begins[1:] = first[1:] != last[:-1] + np.uint64(1)
+    ends = np.append(begins[1:], True)[: len(first)]
+    return first[begins], last[ends]
+
+
+def in_pools(maps: Mapping[str, Map], slot: int, addresses: NDArray[Any]) -> NDArray[Any]:
+    """Whether each address belongs to a pool of the half `slot`."""
+    first, last = _runs(maps, slot)
+    if not len(first):
+        return np.zeros(len(addresses), dtype=bool)
     wanted = addresses.astype(np.uint64)
-    at = np.searchsorted(first[order], wanted, side="right") - 1
-    inside: NDArray[Any] = (at >= 0) & (wanted <= last[order][np.maximum(at, 0)])
+    at = np.searchsorted(first, wanted, side="right") - 1
+    inside: NDArray[Any] = (at >= 0) & (wanted <= last[np.maximum(at, 0)])
     return inside

@@ -37,6 +37,14 @@ class RuleCounter:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """In bytes. per_flow: of the two tables that hold every flow."""
+
+    maps: int
+    per_flow: float
+
+
 class Datapath:
     """All methods are synchronous. Not for two threads at once, but for the reading ones."""
 
@@ -83,6 +91,8 @@ class Datapath:
     def end_withdrawn(self) -> int:
         """End the flows whose mapped address left every pool; how many it were."""
         slot = self.generation & 1
+        if not flows.lost_addresses(self._maps, slot):
+            return 0  # and the flow table, which may be large, is not read
         ended = flows.end(self._sweep, flows.withdrawn_keys(self._maps, slot), force=True)
         addresses, usage = self._maps["address_usage"].dump()
         unused = usage["tcp"] + usage["udp"] + usage["icmp"] == 0
@@ -123,6 +133,7 @@ class Datapath:
         ended = flows.end(self._sweep, flows.expired_keys(self._maps), force=False)
         exteriors = flows.expired_exteriors(self._maps)
         flows.end(self.programs["xdp_sweep_exteriors"], exteriors, force=False)
+        self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 
     def loaded(self, known: Image) -> Image:
@@ -172,6 +183,11 @@ class Datapath:
     def handed_up(self) -> dict[str, Count]:
         """Packets XDP left to the stack and the TC half, by reason."""
         return self._counts("handed_up", HANDED_UP_REASONS)
+
+    def memory(self) -> Memory:
+        """What the maps take, as the kernel accounts for it."""
+        sizes = {name: kernel.map_memory(map_.fd) for name, map_ in self._maps.items()}
+        return Memory(sum(sizes.values()), (sizes["flows"] + sizes["mappings"]) / self.max_flows)
 
     def clear_counters(self) -> None:
         """Rule, drop and hand-up counters to zero; pool gauges stay, they count what is there."""

@@ -113,6 +113,14 @@ def map_info(fd: int) -> MapInfo:
     return MapInfo(*(int(word) for word in words[:6]))
 
 
+def map_memory(fd: int) -> int:
+    """Bytes the kernel accounts to a map (its fdinfo)."""
+    for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines():
+        if line.startswith("memlock:"):
+            return int(line.split()[1])
+    return 0
+
+
 def program_id(fd: int) -> int:
     words = np.zeros(64, dtype=np.uint32)
     _bpf(_INFO_BY_FD, _Info(fd=fd, length=words.nbytes, info=_address(words)))

@@ -138,6 +138,7 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),
     "endpoints": (ENDPOINT_KEY, EXTERIOR_KEY, False),
     "exteriors": (EXTERIOR_KEY, EXTERIOR, False),
+    "foreign": (FLOW_KEY, INDEX, False),
     "fragments": (FRAGMENT_KEY, FRAGMENT, False),
     "address_usage": (ADDRESS, ADDRESS_USAGE, False),
     "subscribers": (ADDRESS, SUBSCRIBER, False),

@@ -33,6 +33,7 @@ HANDED_UP_REASONS: dict[str, str] = {
     "route": "Not on its way from inside to outside",
     "endpoint": "The first packet from outside to an endpoint-independent mapping",
     "hairpin": "From an inside host to a pool address",
+    "foreign": "Answers a connection that the stack let in by itself, by port forwarding or a load balancer",
     "vlan": "A tagged frame, which belongs to its VLAN device",
     "not-ip": "Neither IPv4 nor tagged: ARP, IPv6 and the like",
     "malformed": "Headers cut short or contradictory; the stack drops it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from snatsh.engine.errors import EngineError
+from snatsh.engine.netfilter import source_translations
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.values import Address, InterfaceAddress
 
@@ -46,6 +48,11 @@ def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[tuple[int,
     except (NetlinkError, OSError) as error:
         raise EngineError(f"the neighbours of this box can't be read over netlink: {error}") from None
     return frozenset(found)
+
+
+def survey() -> Facts:
+    """Facts, and what else on the box changes sources: for commits, which have to say so."""
+    return replace(gather(), translations=source_translations())
 
 
 def forwarding() -> bool:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from snatsh.engine.box import gather
+from snatsh.engine.ager import Ager
+from snatsh.engine.box import gather, survey
 from snatsh.engine.candidate import Candidate
 from snatsh.engine.commit import Committed, Committer, Plan, prepare
 from snatsh.engine.confirm import Confirmation, NothingPending
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AGE_SECONDS = 1.0
-AGE_SHARE = 0.08
-"""Of a core, at most, for looking for what expired: a table of a million takes half a second each time."""
 
 T = TypeVar("T")
 
@@ -139,7 +137,7 @@ class Engine:
         await keeper.tick()
         self._tasks = [
             asyncio.create_task(self._follower.run()),
-            asyncio.create_task(self._age()),
+            asyncio.create_task(Ager(self).run()),
             asyncio.create_task(keeper.run()),
             asyncio.create_task(self.live.pools.run()),
         ]
@@ -252,7 +250,7 @@ class Engine:
     async def _check(self, document: Document, wish: Wish) -> CommitResult:
         started = time.monotonic()
         at = parse_time(wish.at) if wish.at else None
-        warnings = await self._in_worker(lambda: self._committer.check(document, gather()))
+        warnings = await self._in_worker(lambda: self._committer.check(document, survey()))
         scheduled = ""
         if wish.at and not wish.check:
             waiting = Scheduled(wish.user, wish.method, wish.comment, at, boot_id(), document)
@@ -266,7 +264,7 @@ class Engine:
         started = time.monotonic()
 
         def commit() -> Committed:
-            return self._committer.commit(document, gather(), metadata, again=again)
+            return self._committer.commit(document, survey(), metadata, again=again)
 
         def guarded() -> Committed:
             if minutes is not None:
@@ -342,18 +340,3 @@ class Engine:
     def _link_changed(self, name: str, before: LinkState | None, now: LinkState) -> None:
         self._follower.notice(Change.VERDICTS)
         self.link_events.tell(name, before, now)
-
-    async def _age(self) -> None:
-        """Sweep what expired. Only tidies up: the datapath itself takes no expired entry for a live one."""
-        told, cost = "", 0.0
-        while True:
-            await asyncio.sleep(max(AGE_SECONDS, cost / AGE_SHARE))
-            started = time.monotonic()
-            try:
-                await asyncio.to_thread(self.datapath.age)
-                told = ""
-            except Exception as error:
-                if str(error) != told:
-                    log.error("sweeping expired flows: %s", error)
-                told = str(error)
-            cost = time.monotonic() - started

@@ -25,9 +25,12 @@ def resources(engine: Engine, flows: int) -> Row:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     memory = _memory()
     disk = os.statvfs(engine.store.folder)
+    maps = engine.datapath.memory()
     return {
         "flows": flows,
         "flow_capacity": engine.datapath.max_flows,
+        "bytes_per_flow": round(maps.per_flow),
+        "map_memory": maps.maps,
         "daemon_memory": _resident(),
         "daemon_cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "load": [round(value, 2) for value in os.getloadavg()],

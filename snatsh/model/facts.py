@@ -24,7 +24,11 @@ class InterfaceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The box: its interfaces by name, and whether it forwards at all."""
+    """The box: its interfaces by name, whether it forwards at all, and rules of others that change sources.
+
+    translations: where they are, a sentence each.
+    """
 
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
     forwarding: bool = True
+    translations: tuple[str, ...] = ()

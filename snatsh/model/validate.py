@@ -27,8 +27,13 @@ def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
 
 
 def _check_box(around: Surroundings) -> Iterator[Problem]:
-    if around.facts is not None and not around.facts.forwarding:
+    if around.facts is None:
+        return
+    if not around.facts.forwarding:
         yield Problem((), "", "this box does not forward; expected sysctl net.ipv4.ip_forward = 1", "warning")
+    if any(rule.action == "translate" for rule in around.profile.rules.values()):
+        for where in around.facts.translations:
+            yield Problem((), "", f"{where} changes sources too; expected no source NAT but ours", "warning")
 
 
 def _check_interfaces(around: Surroundings) -> Iterator[Problem]:

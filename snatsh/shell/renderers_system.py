@@ -65,6 +65,7 @@ def resources(data: Mapping[str, Any]) -> str:
     return fields(
         [
             ("Flows", f"{count(data['flows'])} of {count(data['flow_capacity'])} ({used:.1f}%)"),
+            ("Memory of the maps", f"{size(data['map_memory'])}B, {data['bytes_per_flow']} bytes per flow"),
             ("Memory of snatd", f"{size(data['daemon_memory'])}B"),
             ("CPU time of snatd", duration(data["daemon_cpu_seconds"])),
             ("Load", " ".join(f"{value:.2f}" for value in data["load"]) + f" on {data['cpus']} CPUs"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import yaml
@@ -90,15 +90,16 @@ def running_gateway(hook: str, kind: type[Gateway] = Gateway) -> Iterator[Gatewa
 class Watches:
     """What the providers must not see: the first hop counts it, so that nothing hides it."""
 
-    def __init__(self, lab: Lab, stack: ExitStack, own: Mapping[str, str]) -> None:
+    def __init__(self, lab: Lab, stack: ExitStack, own: Mapping[str, Sequence[str]]) -> None:
         self._watches: list[tuple[str, Watch]] = []
         for provider, pools in UPLINKS.items():
-            sources = sorted(addresses(*pools)) + [own[name] for name in own if name == provider]
+            sources = [*sorted(addresses(*pools)), *own.get(provider, ())]
             allowed = " or ".join(f"src host {address}" for address in sources)
+            theirs = "".join(f"not src host {address} and " for address in own.get(provider, ()))
             for what, expression in {
                 "untranslated": f"ip src net {INSIDE_PREFIX}",
                 "with a source outside the pools": f"ip and not ({allowed})",
-                "with a port outside the pools": "ip and (tcp or udp) and src portrange 0-1023",
+                "with a port outside the pools": f"{theirs}ip and (tcp or udp) and src portrange 0-1023",
             }.items():
                 watch = stack.enter_context(Watch(lab[provider], "eth0", expression))
                 self._watches.append((f"{provider} saw packets {what}", watch))
@@ -113,10 +114,10 @@ class Watches:
 
 
 @contextmanager
-def no_leak(lab: Lab, own: Mapping[str, str] | None = None) -> Iterator[Watches]:
+def no_leak(lab: Lab, own: Mapping[str, Sequence[str]] | None = None) -> Iterator[Watches]:
     """Nothing leaves the gateway by an uplink but from addresses and ports of the pools.
 
-    own: by provider an address of the gateway's that may be seen too.
+    own: by provider addresses of the gateway's that may be seen too.
     """
     with ExitStack() as stack:
         watches = Watches(lab, stack, own or {})

@@ -28,7 +28,7 @@ from snatsh.lab.namespaces import Namespace
 from snatsh.model.facts import Facts
 from snatsh.model.schema import Profile
 
-XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
+XDP_DROP, XDP_PASS, XDP_REDIRECT = 1, 2, 4
 TC_OK, TC_SHOT, TC_REDIRECT = 0, 2, 7
 
 INSIDE_HOST_MAC = "02:00:00:00:40:09"
@@ -133,25 +133,39 @@ class Rig:
         return self.tc("tc_outside_in", interface, frame)
 
     def xdp(self, program: str, interface: str, frame: Any) -> Sent:
-        data = bytes(frame)
-        context = struct.pack("=6I", 0, len(data), 0, self.index(interface), 0, 0)
-        verdict, after = run_program(self.datapath.programs[program], data, ctx=context)
-        names = {XDP_DROP: "dropped", XDP_PASS: "passed", XDP_REDIRECT: "translated", XDP_TX: "refused"}
-        return Sent(names[verdict], verdict == XDP_REDIRECT, Ether(after))
+        verdict, after = self.run_xdp(program, interface, bytes(frame))
+        sent = Ether(after)
+        if verdict == XDP_REDIRECT:
+            return Sent("refused" if _is_refusal(sent) else "translated", True, sent)
+        return Sent({XDP_DROP: "dropped", XDP_PASS: "passed"}[verdict], False, sent)
 
     def tc(self, program: str, interface: str, frame: Any, came_in: str | None = None, mark: int = 0) -> Sent:
         data = bytes(frame)
-        context = bytearray(192)
-        struct.pack_into("=I", context, 8, mark)
-        struct.pack_into("=2I", context, 36, self.index(came_in) if came_in else 0, self.index(interface))
-        verdict, after = run_program(self.datapath.programs[program], data, ctx=bytes(context))
+        verdict, after = self.run_tc(program, interface, data, came_in, mark)
         if verdict == TC_SHOT:
             return Sent("dropped", False, Ether(after))
         if after == data:
             return Sent("passed", False, Ether(after))
         sent = Ether(after)
-        refused = ICMP in sent and (sent[ICMP].type, sent[ICMP].code) == PROHIBITED and sent[IP].src == OWN
-        return Sent("refused" if refused else "translated", verdict == TC_REDIRECT, sent)
+        return Sent("refused" if _is_refusal(sent) else "translated", verdict == TC_REDIRECT, sent)
+
+    def run_xdp(self, program: str, interface: str, data: bytes) -> tuple[int, bytes]:
+        """Verdict and frame of one run."""
+        context = struct.pack("=6I", 0, len(data), 0, self.index(interface), 0, 0)
+        return run_program(self.datapath.programs[program], data, ctx=context)
+
+    def run_tc(
+        self, program: str, interface: str, data: bytes, came_in: str | None = None, mark: int = 0
+    ) -> tuple[int, bytes]:
+        """Verdict and frame of one run. came_in: the interface it arrived by, None for the box's own."""
+        context = bytearray(192)
+        struct.pack_into("=I", context, 8, mark)
+        struct.pack_into("=2I", context, 36, self.index(came_in) if came_in else 0, self.index(interface))
+        return run_program(self.datapath.programs[program], data, ctx=bytes(context))
+
+
+def _is_refusal(frame: Any) -> bool:
+    return ICMP in frame and (frame[ICMP].type, frame[ICMP].code) == PROHIBITED and frame[IP].src == OWN
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+/* Connections that the stack lets in from outside by itself, as port forwarding and load balancers do: what
+ * answers them is the stack's too. Noted as they go out to the inside; the least recently seen make room. */
+BPF_TABLE_PINNED("lru_hash", struct flow_key, u32, foreign, MAX_FOREIGN, PIN_DIR "/foreign");
+
+inline_always void note_foreign(const struct packet *p, u32 now)
+{
+    struct flow_key key;
+
+    key_of_reply(p, p->source, p->source_port, &key);
+    key.source = p->destination;
+    key.source_port = p->destination_port;
+    if (!flows.lookup(&key))
+        foreign.update(&key, &now);
+}
+
+/* An answer of the inside in such a connection. */
+inline_always int is_foreign(u32 slot, const struct packet *p, u32 now)
+{
+    struct flow_key key;
+    u32 *seen;
+
+    if (p->kind != KIND_FLOW)
+        return 0;
+    key_of(p, &key);
+    seen = foreign.lookup(&key);
+    return seen && !is_past(now, *seen + timeout_ticks(slot, p->protocol, STATE_ESTABLISHED));
+}
+
+/* Whether the address is the box's own: a source that came in by the inside has none of these, unless the stack
+ * has put it there. */
+inline_always int is_own_address(void *ctx, u32 ifindex, u32 address)
+{
+    struct bpf_fib_lookup fib = {};
+
+    fib.family = 2; /* AF_INET */
+    fib.ifindex = ifindex;
+    fib.ipv4_dst = address;
+    return bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}

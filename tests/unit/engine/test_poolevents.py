@@ -1,0 +1,64 @@
+"""Events of pools that run full."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snatsh.engine.poolevents import PoolEvents, PoolUse
+
+
+def use(used: int, exhausted: int = 0) -> list[PoolUse]:
+    return [PoolUse("a", used, 1000, exhausted)]
+
+
+def test_each_level_is_told_once_on_the_way_up():
+    watch = PoolEvents()
+    told = [watch.look(use(used)) for used in (0, 799, 800, 850, 949, 950, 999, 1000, 1000)]
+    assert told == [
+        [], [],
+        ["pool a has reached 80 %: 800 of 1,000 ports in use"], [], [],
+        ["pool a has reached 95 %: 950 of 1,000 ports in use"], [],
+        ["pool a has reached 100 %: 1,000 of 1,000 ports in use"], [],
+    ]  # fmt: skip
+
+
+def test_a_level_is_left_only_well_below_it():
+    watch = PoolEvents()
+    told = [watch.look(use(used)) for used in (960, 940, 910, 899, 860, 760, 740, 810)]
+    assert told == [
+        ["pool a has reached 95 %: 960 of 1,000 ports in use"], [], [],
+        ["pool a is below 95 % again: 899 of 1,000 ports in use"], [], [],
+        ["pool a is below 80 % again: 740 of 1,000 ports in use"],
+        ["pool a has reached 80 %: 810 of 1,000 ports in use"],
+    ]  # fmt: skip
+
+
+def test_a_refused_flow_means_full_however_many_ports_are_left():
+    """Towards one destination a pool may be full while most of its ports are free for others."""
+    watch = PoolEvents()
+    assert watch.look(use(10, exhausted=7)) == [], "what was refused before the first look is old"
+    assert watch.look(use(10, exhausted=9)) == [
+        "pool a has reached 100 %: 10 of 1,000 ports in use, 2 new flows found none free"
+    ]
+    assert watch.look(use(10, exhausted=12)) == []
+    assert watch.look(use(10, exhausted=12)) == ["pool a is below 100 % again: 10 of 1,000 ports in use"]
+
+
+def test_a_pool_that_is_gone_is_forgotten():
+    watch = PoolEvents()
+    watch.look(use(1000))
+    watch.look([])
+    assert len(watch.look(use(1000))) == 1
+
+
+def test_uses_are_summed_over_the_runs_of_a_pool():
+    from snatsh.compile.image import PoolImage
+    from snatsh.engine.poolevents import _use
+    from snatsh.model.values import AddressRange, PortRange
+
+    runs = (AddressRange.parse("1.1.2.100-1.1.2.101"), AddressRange.parse("1.1.2.110"))
+    kind = [(name, "u8") for name in ("address", "tcp", "udp", "icmp", "created", "exhausted")]
+    base = int(AddressRange.parse("1.1.2.0").first)
+    rows = np.array([(base + host, 10, host, 0, 0, 1) for host in (99, 100, 101, 102, 110)], dtype=kind)
+    found = _use(PoolImage("a", runs, PortRange(1024, 1123), False), rows)
+    assert found == PoolUse("a", 100 + 101 + 110, 300, 3)
