@@ -61,8 +61,10 @@ int tc_inside(struct __sk_buff *skb)
     flow = flows.lookup(&key);
     now = now_ticks();
     if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
-                 refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now)))
+                 refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))) {
+        trace(&p, TRACE_TRANSLATED, 0, flow->mapped, flow->mapped_port);
         return forward(skb, &p, flow);
+    }
     interface = find_interface(state->generation & 1, skb->ifindex);
     if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))
         return TC_ACT_OK; /* XDP has matched it already and left it to the stack, or the mark is to come */

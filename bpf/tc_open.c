@@ -45,9 +45,10 @@ int tc_match(struct __sk_buff *skb)
     }
     match_packet(slot, &p, &path, &opening, now);
     if (opening.verdict == VERDICT_DROP)
-        return refuse_skb(skb, opening.reason, &p);
+        return is_told(opening.reason) ? refuse_skb(skb, opening.reason, &p) : drop_traced_skb(opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
         return TC_ACT_OK;
+    trace_opening(&p);
     if (opening.by_endpoint)
         tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
     else
@@ -122,6 +123,7 @@ int tc_refuse(struct __sk_buff *skb)
         return TC_ACT_SHOT;
     interface = find_interface(state->generation & 1, from);
     count_drop(scratch->refused, p.length);
+    trace(&p, TRACE_DROPPED, scratch->refused, 0, 0);
     if (!interface || !interface->address || !may_be_told(state->generation & 1, &p, now) ||
         bpf_skb_load_bytes(skb, 0, &refusal.ethernet, L3) || bpf_skb_load_bytes(skb, L3, refusal.quoted, QUOTED) ||
         bpf_skb_change_tail(skb, L3 + QUOTED, 0) || bpf_skb_adjust_room(skb, REFUSAL_GROWTH, BPF_ADJ_ROOM_MAC, 0))

@@ -7,7 +7,7 @@ inline_always int refuse_inbound(u32 slot, const struct packet *p)
 
     if (!address || address->flags & POOL_ADDRESS_TO_STACK)
         return TC_ACT_OK;
-    return drop_skb(p->kind == KIND_FLOW         ? DROP_NO_FLOW
+    return drop_traced_skb(p->kind == KIND_FLOW         ? DROP_NO_FLOW
                     : p->kind == KIND_ICMP_ERROR ? DROP_ICMP_NO_FLOW
                     : p->kind == KIND_FRAGMENT   ? DROP_FRAGMENT
                                                  : DROP_PROTOCOL,
@@ -63,6 +63,7 @@ int tc_outside_in(struct __sk_buff *skb)
         return TC_ACT_OK; /* untouched: the error the stack sends must not show the inside address */
     change_of_mapping(mapping, &change);
     count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
+    trace(&p, TRACE_TRANSLATED, 0, change.address, change.port);
     note_fragment(&p, change.address, 0, now);
     if (mapping->out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= mapping->mtu)
         return send_skb(skb, &p, &change, mapping->ethernet, mapping->out_ifindex);
@@ -146,8 +147,10 @@ int tc_outside_out(struct __sk_buff *skb)
         key_of(&p, &key);
         flow = flows.lookup(&key);
         if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
-                     refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, now)))
+                     refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, now))) {
+            trace(&p, TRACE_TRANSLATED, 0, flow->mapped, flow->mapped_port);
             return leave(skb, &p, flow, now);
+        }
     }
     if (p.kind == KIND_FRAGMENT) {
         struct fragment *fragment = find_fragment(&p, now);
@@ -156,5 +159,5 @@ int tc_outside_out(struct __sk_buff *skb)
             return leave_fragment(skb, &p, fragment);
     }
     tc_programs.call(skb, TC_PROGRAM_MATCH);
-    return drop_skb(DROP_LEAK_GUARD, &p);
+    return drop_traced_skb(DROP_LEAK_GUARD, &p);
 }

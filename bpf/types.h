@@ -28,6 +28,7 @@
 #define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
 #define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
 #define MAX_FOREIGN 65536   /* connections that the stack lets in by itself */
+#define MAX_TRACED 4096     /* events that user space has not fetched */
 #define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
@@ -63,6 +64,35 @@ enum timeout {
 struct control {
     u32 generation;
     u32 epoch;
+};
+
+/* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. */
+struct trace_filter {
+    u32 until;
+    u32 source;
+    u32 source_mask;
+    u32 destination;
+    u32 destination_mask;
+    u32 protocol;
+    u16 port;
+    u16 reserved;
+};
+
+/* The packet as it came in. detail: the reason it was dropped or handed up, or the rule that opened its flow.
+ * address, port: what it was translated to. */
+struct trace_event {
+    u32 source;
+    u32 destination;
+    u16 source_port;
+    u16 destination_port;
+    u32 address;
+    u16 port;
+    u16 length;
+    u32 detail;
+    u8 protocol;
+    u8 kind;
+    u8 ttl;
+    u8 tcp_flags;
 };
 
 struct settings {

@@ -18,6 +18,19 @@ inline_always int drop_frame(u32 reason, const struct packet *p)
     return XDP_DROP;
 }
 
+/* The same, traced. Not in the programs that claim: they are at the verifier's limit without it. */
+inline_always int hand_up_traced(u32 reason, const struct packet *p)
+{
+    trace(p, TRACE_HANDED_UP, reason, 0, 0);
+    return hand_up(reason, p);
+}
+
+inline_always int drop_traced(u32 reason, const struct packet *p)
+{
+    trace(p, TRACE_DROPPED, reason, 0, 0);
+    return drop_frame(reason, p);
+}
+
 /* The inside host may be told. */
 inline_always int refuse_frame(struct xdp_md *ctx, u32 reason, const struct packet *p)
 {
@@ -50,7 +63,7 @@ inline_always int is_plain(const struct packet *p, int *verdict)
 {
     if (p->kind == KIND_FLOW && p->fragment == WHOLE && p->l4 == L3 + sizeof(struct iphdr))
         return 1;
-    *verdict = hand_up(p->fragment != WHOLE         ? UP_FRAGMENT
+    *verdict = hand_up_traced(p->fragment != WHOLE         ? UP_FRAGMENT
                        : p->kind == KIND_ICMP_ERROR ? UP_ICMP_ERROR
                        : p->kind == KIND_OTHER      ? UP_PROTOCOL
                                                     : UP_OPTIONS,
@@ -110,7 +123,9 @@ int xdp_inside(struct xdp_md *ctx)
     if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
         !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, now))
         goto open;
-    return send_out(ctx, &p, flow);
+    verdict = send_out(ctx, &p, flow);
+    trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_HANDED_UP, UP_NO_PATH, flow->mapped, flow->mapped_port);
+    return verdict;
 open:
     xdp_programs.call(ctx, XDP_PROGRAM_MATCH);
     return XDP_PASS; /* the TC half opens the flow */
@@ -127,20 +142,21 @@ int xdp_match(struct xdp_md *ctx)
     if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_PASS;
     if (p.ttl <= 1)
-        return hand_up(UP_TTL, &p);
+        return hand_up_traced(UP_TTL, &p);
     if (is_martian(p.source))
-        return hand_up(UP_ROUTE, &p);
+        return hand_up_traced(UP_ROUTE, &p);
     slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
-        return hand_up(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
+        return hand_up_traced(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
     if (is_foreign(slot, &p, now))
-        return hand_up(UP_FOREIGN, &p);
+        return hand_up_traced(UP_FOREIGN, &p);
     match_packet(slot, &p, &path, &opening, now);
     if (opening.verdict == VERDICT_DROP)
-        return refuse_frame(ctx, opening.reason, &p);
+        return is_told(opening.reason) ? refuse_frame(ctx, opening.reason, &p) : drop_traced(opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
-        return hand_up(UP_EXEMPT, &p);
+        return hand_up_traced(UP_EXEMPT, &p);
+    trace_opening(&p);
     if (opening.by_endpoint)
         xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
     else
@@ -215,6 +231,7 @@ int xdp_refuse(struct xdp_md *ctx)
         return XDP_DROP;
     interface = find_interface(state->generation & 1, ctx->ingress_ifindex);
     count_drop(scratch->refused, p.length);
+    trace(&p, TRACE_DROPPED, scratch->refused, 0, 0);
     if (!interface || !interface->address || data + L3 + QUOTED > end || !may_be_told(state->generation & 1, &p, now))
         return XDP_DROP;
     __builtin_memcpy(&ethernet, data, L3);
@@ -259,6 +276,7 @@ int xdp_outside(struct xdp_md *ctx)
         verdict = send_frame(ctx, &p, &change, mapping->ethernet, mapping->out_ifindex, mapping->mtu);
         if (verdict == XDP_REDIRECT)
             count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
+        trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_HANDED_UP, UP_NO_PATH, change.address, change.port);
         return verdict;
     }
     address = find_pool_address(state->generation & 1, p.destination);
@@ -266,5 +284,5 @@ int xdp_outside(struct xdp_md *ctx)
         return XDP_PASS;
     if (open_exterior(&p, now))
         return hand_up(UP_ENDPOINT, &p);
-    return drop_frame(DROP_NO_FLOW, &p);
+    return drop_traced(DROP_NO_FLOW, &p);
 }

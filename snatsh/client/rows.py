@@ -260,6 +260,24 @@ class Trial(TypedDict):
     flow: dict[str, Any] | None
 
 
+class TraceEvent(TypedDict):
+    """time: seconds since 1970. event: dropped, handed up, opened or translated; address, port: to what."""
+
+    time: float
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    protocol: str
+    length: int
+    ttl: int
+    event: str
+    reason: str
+    rule: int | None
+    address: str | None
+    port: int
+
+
 class FileRow(TypedDict):
     name: str
     size: int

@@ -18,6 +18,7 @@ from snatsh.client.rows import (
     RuleRow,
     Subscribers,
     Talker,
+    TraceEvent,
     Trial,
 )
 from snatsh.client.transport import Transport, with_query
@@ -68,6 +69,18 @@ class StateCalls(Transport):
 
     def interfaces(self) -> list[InterfaceRow]:
         return cast(list[InterfaceRow], self.get("/v1/interfaces", "interfaces")["interfaces"])
+
+    def trace(self, wanted: Mapping[str, str | int]) -> None:
+        """Note what becomes of packets. source, destination, protocol, port, seconds."""
+        self.send("POST", "/v1/trace", dict(wanted), "seconds")
+
+    def traced(self) -> tuple[list[TraceEvent], float]:
+        """What was noted since the last call, and the seconds that are left."""
+        answer = self.get("/v1/trace", "events")
+        return cast(list[TraceEvent], answer["events"]), float(answer["seconds"])
+
+    def stop_trace(self) -> None:
+        self.send("DELETE", "/v1/trace")
 
     def try_packet(self, packet: Mapping[str, str | int]) -> Trial:
         """source, destination, protocol, source_port, destination_port, interface."""

@@ -55,13 +55,14 @@ def build(engine: Engine, audit: Audit) -> web.Application:
         routes_sessions,
         routes_state,
         routes_system,
+        routes_trace,
     )
 
     app = web.Application(middlewares=[_audited, answer_errors], client_max_size=BODY_LIMIT)
     app[ENGINE] = engine
     app[AUDIT] = audit
     app[CONSOLES] = Consoles()
-    state = (routes_state, routes_links, routes_live, routes_system)
+    state = (routes_state, routes_links, routes_live, routes_system, routes_trace)
     for part in (routes_config, routes_commit, routes_files, routes_sessions, *state):
         _add(app, part.ROUTES)
     return app

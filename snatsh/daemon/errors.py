@@ -23,6 +23,7 @@ from snatsh.engine.errors import (
 from snatsh.engine.folders import FileError, NoSuchFile
 from snatsh.engine.schedule import AlreadyScheduled, BadTime
 from snatsh.engine.sessions import Locked
+from snatsh.engine.tracing import Tracing
 from snatsh.engine.trial import NoRoute
 from snatsh.model.errors import FormError, Problem, ProfileError, SnatshError, StatementError
 
@@ -54,6 +55,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Busy, 409),
     (SessionLost, 410),
     (Locked, 423),
+    (Tracing, 423),
     (Conflict, 412),
     (AlreadyScheduled, 412),
     (NothingPending, 404),

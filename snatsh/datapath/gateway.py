@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import HookWish, Image
-from snatsh.datapath import flows, kernel, layout, loaded, loader, stage
+from snatsh.datapath import flows, kernel, layout, loaded, loader, stage, tracing
 from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 from snatsh.datapath.stage import Stage
+from snatsh.datapath.tracing import TraceEvent, TraceFilter
 
 _CONTROL_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
 
@@ -139,6 +140,19 @@ class Datapath:
     def loaded(self, known: Image) -> Image:
         """The rules and pools that are in force, read back from the maps; all else as `known`."""
         return loaded.read(self._maps, self.generation & 1, known)
+
+    # Traces.
+
+    def trace(self, wanted: TraceFilter, seconds: float) -> None:
+        """Note what becomes of these packets, for so long."""
+        tracing.ask(self._maps, wanted, seconds)
+
+    def traced(self) -> list[TraceEvent]:
+        """What was noted since the last time."""
+        return tracing.fetch(self._maps)
+
+    def stop_trace(self) -> None:
+        tracing.stop(self._maps)
 
     # Counters.
 

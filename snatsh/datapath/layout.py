@@ -14,7 +14,7 @@ import numpy as np
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 8
+LAYOUT_VERSION = 9
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -35,6 +35,15 @@ SETTINGS = _record(
     ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"), ("reserved", "u4"),
     ("timeouts", "u4", 8),
+)  # fmt: skip
+TRACE_FILTER = _record(
+    ("until", "u4"), ("source", NET32), ("source_mask", NET32), ("destination", NET32),
+    ("destination_mask", NET32), ("protocol", "u4"), ("port", NET16), ("reserved", "u2"),
+)  # fmt: skip
+TRACE_EVENT = _record(
+    ("source", NET32), ("destination", NET32), ("source_port", NET16), ("destination_port", NET16),
+    ("address", NET32), ("port", NET16), ("length", "u2"), ("detail", "u4"), ("protocol", "u1"),
+    ("kind", "u1"), ("ttl", "u1"), ("tcp_flags", "u1"),
 )  # fmt: skip
 INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))
 INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6), ("address", NET32))
@@ -107,7 +116,8 @@ RULE_COUNT = _record(("packets", "u8"), ("bytes", "u8"), ("flows", "u8"))
 SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("reserved", "u8"))
 
 TWINS = {
-    "control": CONTROL, "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
+    "control": CONTROL, "trace_filter": TRACE_FILTER, "trace_event": TRACE_EVENT,
+    "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
     "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
     "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
     "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY,
@@ -133,6 +143,8 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "drops": (INDEX, COUNT, True),
     "handed_up": (INDEX, COUNT, True),
     "rule_counters": (INDEX, RULE_COUNT, True),
+    "trace_filters": (INDEX, TRACE_FILTER, False),
+    "trace_events": (np.dtype("u8"), TRACE_EVENT, False),
     "flows": (FLOW_KEY, FLOW, False),
     "mappings": (FLOW_KEY, MAPPING, False),
     "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),

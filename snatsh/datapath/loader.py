@@ -25,9 +25,10 @@ from snatsh.datapath.toolchain import cflags, kernel_stub
 SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
 # BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
 SOURCES = (
-    "types.h", "counters.h", "config.h", "hash.h", "parse.h", "path.h", "allocator.h", "endpoints.h",
-    "flows.h", "pools.h", "rules.h", "ports.h", "limits.h", "pressure.h", "open.h", "open_endpoint.h",
-    "refuse.h", "rewrite.h", "fragments.h", "icmp.h", "foreign.h", "arp.h", "known.h", "skb.h", "xdp.c",
+    "types.h", "counters.h", "config.h", "hash.h", "parse.h", "trace.h", "path.h", "allocator.h",
+    "endpoints.h", "flows.h", "pools.h", "rules.h", "ports.h", "limits.h", "pressure.h", "open.h",
+    "open_endpoint.h", "refuse.h", "rewrite.h", "fragments.h", "icmp.h", "foreign.h", "arp.h", "known.h",
+    "skb.h", "xdp.c",
     "tc_inside.c", "tc_outside.c", "tc_open.c", "sweep.c",
 )  # fmt: skip
 XDP_PROGRAMS = (

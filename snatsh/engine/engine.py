@@ -33,6 +33,7 @@ from snatsh.engine.schedule import Schedule, Scheduled, boot_id, parse_time
 from snatsh.engine.sessions import Sessions
 from snatsh.engine.store import Metadata, Store
 from snatsh.engine.timekeeper import Timekeeper
+from snatsh.engine.tracing import Tracer
 from snatsh.engine.watcher import Change, Watcher
 from snatsh.model.document import Document, validate_shape
 from snatsh.model.errors import Problem, SnatshError
@@ -94,6 +95,7 @@ class Engine:
         self.link_events = LinkEvents(self.notices)
         self._committing = False
         self._editing = asyncio.Lock()
+        self.tracer = Tracer(datapath)
         self.listing = asyncio.Lock()  # one copy of the flow table in memory at a time
         self.live = Live(self)
         self._tasks: list[asyncio.Task[None]] = []

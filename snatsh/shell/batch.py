@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -54,6 +55,10 @@ def run_stdin(session: Session) -> int:
 def _run(session: Session, command: str) -> int:
     outcome = session.execute(command)
     _report(command, outcome)
+    while outcome.streams and outcome.refresh and not outcome.failed:
+        time.sleep(outcome.refresh)
+        outcome = session.again(command)
+        _report(command, outcome)
     return outcome.status
 
 

@@ -111,7 +111,8 @@ def _refresh(session: Session, front: Front, line: str, outcome: Outcome) -> Non
     try:
         while outcome.refresh and not outcome.failed and not front.wait_key(outcome.refresh):
             outcome = session.again(line)
-            front.write(f"---(refreshed at {time.strftime('%Y-%m-%d %H:%M:%S')})---\n")
+            if not outcome.streams:
+                front.write(f"---(refreshed at {time.strftime('%Y-%m-%d %H:%M:%S')})---\n")
             front.write(outcome.text)
     except (KeyboardInterrupt, Hangup):
         pass

@@ -22,9 +22,9 @@ _MOST_FLOWS = 1_000_000
 
 def load() -> None:
     """Let all commands join, which they do by being imported."""
-    from snatsh.shell import cli, requests, system, trying, watching
+    from snatsh.shell import cli, requests, system, tracing, trying, watching
 
-    assert cli and requests and system and trying and watching
+    assert cli and requests and system and tracing and trying and watching
 
 
 def state() -> State:

@@ -52,6 +52,7 @@ class Outcome:
     """What a line came to. text is ready for the terminal; column: where the caret goes, on a bad line.
 
     held: stay at the end of it. refresh: seconds after which it is to be run again, 0 for never.
+    streams: each run goes on where the one before ended.
     """
 
     text: str = ""
@@ -59,7 +60,8 @@ class Outcome:
     column: int | None = None
     paged: bool = False
     held: bool = False
-    refresh: int = 0
+    refresh: float = 0
+    streams: bool = False
 
     @property
     def status(self) -> int:
@@ -87,6 +89,8 @@ class Session:
         self.settings = Settings()
         self.history: list[str] = []
         self.finished = False
+        self.repeating = False
+        self.trace_left = 0
         self.configuring = False
         self.mode = "shared"
         self.edit: Path = ()
@@ -124,7 +128,11 @@ class Session:
 
     def again(self, line: str) -> Outcome:
         """Run a line that was run before, without another entry anywhere."""
-        return self._execute(line)
+        self.repeating = True
+        try:
+            return self._execute(line)
+        finally:
+            self.repeating = False
 
     def complete(self, text: str) -> Completion:
         """What may stand at the end of `text`."""
@@ -279,7 +287,9 @@ class Session:
         for pipe in parsed.pipes:
             product = pipe.run(self, product, **pipe.arguments)
         refresh = product.refresh or getattr(answer, "refresh", 0)
-        return Outcome(product.text, paged=product.paged, held=product.held, refresh=refresh)
+        streams = getattr(answer, "streams", False)
+        paged = product.paged and not streams
+        return Outcome(product.text, paged=paged, held=product.held, refresh=refresh, streams=streams)
 
     def _rejected(self, error: Rejected, line: str) -> Outcome:
         """A refusal of snatd, with the caret under the token it blames."""

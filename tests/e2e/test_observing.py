@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import pexpect
 import pytest
 from harness import Gateway, running_gateway
+
+from snatsh.lab.gateway import SNATSH
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +119,42 @@ def test_ping_and_traceroute_from_the_gateway(box: Gateway) -> None:
     assert "2 received" in box.snatd.shell("ping 8.8.8.8 count 2").stdout
     assert "1.1.2.1" in box.snatd.shell("traceroute 8.8.8.8").stdout
     assert box.snatd.shell("ping -f", check=False).returncode == 1
+
+
+def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:
+    trace = box.lab["gateway"].command(
+        SNATSH, "-c", "monitor trace source 192.168.40.9 protocol udp seconds 12"
+    )
+    child = pexpect.spawn(
+        trace[0], trace[1:], env={**os.environ, "SNATSH_SOCKET": str(box.snatd.socket)}, encoding="utf-8",
+        timeout=15,
+    )  # fmt: skip
+    deadline = time.monotonic() + 10
+    while "opens a flow by rule 10" not in (child.before or "") + str(child.after):
+        assert time.monotonic() < deadline
+        box.client.run("dig", "+time=1", "+tries=1", "@8.8.8.8", "example.net", check=False)
+        child.expect([r"opens a flow by rule 10\r\n", pexpect.TIMEOUT], timeout=1)
+    child.expect(
+        r"udp +8\.8\.8\.8:53 > 1\.1\.2\.\d+:\d+ ttl \d+ length \d+: translated, 192\.168\.40\.9:\d+\r\n"
+    )
+    box.snatd.shell("configure", "set rules 5 source 192.168.40.9/32", "set rules 5 action drop", "commit")
+    try:
+        box.client.run("dig", "+time=1", "+tries=1", "@8.8.8.8", "example.net", check=False)
+        child.expect(r"udp +192\.168\.40\.9:\d+ > 8\.8\.8\.8:53 ttl 64 length \d+: dropped, rule\r\n")
+        refused = box.snatd.shell("monitor trace seconds 1", check=False)
+        assert "is tracing already" in refused.stderr
+    finally:
+        box.snatd.shell("configure", "rollback 1", "commit")
+    child.expect(r"trace ends\r\n", timeout=25)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_a_trace_ends_by_count(box: Gateway) -> None:
+    traced = box.lab.spawn("client-b", "ping", "-i", "0.2", "-w", "10", "8.8.8.8", log="trace-ping.log")
+    done = box.snatd.shell("monitor trace protocol icmp count 3 seconds 15")
+    traced.kill()
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[-1] == "trace ends"

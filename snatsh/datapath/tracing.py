@@ -1,0 +1,95 @@
+"""What became of packets that somebody asks about (bpf/trace.h): asking, and fetching the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.datapath import flows, layout
+from snatsh.datapath.kernel import Map
+from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.model.values import Address, Prefix
+
+DROPPED, HANDED_UP, OPENED, TRANSLATED = range(4)  # bpf/trace.h
+_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFilter:
+    """Packets of both directions. source: inside, or the pool address it is known by. port: either end's."""
+
+    source: Prefix | None = None
+    destination: Prefix | None = None
+    protocol: int = 0
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """A packet as it came in. nanoseconds: of CLOCK_MONOTONIC. kind: one of this module's.
+
+    reason: name of why it was dropped or handed up. address, port: what its source or destination became.
+    """
+
+    nanoseconds: int
+    source: Address
+    destination: Address
+    source_port: int
+    destination_port: int
+    protocol: int
+    length: int
+    ttl: int
+    kind: int
+    reason: str
+    rule: int
+    address: Address | None
+    port: int
+
+
+def ask(maps: Mapping[str, Map], wanted: TraceFilter, seconds: float) -> None:
+    """Trace what fits for so long; what was asked before is over, and its events are gone."""
+    fetch(maps)
+    value: NDArray[Any] = np.zeros(1, dtype=layout.TRACE_FILTER)
+    value["until"] = flows.now_ticks() + max(1, round(seconds * layout.TICKS_PER_SECOND)) or 1
+    for name in ("source", "destination"):
+        prefix: Prefix | None = getattr(wanted, name)
+        if prefix is not None:
+            value[name], value[f"{name}_mask"] = int(prefix.network_address), int(prefix.netmask)
+    value["protocol"], value["port"] = wanted.protocol, wanted.port
+    maps["trace_filters"].put(_KEY, value)
+
+
+def stop(maps: Mapping[str, Map]) -> None:
+    maps["trace_filters"].put(_KEY, np.zeros(1, dtype=layout.TRACE_FILTER))
+
+
+def fetch(maps: Mapping[str, Map]) -> list[TraceEvent]:
+    """What was seen since the last time, oldest first."""
+    keys, values = maps["trace_events"].dump()
+    maps["trace_events"].remove_all(keys)
+    order = np.argsort(keys)
+    return [_event(int(keys[at]), values[at]) for at in order]
+
+
+def _event(nanoseconds: int, row: Any) -> TraceEvent:
+    kind, detail, address = int(row["kind"]), int(row["detail"]), int(row["address"])
+    names = {DROPPED: tuple(DROP_REASONS), HANDED_UP: tuple(HANDED_UP_REASONS)}.get(kind, ())
+    return TraceEvent(
+        nanoseconds=nanoseconds,
+        source=Address(int(row["source"])),
+        destination=Address(int(row["destination"])),
+        source_port=int(row["source_port"]),
+        destination_port=int(row["destination_port"]),
+        protocol=int(row["protocol"]),
+        length=int(row["length"]),
+        ttl=int(row["ttl"]),
+        kind=kind,
+        reason=names[detail] if detail < len(names) else "",
+        rule=detail if kind == OPENED else 0,
+        address=Address(address) if address else None,
+        port=int(row["port"]),
+    )
