@@ -278,6 +278,15 @@ class TraceEvent(TypedDict):
     port: int
 
 
+class ProbeAnswer(TypedDict):
+    """reached: by the destination itself, not by a router on the way."""
+
+    source: str
+    milliseconds: float
+    ttl: int
+    reached: bool
+
+
 class FileRow(TypedDict):
     name: str
     size: int

@@ -15,6 +15,7 @@ from snatsh.client.rows import (
     LinkRow,
     LinkSeries,
     PoolRow,
+    ProbeAnswer,
     RuleRow,
     Subscribers,
     Talker,
@@ -81,6 +82,11 @@ class StateCalls(Transport):
 
     def stop_trace(self) -> None:
         self.send("DELETE", "/v1/trace")
+
+    def probe(self, source: str, destination: str, ttl: int = 64) -> ProbeAnswer | None:
+        """An echo request from a pool's address; None when nobody answers within a second."""
+        asked = {"source": source, "destination": destination, "ttl": ttl}
+        return cast(ProbeAnswer | None, self.send("POST", "/v1/probe", asked, "answer")["answer"])
 
     def try_packet(self, packet: Mapping[str, str | int]) -> Trial:
         """source, destination, protocol, source_port, destination_port, interface."""

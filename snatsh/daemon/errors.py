@@ -21,6 +21,7 @@ from snatsh.engine.errors import (
     StoreError,
 )
 from snatsh.engine.folders import FileError, NoSuchFile
+from snatsh.engine.probe import NoProbe
 from snatsh.engine.schedule import AlreadyScheduled, BadTime
 from snatsh.engine.sessions import Locked
 from snatsh.engine.tracing import Tracing
@@ -56,6 +57,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (SessionLost, 410),
     (Locked, 423),
     (Tracing, 423),
+    (NoProbe, 400),
     (Conflict, 412),
     (AlreadyScheduled, 412),
     (NothingPending, 404),

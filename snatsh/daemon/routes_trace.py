@@ -1,4 +1,4 @@
-"""Tracing packets: ask, fetch, stop."""
+"""Tracing packets: ask, fetch, stop. Echo requests from pool addresses, whose answers are traced."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from snatsh.daemon.app import Body, Route, body, engine, note, peer
 from snatsh.daemon.errors import BadRequest
 from snatsh.daemon.roles import Role
 from snatsh.datapath.tracing import TraceFilter
+from snatsh.engine.probe import probe as send_probe
 from snatsh.engine.tracing import MOST_SECONDS
-from snatsh.model.values import Prefix, parse_prefix
+from snatsh.model.values import Address, Prefix, parse_prefix
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 
@@ -51,6 +52,36 @@ async def stop(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
+class ProbeBody(Body):
+    source: str
+    destination: str
+    ttl: Annotated[int, Field(ge=1, le=255)] = 64
+    milliseconds: Annotated[int, Field(ge=10, le=5_000)] = 1_000
+
+
+async def probe(request: web.Request) -> web.Response:
+    """One echo request from an address of a pool."""
+    given = await body(request, ProbeBody)
+    try:
+        source, destination = Address(given.source), Address(given.destination)
+    except ValueError as error:
+        raise BadRequest(f"probe: {error}") from None
+    running = engine(request)
+    if not any(run.first <= source <= run.last for pool in running.running.image.pools for run in pool.runs):
+        raise BadRequest(f"probe: {source} is no address of a pool that runs")
+    note(request, f"ping {destination} source {source}")
+    asking = peer(request)
+    found = await asyncio.to_thread(
+        send_probe, running.tracer, asking.pid, asking.user, source, destination, given.ttl,
+        given.milliseconds / 1000,
+    )  # fmt: skip
+    if found is None:
+        return web.json_response({"answer": None})
+    answer = {"source": str(found.source), "milliseconds": round(found.milliseconds, 3), "ttl": found.ttl,
+              "reached": found.reached}  # fmt: skip
+    return web.json_response({"answer": answer})
+
+
 def _prefix(text: str | None) -> Prefix | None:
     try:
         return None if text is None else parse_prefix(text if "/" in text else f"{text}/32")
@@ -62,4 +93,5 @@ ROUTES = (
     Route("POST", "/v1/trace", Role.OPERATOR, ask),
     Route("GET", "/v1/trace", Role.OPERATOR, fetch),
     Route("DELETE", "/v1/trace", Role.OPERATOR, stop),
+    Route("POST", "/v1/probe", Role.OPERATOR, probe),
 )

@@ -28,8 +28,7 @@ SOURCES = (
     "types.h", "counters.h", "config.h", "hash.h", "parse.h", "trace.h", "path.h", "allocator.h",
     "endpoints.h", "flows.h", "pools.h", "rules.h", "ports.h", "limits.h", "pressure.h", "open.h",
     "open_endpoint.h", "refuse.h", "rewrite.h", "fragments.h", "icmp.h", "foreign.h", "arp.h", "known.h",
-    "skb.h", "xdp.c",
-    "tc_inside.c", "tc_outside.c", "tc_open.c", "sweep.c",
+    "skb.h", "xdp.c", "tc_inside.c", "tc_outside.c", "tc_open.c", "sweep.c",
 )  # fmt: skip
 XDP_PROGRAMS = (
     "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_outside", "xdp_sweep",

@@ -53,12 +53,16 @@ class Tracer:
         self._fetched = time.monotonic()
         self._user, self._pid, self._until = user, pid, self._fetched + seconds
 
-    def events(self, pid: int) -> list[Row]:
+    def fetch(self, pid: int) -> list[TraceEvent]:
         """What was seen since the last call. Nothing for a process that has not asked."""
         if pid != self._pid:
             return []
         self._fetched = time.monotonic()
-        return [_row(event) for event in self._datapath.traced()]
+        return self._datapath.traced()
+
+    def events(self, pid: int) -> list[Row]:
+        """The same, as consoles see it."""
+        return [_row(event) for event in self.fetch(pid)]
 
     def stop(self, pid: int) -> None:
         if pid == self._pid:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _INTERFACE = Value("<interface>", str, (("live", "interface"),))
 _PORT = number(0, 65_535)
 _MOST_SECONDS = 120
+_PAUSE_SECONDS = 0.2
 
 
 def _address(text: str) -> str:
@@ -61,24 +64,87 @@ _HOST = Argument("host", "Where to", Value("<host>", _host))
 _COUNT = Option("count", "How many (default 5)", number(1, 100))
 
 
+_SOURCE = Option("source", "Address of the gateway, or of a pool, to ask from", ADDRESS)
+_HOPS = 20
+
+
 @OPERATIONAL.command(
-    "ping", "Ask a host for an echo, from the gateway itself", _HOST, _COUNT,
-    Option("source", "Address of the gateway to ask from", ADDRESS),
+    "ping", "Ask a host for an echo, from the gateway or from a pool's address", _HOST, _COUNT, _SOURCE,
     ready=lambda bound: "host" in bound, answers=TABLE,
 )  # fmt: skip
 def ping(session: Session, host: str, count: int = 5, source: str = "") -> Answer:
+    if _is_pooled(session, source):
+        return _ping_from_pool(session, source, host, count)
     from_ = ["-I", source] if source else []
     return _run(["ping", "-n", "-c", str(count), "-w", str(count + 5), *from_, "--", host])
 
 
 @OPERATIONAL.command(
-    "traceroute", "Show the way to a host, from the gateway itself", _HOST,
-    Option("source", "Address of the gateway to ask from", ADDRESS),
+    "traceroute", "Show the way to a host, from the gateway or from a pool's address", _HOST, _SOURCE,
     ready=lambda bound: "host" in bound, answers=TABLE,
 )  # fmt: skip
 def traceroute(session: Session, host: str, source: str = "") -> Answer:
+    if _is_pooled(session, source):
+        return _traceroute_from_pool(session, source, host)
     from_ = ["-s", source] if source else []
-    return _run(["traceroute", "-n", "-w", "2", "-q", "1", "-m", "20", *from_, "--", host])
+    return _run(["traceroute", "-n", "-w", "2", "-q", "1", "-m", str(_HOPS), *from_, "--", host])
+
+
+def _is_pooled(session: Session, source: str) -> bool:
+    """Whether no socket of the box has the address, but a pool."""
+    from ipaddress import IPv4Address
+
+    from snatsh.model.values import AddressRange
+
+    if not source:
+        return False
+    pools = session.client.configuration().get("pools", {})
+    ranges = [AddressRange.parse(part) for pool in pools.values() for part in pool.get("address", [])]
+    return any(part.first <= IPv4Address(source) <= part.last for part in ranges)
+
+
+def _resolved(host: str) -> str:
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise ShellError(f"{host}: {error.strerror or 'no such host'}") from None
+
+
+def _ping_from_pool(session: Session, source: str, host: str, count: int) -> Answer:
+    destination, lines, times = _resolved(host), [f"PING {host} from {source}"], []
+    for sequence in range(1, count + 1):
+        if sequence > 1:
+            time.sleep(_PAUSE_SECONDS)
+        answer = session.client.probe(source, destination)
+        if answer is None:
+            lines.append(f"no answer: seq={sequence}")
+        elif answer["reached"]:
+            times.append(answer["milliseconds"])
+            told = f"ttl={answer['ttl']} time={answer['milliseconds']:.3f} ms"
+            lines.append(f"answer from {answer['source']}: seq={sequence} {told}")
+        else:
+            lines.append(f"from {answer['source']}: seq={sequence} not reached")
+    lost = 100 * (count - len(times)) / count
+    lines.append(f"{count} packets transmitted, {len(times)} received, {lost:.0f}% packet loss")
+    if times:
+        mean = sum(times) / len(times)
+        lines.append(f"rtt min/avg/max = {min(times):.3f}/{mean:.3f}/{max(times):.3f} ms")
+    if not times:
+        raise ShellError("\n".join(lines))
+    return Message("\n".join(lines))
+
+
+def _traceroute_from_pool(session: Session, source: str, host: str) -> Answer:
+    destination, lines = _resolved(host), [f"traceroute to {host} from {source}, {_HOPS} hops max"]
+    for hop in range(1, _HOPS + 1):
+        answer = session.client.probe(source, destination, ttl=hop)
+        if answer is None:
+            lines.append(f"{hop:>2}  *")
+        else:
+            lines.append(f"{hop:>2}  {answer['source']}  {answer['milliseconds']:.3f} ms")
+            if answer["reached"]:
+                break
+    return Message("\n".join(lines))
 
 
 def _run(argv: list[str]) -> Answer:

@@ -121,6 +121,18 @@ def test_ping_and_traceroute_from_the_gateway(box: Gateway) -> None:
     assert box.snatd.shell("ping -f", check=False).returncode == 1
 
 
+def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
+    done = box.snatd.shell("ping 8.8.8.8 source 1.1.2.105 count 2").stdout
+    assert "answer from 8.8.8.8: seq=2 ttl=63" in done
+    assert "2 packets transmitted, 2 received, 0% packet loss" in done
+    hops = box.snatd.shell("traceroute 8.8.8.8 source 1.1.2.105").stdout.splitlines()
+    assert [line.split()[:2] for line in hops[1:]] == [["1", "1.1.2.1"], ["2", "8.8.8.8"]]
+    refused = box.snatd.shell("ping 198.51.100.1 source 1.1.2.105 count 1", check=False)
+    assert refused.returncode == 1
+    assert "100% packet loss" in refused.stderr
+    assert ask(box, "show pools a")[0]["active"]["icmp"] == 2
+
+
 def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:
     trace = box.lab["gateway"].command(
         SNATSH, "-c", "monitor trace source 192.168.40.9 protocol udp seconds 12"
