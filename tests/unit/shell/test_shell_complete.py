@@ -1,15 +1,19 @@
 """Completion and help, on the grammar that ships."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snatsh.model import set_form
+from snatsh.model.document import Draft
 from snatsh.model.tree import root
 from snatsh.model.words import quote
 from snatsh.shell import configuration, operational, pipes
 from snatsh.shell.complete import asks_help, complete, help_text
 from snatsh.shell.grammar import parse
+from snatsh.shell.lexer import lex
 from snatsh.shell.statements import node_at
+from tests.unit.model.strategies import documents, marked
 
 LIVE = {
     ("live", "pool"): ["a", "b"],
@@ -155,3 +159,25 @@ def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words
     if inside and node.children:
         rest = " ".join(["set", *map(quote, words[depth:])])
         assert path_of(rest, edit) == tuple(words)
+
+
+@settings(max_examples=40, deadline=None)
+@given(documents().flatmap(marked), st.data())
+def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(document, data):
+    text = set_form.render(document)
+    draft = Draft({})
+    for line in text.splitlines():
+        call = parse(line, configuration.state(()), pipes.grammar).call
+        if line.startswith("set "):
+            draft.set(call.arguments["path"])
+    bare = {name: held for name, held in document.items() if name != "marks"}
+    assert draft.finish() == bare
+    lines = text.splitlines()
+    for line in data.draw(st.lists(st.sampled_from(lines), max_size=3)) if lines else []:
+        tokens = lex(line).tokens
+        for token in tokens[1:]:
+            for end in (token.start, data.draw(st.integers(token.start, token.end))):
+                completion = offered(line[:end], edit=())
+                assert completion.error is None
+                fits = any(word.startswith(line[token.start : end].strip('"')) for word in completion.words)
+                assert fits or any(not candidate.word for candidate in completion.candidates)
