@@ -105,8 +105,8 @@ class TextView(ModalScreen[None]):
     ]
     DEFAULT_CSS = """
     TextView { align: center middle; }
-    TextView > Vertical { width: 100%; height: 100%; max-width: 140; border: round $primary; background: $surface;
-        padding: 0 1; }
+    TextView > Vertical { width: 100%; height: 100%; max-width: 140; border: round $primary;
+        background: $surface; padding: 0 1; }
     """
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:
