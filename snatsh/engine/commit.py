@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from snatsh.compile.image import HookWish, Image, compile_profile
+from snatsh.compile.compiler import compile_profile
+from snatsh.compile.image import HookWish, Image
 from snatsh.engine.store import Metadata, Store
 from snatsh.engine.transaction import Transaction
 from snatsh.model.document import Document, to_profile, validate_shape

@@ -19,7 +19,8 @@ from typing import Any
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from snatsh.compile.image import Image, compile_profile
+from snatsh.compile.compiler import compile_profile
+from snatsh.compile.image import Image
 from snatsh.compile.matcher import Packet
 from snatsh.datapath.gateway import Datapath
 from snatsh.datapath.kernel import test_run as run_program

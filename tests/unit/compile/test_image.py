@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from snatsh.compile.image import MAX_TUPLES, Image, compile_profile
+from snatsh.compile.compiler import compile_profile
+from snatsh.compile.image import MAX_TUPLES, Image
 from snatsh.compile.matcher import Packet, find_rule, judge
 from snatsh.model.errors import ProfileError
 from snatsh.model.facts import Facts, InterfaceFacts

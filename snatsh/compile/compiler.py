@@ -1,0 +1,222 @@
+"""From a profile to the image of it: names become indices, rules tuples. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import replace
+
+from snatsh.compile.image import (
+    MAX_INTERFACES,
+    MAX_POOLS,
+    MAX_RULES,
+    MAX_TUPLES,
+    PROTOCOL_NUMBERS,
+    Action,
+    Algorithm,
+    HookWish,
+    Image,
+    InterfaceImage,
+    Match,
+    PoolAddress,
+    PoolImage,
+    RuleImage,
+    Seconds,
+    SubscriberLimits,
+    Tuple,
+)
+from snatsh.compile.ways import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
+from snatsh.model.errors import Problem, ProfileError
+from snatsh.model.facts import Facts
+from snatsh.model.pools import runs
+from snatsh.model.schema import Profile, Rule
+from snatsh.model.values import ANY_PREFIX, AddressRange, Prefix
+
+
+def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] = frozenset()) -> Image:
+    """Compile a validated profile; `down_links` decides which failovers are in force.
+
+    Raises ProfileError when an interface is missing or a bound of the datapath is exceeded.
+    """
+    pools = tuple(
+        PoolImage(name, runs(pool), pool.ports, _is_local(runs(pool), facts))
+        for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])
+    )
+    pool_index = {pool.name: index for index, pool in enumerate(pools)}
+    ways = ways_in_force(profile, facts, down_links)
+    rules = tuple(
+        _rule(number, rule, ways.get(number), pool_index, facts)
+        for number, rule in sorted(profile.rules.items())
+    )
+    addresses = tuple(_pool_addresses(profile, facts))
+    image = Image(
+        interfaces=tuple(_interfaces(profile, facts)),
+        hooks=tuple(_hooks(profile, facts)),
+        pools=pools,
+        pool_addresses=addresses,
+        announced=tuple(
+            (AddressRange(entry.prefix[0], entry.prefix[-1]), entry.announce)
+            for entry in addresses
+            if entry.announce
+        ),
+        tuples=_tuples(rules),
+        rules=rules,
+        timeouts=_timeouts(profile),
+        default_pass=profile.system.default_action == "pass",
+        tcp_syn_only=profile.system.tcp_mid_stream == "drop",
+        limits=_limits(profile),
+    )
+    _check_bounds(image)
+    return image
+
+
+def _is_local(held: tuple[AddressRange, ...], facts: Facts) -> bool:
+    own = [address.ip for interface in facts.interfaces.values() for address in interface.addresses]
+    return any(run.first <= address <= run.last for run in held for address in own)
+
+
+def _limits(profile: Profile) -> SubscriberLimits:
+    subscriber = profile.limits.subscriber
+    return SubscriberLimits(
+        sessions=subscriber.sessions or 0,
+        new_flows=subscriber.new_flows or 0,
+        half_open=subscriber.half_open,
+        refusals=profile.limits.refusals,
+    )
+
+
+def _index(name: str, facts: Facts, path: tuple[str, ...]) -> int:
+    known = facts.interfaces.get(name)
+    if known is None:
+        there = ", ".join(sorted(facts.interfaces)) or "none"
+        raise ProfileError([Problem(path, name, f"no such interface on this box; there are: {there}")])
+    return known.index
+
+
+def _interfaces(profile: Profile, facts: Facts) -> Iterator[InterfaceImage]:
+    for name, interface in sorted(profile.interfaces.items()):
+        index = _index(name, facts, ("interfaces", name))
+        known = facts.interfaces[name]
+        own = known.addresses[0].ip if known.addresses else None
+        yield InterfaceImage(name, index, interface.role, known.mac, own)
+
+
+def _hooks(profile: Profile, facts: Facts) -> Iterator[HookWish]:
+    if profile.system.datapath == "disabled":
+        return
+    for name, interface in sorted(profile.interfaces.items()):
+        yield HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
+
+
+def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
+    path = ("rules", str(number))
+    out = rule.out_interface
+    match = Match(
+        source=rule.source or ANY_PREFIX,
+        destination=rule.destination or ANY_PREFIX,
+        protocol=PROTOCOL_NUMBERS[rule.protocol] if rule.protocol else 0,
+        out_interface=_index(out, facts, (*path, "out-interface")) if out else 0,
+        next_hop=rule.next_hop,
+        mark=rule.fwmark,
+    )
+    image = RuleImage(
+        number=number,
+        match=match,
+        action=Action[rule.action.upper()],
+        algorithm=Algorithm[rule.algorithm.upper().replace("-", "_")],
+        pool=0,
+        redirect=None,
+        endpoint_independent=rule.action == "translate" and rule.mapping == "endpoint-independent",
+        filter_by_endpoint=rule.filtering == "address-and-port-dependent",
+    )
+    return image if rule.action != "translate" else _by_ways(image, ways, pool_index)
+
+
+def _by_ways(image: RuleImage, ways: Ways | None, pool_index: dict[str, int]) -> RuleImage:
+    """The rule with all its ways. ProfileError where one has no pool."""
+    missing = [""] if ways is None else [way.pool for way in ways.ways if way.pool not in pool_index]
+    if ways is None or missing:
+        path = ("rules", str(image.number), "pool")
+        raise ProfileError([Problem(path, missing[0], "expected the name of a pool")])
+    first, *others = (
+        replace(image, pool=pool_index[way.pool], redirect=way.redirect, way_by_flow=ways.by_flow)
+        for way in ways.ways
+    )
+    return replace(first, ways=ways, others=tuple(others), buckets=ways.buckets if others else ())
+
+
+def _tuples(rules: tuple[RuleImage, ...]) -> tuple[Tuple, ...]:
+    shapes = {
+        (rule.match.source.prefixlen, rule.match.destination.prefixlen, rule.match.fields) for rule in rules
+    }
+    ordered = sorted(shapes, key=lambda s: (-s[0], -s[1], -s[2].bit_count(), s[2]))
+    ranks: dict[tuple[int, int, int], int] = {}
+    return tuple(
+        Tuple(
+            source,
+            destination,
+            fields,
+            ranks.setdefault((source, destination, fields.bit_count()), len(ranks)),
+        )
+        for source, destination, fields in ordered
+    )
+
+
+def _pool_addresses(profile: Profile, facts: Facts) -> Iterator[PoolAddress]:
+    for name, pool in sorted(profile.pools.items()):
+        for run in runs(pool):
+            for prefix in ipaddress.summarize_address_range(run.first, run.last):
+                for part, interface in _split_by_link(prefix, profile, facts):
+                    yield PoolAddress(
+                        name, part, pool.unmatched == "stack", interface if pool.announce == "arp" else 0
+                    )
+
+
+def _split_by_link(prefix: Prefix, profile: Profile, facts: Facts) -> list[tuple[Prefix, int]]:
+    """The prefix, cut where an outside subnet begins or ends, with each part's interface, 0 for none."""
+    for name, interface in sorted(profile.interfaces.items()):
+        known = facts.interfaces.get(name)
+        if interface.role != "outside" or known is None:
+            continue
+        for own in known.addresses:
+            if prefix.subnet_of(own.network):
+                return [(prefix, known.index)]
+            if own.network.subnet_of(prefix):
+                rest = [
+                    piece
+                    for part in prefix.address_exclude(own.network)
+                    for piece in _split_by_link(part, profile, facts)
+                ]
+                return [(own.network, known.index), *rest]
+    return [(prefix, 0)]
+
+
+def _timeouts(profile: Profile) -> Seconds:
+    tcp, udp, icmp = profile.timeouts.tcp, profile.timeouts.udp, profile.timeouts.icmp
+    return Seconds(
+        tcp_syn=tcp.syn,
+        tcp_established=tcp.established,
+        tcp_transitory=tcp.transitory,
+        tcp_time_wait=tcp.time_wait,
+        udp_unreplied=udp.unreplied,
+        udp_replied=udp.replied,
+        icmp=icmp.query,
+    )
+
+
+def _check_bounds(image: Image) -> None:
+    ranges = sum(len(pool.runs) for pool in image.pools)
+    for what, have, bound in (
+        ("rules", sum(1 + len(rule.others) for rule in image.rules), MAX_RULES),
+        ("rules that share links", sum(bool(r.others) for r in image.rules), MAX_WAYS // WAY_BUCKETS),
+        ("pools", len(image.pools), MAX_POOLS),
+        ("interfaces", len(image.interfaces), MAX_INTERFACES),
+    ):
+        if have > bound:
+            raise ProfileError([Problem((what,), str(have), f"the datapath holds at most {bound} {what}")])
+    if len(image.tuples) > MAX_TUPLES:
+        reason = f"the datapath tells at most {MAX_TUPLES} combinations of prefix lengths and fields apart"
+        raise ProfileError([Problem(("rules",), f"{len(image.tuples)} combinations", reason)])
+    if ranges > MAX_RANGES:
+        reason = f"the datapath holds at most {MAX_RANGES} runs of addresses in all pools"
+        raise ProfileError([Problem(("pools",), f"{ranges} runs", reason)])
