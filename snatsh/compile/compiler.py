@@ -9,6 +9,7 @@ from dataclasses import replace
 from snatsh.compile.image import (
     MAX_INTERFACES,
     MAX_POOLS,
+    MAX_RANGES,
     MAX_RULES,
     MAX_TUPLES,
     PROTOCOL_NUMBERS,
