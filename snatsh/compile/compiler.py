@@ -12,7 +12,6 @@ from snatsh.compile.image import (
     MAX_RANGES,
     MAX_RULES,
     MAX_TUPLES,
-    PROTOCOL_NUMBERS,
     Action,
     Algorithm,
     HookWish,
@@ -32,6 +31,7 @@ from snatsh.model.facts import Facts
 from snatsh.model.pools import runs
 from snatsh.model.schema import Profile, Rule
 from snatsh.model.values import ANY_PREFIX, AddressRange, Prefix
+from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 
 def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] = frozenset()) -> Image:
