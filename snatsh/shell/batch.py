@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from snatsh.shell.loop import caret
-from snatsh.shell.session import Outcome, Session
+from snatsh.shell.outcome import Outcome
+from snatsh.shell.session import Session
 from snatsh.shell.text import printable_line
 
 

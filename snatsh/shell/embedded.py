@@ -9,8 +9,9 @@ from snatsh.client import Client
 from snatsh.shell.answers import ShellError
 from snatsh.shell.complete import Completion
 from snatsh.shell.grammar import State
+from snatsh.shell.outcome import Outcome
 from snatsh.shell.registries import GROUPS, OPERATIONAL
-from snatsh.shell.session import Outcome, Session
+from snatsh.shell.session import Session
 
 
 class _Asking:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from snatsh.shell.session import Outcome, Session, Terminal
+from snatsh.shell.outcome import Outcome, Terminal
+from snatsh.shell.session import Session
 from snatsh.shell.text import printable_line
 
 MORE = "---(more)---"
