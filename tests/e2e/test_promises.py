@@ -185,16 +185,18 @@ def test_abort_without_anything_to_abort(gateway: Gateway) -> None:
     assert done.stderr == "error: no commit waits to be confirmed\n"
 
 
-def test_it_warns_a_minute_before(gateway: Gateway) -> None:
+@pytest.mark.parametrize("minutes", [5, 1])
+def test_it_warns_five_minutes_and_one_before(gateway: Gateway, minutes: int) -> None:
     confirmed(gateway, minutes=10)
     after = gateway.snatd.client.notices()["last"]
     gateway.snatd.kill()
-    move_deadline(gateway, MINUTE + 1)
+    move_deadline(gateway, minutes * MINUTE + 1)
     gateway.snatd.start()
 
     def warned() -> bool:
         texts = [notice["text"] for notice in gateway.snatd.client.notices(after)["notices"]]
-        return "commit by root will be rolled back in 1 minute unless confirmed" in texts
+        told = f"{minutes} minute{'' if minutes == 1 else 's'}"
+        return f"commit by root will be rolled back in {told} unless confirmed" in texts
 
     wait(warned)
 
