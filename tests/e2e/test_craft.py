@@ -143,15 +143,6 @@ def test_the_announcement_and_the_idle_timeout_are_configuration(gateway: Gatewa
     assert "without %" in refused.stderr
 
 
-def test_an_idle_console_leaves(gateway: Gateway) -> None:
-    terminal = Terminal(gateway, "vt100")
-    terminal.run("set cli idle-timeout 1")
-    started = time.monotonic()
-    terminal.child.expect("idle for too long; leaving", timeout=75)
-    assert time.monotonic() - started > 55
-    assert terminal.close() == 0
-
-
 def test_no_color_means_none(gateway: Gateway) -> None:
     tmux = Tmux(gateway, NO_COLOR="1")
     tmux.type("show pools nonsense nonsense ")

@@ -87,6 +87,19 @@ def test_a_killed_snatd_returns_when_it_comes_back_too_late(gateway: Gateway) ->
     assert gateway.snatd.client.commits()["pending"] is None
 
 
+def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
+    """As after a reboot: programs, maps and hooks are gone, and the deadline has passed meanwhile."""
+    confirmed(gateway)
+    gateway.snatd.kill()
+    gateway.lab["gateway"].run(*gateway.snatd.command("--remove"))
+    move_deadline(gateway, -5)
+    gateway.snatd.start()
+    assert pool(gateway) == "a"
+    assert gateway.snatd.client.commits()["pending"] is None
+    seen = gateway.client.run("curl", "-sS", "--max-time", "5", "http://8.8.8.8/").stdout
+    assert seen.startswith("1.1.2.10")
+
+
 def test_a_killed_snatd_keeps_the_deadline_when_it_comes_back_in_time(gateway: Gateway) -> None:
     confirmed(gateway)
     gateway.snatd.kill()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from snatsh.client import Client
-from snatsh.shell.loop import Hangup
+from snatsh.shell.loop import Hangup, Idle
 from snatsh.shell.plain import PlainFront, RawTerminal
 from snatsh.shell.session import Session
 
@@ -150,6 +150,15 @@ def test_end_of_input_and_hangup(terminal):
     typist.type("\x04")
     with pytest.raises(EOFError):
         PlainFront(raw).read_line(PROMPT)
+
+
+def test_nobody_who_types_for_too_long_is_taken_to_have_left(terminal):
+    raw, _ = terminal
+    front = PlainFront(raw)
+    front.session = Session(Client("/nowhere"), front)
+    front.session.settings.idle_minutes = 0.002
+    with pytest.raises(Idle):
+        front.read_line(PROMPT)
 
 
 def test_a_terminal_that_goes_away_hangs_up():
