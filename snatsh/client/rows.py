@@ -244,6 +244,7 @@ class Verdict(TypedDict):
     verdict: str
     reason: str
     rule: int | None
+    ways: str
     pool: str | None
     addresses: list[str]
     out_interface: str

@@ -104,7 +104,7 @@ async def test_packet(request: web.Request) -> web.Response:
         if candidate.changed:
 
             def by_candidate() -> dict[str, Any]:
-                new = prepare(candidate.document, facts)
+                new = prepare(candidate.document, facts, running.links.down_in)
                 return trial.answer(question, new.image, new.profile, facts)
 
             result["candidate"] = _asked(by_candidate)
@@ -118,8 +118,8 @@ def _asked(ask: Any) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = ask()
     except (trial.NoRoute, ProfileError) as error:
-        return {"verdict": "none", "reason": str(error), "rule": None, "pool": None, "addresses": [],
-                "out_interface": "", "next_hop": "", "others": []}  # fmt: skip
+        return {"verdict": "none", "reason": str(error), "rule": None, "ways": "", "pool": None,
+                "addresses": [], "out_interface": "", "next_hop": "", "others": []}  # fmt: skip
     return answer
 
 

@@ -92,7 +92,7 @@ def answer(question: Question, image: Image, profile: Profile, facts: Facts) -> 
         return {
             "verdict": "not considered",
             "reason": f"routing sends it out by {out}, which is no outside interface",
-            "out_interface": out, "next_hop": str(way.next_hop), "rule": None, "pool": None,
+            "out_interface": out, "next_hop": str(way.next_hop), "rule": None, "ways": "", "pool": None,
             "addresses": [], "others": [],
         }  # fmt: skip
     outcome = judge(image, packet)
@@ -104,6 +104,7 @@ def answer(question: Question, image: Image, profile: Profile, facts: Facts) -> 
         "out_interface": out if redirect is None else _interface_of(redirect, facts) or out,
         "next_hop": str(redirect or way.next_hop),
         "rule": rule.number if rule else None,
+        "ways": _ways(rule, image),
         "pool": image.pools[rule.pool].name if rule and outcome.verdict == "translate" else None,
         "addresses": [str(address) for address in outcome.addresses[:_SHOWN]],
         "others": list(_others(image, packet, rule, names)),
@@ -114,6 +115,15 @@ def _reason(rule: RuleImage | None, image: Image) -> str:
     if rule is None:
         return f"no rule matches, so the default action applies: {'pass' if image.default_pass else 'drop'}"
     return f"rule {rule.number} is the most specific of those that match"
+
+
+def _ways(rule: RuleImage | None, image: Image) -> str:
+    """By which links the rule sends, and instead of which; empty where it follows the route."""
+    found = next((one.ways for one in image.rules if rule and one.number == rule.number), None)
+    if found is None or (len(found.ways) == 1 and found.ways[0].link is None):
+        return ""
+    instead = f", instead of {', '.join(found.instead_of)}" if found.instead_of else ""
+    return found.text + instead
 
 
 def _interface_of(address: Address, facts: Facts) -> str | None:

@@ -139,6 +139,8 @@ def _verdict(verdict: Verdict) -> str:
     pairs: list[tuple[str, object]] = [("  Verdict", verdict["verdict"]), ("  Because", verdict["reason"])]
     if verdict["rule"] is not None:
         pairs.append(("  Rule", verdict["rule"]))
+    if verdict["ways"]:
+        pairs.append(("  By link", verdict["ways"]))
     if verdict["pool"] is not None:
         first, *more = verdict["addresses"] or ["none"]
         pairs += [

@@ -105,6 +105,23 @@ def test_a_trial_packet_meets_the_candidate_too(box: Gateway) -> None:
         box.snatd.shell("configure", "rollback 0")
 
 
+def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
+    box.snatd.shell("configure", "set rules 10 failover isp-a redirect 1.1.3.1 pool b", "commit")
+    try:
+        box.snatd.shell("request link isp-a down")
+        deadline = time.monotonic() + 5
+        while (said := ask(box, PACKET.format("8.8.8.8"))["running"])["ways"] != "isp-b, instead of isp-a":
+            assert time.monotonic() < deadline, said
+        assert (said["rule"], said["pool"], said["next_hop"]) == (10, "b", "1.1.3.1")
+        drafted = box.snatd.shell(
+            "configure", "set rules 10 description x", "run " + PACKET.format("8.8.8.8")
+        )
+        assert "Pool:      b" in drafted.stdout.partition("By the candidate:")[2]
+    finally:
+        box.snatd.shell("request link isp-a up")
+        box.snatd.shell("configure", "rollback 1", "commit")
+
+
 def test_trial_packets_that_are_not_considered(box: Gateway) -> None:
     assert (
         "eth0, which is no outside interface" in ask(box, PACKET.format("192.168.40.10"))["running"]["reason"]
