@@ -127,8 +127,10 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
 }
 
 /* An error that an inside host, or this box, sends about a packet that came in translated. An error of
- * the box keeps its own source (`keep_source`): only the quote is translated. */
-inline_always int translate_error_outbound(struct __sk_buff *skb, const struct packet *p, int keep_source, u32 now)
+ * the box keeps its own source (`keep_source`): only the quote is translated. `redirect`: that of the flow,
+ * whose address is only good on its own link. */
+inline_always int translate_error_outbound(struct __sk_buff *skb, const struct packet *p, int keep_source, u32 now,
+                                           u32 *redirect)
 {
     struct change change = {.is_source = 1};
     struct quoted quoted = {};
@@ -146,6 +148,7 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     if (!flow || is_past(now, flow->expires))
         return 0;
     change.address = flow->mapped;
+    *redirect = flow->redirect;
     if (rewrite_quoted(skb, p->l4, &quoted, 0, flow->mapped, flow->mapped_port))
         return -1;
     if (!keep_source && rewrite_skb_address(skb, &change, p->source))

@@ -16,7 +16,7 @@ inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct pac
 
 int tc_match(struct __sk_buff *skb)
 {
-    u32 zero = 0, slot, now = now_ticks(), came_in = skb->ingress_ifindex, here = skb->ifindex;
+    u32 zero = 0, slot, redirect = 0, now = now_ticks(), came_in = skb->ingress_ifindex, here = skb->ifindex;
     struct control *state = control.lookup(&zero);
     struct opening opening = {};
     struct packet p;
@@ -27,9 +27,9 @@ int tc_match(struct __sk_buff *skb)
         return TC_ACT_SHOT;
     slot = state->generation & 1;
     if (p.kind == KIND_ICMP_ERROR) {
-        outcome = translate_error_outbound(skb, &p, 0, now);
+        outcome = translate_error_outbound(skb, &p, 0, now, &redirect);
         if (outcome)
-            return outcome > 0 ? TC_ACT_OK : drop_skb(DROP_INTERNAL, &p);
+            return outcome > 0 ? go_on(skb, &p, redirect) : drop_skb(DROP_INTERNAL, &p);
     }
     find_path(skb, came_in, p.source, p.destination, &path);
     if (here == came_in) {

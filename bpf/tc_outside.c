@@ -112,9 +112,11 @@ inline_always int leave_fragment(struct __sk_buff *skb, const struct packet *p, 
 inline_always int leave_local(struct __sk_buff *skb, u32 now)
 {
     struct packet p;
+    u32 redirect;
 
     /* The box's own packets are the stack's. Its ICMP errors may quote an inside address. */
-    if (parse_skb(skb, &p) == PARSED && p.kind == KIND_ICMP_ERROR && translate_error_outbound(skb, &p, 1, now) < 0)
+    if (parse_skb(skb, &p) == PARSED && p.kind == KIND_ICMP_ERROR &&
+        translate_error_outbound(skb, &p, 1, now, &redirect) < 0)
         return drop_skb(DROP_LEAK_GUARD, &p);
     return TC_ACT_OK;
 }

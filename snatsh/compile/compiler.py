@@ -28,7 +28,7 @@ from snatsh.compile.image import (
 from snatsh.compile.ways import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import Facts
-from snatsh.model.pools import runs
+from snatsh.model.pools import runs, with_interface_addresses
 from snatsh.model.schema import Profile, Rule
 from snatsh.model.values import ANY_PREFIX, AddressRange, Prefix
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
@@ -39,6 +39,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
 
     Raises ProfileError when an interface is missing or a bound of the datapath is exceeded.
     """
+    profile = with_interface_addresses(profile, facts)
     pools = tuple(
         PoolImage(name, runs(pool), pool.ports, _is_local(runs(pool), facts))
         for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])

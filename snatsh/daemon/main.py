@@ -165,11 +165,11 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
     if store.entries() or store.damaged:
         log.info("%s is not used: there is a history already", path)
         return None
-    from snatsh.engine.box import gather
+    from snatsh.engine.box import survey
     from snatsh.engine.commit import examine
 
     document = _read_profile(path)
-    examine(document, gather())
+    examine(document, survey())
     return document
 
 

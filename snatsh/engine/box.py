@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,15 @@ _FAILED = 0x20
 _ATTEMPTS = 5
 
 
-def gather() -> Facts:
-    """Facts of the network namespace the calling thread is in."""
+def gather(*, routes: bool = False) -> Facts:
+    """Facts of the network namespace the calling thread is in.
+
+    routes: with the gateways of all routes, of which there may be many.
+    """
     for _ in range(_ATTEMPTS):
         try:
             with IPRoute() as netlink:
-                return _facts(netlink)
+                return _facts(netlink, routes)
         except NetlinkDumpInterrupted:
             continue
         except (NetlinkError, OSError) as error:
@@ -51,8 +54,8 @@ def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[tuple[int,
 
 
 def survey() -> Facts:
-    """Facts, and what else on the box changes sources: for commits, which have to say so."""
-    return replace(gather(), translations=source_translations())
+    """Facts with the gateways of all routes, and what else on the box changes sources: for commits."""
+    return replace(gather(routes=True), translations=source_translations())
 
 
 def forwarding() -> bool:
@@ -63,7 +66,7 @@ def forwarding() -> bool:
         return False
 
 
-def _facts(netlink: IPRoute) -> Facts:
+def _facts(netlink: IPRoute, routes: bool) -> Facts:
     links = list(netlink.get_links())
     addresses: dict[int, list[InterfaceAddress]] = {}
     for message in netlink.get_addr(family=_FAMILY):
@@ -74,7 +77,18 @@ def _facts(netlink: IPRoute) -> Facts:
         str(link.get_attr("IFLA_IFNAME")): _interface(link, tuple(addresses.get(link["index"], ())))
         for link in links
     }
-    return Facts(interfaces=interfaces, forwarding=forwarding())
+    names = {known.index: name for name, known in interfaces.items()}
+    gateways = frozenset(_gateways(netlink, names)) if routes else None
+    return Facts(interfaces=interfaces, forwarding=forwarding(), gateways=gateways)
+
+
+def _gateways(netlink: IPRoute, names: Mapping[int, str]) -> Iterator[tuple[str, Address]]:
+    for route in netlink.get_routes(family=_FAMILY):
+        for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:
+            gateway = hop.get_attr("RTA_GATEWAY")
+            index = hop["oif"] if hop is not route else route.get_attr("RTA_OIF")
+            if gateway and index in names:
+                yield names[index], Address(gateway)
 
 
 def _interface(link: Any, addresses: tuple[InterfaceAddress, ...]) -> InterfaceFacts:

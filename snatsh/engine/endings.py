@@ -24,6 +24,7 @@ from snatsh.engine.flowquery import Flows
 from snatsh.engine.links import LinkState
 from snatsh.engine.probes.frames import ACK, TCP, Segment, packet
 from snatsh.model.facts import Facts
+from snatsh.model.pools import with_interface_addresses
 from snatsh.model.schema import Profile
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Endings:
 
 def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]) -> NDArray[np.bool_]:
     """Which flows take these links: those redirected there, and those routed there by a rule."""
+    profile = with_interface_addresses(profile, facts)
     hops = [int(profile.links[name].next_hop) for name in links]
     routed = [
         number

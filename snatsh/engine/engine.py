@@ -91,8 +91,8 @@ class Engine:
         self._rescue = Record(store.folder / "rescue.json")
         self._committer = Committer(datapath, store, self.links.down_in)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="change")
+        self._link_events = LinkEvents(self.notices)
         self._follower = Follower(datapath, self._committer, self.links, self._in_worker)
-        self.link_events = LinkEvents(self.notices)
         self._committing = False
         self._editing = asyncio.Lock()
         self.tracer = Tracer(datapath)
@@ -130,7 +130,8 @@ class Engine:
             metadata = Metadata.now(
                 "snatd", "profile", None if profile else "empty profile of the first start"
             )
-            await self._in_worker(lambda: self._committer.commit(profile or {}, gather(), metadata))
+            first = profile or {}
+            await self._in_worker(lambda: self._committer.commit(first, survey(), metadata))
         self.sessions = Sessions(Candidate(self.running.document))
         await self._follower.follow()
         self.confirmation.load(self.store.last_serial)
@@ -155,7 +156,7 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.links.close()
         await self._follower.close()
-        await self.link_events.close()
+        await self._link_events.close()
         await asyncio.to_thread(self._worker.shutdown)
 
     async def edit(self, change: Callable[[Candidate], None], pid: int = 0) -> bool:
@@ -341,4 +342,5 @@ class Engine:
 
     def _link_changed(self, name: str, before: LinkState | None, now: LinkState) -> None:
         self._follower.notice(Change.VERDICTS)
-        self.link_events.tell(name, before, now)
+        self._link_events.follow(self.running.profile)
+        self._link_events.tell(name, before, now, self.links.known)

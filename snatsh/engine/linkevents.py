@@ -1,11 +1,14 @@
-"""Tells of links that change: to the log and to consoles."""
+"""Tells of links that change: the log, consoles, and an executable of the operator's."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
+from snatsh.engine.eventhook import EventHook, LinkEvent
 from snatsh.engine.links import LinkState
 from snatsh.engine.notices import Notices
+from snatsh.model.schema import Profile
 
 log = logging.getLogger(__name__)
 
@@ -13,9 +16,18 @@ log = logging.getLogger(__name__)
 class LinkEvents:
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
+        self._hook = EventHook()
 
-    def tell(self, name: str, before: LinkState | None, now: LinkState) -> None:
-        """A link changed its state. One that is well when it is first seen is no news."""
+    def follow(self, profile: Profile) -> None:
+        """What runs from now on says whom to tell."""
+        self._hook.settings = profile.system.event_hook
+
+    def tell(
+        self, name: str, before: LinkState | None, now: LinkState, states: Mapping[str, LinkState]
+    ) -> None:
+        """A link changed its state. One that is well when it is first seen is no news, but for the hook."""
+        if before is None or before.state != now.state:
+            self._hook.put(_event(name, before, now, states))
         if before is None and now.state == "up":
             return
         text = f"link {name} is {now.state}: {now.reason}"
@@ -23,4 +35,16 @@ class LinkEvents:
         self._notices.post(text)
 
     async def close(self) -> None:
-        """Nothing is left under way."""
+        await self._hook.close()
+
+
+def _event(name: str, before: LinkState | None, now: LinkState, states: Mapping[str, LinkState]) -> LinkEvent:
+    return LinkEvent(
+        link=name,
+        state=now.state,
+        before=before.state if before else "",
+        reason=now.reason,
+        time=now.since.isoformat(timespec="milliseconds"),
+        usable=sum(state.usable for state in states.values()),
+        links=len(states),
+    )

@@ -81,8 +81,10 @@ class Links:
         """As they are now; reasons tell of this very moment."""
         return {name: self._stated(name) for name in self._states}
 
-    def state(self, name: str) -> LinkState | None:
-        return self._states.get(name)
+    @property
+    def known(self) -> Mapping[str, LinkState]:
+        """As they were told of last."""
+        return self._states
 
     def quality(self, name: str) -> Quality | None:
         return self._watches[name].quality if name in self._watches else None

@@ -17,7 +17,7 @@ from snatsh.engine.linkstate import Quality
 from snatsh.engine.probes.targets import Target
 from snatsh.engine.store import Entry
 from snatsh.model.facts import Facts
-from snatsh.model.schema import Profile
+from snatsh.model.schema import Pool, Profile
 
 if TYPE_CHECKING:
     from snatsh.datapath.attach import Hook
@@ -47,7 +47,7 @@ def _pool_row(image: PoolImage, profile: Profile, usage: NDArray[np.void]) -> Ro
         "name": image.name,
         "addresses": image.size,
         "ports": str(image.ports),
-        "announce": profile.pools[image.name].announce,
+        "announce": _announce(profile.pools[image.name]),
         "active": {name: sum(columns[name]) for name in _ACTIVE},
         **{name: sum(columns[name]) for name in _TOTALS},
         "usage": [
@@ -55,6 +55,10 @@ def _pool_row(image: PoolImage, profile: Profile, usage: NDArray[np.void]) -> Ro
             for address, *values in zip(addresses, *columns.values(), strict=True)
         ],
     }
+
+
+def _announce(pool: Pool) -> str:
+    return "none" if pool.interface_address is not None else pool.announce
 
 
 def rule_rows(

@@ -26,9 +26,11 @@ class InterfaceFacts:
 class Facts:
     """The box: its interfaces by name, whether it forwards at all, and rules of others that change sources.
 
-    translations: where they are, a sentence each.
+    translations: where they are, a sentence each. gateways: next hops of its routes in all tables, by
+    interface; None where nobody asked.
     """
 
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
     forwarding: bool = True
     translations: tuple[str, ...] = ()
+    gateways: frozenset[tuple[str, Address]] | None = None

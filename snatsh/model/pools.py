@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from snatsh.model.schema import Pool
+from snatsh.model.facts import Facts
+from snatsh.model.schema import Pool, Profile
 from snatsh.model.values import Address, AddressRange
 
 
@@ -13,6 +14,21 @@ def runs(pool: Pool) -> tuple[AddressRange, ...]:
     """The pool's addresses as runs in the order written, without what is excluded or came before."""
     taken = Spans(pool.exclude)
     return tuple(run for given in pool.address for run in taken.add(given))
+
+
+def with_interface_addresses(profile: Profile, facts: Facts | None) -> Profile:
+    """The profile with the pools that are an interface's address as they are now: the kernel answers for it,
+    and what is no flow is the box's own. Empty while the interface has none, or the box is not known."""
+    follows = {name: pool.interface_address for name, pool in profile.pools.items() if pool.interface_address}
+    if not follows:
+        return profile
+    pools = dict(profile.pools)
+    for name, interface in follows.items():
+        known = facts.interfaces.get(interface) if facts is not None else None
+        own = tuple(AddressRange(address.ip, address.ip) for address in known.addresses[:1]) if known else ()
+        as_it_is = {"address": own, "announce": "none", "unmatched": "stack"}
+        pools[name] = profile.pools[name].model_copy(update=as_it_is)
+    return profile.model_copy(update={"pools": pools})
 
 
 class Spans:

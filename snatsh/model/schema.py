@@ -122,6 +122,22 @@ class Login(Node):
     )
 
 
+FilePath = Annotated[
+    str,
+    Field(pattern=r"^/[A-Za-z0-9._/@+-]{1,199}$"),
+    Expect("an absolute path of letters, digits and '._/@+-'"),
+]
+
+
+class EventHook(Node):
+    command: FilePath | None = Field(
+        None, description="Executable that is told of each change of a link; root's own"
+    )
+    timeout: Annotated[int, Field(ge=1, le=300)] = Field(
+        10, description="Seconds it may take before it is ended"
+    )
+
+
 class System(Node):
     host_name: HostName | None = Field(None, description="Name shown in the prompt")
     login: Login = Field(default_factory=Login, description="Consoles")
@@ -134,6 +150,7 @@ class System(Node):
     tcp_mid_stream: Literal["accept", "drop"] = Field(
         "accept", description="Whether a TCP packet without SYN may open a flow, as after a move to this box"
     )
+    event_hook: EventHook = Field(default_factory=EventHook, description="What else is told of events")
 
 
 class Interface(Node):
@@ -218,6 +235,9 @@ class LinkGroup(Node):
 
 class Pool(Node):
     address: tuple[AddressRange, ...] = Field((), description="Address, range or prefix to translate to")
+    interface_address: InterfaceName | None = Field(
+        None, description="Outside interface whose own address is the pool, whatever it is at the time"
+    )
     exclude: tuple[AddressRange, ...] = Field((), description="Address, range or prefix left out")
     ports: PortRange = Field(PortRange(1024, 65535), description="Ports handed out")
     announce: Literal["arp", "none"] = Field(

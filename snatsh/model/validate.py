@@ -6,21 +6,23 @@ from collections.abc import Iterator
 
 from snatsh.model.errors import Problem
 from snatsh.model.facts import Facts
+from snatsh.model.pools import with_interface_addresses
 from snatsh.model.schema import Profile
 from snatsh.model.surroundings import Surroundings, listed
 from snatsh.model.validate_links import check_groups, check_links
-from snatsh.model.validate_pools import check_pools
+from snatsh.model.validate_pools import check_pools, check_written
 from snatsh.model.validate_rules import check_rules
 
 
 def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
     """Every error and warning, in the order of the schema. Without facts, the box is left out."""
-    around = Surroundings(profile, facts)
+    around = Surroundings(with_interface_addresses(profile, facts), facts)
     return [
         *_check_box(around),
         *_check_interfaces(around),
         *check_links(around),
         *check_groups(around),
+        *check_written(profile),
         *check_pools(around),
         *check_rules(around),
     ]

@@ -22,6 +22,7 @@ def check_links(around: Surroundings) -> Iterator[Problem]:
         if same != name:
             reason = f"has the same interface and next hop as link {same}; they go up and down as one"
             yield Problem((*path, "next-hop"), str(link.next_hop), reason, "warning")
+        yield from _check_route(around, path, name, link)
         if link.monitor is not None:
             yield from _check_monitor((*path, "monitor"), link.monitor)
         yield from _check_backup(around, path, name, link)
@@ -52,6 +53,34 @@ def _check_monitor(path: Path, monitor: Monitor) -> Iterator[Problem]:
         elif monitor.quorum > targets:
             reason = f"more than there are targets; expected at most {targets}"
             yield Problem(where, str(monitor.quorum), reason)
+
+
+def _check_route(around: Surroundings, path: Path, name: str, link: Link) -> Iterator[Problem]:
+    """Packets come to a link by a route, or by a rule or link that sends them to its next hop."""
+    facts = around.facts
+    known = facts.interfaces.get(link.interface) if facts is not None else None
+    if facts is None or facts.gateways is None or known is None or not known.on_link(link.next_hop):
+        return
+    if (link.interface, link.next_hop) in facts.gateways or _is_sent_to(around, name, link):
+        return
+    reason = (
+        f"no route goes by it and nothing sends packets to it; expected a route, for example: "
+        f"ip route add default via {link.next_hop} dev {link.interface} metric 100"
+    )
+    # While the link is down its routes may be gone with it.
+    yield Problem((*path, "next-hop"), str(link.next_hop), reason, "error" if known.up else "warning")
+
+
+def _is_sent_to(around: Surroundings, name: str, link: Link) -> bool:
+    profile = around.profile
+    redirects = {rule.redirect for rule in profile.rules.values()}
+    for rule in profile.rules.values():
+        redirects |= {failover.redirect for failover in rule.failover.values()}
+    return (
+        link.next_hop in redirects
+        or any(other.backup == name for other in profile.links.values())
+        or any(name in group.link for group in profile.link_groups.values())
+    )
 
 
 def _check_backup(around: Surroundings, path: Path, name: str, link: Link) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from snatsh.model.errors import Path, Problem
 from snatsh.model.pools import Spans, runs
-from snatsh.model.schema import Pool
+from snatsh.model.schema import Pool, Profile
 from snatsh.model.surroundings import Surroundings
 from snatsh.model.values import Address, AddressRange
 
@@ -30,6 +30,9 @@ def check_pools(around: Surroundings) -> Iterator[Problem]:
     points = _Points(around)
     for name, held in pools.items():
         pool = around.profile.pools[name]
+        if pool.interface_address is not None:
+            yield from _check_followed(around, ("pools", name), pool)
+            continue
         yield from _check_size(("pools", name), pool, held)
         yield from _check_statements(("pools", name), pool)
         yield from points.check(("pools", name, "address"), pool, held)
@@ -53,6 +56,24 @@ def _check_size(path: Path, pool: Pool, held: Runs) -> Iterator[Problem]:
     elif size > MAX_POOL_ADDRESSES:
         reason = f"more than a pool may hold; expected at most {MAX_POOL_ADDRESSES:,}"
         yield Problem((*path, "address"), f"{size:,} addresses", reason)
+
+
+def check_written(profile: Profile) -> Iterator[Problem]:
+    """What is written beside an address that is followed. For the profile before that is filled in."""
+    for name, pool in sorted(profile.pools.items()):
+        for other in ("address", "exclude"):
+            if pool.interface_address is not None and getattr(pool, other):
+                reason = "can't be given beside interface-address; expected one of them"
+                yield Problem(("pools", name, other), "", reason)
+
+
+def _check_followed(around: Surroundings, path: Path, pool: Pool) -> Iterator[Problem]:
+    """A pool that is whatever address an interface has."""
+    interface = str(pool.interface_address)
+    yield from around.check_outside((*path, "interface-address"), interface)
+    if around.facts is not None and not pool.address:
+        reason = "has no address at the moment; flows of this pool are dropped until it has"
+        yield Problem((*path, "interface-address"), interface, reason, "warning")
 
 
 def _check_statements(path: Path, pool: Pool) -> Iterator[Problem]:

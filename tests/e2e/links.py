@@ -27,7 +27,13 @@ def with_monitors(hook: str, **monitor: Any) -> dict[str, Any]:
     wanted = document(hook)
     for name, other, pool, target in (("isp-a", "isp-b", "a", VIA_B), ("isp-b", "isp-a", "b", VIA_A)):
         probes = {"icmp": {"target": [target]}, "interval": 100, "fail": 3, "rise": 3, **monitor}
-        wanted["links"][name] |= {"backup": other, "pool": pool, "hold-down": 1, "monitor": probes}
+        wanted["links"][name] |= {
+            "backup": other,
+            "pool": pool,
+            "hold-down": 1,
+            "hold-down-limit": 1,
+            "monitor": probes,
+        }
     return wanted
 
 

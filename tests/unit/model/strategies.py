@@ -90,8 +90,8 @@ def values(kind: ValueType) -> SearchStrategy[Any]:
     if kind.kind == "integer":
         low, high = map(int, re.findall(r"\d+", kind.hint))
         return st.integers(low, high)
-    if _takes(kind, "/") and not _takes(kind, "x"):
-        return st.from_regex(r"/[a-z0-9/.]{0,12}", fullmatch=True)
+    if _takes(kind, "/x") and not _takes(kind, "x"):
+        return st.from_regex(r"/[a-z0-9/.]{1,12}", fullmatch=True)
     return _TEXTS[kind.kind].filter(lambda token: _takes(kind, token)).map(kind.parse)
 
 

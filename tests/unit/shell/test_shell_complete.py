@@ -140,8 +140,17 @@ def statements(draw):
             words.append(VALUES[node.key.kind])
             if draw(st.booleans()):
                 return words
-    words.append(draw(st.sampled_from(node.value.choices)) if node.value.choices else VALUES[node.value.kind])
+    words.append(draw(st.sampled_from(node.value.choices)) if node.value.choices else value_of(node.value))
     return words
+
+
+def value_of(kind):
+    """What any place of this kind takes; a name may have to be a path."""
+    try:
+        kind.parse(VALUES[kind.kind])
+    except ValueError:
+        return f"/{VALUES[kind.kind]}"
+    return VALUES[kind.kind]
 
 
 @given(statements(), st.integers(0, 6))
