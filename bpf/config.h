@@ -3,6 +3,7 @@
 BPF_TABLE_PINNED("array", u32, struct control, control, 1, PIN_DIR "/control");
 BPF_TABLE_PINNED("array", u32, struct settings, settings, 2, PIN_DIR "/settings");
 BPF_TABLE_PINNED("hash", struct interface_key, struct interface, interfaces, 2 * MAX_INTERFACES, PIN_DIR "/interfaces");
+BPF_TABLE_PINNED("hash", struct own_key, u32, own_addresses, 2 * MAX_OWN, PIN_DIR "/own_addresses");
 BPF_TABLE_PINNED("array", u32, struct tuple, tuples, 2 * MAX_TUPLES, PIN_DIR "/tuples");
 BPF_TABLE_PINNED("hash", struct rule_key, u32, rule_index, 2 * MAX_RULES, PIN_DIR "/rule_index");
 BPF_TABLE_PINNED("array", u32, struct rule, rules, 2 * MAX_RULES, PIN_DIR "/rules");

@@ -26,14 +26,11 @@ inline_always int is_foreign(u32 slot, const struct packet *p, u32 now)
     return seen && !is_past(now, *seen + timeout_ticks(slot, p->protocol, STATE_ESTABLISHED));
 }
 
-/* Whether the address is the box's own: a source that came in by the inside has none of these, unless the stack
- * has put it there. */
-inline_always int is_own_address(void *ctx, u32 ifindex, u32 address)
+/* Whether the address is the box's own: a source that came in by the inside is none of these, unless the stack
+ * has put it there. The routing table can't be asked: it calls broadcast addresses local too. */
+inline_always int is_own_address(u32 slot, u32 address)
 {
-    struct bpf_fib_lookup fib = {};
+    struct own_key key = {.slot = slot, .address = address};
 
-    fib.family = 2; /* AF_INET */
-    fib.ifindex = ifindex;
-    fib.ipv4_dst = address;
-    return bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+    return own_addresses.lookup(&key) != 0;
 }

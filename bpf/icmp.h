@@ -8,6 +8,7 @@ struct quoted {
     u16 l3; /* offset of the quoted IP header */
     u16 l4; /* offset of the quoted transport header */
     u16 port_at[2]; /* offsets of source and destination port, or of the identifier */
+    u16 end; /* offset behind the packet: what follows is Ethernet's padding */
     u8 protocol;
 };
 
@@ -17,12 +18,13 @@ inline_always int load_quoted(struct __sk_buff *skb, const struct packet *p, str
     u8 l4[8];
 
     quoted->l3 = p->l4 + 8;
+    quoted->end = L3 + p->length;
     if (bpf_skb_load_bytes(skb, quoted->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5 ||
         ip.frag_off & bpf_htons(0x1fff))
         return 0;
     quoted->l4 = quoted->l3 + ip.ihl * 4;
-    if (bpf_skb_load_bytes(skb, quoted->l4, l4, sizeof(l4))) /* RFC 792 quotes eight octets */
-        return 0;
+    if (quoted->l4 + sizeof(l4) > quoted->end || bpf_skb_load_bytes(skb, quoted->l4, l4, sizeof(l4)))
+        return 0; /* RFC 792 quotes eight octets */
     quoted->source = ip.saddr;
     quoted->destination = ip.daddr;
     quoted->protocol = ip.protocol;
@@ -66,7 +68,7 @@ inline_always int fix_quoted_checksum(struct __sk_buff *skb, u32 icmp, const str
     u32 at = quoted->l4 + (quoted->protocol == IPPROTO_TCP ? 16 : quoted->protocol == IPPROTO_UDP ? 6 : 2);
     u16 checksum, fixed;
 
-    if (bpf_skb_load_bytes(skb, at, &checksum, 2))
+    if (at + 2 > quoted->end || bpf_skb_load_bytes(skb, at, &checksum, 2))
         return 0; /* cut off before it */
     if (quoted->protocol == IPPROTO_UDP && !checksum)
         return 0;

@@ -37,7 +37,7 @@ int tc_match(struct __sk_buff *skb)
             return TC_ACT_OK; /* to the box itself, to another inside network, or nowhere */
         if (p.ttl <= 1 || is_martian(p.source) || is_foreign(slot, &p, now))
             return TC_ACT_OK;
-    } else if (is_own_address(skb, came_in, p.source)) {
+    } else if (is_own_address(slot, p.source)) {
         return TC_ACT_OK; /* port forwarding on its way back: the stack has translated it */
     } else if (path.out_ifindex != here) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = here;

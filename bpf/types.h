@@ -25,6 +25,7 @@
 #define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
 #define MAX_SUBSCRIBERS 524288
 #define MAX_INTERFACES 512
+#define MAX_OWN 4096 /* addresses of this box, per rule set */
 #define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
 #define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
 #define MAX_FOREIGN 65536   /* connections that the stack lets in by itself */
@@ -110,6 +111,11 @@ struct settings {
 struct interface_key {
     u32 slot;
     u32 ifindex;
+};
+
+struct own_key {
+    u32 slot;
+    u32 address;
 };
 
 struct interface {

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from snatsh.compile.image import (
     MAX_INTERFACES,
+    MAX_OWN,
     MAX_POOLS,
     MAX_RANGES,
     MAX_RULES,
@@ -30,7 +31,7 @@ from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import Facts
 from snatsh.model.pools import runs, with_interface_addresses
 from snatsh.model.schema import Profile, Rule
-from snatsh.model.values import ANY_PREFIX, AddressRange, Prefix
+from snatsh.model.values import ANY_PREFIX, Address, AddressRange, Prefix
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 
@@ -67,14 +68,20 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         default_pass=profile.system.default_action == "pass",
         tcp_syn_only=profile.system.tcp_mid_stream == "drop",
         limits=_limits(profile),
+        own=_own_addresses(facts),
     )
     _check_bounds(image)
     return image
 
 
+def _own_addresses(facts: Facts) -> tuple[Address, ...]:
+    return tuple(
+        sorted({address.ip for interface in facts.interfaces.values() for address in interface.addresses})
+    )
+
+
 def _is_local(held: tuple[AddressRange, ...], facts: Facts) -> bool:
-    own = [address.ip for interface in facts.interfaces.values() for address in interface.addresses]
-    return any(run.first <= address <= run.last for run in held for address in own)
+    return any(run.first <= address <= run.last for run in held for address in _own_addresses(facts))
 
 
 def _limits(profile: Profile) -> SubscriberLimits:
@@ -213,6 +220,7 @@ def _check_bounds(image: Image) -> None:
         ("rules that share links", sum(bool(r.others) for r in image.rules), MAX_WAYS // WAY_BUCKETS),
         ("pools", len(image.pools), MAX_POOLS),
         ("interfaces", len(image.interfaces), MAX_INTERFACES),
+        ("addresses of this box", len(image.own), MAX_OWN),
     ):
         if have > bound:
             raise ProfileError([Problem((what,), str(have), f"the datapath holds at most {bound} {what}")])

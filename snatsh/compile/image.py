@@ -19,6 +19,7 @@ MAX_RULES = 16_384
 MAX_POOLS = 2_048
 MAX_RANGES = 65_536
 MAX_INTERFACES = 512
+MAX_OWN = 4_096
 
 
 class Action(IntEnum):
@@ -195,6 +196,7 @@ class Image:
     default_pass: bool
     tcp_syn_only: bool
     limits: SubscriberLimits
+    own: tuple[Address, ...]  # of this box
 
     @property
     def by_mark(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 9
+LAYOUT_VERSION = 10
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -47,6 +47,7 @@ TRACE_EVENT = _record(
 )  # fmt: skip
 INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))
 INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6), ("address", NET32))
+OWN_KEY = _record(("slot", "u4"), ("address", NET32))
 TUPLE = _record(
     ("source_mask", NET32), ("destination_mask", NET32), ("out_ifindex_mask", "u4"), ("next_hop_mask", NET32),
     ("protocol_mask", "u4"), ("mark_mask", "u4"), ("rank", "u4"),
@@ -117,7 +118,7 @@ SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("reserved", "u8"))
 
 TWINS = {
     "control": CONTROL, "trace_filter": TRACE_FILTER, "trace_event": TRACE_EVENT,
-    "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
+    "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE, "own_key": OWN_KEY,
     "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
     "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
     "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY,
@@ -132,6 +133,7 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "control": (INDEX, CONTROL, False),
     "settings": (INDEX, SETTINGS, False),
     "interfaces": (INTERFACE_KEY, INTERFACE, False),
+    "own_addresses": (OWN_KEY, INDEX, False),
     "tuples": (INDEX, TUPLE, False),
     "rule_index": (RULE_KEY, INDEX, False),
     "rules": (INDEX, RULE, False),

@@ -51,6 +51,7 @@ def fill(maps: Mapping[str, Map], generation: int, image: Image, xdp: frozenset[
         clear(maps, slot)
         _put_settings(maps, slot, image)
         _put_interfaces(maps, slot, image, xdp)
+        _put_own_addresses(maps, slot, image)
         _put_pools(maps, slot, image)
         _put_pool_addresses(maps, slot, image)
         _put_rules(maps, slot, image)
@@ -61,7 +62,7 @@ def fill(maps: Mapping[str, Map], generation: int, image: Image, xdp: frozenset[
 
 def clear(maps: Mapping[str, Map], slot: int) -> None:
     """Empty a half; what the array maps hold beyond the counts in use is never read."""
-    for name in ("interfaces", "rule_index", "pool_addresses"):
+    for name in ("interfaces", "own_addresses", "rule_index", "pool_addresses"):
         keys, _ = maps[name].dump()
         maps[name].remove_all(keys[keys["slot"] == slot])
     blank: NDArray[Any] = np.zeros(MAX_RULES, dtype=layout.RULE)
@@ -114,6 +115,11 @@ def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: froze
         values[at]["address"] = int(interface.address) if interface.address else 0
         values[at]["mac"] = np.frombuffer(interface.mac.ljust(6, b"\0")[:6], dtype=np.uint8)
     maps["interfaces"].put_all(keys, values)
+
+
+def _put_own_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> None:
+    keys = np.array([(slot, int(address)) for address in image.own], dtype=layout.OWN_KEY)
+    maps["own_addresses"].put_all(keys, np.ones(len(keys), dtype=layout.INDEX))
 
 
 def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:

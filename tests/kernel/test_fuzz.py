@@ -11,7 +11,7 @@ import time
 from fuzzing import Fuzz
 from rig import Rig, rig
 
-SHORT = 20_000
+SHORT = 12_000
 LONG = 10_000_000
 
 
