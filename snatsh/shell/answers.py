@@ -82,7 +82,21 @@ class Configuration:
 
         if form == "inheritance":
             return self._with_defaults()
+        if form in ("ipvsadm", "keepalived", "iptables", "nft"):
+            return self._exported(form)
         return {"set": set_form.render, "yaml": yaml_form.render}[form](self.document, self.path)
+
+    def _exported(self, dialect: str) -> str:
+        """The rules as another system has them. Pools and all belong to them, so only as a whole."""
+        from snatsh.interop.dialects import export
+        from snatsh.model.errors import ProfileError
+
+        if self.path:
+            raise ShellError(f"display {dialect}: only the whole configuration has this form")
+        try:
+            return export(self.document, dialect)
+        except ProfileError as error:
+            raise ShellError(f"display {dialect}: {error}") from None
 
     def _with_defaults(self) -> str:
         """Marked by a comment above each, as Junos marks what is inherited."""

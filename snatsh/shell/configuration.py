@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from snatsh.client import ClientError
-from snatsh.shell import committing, loading, marking, reshaping
+from snatsh.shell import committing, importing, loading, marking, reshaping
 from snatsh.shell.answers import Answer, Configuration, Message, ShellError
 from snatsh.shell.commands import Argument, Command, Flag, number
 from snatsh.shell.grammar import Call, State
@@ -144,4 +144,4 @@ def help_(session: Session) -> Answer:
     return Message(session.overview())
 
 
-__all__ = ["CONFIGURE", "committing", "loading", "state"]
+__all__ = ["CONFIGURE", "committing", "importing", "loading", "state"]

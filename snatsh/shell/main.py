@@ -23,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["top"]:
         return _top(given[1:])
+    if given[:1] == ["import"]:
+        from snatsh.shell import importing
+
+        return importing.main(given[1:])
     options = _options(given)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -113,6 +113,21 @@ def as_set(_session: Session, product: Product) -> Product:
     return product.of_text(product.whole_answer("display").display("set"))
 
 
+def _as_dialect(dialect: str, help_: str) -> None:
+    @_configuration_pipes.command(f"display {dialect}", help_)
+    def show(_session: Session, product: Product) -> Product:
+        return product.of_text(product.whole_answer("display").display(dialect))
+
+
+for _dialect, _help in (
+    ("ipvsadm", "Show as commands of lvs-snat's ipvsadm"),
+    ("keepalived", "Show as a keepalived.conf of lvs-snat"),
+    ("iptables", "Show for iptables-restore"),
+    ("nft", "Show for nft -f"),
+):
+    _as_dialect(_dialect, _help)
+
+
 @_pipes.command("yaml", "Show as YAML")
 @_pipes.command("display yaml", "Show as YAML")
 def as_yaml(_session: Session, product: Product) -> Product:

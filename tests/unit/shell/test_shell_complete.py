@@ -80,7 +80,9 @@ def test_help_tells_defaults_and_bounds():
 def test_pipes_offered_are_those_that_fit():
     assert "compare" in offered("show | ", edit=()).words
     assert "compare" not in offered("show flows | ").words
-    assert offered("show configuration | display ").words == ["inheritance", "json", "set", "yaml"]
+    assert offered("show configuration | display ").words == [
+        "inheritance", "iptables", "ipvsadm", "json", "keepalived", "nft", "set", "yaml",
+    ]  # fmt: skip
 
 
 def test_a_wrong_word_before_is_told_instead_of_offers():

@@ -1,0 +1,1 @@
+"""Importers and exporters for what other source NAT gateways are configured by, one module per dialect."""

@@ -1,0 +1,264 @@
+"""iptables-save, or a script of iptables commands: what POSTROUTING of the nat table does; and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from snatsh.interop import netfilter, text
+from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
+from snatsh.interop.text import Line, Option, Word
+from snatsh.model.values import Prefix
+
+_OPTIONS = {
+    "-s": "source=", "--source": "source=", "-d": "destination=", "--destination": "destination=",
+    "-p": "protocol=", "--protocol": "protocol=", "-o": "out=", "--out-interface": "out=",
+    "-i": "in=", "--in-interface": "in=", "-m": "module=", "--match": "module=", "-j": "target=",
+    "--jump": "target=", "-g": "target=", "--to-source": "to-source=", "--to-ports": "to-ports=",
+    "--to": "to=",
+    "--random": "random", "--random-fully": "random", "--persistent": "persistent",
+    "--src-range": "src-range=", "--dst-range": "dst-range=", "--mark": "mark=", "--comment": "comment=",
+    "--match-set": "set=", "--dports": "dports=", "--sports": "sports=", "--ports": "ports=",
+    "--dport": "dports=", "--sport": "sports=", "--destination-port": "dports=", "--source-port": "sports=",
+    "--destination-ports": "dports=", "--source-ports": "sports=", "-f": "fragment", "-w": "wait",
+    "-t": "table=", "--table": "table=",
+}  # fmt: skip
+_CHANGES = ("-D", "--delete", "-R", "--replace")
+_PORTS = ("dports", "sports", "ports")
+_COMMANDS = {"-A": "append", "--append": "append", "-I": "insert", "--insert": "insert"}
+
+
+@dataclass(slots=True)
+class _Reading:
+    own: netfilter.Own
+    rules: list[SourceRule] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    sets: dict[str, list[Prefix]] = field(default_factory=dict)
+    inside: list[str] = field(default_factory=list)
+    chains: list[list[SourceRule]] = field(default_factory=list)
+
+
+def read(source: str, own: netfilter.Own | None = None) -> Imported:
+    """own: the address of each interface, for MASQUERADE."""
+    reading = _Reading(own or {})
+    table = "filter"
+    for line in text.lines(source):
+        first = line[0].text
+        if first.startswith("*"):
+            table = first[1:]
+        elif first.startswith(":") or first == "COMMIT":
+            _check_policy(line, table)
+        elif first in ("create", "add"):
+            _ipset(line, reading)
+        else:
+            _rule_line(line, table, reading)
+    rules = tuple(rule for chain in reading.chains for rule in chain)
+    return Imported("iptables", rules, tuple(reading.findings), True, "pass", tuple(reading.inside))
+
+
+def _check_policy(line: Line, table: str) -> None:
+    words = [word.text for word in line]
+    if table == "nat" and words[0] == ":POSTROUTING" and words[1:2] not in (["ACCEPT"], []):
+        raise line[1].refuse("expected policy ACCEPT")
+
+
+def _ipset(line: Line, reading: _Reading) -> None:
+    """What `ipset save` prints, pasted along."""
+    if len(line) < 3:
+        raise line[0].refuse("expected a set and what is in it")
+    held = reading.sets.setdefault(line[1].text, [])
+    if line[0].text == "add":
+        if "-" in line[2].text:
+            held += text.prefixes_of(text.address_range(line[2]))
+        else:
+            held.append(text.prefix(line[2])[0])
+
+
+def _rule_line(line: Line, table: str, reading: _Reading) -> None:
+    whole = line
+    if line[0].text.startswith("["):
+        line = line[1:]
+    if line and line[0].text.rpartition("/")[2] == "iptables":
+        line, table = line[1:], "filter"
+    elif not line or not line[0].text.startswith("-"):
+        raise whole[0].refuse("is no line of iptables-save, iptables or ipset save")
+    line, table = _without_table(line, table)
+    if table == "nat" and len(line) > 1 and line[1].text == "POSTROUTING" and line[0].text in _CHANGES:
+        raise line[0].refuse("changes rules by number or text; expected what iptables-save prints in the end")
+    shown = " ".join(word.text for word in whole)[:200]
+    if table != "nat" or len(line) < 2 or line[1].text != "POSTROUTING" or line[0].text not in _COMMANDS:
+        kind = "no-counterpart" if table == "nat" and line and line[0].text in _COMMANDS else "passed-over"
+        reading.findings.append(Finding(whole[0].place, kind, f"not POSTROUTING of nat: {shown}"))  # type: ignore[arg-type]
+        return
+    rest, at = line[2:], len(reading.chains)
+    if _COMMANDS[line[0].text] == "insert":
+        at = 0
+        if rest and rest[0].text.isdigit():
+            at, rest = max(0, int(rest[0].text) - 1), rest[1:]
+    given = text.options(_one_word_sets(rest), _OPTIONS)
+    reading.chains.insert(at, list(_rules(whole[0].place, shown, given, reading)))
+
+
+def _without_table(line: Line, table: str) -> tuple[Line, str]:
+    """The line without `-t TABLE`, wherever that stands, and the table."""
+    for at, word in enumerate(line[:-1]):
+        if word.text in ("-t", "--table"):
+            return (*line[:at], *line[at + 2 :]), line[at + 1].text
+    return line, table
+
+
+def _one_word_sets(rest: Line) -> Line:
+    """`--match-set NAME src` with the direction in the name's word: options take one value."""
+    words = list(rest)
+    for at, word in enumerate(rest[:-2]):
+        if word.text == "--match-set":
+            words[at + 1] = Word(f"{rest[at + 1].text} {rest[at + 2].text}", rest[at + 1].place)
+            del words[at + 2]
+            break
+    return tuple(words)
+
+
+def _rules(place: Place, shown: str, given: list[Option], reading: _Reading) -> Iterator[SourceRule]:
+    why = _unsayable(given, reading)
+    if why:
+        reason = f"{why}; left out, so its traffic meets the rules after it"
+        reading.findings.append(Finding(place, "no-counterpart", f"{reason}: {shown}"))
+        return
+    by_name = {option.name: option.given for option in given}
+    out = text.interface(by_name["out"]) if "out" in by_name else None
+    protocol = by_name["protocol"].text if "protocol" in by_name else "all"
+    mark = (
+        text.number(Word(by_name["mark"].text.partition("/")[0], by_name["mark"].place))
+        if "mark" in by_name
+        else None
+    )
+    matches = netfilter.products(
+        _prefixes(by_name, "source", "src-range", "src", reading),
+        _prefixes(by_name, "destination", "dst-range", "dst", reading),
+        (out,), (None if protocol == "all" else protocol,), mark,
+    )  # fmt: skip
+    if "in" in by_name:
+        reading.inside.append(text.interface(by_name["in"]))
+    outcome = _outcome(place, by_name, reading, out)
+    if isinstance(outcome, Finding):
+        reading.findings.append(outcome)
+        return
+    for match in matches:
+        rule = SourceRule(place, shown, match, outcome)
+        if by_name["target"].text != "NETMAP":
+            yield rule
+            continue
+        to, _ = text.prefix(by_name["to"])
+        hosts = netfilter.netmap(rule, to)
+        if isinstance(hosts, Finding):
+            reading.findings.append(hosts)
+            return
+        yield from hosts
+
+
+def _unsayable(given: list[Option], reading: _Reading) -> str:
+    """Why a rule has no counterpart; nothing where it has."""
+    names = {option.name: option for option in given}
+    for option in given:
+        if option.negated:
+            return f"{option.word.text} is negated, which no rule here can be"
+        if option.name in _PORTS or option.name == "fragment":
+            return "rules here match no ports and no fragments"
+        if option.name == "module" and option.given.text not in (
+            "tcp", "udp", "icmp", "iprange", "multiport", "set", "mark", "comment",
+        ):  # fmt: skip
+            return f"match {option.given.text} is not known here"
+    if "target" not in names:
+        return "it only counts"
+    target = names["target"].given.text
+    if target not in ("SNAT", "MASQUERADE", "NETMAP", "RETURN", "ACCEPT"):
+        return f"target {target} is not known here"
+    if "in" in names:
+        return "POSTROUTING knows no interface a packet came in by"
+    if "protocol" in names and names["protocol"].given.text not in (*netfilter.PROTOCOLS, "all"):
+        return f"protocol {names['protocol'].given.text} is not known here"
+    if "out" in names and names["out"].given.text.endswith("+"):
+        return "an out-interface here is one name"
+    if (
+        "mark" in names
+        and not names["mark"].given.text.lower().endswith("/0xffffffff")
+        and "/" in names["mark"].given.text
+    ):
+        return "a mark here has no mask"
+    if "set" in names:
+        name, _, direction = names["set"].given.text.partition(" ")
+        if direction not in ("src", "dst"):
+            return f"a set by {direction or 'nothing'} is not known here"
+        if name not in reading.sets:
+            return f"what is in set {name} is not known: paste `ipset save` before the rules"
+    return ""
+
+
+def _prefixes(
+    given: dict[str, Word], plain: str, span: str, direction: str, reading: _Reading
+) -> tuple[Prefix | None, ...]:
+    """What a rule asks of an address; one None where nothing."""
+    asked: list[tuple[Prefix, ...]] = []
+    if plain in given:
+        asked.append(
+            tuple(text.prefix(Word(one, given[plain].place))[0] for one in given[plain].text.split(","))
+        )
+    if span in given:
+        asked.append(text.prefixes_of(text.address_range(given[span])))
+    if "set" in given:
+        name, _, side = given["set"].text.partition(" ")
+        if side == direction:
+            asked.append(tuple(reading.sets[name]))
+    if not asked:
+        return (None,)
+    if len(asked) > 1:
+        raise given[span if span in given else "set"].refuse(f"beside {plain}: expected one of them")
+    return tuple(text.given_prefix(one) for one in asked[0])
+
+
+def _outcome(place: Place, given: dict[str, Word], reading: _Reading, out: str | None) -> Outcome | Finding:
+    target = given["target"]
+    if target.text in ("RETURN", "ACCEPT"):
+        return Outcome("exempt")
+    if target.text == "MASQUERADE":
+        ports = text.port_range(given["to-ports"], given["to-ports"].text) if "to-ports" in given else None
+        outcome = netfilter.masquerade(place, out, reading.own, ports)
+        if isinstance(outcome, Outcome) and out is not None:
+            reading.findings.append(netfilter.masquerade_finding(place, out, reading.own[out]))
+        return outcome
+    if target.text == "NETMAP":
+        if "to" not in given:
+            raise target.refuse("needs --to")
+        return Outcome()
+    if "to-source" not in given:
+        raise target.refuse("needs --to-source")
+    to = given["to-source"]
+    addresses, _, ports_text = to.text.partition(":")
+    span = text.address_range(Word(addresses, to.place))
+    ports = text.port_range(to, ports_text) if ports_text else None
+    outcome = netfilter.translation(span, ports, "persistent" in given)
+    reading.findings += netfilter.choice_findings(place, outcome, "random" in given)
+    return outcome
+
+
+def write(rules: list[tuple[int, Match, Outcome]]) -> Iterator[str]:
+    """For iptables-restore; a remark for each rule that iptables has no words for."""
+    yield "*nat"
+    for number, match, outcome in netfilter.ordered(rules):
+        why = netfilter.cannot(match, outcome)
+        if why:
+            yield f"# rule {number} left out: {why}"
+            continue
+        words = ["-A POSTROUTING"]
+        words += [f"-s {match.source}"] if match.source else []
+        words += [f"-d {match.destination}"] if match.destination else []
+        words += [f"-o {match.out_interface}"] if match.out_interface else []
+        words += [f"-p {match.protocol}"] if match.protocol else []
+        words += [f"-m mark --mark {match.fwmark:#x}"] if match.fwmark is not None else []
+        if outcome.action == "exempt":
+            words.append("-j ACCEPT")
+        else:
+            words.append(f"-j SNAT --to-source {netfilter.dashed(outcome)}")
+            words += ["--persistent"] if outcome.algorithm == "source-hash" else []
+        yield " ".join(words)
+    yield "COMMIT"

@@ -1,0 +1,86 @@
+"""lvs-dpdk: `snat add from … to … out_dev … source … - … algo …` of its console."""
+
+from __future__ import annotations
+
+from lark import Token
+
+from snatsh.interop import snat_rules, text
+from snatsh.interop.intermediate import Finding, Imported, Place, SourceRule
+from snatsh.interop.text import Word
+
+_LINES = r"""
+start: (line | _NL)*
+line: WORD+ _NL
+WORD: /[^\s#]\S*/
+_NL: /\n/
+%ignore /[^\S\n]+/
+%ignore /#[^\n]*/
+"""
+_NAMES = {"from": "source", "to": "destination", "out_dev": "out_interface", "algo": "algorithm"}
+
+
+def read(source: str) -> Imported:
+    rules: list[SourceRule] = []
+    findings: list[Finding] = []
+    for line in text.parse(_LINES, source + "\n").children:
+        words = [Word(str(one), Place(one.line or 0, one.column or 0)) for one in line.children
+                 if isinstance(one, Token)]  # fmt: skip
+        if words[0].text == ">>>":
+            del words[0]
+        if not words or words[0].text != "snat":
+            shown = " ".join(word.text for word in words)
+            findings.append(Finding(Place(line.children[0].line, line.children[0].column), "passed-over",
+                                    f"no snat command: {shown[:80]}"))  # fmt: skip
+            continue
+        _snat(words, rules, findings)
+    return Imported("lvs-dpdk", tuple(rules), (*findings, *snat_rules.between(rules)))
+
+
+def _snat(words: list[Word], rules: list[SourceRule], findings: list[Finding]) -> None:
+    command = words[1].text if len(words) > 1 else ""
+    if command in ("enable", "show"):
+        return
+    if command not in ("add", "del"):
+        raise words[-1].refuse("expected snat enable, show, add or del")
+    fields = _fields(words[2:])
+    if command == "del":
+        fields.setdefault("addresses", Word("192.0.2.1", words[0].place))
+    shown = " ".join(word.text for word in words)
+    rule, found = snat_rules.rule(words[0], shown, snat_rules.Fields(**fields))
+    if command == "add":
+        rules.append(rule)
+        # the traps of lvs-snat's kernel are not those of lvs-dpdk, which is a program of its own
+        findings += [one for one in found if "host bits" in one.text]
+        return
+    at = next((n for n, old in enumerate(rules) if old.match == rule.match), None)
+    if at is None:
+        findings.append(Finding(words[0].place, "no-counterpart", "there is no such rule to delete"))
+    else:
+        del rules[at]
+
+
+def _fields(words: list[Word]) -> dict[str, Word]:
+    fields: dict[str, Word] = {}
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
+        if word.text == "source":
+            fields["addresses"] = _span(word, rest)
+        elif word.text in _NAMES and rest:
+            fields[_NAMES[word.text]] = rest.pop()
+        else:
+            raise word.refuse("expected from, to, out_dev, source or algo, and a value")
+    return fields
+
+
+def _span(word: Word, rest: list[Word]) -> Word:
+    """`A`, `A-B` or `A - B`."""
+    if not rest:
+        raise word.refuse("needs an address")
+    first = rest.pop()
+    if rest and rest[-1].text == "-":
+        rest.pop()
+        if not rest:
+            raise first.refuse("the range has no end")
+        return Word(f"{first.text}-{rest.pop().text}", first.place)
+    return first

@@ -1,0 +1,122 @@
+"""Export, then import: the same rules for all that a dialect can say; and rules in order do as before."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snatsh.interop import ipvsadm, netfilter
+from snatsh.interop.assemble import assemble
+from snatsh.interop.dialects import WRITERS, export, read
+from snatsh.interop.intermediate import Imported, Match, Outcome, Place, SourceRule
+from snatsh.interop.order import resolve
+from snatsh.model.document import to_profile
+from snatsh.model.values import Address, AddressRange, PortRange, Prefix
+
+HERE = Place(1, 1)
+
+
+@st.composite
+def prefixes(draw: st.DrawFn) -> Prefix:
+    """Few networks, so that many meet."""
+    base = draw(st.sampled_from([0x0A000000, 0x0A010000, 0x0A010200, 0xC0A82800]))
+    return IPv4Network((base, draw(st.sampled_from([8, 16, 24, 32]))), strict=False)
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> AddressRange:
+    first = draw(st.sampled_from([0x01010264, 0x01010364, 0x01010464]))
+    return AddressRange(IPv4Address(first), IPv4Address(first + draw(st.integers(0, 3))))
+
+
+matches = st.builds(
+    Match,
+    source=st.none() | prefixes(),
+    destination=st.none() | prefixes(),
+    protocol=st.sampled_from([None, "tcp", "udp", "icmp"]),
+    out_interface=st.sampled_from([None, "eth1", "eth2"]),
+    next_hop=st.none() | st.just(Address("1.1.2.1")),
+    fwmark=st.none() | st.integers(0, 2**32 - 1),
+)
+outcomes = st.builds(
+    Outcome,
+    addresses=st.tuples(spans()),
+    ports=st.none() | st.just(PortRange(2000, 2999)),
+    algorithm=st.sampled_from(["source-hash", "source-destination-hash", "random", "round-robin"]),
+    redirect=st.none() | st.just(Address("1.1.2.1")),
+) | st.sampled_from([Outcome("exempt"), Outcome("drop")])
+rule_lists = st.lists(st.tuples(matches, outcomes), max_size=6, unique_by=lambda pair: pair[0])
+
+
+def as_rules(pairs: list[tuple[Match, Outcome]]) -> tuple[SourceRule, ...]:
+    return tuple(SourceRule(HERE, "", match, outcome) for match, outcome in pairs)
+
+
+@pytest.mark.parametrize("dialect", ["ipvsadm", "keepalived", "iptables"])
+@given(pairs=rule_lists)
+def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[Match, Outcome]]) -> None:
+    document, _ = assemble(Imported("test", as_rules(pairs)))
+    text = export(document, dialect)
+    cannot = ipvsadm.cannot if dialect in ("ipvsadm", "keepalived") else netfilter.cannot
+    sayable = [pair for pair in pairs if not cannot(*pair)]
+    assert text.count("left out:") == len(pairs) - len(sayable)
+    found = [(rule.match, rule.outcome) for rule in read(text, dialect).rules]
+    assert sorted(map(str, found)) == sorted(map(str, sayable))
+
+
+@given(pairs=rule_lists)
+def test_what_comes_back_is_the_same_profile(pairs: list[tuple[Match, Outcome]]) -> None:
+    sayable = [pair for pair in pairs if not ipvsadm.cannot(*pair)]
+    document, _ = assemble(Imported("test", as_rules(sayable)))
+    again, _ = assemble(read(export(document, "keepalived"), "keepalived"))
+    assert again.get("rules") == document.get("rules")
+    assert again.get("pools") == document.get("pools")
+    to_profile(again)
+
+
+def fits(match: Match, packet: Match) -> bool:
+    """Whether a packet, given as a match of one address each, is matched."""
+    for name in ("protocol", "out_interface", "next_hop", "fwmark"):
+        if getattr(match, name) not in (None, getattr(packet, name)):
+            return False
+    for name in ("source", "destination"):
+        asked, has = getattr(match, name), getattr(packet, name)
+        if asked is not None and not has.subnet_of(asked):
+            return False
+    return True
+
+
+@given(pairs=rule_lists, packet=st.data())
+def test_the_most_exact_rule_does_what_the_first_one_did(
+    pairs: list[tuple[Match, Outcome]], packet: st.DataObject
+) -> None:
+    rules = as_rules(pairs)
+    resolved, _ = resolve(rules)
+    for _ in range(8):
+        seen = Match(
+            packet.draw(prefixes().map(lambda one: IPv4Network(one.network_address))),
+            packet.draw(prefixes().map(lambda one: IPv4Network(one.network_address))),
+            packet.draw(st.sampled_from(["tcp", "udp", "icmp"])),
+            packet.draw(st.sampled_from(["eth1", "eth2", "eth3"])),
+            packet.draw(st.sampled_from([Address("1.1.2.1"), Address("1.1.3.1")])),
+            packet.draw(st.sampled_from([0, *(match.fwmark for match, _ in pairs if match.fwmark)])),
+        )
+        first = next((rule.outcome for rule in rules if fits(rule.match, seen)), None)
+        numbered = [(n, rule.match, rule.outcome) for n, rule in enumerate(resolved)]
+        exact = netfilter.ordered([one for one in numbered if fits(one[1], seen)])
+        assert (exact[0][2] if exact else None) == first
+
+
+def test_every_writer_says_what_it_leaves_out() -> None:
+    document = {
+        "pools": {"a": {"address": ["1.1.2.1", "1.1.2.9"]}},
+        "links": {"isp": {"interface": "eth1", "next-hop": "1.1.2.254"}},
+        "rules": {"10": {"pool": "a", "source": "10.0.0.0/8", "algorithm": "least-used"}},
+    }
+    for dialect in WRITERS:
+        text = export(document, dialect)
+        assert "rule 10 left out" in text
+        assert "links, link groups and their monitors are left out" in text
