@@ -31,8 +31,11 @@ class SystemCalls(Transport):
         """messages (lines) or audit (entries)."""
         return self.send("GET", f"/v1/log/{name}")
 
-    def notices(self, after: int = 0) -> Notices:
-        return cast(Notices, self.get("/v1/notices", "pending", {"after": after} if after else None))
+    def notices(self, after: int = 0, *, origin: str = "", terminal: str = "") -> Notices:
+        """What happened since `after`. Who says a terminal is taken for a console that somebody sits at."""
+        asked: dict[str, str | int] = {"after": after, "origin": origin, "terminal": terminal}
+        given = {name: value for name, value in asked.items() if value}
+        return cast(Notices, self.get("/v1/notices", "pending", given))
 
     def report(self, command: str, *, failed: bool, origin: str, terminal: str) -> None:
         """Tell the audit log what was entered."""

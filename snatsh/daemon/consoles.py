@@ -1,4 +1,4 @@
-"""The consoles that are open: those that have run a command and whose process still lives."""
+"""The consoles that are open: those that have shown a prompt or run a command, and whose process lives."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class Consoles:
         known = self._by_pid.get(peer.pid)
         since = known.since if known and known.peer.uid == peer.uid else now
         self._by_pid[peer.pid] = _Console(peer, origin, terminal, since, now, command)
+
+    def seen(self, peer: Peer, origin: str, terminal: str) -> None:
+        """It waits at its prompt."""
+        if peer.pid not in self._by_pid:
+            self.ran(peer, "", origin, terminal)
 
     def rows(self) -> list[dict[str, Any]]:
         self._forget_ended()

@@ -87,6 +87,8 @@ async def notices(request: web.Request) -> web.Response:
     """What a console shows before its prompt."""
     after = request.query.get("after", "")
     running = engine(request)
+    if terminal := request.query.get("terminal", ""):
+        request.app[CONSOLES].seen(peer(request), request.query.get("origin", "")[:64], terminal[:64])
     found = running.notices.after(int(after)) if after.isascii() and after.isdigit() else []
     return web.json_response(
         {

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from snatsh.model.errors import FormError, Path, StatementError
 from snatsh.model.place import refuse, resolve, shown
-from snatsh.model.words import quote, split
+from snatsh.model.words import in_quotes, quote, split
 
 MARKS = "marks"
 VERBS = ("deactivate", "activate", "protect", "unprotect", "annotate")
@@ -71,7 +71,8 @@ def spoken(verb: str, path: Path) -> str:
     """A change of a mark as the operator's statement."""
     _, name, flag, *value = path
     if flag == "comment":
-        return f"annotate {name} {quote(value[0] if value else '')}"
+        # No name has blanks in it, and a word in quotes would be taken for the comment.
+        return f"annotate {' '.join(path_of(name))} {in_quotes(value[0] if value else '')}"
     words = {"inactive": ("deactivate", "activate"), "protect": ("protect", "unprotect")}[flag]
     return f"{words[verb == 'delete']} {name}"
 

@@ -29,8 +29,11 @@ class Word:
 
 def quote(word: str) -> str:
     """The word as it has to be written."""
-    if _BARE.fullmatch(word):
-        return word
+    return word if _BARE.fullmatch(word) else in_quotes(word)
+
+
+def in_quotes(word: str) -> str:
+    """The word in quotes, whether it needs them or not."""
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -22,11 +22,15 @@ _WORDS_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A place for a word that is not a keyword. parse raises ValueError(reason) on what it does not take."""
+    """A place for a word that is not a keyword. parse raises ValueError(reason) on what it does not take.
+
+    text: it is what a word in quotes means first, where there are other places for words.
+    """
 
     hint: str
     parse: Callable[[str], Any] = str
     sources: tuple[Source, ...] = ()
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def step(state: State, token: Token) -> State:
                 return choice.then(choice.name)
         abbreviated = [choice for choice in state.keywords if choice.name.startswith(token.text)]
     reasons = []
-    for choice, value in state.values:
+    for choice, value in sorted(state.values, key=lambda place: not (token.quoted and place[1].text)):
         try:
             parsed = value.parse(token.text)
         except ValueError as error:

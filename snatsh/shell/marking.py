@@ -59,7 +59,7 @@ def _text(text: str) -> str:
     return str(comment.parse(text))
 
 
-_COMMENT = Value("<comment>", _text)
+_COMMENT = Value("<comment>", _text, text=True)
 
 
 def mark(session: Session, verb: str, path: Words, comment: str | None = None) -> Answer:

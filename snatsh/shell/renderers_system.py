@@ -95,7 +95,7 @@ def users(data: Mapping[str, Any]) -> str:
         columns,
         [
             [row["user"], row["role"], row["terminal"] or "-", row["origin"] or "-", row["pid"],
-             duration(row["seconds"]), duration(row["idle"]), row["command"]]
+             duration(row["seconds"]), duration(row["idle"]), row["command"] or "-"]
             for row in data["users"]
         ],
     )  # fmt: skip

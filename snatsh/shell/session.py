@@ -118,7 +118,9 @@ class Session:
     def news(self) -> str:
         """What has happened that everybody is to know, before a prompt. Silent without snatd."""
         try:
-            found = Client(self.client.path, timeout=_PATIENCE_SECONDS).notices(self._told)
+            found = Client(self.client.path, timeout=_PATIENCE_SECONDS).notices(
+                self._told, origin=origin(), terminal=terminal_name()
+            )
         except ClientError:
             return ""
         self._host = found["host_name"]

@@ -143,6 +143,17 @@ def test_the_announcement_and_the_idle_timeout_are_configuration(gateway: Gatewa
     assert "without %" in refused.stderr
 
 
+def test_who_sits_at_a_prompt_is_a_user(gateway: Gateway) -> None:
+    terminal = Terminal(gateway, "vt100")
+    (row,) = (
+        row for row in gateway.snatd.client.system("users")["users"] if row["pid"] == terminal.child.pid
+    )
+    assert (row["user"], row["role"], row["command"]) == ("root", "admin", "")
+    assert row["terminal"].startswith("pts/")
+    assert "show system users" in terminal.run("show system users")
+    terminal.child.close(force=True)
+
+
 def test_no_color_means_none(gateway: Gateway) -> None:
     tmux = Tmux(gateway, NO_COLOR="1")
     tmux.type("show pools nonsense nonsense ")

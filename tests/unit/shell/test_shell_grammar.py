@@ -111,6 +111,13 @@ def test_several_statements_about_one_container():
     assert len(call.arguments["before"]) == 2
 
 
+def test_a_comment_in_quotes_is_no_name_of_an_entry():
+    call = run('annotate pools "ours"', edit=()).call
+    assert (call.arguments["path"], call.arguments["comment"]) == (("pools",), "ours")
+    call = run('annotate pools a "ours"', edit=()).call
+    assert (call.arguments["path"], call.arguments["comment"]) == (("pools", "a"), "ours")
+
+
 def test_words_of_the_schema_may_be_shortened_and_are_told_in_full():
     assert run("set ru 10 act ex", edit=()).call.arguments == {"path": ("rules", "10", "action", "exempt")}
 
