@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snatsh.compile.image import compile_profile
+from snatsh.compile.compiler import compile_profile
 from snatsh.compile.matcher import Packet, find_rule
 from snatsh.interop.dialects import detect, import_text
 from snatsh.interop.report import Report
