@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fuzz docs clean-lab clean
+.PHONY: help setup run test check bench bench-hour pictures recording fuzz docs clean-lab clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,6 +26,19 @@ check: setup
 ## make bench                   the gateway beside iptables and nft, in ratios; also in build/bench.json
 bench: setup
 	@$(PYTHON) tests/bench/bench.py
+	@$(PYTHON) tests/bench/console.py
+
+## make bench-hour              the live console over a million flows for an hour
+bench-hour: setup
+	@$(PYTHON) tests/bench/console.py --seconds 3600 --output build/bench-hour.json
+
+## make pictures                docs/pictures, the live console's screens, from the tests' recording
+pictures: setup
+	@$(PYTHON) -m tests.unit.tui.pictures
+
+## make recording               a new recording for them, of a real gateway in the lab
+recording: setup
+	@$(PYTHON) tests/e2e/console_recording.py
 
 ## make fuzz                    ten million mutated packets through the datapath; takes about an hour
 fuzz: setup

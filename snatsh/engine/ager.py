@@ -35,7 +35,7 @@ class Ager:
     async def _tell_failure(self) -> float:
         """One turn; what keeps failing is told once."""
         try:
-            taken = await asyncio.to_thread(self._sweep)
+            taken = await self._engine.live.snapshots.in_turn(self._sweep)
             await self._look_at_pools()
             self._told = ""
         except Exception as error:

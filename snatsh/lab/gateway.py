@@ -51,6 +51,13 @@ class Snatd:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """Of the running snatd."""
+        if self._process is None:
+            raise LabError(f"{self.node}: snatd was not started")
+        return self._process.pid
+
     def kill(self) -> None:
         """As a crash would: it gets no chance to tidy up."""
         if self._process is not None:

@@ -97,5 +97,7 @@ def _live(client: Client, options: argparse.Namespace) -> int:
     label = "REC" if options.record else "REPLAY" if options.replay else ""
     theme = look.LIGHT if options.theme == "light" else look.DARK
     app = Top(client, interval=options.interval, theme=theme, mode=options.screen, keymap=keys, label=label)
+    for name in ("COLUMNS", "LINES"):  # the terminal itself knows better, above all after a resize
+        os.environ.pop(name, None)
     app.run(mouse=options.mouse)
     return app.return_code or 0

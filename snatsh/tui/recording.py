@@ -10,15 +10,17 @@ import gzip
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from snatsh import __version__
 from snatsh.client import Client, ClientError, Refused, Rejected, ServerGone
 from snatsh.model.errors import SnatshError
-from snatsh.tui.replayed import again
+from snatsh.tui.replayed import again, subject
 
 FORMAT = 1
 
@@ -38,6 +40,7 @@ class RecordingClient(Client):
     def __init__(self, path: Path | str | None, file: Path, **options: Any) -> None:
         super().__init__(path, **options)
         self._started = time.monotonic()
+        self._lock = Lock()
         try:
             self._file = _open(file, "w")
         except OSError as error:
@@ -56,12 +59,16 @@ class RecordingClient(Client):
         return answer
 
     def _write(self, method: str, path: str, what: dict[str, Any]) -> None:
-        if method == "GET":
-            at = round(time.monotonic() - self._started, 3)
-            self._file.write(json.dumps({"at": at, "path": path, **what}) + "\n")
+        if method != "GET":
+            return
+        with self._lock:  # screens ask from threads
+            if not self._file.closed:
+                at = round(time.monotonic() - self._started, 3)
+                self._file.write(json.dumps({"at": at, "path": path, **what}) + "\n")
 
     def close(self) -> None:
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
 
 class ReplayClient(Client):
@@ -81,16 +88,19 @@ class ReplayClient(Client):
                 head = json.loads(next(lines))
                 if head.get("recording") != FORMAT:
                     raise ValueError("expected a recording of `snatsh top --record`")
-                for line in lines:
-                    entry = json.loads(line)
-                    split = urlsplit(entry["path"])
-                    row = (float(entry["at"]), dict(parse_qsl(split.query)), entry)
-                    self._answers.setdefault(split.path, []).append(row)
-                    self.length = row[0]
+                with suppress(EOFError):  # one that was cut short is good as far as it goes
+                    for line in lines:
+                        self._add(json.loads(line))
         except OSError as error:
             raise RecordingError(f"{file}: {error.strerror}") from None
         except (ValueError, KeyError, AttributeError, StopIteration, EOFError) as error:
             raise RecordingError(f"{file}: not a recording, or damaged: {error}") from None
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        split = urlsplit(entry["path"])
+        row = (float(entry["at"]), dict(parse_qsl(split.query)), entry)
+        self._answers.setdefault(split.path, []).append(row)
+        self.length = row[0]
 
     def send(self, method: str, path: str, body: object = None, key: str | None = None,
              timeout: float | None = None) -> dict[str, Any]:  # fmt: skip
@@ -115,6 +125,9 @@ class ReplayClient(Client):
     ) -> dict[str, Any] | None:
         """The newest answer so far, to the same question where there is one."""
         now = self.clock()
-        same = [row for row in rows if row[1].get("by") == query.get("by")] or rows
+        same = [row for row in rows if subject(row[1]) == subject(query)]
+        if not same:
+            same = [row for row in rows if subject(row[1]).get("by") == query.get("by")]
+            same = [row for row in same if len(subject(row[1])) <= 1] or same or rows
         so_far = [row for row in same if row[0] <= now] or same[:1]
         return so_far[-1][2] if so_far else None

@@ -7,7 +7,8 @@ from typing import Any
 
 _LISTS = ("flows", "groups", "subscribers")
 _RISING = {"source", "destination", "mapped", "rule", "protocol", "state", "name", "out_interface"}
-_OWN = {"sort", "turned", "offset", "limit", "text", "by"}
+_VIEW = {"sort", "turned", "offset", "limit", "text"}
+_OWN = _VIEW | {"by"}
 _ADDRESSES = {"source", "destination", "mapped"}
 
 
@@ -20,8 +21,13 @@ def again(answer: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
     falling = (sort not in _RISING) != (query.get("turned") == "yes")
     rows.sort(key=lambda row: _value(row, sort), reverse=falling)
     offset, limit = int(query.get("offset", 0)), int(query["limit"])
-    kept = {"matched" if name == "flows" else "count": len(rows)}
+    kept = {"matched" if name == "flows" else "count": len(rows)}  # more rows were not recorded
     return {**answer, **kept, name: rows[offset : offset + limit]}
+
+
+def subject(query: dict[str, str]) -> dict[str, str]:
+    """What was asked about, without how much of it and in which order."""
+    return {name: value for name, value in query.items() if name not in _VIEW}
 
 
 def _matches(row: dict[str, Any], query: dict[str, str]) -> bool:

@@ -13,21 +13,44 @@ from snatsh.datapath.kernel import Map
 FIRST_SOURCE = int(IPv4Address("10.40.1.0"))
 FIRST_MAPPED = int(IPv4Address("1.1.2.100"))
 SOURCES, MAPPED, DESTINATIONS = 20_000, 11, 5_000
-LIFE_SECONDS = 3600
+LIFE_SECONDS = 2 * 3600
 _BATCH = 50_000
 
 
-def fill(pins: Path, max_flows: int, count: int, out_ifindex: int, rule: int) -> None:
-    """Flows of `SOURCES` inside addresses, in all states, that live for an hour."""
-    folder = pins / f"v{layout.LAYOUT_VERSION}-{max_flows}"
-    maps = {
-        name: Map(kernel.open_pin(folder / name), *layout.MAPS[name][:2]) for name in ("flows", "mappings")
-    }
-    for start in range(0, count, _BATCH):
-        _fill(maps, np.arange(start, min(start + _BATCH, count)), out_ifindex, rule)
+class Crowd:
+    """The flows, and the maps they are in. `move` is what traffic would do to them."""
+
+    def __init__(self, pins: Path, max_flows: int) -> None:
+        folder = pins / f"v{layout.LAYOUT_VERSION}-{max_flows}"
+        self._maps = {
+            name: Map(kernel.open_pin(folder / name), *layout.MAPS[name][:2])
+            for name in ("flows", "mappings")
+        }
+        self._random = np.random.default_rng(1)
+        self._keys = np.zeros(0, dtype=layout.FLOW_KEY)
+        self._forward = np.zeros(0, dtype=layout.FLOW)
+
+    def fill(self, count: int, out_ifindex: int, rule: int) -> None:
+        """Flows of `SOURCES` inside addresses, in all states, that live for an hour and more."""
+        for start in range(0, count, _BATCH):
+            keys, forward, back = _flows(np.arange(start, min(start + _BATCH, count)), out_ifindex, rule)
+            self._maps["mappings"].put_all(flows.reply_keys(keys, forward), back)
+            self._maps["flows"].put_all(keys, forward)
+            if start == 0:
+                self._keys, self._forward = keys, forward
+
+    def move(self, count: int) -> None:
+        """So many flows send a few packets."""
+        chosen = self._random.choice(len(self._keys), count, replace=False)
+        packets = self._random.integers(1, 2000, count).astype(np.uint64)
+        self._forward["packets"][chosen] += packets
+        self._forward["bytes"][chosen] += packets * np.uint64(900)
+        self._forward["touched"][chosen] = flows.now_ticks()
+        self._maps["flows"].put_all(self._keys[chosen], self._forward[chosen])
 
 
-def _fill(maps: dict[str, Map], numbers: np.ndarray, out_ifindex: int, rule: int) -> None:
+def _flows(numbers: np.ndarray, out_ifindex: int, rule: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keys, and values in both maps."""
     random = np.random.default_rng(int(numbers[0]))
     now, second = flows.now_ticks(), layout.TICKS_PER_SECOND
     keys = np.zeros(len(numbers), dtype=layout.FLOW_KEY)
@@ -52,5 +75,4 @@ def _fill(maps: dict[str, Map], numbers: np.ndarray, out_ifindex: int, rule: int
     back["touched"], back["created"] = forward["touched"], now - ages
     back["rule"], back["out_ifindex"] = rule, out_ifindex
     back["packets"], back["bytes"] = forward["packets"], forward["bytes"] * 2
-    maps["mappings"].put_all(flows.reply_keys(keys, forward), back)
-    maps["flows"].put_all(keys, forward)
+    return keys, forward, back

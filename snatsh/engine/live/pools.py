@@ -1,4 +1,4 @@
-"""Pools over time: high-water marks, when one will be full, and an alarm before it is.
+"""Pools over time: high-water marks, and when one will be full.
 
 The pools' gauges are the one small map that is read while nobody looks, every ten seconds: a high-water mark
 that only counts while somebody watches would be none.
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from snatsh.compile.image import PoolImage
 from snatsh.engine.flowquery import address_text
-from snatsh.engine.overview import FULL
 
 if TYPE_CHECKING:
     from snatsh.engine.engine import Engine
@@ -45,7 +44,6 @@ class History:
     peak: float = 0.0
     peak_at: str = ""
     used: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_TREND))
-    alarmed: bool = False
 
 
 def forecast(used: list[tuple[float, int]], room: int) -> float | None:
@@ -80,7 +78,7 @@ class PoolWatch:
             await asyncio.sleep(WATCH_SECONDS)
 
     def note(self, usage: NDArray[Any]) -> None:
-        """One look at the gauges: marks, trend and alarms."""
+        """One look at the gauges: marks and trend."""
         image = self._engine.running.image
         for name in set(self._histories) - {pool.name for pool in image.pools}:
             del self._histories[name]
@@ -94,10 +92,6 @@ class PoolWatch:
         share = used / room if room else 0.0
         if share > history.peak:
             history.peak, history.peak_at = share, datetime.now(UTC).isoformat(timespec="seconds")
-        if (share >= FULL) != history.alarmed:
-            history.alarmed = not history.alarmed
-            what = "is nearly full" if history.alarmed else "has room again"
-            self._engine.notices.post(f"pool {pool.name} {what}: {used:,} of {room:,} ports in use")
 
     def rows(self, usage: NDArray[Any], most: int) -> list[dict[str, Any]]:
         """Every pool as it is now. most: how many of its addresses to list, the fullest first."""

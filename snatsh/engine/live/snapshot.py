@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from snatsh.datapath.flows import keys_of
 
 Flows = NDArray[np.void]
+T = TypeVar("T")
 
 SHARE = 0.12
 """Of one core, at most, for reading the table again and again."""
@@ -84,6 +86,8 @@ class Snapshots:
 
     def __init__(self, read: Callable[[], Flows], one_copy: asyncio.Lock) -> None:
         self._read = read
+        # One thread for all that reads the whole table: each thread would keep memory of its own for it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="table")
         self._one_copy = one_copy
         self._latest: Snapshot | None = None
         self._reading: asyncio.Task[Snapshot] | None = None
@@ -102,9 +106,13 @@ class Snapshots:
             return known
         return await asyncio.shield(self._reading)
 
+    async def in_turn(self, action: Callable[[], T]) -> T:
+        """Run something that goes through the whole table, one such thing at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, action)
+
     async def _next(self) -> Snapshot:
         async with self._one_copy:
-            self._latest = await asyncio.to_thread(self._take)
+            self._latest = await self.in_turn(self._take)
         return self._latest
 
     def _take(self) -> Snapshot:
@@ -126,6 +134,7 @@ class Snapshots:
             self._forgetting.cancel()
         if self._reading is not None:
             self._reading.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def row_key(row: Any) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ numpy looks them up. A colon joins an address and its port.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +61,14 @@ def _port(ports: NDArray[np.uint16], text: str, test: Callable[[str, str], bool]
         return np.ones(len(ports), dtype=np.bool_)
     if not text.isdigit():
         return np.zeros(len(ports), dtype=np.bool_)
-    answers = np.fromiter((test(str(port), text) for port in range(65_536)), dtype=np.bool_, count=65_536)
-    found: Mask = answers[ports]
+    found: Mask = _answers(text, test)[ports]
     return found
+
+
+@lru_cache(maxsize=16)
+def _answers(text: str, test: Callable[[str, str], bool]) -> Mask:
+    """For every port there is."""
+    return np.fromiter((test(str(port), text) for port in range(65_536)), dtype=np.bool_, count=65_536)
 
 
 def _address(addresses: NDArray[np.uint32], text: str, *, to_the_end: bool) -> Mask:

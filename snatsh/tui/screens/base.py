@@ -126,7 +126,7 @@ class LiveScreen(Screen[None]):
         rows: dict[str, list[str]] = {}
         for active in self.active_bindings.values():
             binding = active.binding
-            if binding.description and not binding.system:
+            if binding.description and binding.id:
                 rows.setdefault(binding.description, []).append(key_name(binding.key))
         for description, keys in rows.items():
             lines.append([(f"  {' '.join(dict.fromkeys(keys)):<14}", "key"), (description, "plain")])

@@ -27,7 +27,7 @@ class DashboardScreen(LiveScreen):
     DashboardScreen #flows { height: 1fr; min-height: 5; }
     DashboardScreen #processor { height: 1fr; min-height: 4; max-height: 12; }
     DashboardScreen #drops { height: 1fr; min-height: 4; }
-    DashboardScreen #alarms { height: 1fr; min-height: 5; }
+    DashboardScreen #alarms { height: 1fr; min-height: 6; }
     DashboardScreen #pools { height: 1fr; min-height: 5; }
     DashboardScreen #links { height: 1fr; min-height: 4; }
     """
@@ -116,23 +116,28 @@ class DashboardScreen(LiveScreen):
             yield [(label, "plain"), *meter(cpu["average"] / 100, max(8, width - len(label)))]
 
     def _alarms(self, width: int, height: int) -> Iterator[Line]:
+        """A line each when there are many; what does not fit is counted."""
         found = self._found
         if found is None:
             return
-        if found["pending"]:
-            left = duration(found["pending"]["seconds"])
-            yield [("! ", "warn"), (f"commit by {found['pending']['user']}: rolled back in {left}", "warn")]
-        if found["scheduled"]:
-            yield [
-                ("◷ ", "dim"),
-                (f"commit by {found['scheduled']['user']} at {found['scheduled']['at']}", "plain"),
-            ]
+        lines = list(self._alarm_lines(found, width, folded=True))
+        if len(lines) > height:
+            lines = list(self._alarm_lines(found, width, folded=False))
+        if len(lines) > height:
+            lines = [*lines[: height - 1], [(f"… and {len(lines) - height + 1} more", "dim")]]
+        yield from lines
+
+    def _alarm_lines(self, found: Overview, width: int, *, folded: bool) -> Iterator[Line]:
         for alarm in found["alarms"]:
             major = alarm["class"] == "major"
             sign, style = ("▲ ", "bad") if major else ("! ", "warn")
-            for at, part in enumerate(_wrapped(alarm["text"], width - 2)):
+            parts = _wrapped(alarm["text"], width - 2) if folded else [alarm["text"]]
+            for at, part in enumerate(parts):
                 yield [(sign if at == 0 else "  ", style), (part, style)]
-        if not found["alarms"] and not found["pending"]:
+        if found["scheduled"]:
+            waiting = found["scheduled"]
+            yield [("◷ ", "dim"), (f"commit by {waiting['user']} at {waiting['at']}", "plain")]
+        if not found["alarms"]:
             yield [("● ", "good"), ("no alarms", "good")]
 
     def _pools(self, width: int, height: int) -> Iterator[Line]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterator
 
@@ -68,8 +67,8 @@ class FlowScreen(ModalScreen[None]):
         self.ended = found is None
         if found is None:
             return
-        now = time.monotonic()
-        if self._before is not None:
+        now = found["age"]  # the gateway's own clock: right in a recording too
+        if self._before is not None and now > self._before[0]:
             at, before = self._before
             for way, series in self._rates.items():
                 grown = found[f"bytes_{way}"] - before[f"bytes_{way}"]  # type: ignore[literal-required]

@@ -69,7 +69,7 @@ class LinksScreen(LocalTable):
 
     def rows(self, client: Client) -> Sequence[Row]:
         self.series = {row["name"]: row for row in client.link_series()}
-        notices = client.notices()["notices"]
+        notices = client.notices(after=1)["notices"]
         self.changes = [dict(one) for one in reversed(notices) if one["text"].startswith("link ")]
         return client.links()  # type: ignore[return-value]
 

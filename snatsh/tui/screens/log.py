@@ -20,6 +20,7 @@ _STYLES = {
     "error": "bad",
     "warning": "warn",
     "command": "dim",
+    "request": "dim",
 }
 
 
@@ -58,7 +59,7 @@ class LogScreen(LocalTable):
     def rows(self, client: Client) -> Sequence[Row]:
         rows = [
             {"time": one["time"], "kind": _kind(one["text"]), "text": one["text"]}
-            for one in client.notices()["notices"]
+            for one in client.notices(after=1)["notices"]
         ]
         for entry in client.history():
             comment = f": {entry['comment']}" if entry["comment"] else ""
@@ -83,8 +84,8 @@ def _said(line: str) -> Row:
 
 
 def _done(entry: dict[str, Any]) -> Row:
-    what = (
-        entry.get("command") or f"{entry.get('method', '')} {entry.get('path', '')} {entry.get('detail', '')}"
-    )
+    kind = "command" if "command" in entry else "request"
+    asked = " ".join(str(entry.get(name, "")) for name in ("method", "path", "detail"))
+    what = entry.get("command") or asked
     text = f"{entry.get('user', '')}: {what.strip()} ({entry.get('result', '')})"
-    return {"time": str(entry.get("time", "")), "kind": "command", "text": text}
+    return {"time": str(entry.get("time", "")), "kind": kind, "text": text}

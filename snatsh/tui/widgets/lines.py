@@ -79,6 +79,9 @@ def fit(line: Line, width: int) -> list[Piece]:
     for text, name in line:
         shown = printable_line(text)
         cells = cell_len(shown)
+        if cells > left > 1:
+            fitted.append((set_cell_size(shown, left - 1) + "…", name))
+            return fitted
         if cells >= left:
             fitted.append((set_cell_size(shown, left), name))
             return fitted

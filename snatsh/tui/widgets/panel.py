@@ -13,7 +13,7 @@ class Panel(Lines):
     """draw: width and height to lines; called whenever there is something new."""
 
     DEFAULT_CSS = """
-    Panel { border: round $panel-lighten-2; border-title-color: $primary; border-title-style: bold;
+    Panel { border: round $foreground 35%; border-title-color: $primary; border-title-style: bold;
         padding: 0 1; }
     """
 

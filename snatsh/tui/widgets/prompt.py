@@ -13,8 +13,7 @@ class Prompt(Input):
     """Hidden until it is opened. complete: what Tab adds; help: what `?` shows; both for commands."""
 
     DEFAULT_CSS = """
-    Prompt { display: none; height: 1; border: none; padding: 0; background: $panel; }
-    Prompt.open { display: block; }
+    Prompt { height: 1; border: none; padding: 0; background: $panel; }
     Prompt:focus { border: none; }
     """
 
@@ -34,7 +33,7 @@ class Prompt(Input):
 
     def __init__(self) -> None:
         super().__init__(id="prompt", select_on_focus=False, compact=True)
-        self.can_focus = False
+        self.can_focus = self.display = False
         self.kind = ""
         self._lines: list[str] = []
         self._at = 0
@@ -46,14 +45,13 @@ class Prompt(Input):
         self.placeholder = hint
         self.value = text
         self.cursor_position = len(text)
-        self.can_focus = True
-        self.add_class("open")
+        # At once: the next key may be here already.
+        self.can_focus = self.display = True
         self._at = len(self._lines)
-        self.focus()
+        self.screen.set_focus(self)
 
     def close(self) -> None:
-        self.remove_class("open")
-        self.can_focus = False
+        self.can_focus = self.display = False
         if self._when_closed is not None:
             self._when_closed()
 

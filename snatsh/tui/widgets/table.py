@@ -179,6 +179,8 @@ class Table(Lines, can_focus=True):
             cell = column.cell(row)
             text, name = (cell, "plain") if isinstance(cell, str) else cell
             pieces.append((_aligned(text, room, column.right) + " ", base or name))
+        text, name = pieces[-1]
+        pieces[-1] = (text[:-1], name)
         return _merged(pieces)
 
 

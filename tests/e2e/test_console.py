@@ -1,0 +1,285 @@
+"""The live console on a real gateway with real traffic: what only the real thing can answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from harness import NOBODY, Gateway, document, running_gateway
+from textual.pilot import Pilot
+
+from snatsh.client import Client, Rejected
+from snatsh.lab.gateway import SNATSH
+from snatsh.tui.app import Top
+from snatsh.tui.widgets.dialogs import Ask, Question, TextView
+
+TRAFFIC = {"client-a": ("8.8.8.8", "203.0.113.9"), "client-b": ("1.0.0.1", "203.0.113.9")}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    with running_gateway("tc") as running:
+        for client, targets in TRAFFIC.items():
+            running.lab.spawn(
+                client, sys.executable, "-m", "snatsh.lab.traffic", *targets, log=f"{client}.log"
+            )
+        running.snatd.wait_flows({"tcp", "udp", "icmp"})
+        yield running
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Client:
+    return gateway.snatd.client
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        await asyncio.sleep(0.05)
+
+
+def console(
+    gateway: Gateway, act: Callable[[Top, Pilot[None]], Awaitable[None]], mode: str = "dashboard"
+) -> None:
+    async def work() -> None:
+        app = Top(Client(gateway.snatd.socket, timeout=10), interval=0.3, mode=mode)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(lambda: app.state.overview is not None, "an answer")
+            await act(app, pilot)
+
+    asyncio.run(work())
+
+
+def keys_of(text: str) -> list[str]:
+    names = {" ": "space", "-": "minus", "/": "slash", ".": "full_stop", "=": "equals_sign"}
+    return [names.get(character, character) for character in text]
+
+
+# The data
+
+
+def test_rates_are_those_of_the_traffic(client: Client) -> None:
+    client.live_overview()
+    time.sleep(1.2)
+    found = client.live_overview()["traffic"]
+    assert found["out"]["packets"] and found["out"]["packets"] > 100
+    assert found["translated"]["packets"] == pytest.approx(
+        found["out"]["packets"] + found["in"]["packets"], rel=0.2  # type: ignore[typeddict-item]
+    )  # fmt: skip
+    assert found["opened"] and found["opened"] > 1
+
+
+def test_rates_of_flows_are_of_now(client: Client) -> None:
+    query = {"protocol": "udp", "sort": "rate", "limit": 10}
+    client.live_flows(query)
+    time.sleep(1.5)
+    rates = [row["rate"] for row in client.live_flows(query)["flows"]]
+    # 20 packets a second each way, of 40 to 60 bytes.
+    assert len(rates) == 4
+    assert all(5_000 < rate < 40_000 for rate in rates)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/v1/live/flows?sort=colour", "sort: colour"), ("/v1/live/flows?limit=5000", "limit: 5000"),
+        ("/v1/live/flows?offset=-1", "offset: -1"), ("/v1/live/flows?turned=maybe", "turned: maybe"),
+        ("/v1/live/flows?planet=mars", "planet"), ("/v1/live/flows?source=10.0.0.1/8", "host bits"),
+        ("/v1/live/groups?by=colour", "by: colour"), ("/v1/live/groups?by=rule&sort=idle", "sort: idle"),
+        ("/v1/live/flow?source=1.2.3.4", "flow: expected source"),
+        ("/v1/live/flows?pool=none", "no such pool"),
+    ],
+)  # fmt: skip
+def test_bad_questions(client: Client, path: str, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        client.get(path, "flows")
+
+
+def test_bad_ends(client: Client) -> None:
+    key = {"source": "192.168.40.9", "source_port": 1, "destination": "8.8.8.8", "destination_port": 2}
+    for wrong in ({**key, "protocol": "sctp"}, {**key, "protocol": "tcp", "source": "nowhere"}, {}):
+        with pytest.raises(Rejected):
+            client.end_these([wrong])
+    assert client.end_these([{**key, "protocol": "tcp"}]) == 0
+
+
+def test_who_may_look_may_not_end(gateway: Gateway) -> None:
+    code = (
+        "import sys; from snatsh.client import Client, Refused\n"
+        "c = Client(sys.argv[1]); c.live_overview(); c.live_flows({})\n"
+        "try: c.end_these([]); print('LET IN')\n"
+        "except Refused: print('refused')\n"
+    )
+    gateway.snatd.socket.chmod(0o666)
+    done = gateway.lab["gateway"].run(*NOBODY, sys.executable, "-c", code, str(gateway.snatd.socket))
+    assert done.stdout.strip() == "refused"
+
+
+def test_alarm_of_a_pool_that_fills(gateway: Gateway, client: Client) -> None:
+    gateway.commit("set pools tiny address 1.1.2.150", "set pools tiny ports 3000-3009",
+                   "set rules 7 source 192.168.40.9/32", "set rules 7 protocol udp",
+                   "set rules 7 destination 1.0.0.1/32", "set rules 7 pool tiny")  # fmt: skip
+    code = (
+        "import socket\nkept=[socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(10)]\n"
+        "for one in kept: one.sendto(b'x', ('1.0.0.1', 7))\n"
+    )
+    gateway.client.run(sys.executable, "-c", code)
+    time.sleep(1.0)  # looks are shared for so long
+    (pool,) = [pool for pool in client.live_pools() if pool["name"] == "tiny"]
+    assert (pool["used"], pool["room"], pool["peak"]) == (10, 10, 1.0)
+    assert pool["heat"]["cells"] == "9"
+    assert any("pool tiny" in alarm["text"] for alarm in client.live_overview()["alarms"])
+    deadline = time.monotonic() + 15  # the watch looks every ten seconds
+    while not any("pool tiny" in one["text"] for one in client.notices(after=1)["notices"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    gateway.commit("delete rules 7", "delete pools tiny")
+
+
+# The console
+
+
+def test_clears_the_marked_flows_after_a_question(gateway: Gateway, client: Client) -> None:
+    code = (
+        "import socket\nfor port in (5001, 5002):\n"
+        "  socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', port))\n"
+    )
+    gateway.client.run(sys.executable, "-c", code)
+
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        screen: Any = app.screen
+        await pilot.press("slash", *keys_of("8.8.8.8:500"), "enter")
+        await until(lambda: screen.table.total == 2, "two flows found")
+        await pilot.press("space", "space", "x")
+        await until(lambda: isinstance(app.screen, Question), "a question")
+        await pilot.press("n")
+        assert client.live_flows({"text": "8.8.8.8:500"})["matched"] == 2
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Question), "a question")
+        await pilot.press("y")
+        await until(lambda: screen.table.total == 0, "both gone")
+
+    console(gateway, act, "flows")
+    assert client.live_flows({"text": "8.8.8.8:500"})["matched"] == 0
+    assert client.live_flows({})["total"] > 4
+
+
+@pytest.mark.parametrize("name", ["flows.csv", "flows.json"])
+def test_exports_the_whole_table(gateway: Gateway, client: Client, name: str) -> None:
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        await until(lambda: app.screen.table.total > 0, "flows")  # type: ignore[attr-defined]
+        await pilot.press("e")
+        await until(lambda: bool(app.screen.query("Input")), "a question")
+        await pilot.press(*["backspace"] * len("flows.csv"), *keys_of(name), "enter")
+        await until(lambda: name in [file["name"] for file in client.files()], "the file")
+
+    console(gateway, act, "flows")
+    text = client.file(name)
+    client.delete_file(name)
+    if name.endswith("json"):
+        assert {row["protocol"] for row in json.loads(text)} == {"tcp", "udp", "icmp"}
+    else:
+        head, *rows = text.splitlines()
+        assert head.startswith("source,destination,mapped")
+        assert len(rows) > 10
+
+
+def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Client) -> None:
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        screen: Any = app.screen
+        await until(lambda: screen.data is not None, "the configuration")
+        for end, pool in (("a", "a"), ("y", "c")):
+            await pilot.press("s")
+            await pilot.press(*keys_of("rules 10 pool c"), "enter")
+            await until(lambda: screen.data["changed"], "the candidate changed")
+            difference = screen.query_one("#difference")
+            await until(lambda shown=difference: "+   pool c;" in shown.text, "the difference")
+            await pilot.press("k")
+            await pilot.press("C")
+            await until(lambda: isinstance(app.screen, Ask), "minutes")
+            await pilot.press("enter")
+            await until(lambda: bool(client.notices()["pending"]), "a commit that waits")
+            await until(lambda: "unless confirmed" in screen.query_one("#head").text, "the countdown")
+            await pilot.press(end)
+            if end == "a":
+                await until(lambda: isinstance(app.screen, Question), "a question")
+                await pilot.press("y")
+            await until(lambda: client.notices()["pending"] is None, "settled")
+            assert client.configuration()["rules"]["10"]["pool"] == pool
+
+    console(gateway, act, "configuration")
+    client.replace_candidate(document("tc"))
+    client.commit()
+
+
+def test_history_compares_and_rolls_back(gateway: Gateway, client: Client) -> None:
+    gateway.commit("set rules 10 description first")
+    gateway.commit("set rules 10 description second")
+
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        await pilot.press("h")
+        await until(lambda: bool(getattr(app.screen, "entries", [])), "the history")
+        history: Any = app.screen
+        await pilot.press("space", "down", "space", "enter")
+        await until(lambda: isinstance(app.screen, TextView), "the comparison")
+        await pilot.press("escape")
+        assert app.screen is history
+        await pilot.press("up", "u")
+        await until(lambda: isinstance(app.screen, Question), "a question")
+        await pilot.press("y")
+        await until(lambda: client.candidate()["changed"], "the candidate rolled back")
+
+    console(gateway, act, "configuration")
+    client.rollback()
+    client.replace_candidate(document("tc"))
+    client.commit()
+
+
+def test_a_command_line_with_the_shells_commands(gateway: Gateway) -> None:
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        await pilot.press("colon", *keys_of("show rul"), "tab")
+        prompt: Any = app.screen.query_one("#prompt")
+        await until(lambda: prompt.value == "show rules ", "completion")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, TextView), "the answer")
+        view: Any = app.screen
+        await until(lambda: "192.168.40.0/24" in view.view.text, "rules")
+        await pilot.press("escape", "colon", *keys_of("configure"), "enter")
+        await until(lambda: isinstance(app.screen, TextView) and app.screen is not view, "a refusal")
+        refusal: Any = app.screen
+        await until(lambda: "unknown command" in refusal.view.text, "no other mode from here")
+
+    console(gateway, act)
+
+
+def test_snatd_gone_and_back(gateway: Gateway) -> None:
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        await asyncio.to_thread(gateway.snatd.kill)
+        await until(lambda: bool(app.state.trouble), "the console notices")
+        assert "DOES NOT ANSWER" in app.screen.query_one("#status").text  # type: ignore[attr-defined]
+        await asyncio.to_thread(gateway.snatd.start)
+        await until(lambda: not app.state.trouble, "the console resumes")
+
+    console(gateway, act)
+
+
+def test_once_for_scripts(gateway: Gateway) -> None:
+    options = ["top", "--socket", str(gateway.snatd.socket), "--once"]
+    done = subprocess.run([SNATSH, *options, "--json"], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["overview"]["traffic"]["out"]["packets"] > 0
+    assert found["flows"]["flows"]
+    done = subprocess.run([SNATSH, *options], capture_output=True, text=True, check=True)
+    assert "Pool a:" in done.stdout
+    done = subprocess.run(
+        [SNATSH, "top", "--socket", "/nowhere", "--once"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "no snatd answers" in done.stderr

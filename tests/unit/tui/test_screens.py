@@ -1,0 +1,294 @@
+"""Every screen and key, on a recording of a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from snatsh.client import ServerGone
+from snatsh.tui import look
+from snatsh.tui.app import SCREENS, actions
+from snatsh.tui.recording import ReplayClient
+from snatsh.tui.screens.flow import FlowScreen
+from snatsh.tui.screens.history import HistoryScreen
+from snatsh.tui.widgets.dialogs import Ask, Question, TextView
+from snatsh.tui.widgets.status import TABS
+from tests.unit.tui.playing import LARGE, RECORDING, Player, playing
+
+TABLES = ("flows", "pools", "links", "rules", "subscribers", "log")
+
+
+def run(act: Callable[[Player], Awaitable[None]], **options: Any) -> None:
+    async def work() -> None:
+        async with playing(**options) as player:
+            await player.play(2)
+            await act(player)
+
+    asyncio.run(work())
+
+
+def test_every_screen_has_a_key_and_comes_up() -> None:
+    async def act(player: Player) -> None:
+        for number, name in enumerate(TABS, 1):
+            await player.press(str(number))
+            assert name == player.screen.NAME
+            await player.play(1)
+            assert f"[{number} {TABS[name]}]" in player.text("#status")
+
+    run(act)
+
+
+def test_dashboard_tells_how_the_gateway_is() -> None:
+    async def act(player: Player) -> None:
+        await player.play(8)
+        assert "ALARM" in player.text("#status")
+        assert "commit unconfirmed, rolled back in" in player.text("#status")
+        assert "link isp-b is down" in player.text("#alarms").replace("\n", " ")
+        assert "✗ down" in player.text("#links")
+        assert "small" in player.text("#pools")
+        assert "b/s" in player.text("#traffic")
+        assert "rule" in player.text("#drops")
+        assert len(player.app.series.of("in bits")) >= 8
+
+    run(act)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_sorts_filters_freezes_and_moves(name: str) -> None:
+    async def act(player: Player) -> None:
+        screen = player.screen
+        table = screen.table
+        rows = table.total
+        assert rows, "the recording has something to show"
+        seen = set()
+        for _ in screen.orders():
+            seen.add(table.sort)
+            await player.press("greater_than_sign")
+        assert seen == set(screen.orders())
+        await player.press("less_than_sign", "r")
+        assert table.turned
+        await player.press("down", "up", "end")
+        assert table.cursor == rows - 1
+        assert table.current is not None
+        await player.press("home", "pagedown", "pageup")
+        assert table.cursor == 0
+        await player.press("slash")
+        await player.type("zzz")
+        await player.press("enter")
+        assert table.total == 0
+        assert "filter zzz" in player.text("#caption")
+        await player.press("slash", "ctrl+u")
+        await player.type("!zzz")
+        await player.press("enter")
+        assert table.total == rows
+        await player.press("f")
+        assert "FROZEN" in player.text("#status")
+        before = table.text
+        await player.play(2)
+        assert table.text == before
+        await player.press("f")
+        assert "FROZEN" not in player.text("#status")
+
+    run(act, mode=name)
+
+
+def test_flows_filter_by_fields_group_and_show_details() -> None:
+    async def act(player: Player) -> None:
+        table = player.screen.table
+        whole = table.total
+        await player.press("slash")
+        await player.type("source=192.168.40.9 protocol=tcp")
+        await player.press("enter")
+        assert 0 < table.total < whole
+        assert {row["source"] for row in table.rows} == {"192.168.40.9"}
+        assert {row["protocol"] for row in table.rows} == {"tcp"}
+        await player.press("enter")
+        assert isinstance(player.screen, FlowScreen)
+        await player.press("escape")
+        await player.press("escape")
+        assert table.total == whole
+        for group in ("subscriber", "rule", "pool-address", "destination", "link"):
+            await player.press("g")
+            assert player.screen.group == group
+            assert table.rows
+        await player.press("escape")
+        assert player.screen.group == ""
+
+    run(act, mode="flows")
+
+
+def test_groups_lead_to_their_flows() -> None:
+    async def act(player: Player) -> None:
+        await player.press("g", "enter")
+        assert player.screen.group == ""
+        assert player.screen.filter.startswith("source=192.168.40.")
+
+    run(act, mode="flows")
+
+
+def test_marks_and_a_role_that_may_only_look() -> None:
+    async def act(player: Player) -> None:
+        await player.press("space", "space")
+        assert len(player.screen.table.marked) == 2
+        assert "2 marked" in player.text("#caption")
+        await player.press("x")
+        assert not isinstance(player.screen, Question)
+        assert "read-only" in player.text("#status")
+
+    run(act, mode="flows")
+
+
+def test_rules_that_never_matched() -> None:
+    async def act(player: Player) -> None:
+        table = player.screen.table
+        await player.press("n")
+        assert table.rows
+        assert {row["packets"] for row in table.rows} == {0}
+        await player.press("n", "enter")
+        assert isinstance(player.screen, TextView)
+
+    run(act, mode="rules")
+
+
+def test_subscriber_leads_to_his_flows() -> None:
+    async def act(player: Player) -> None:
+        await player.press("enter")
+        assert player.screen.NAME == "flows"
+        assert player.screen.filter.startswith("source=")
+
+    run(act, mode="subscribers")
+
+
+def test_log_reads_an_entry() -> None:
+    async def act(player: Player) -> None:
+        kinds = {row["kind"] for row in player.screen.table.rows}
+        assert {"commit", "link"} <= kinds
+        await player.press("enter")
+        assert isinstance(player.screen, TextView)
+
+    run(act, mode="log", size=LARGE)
+
+
+def test_configuration_shows_both_and_changes_nothing_in_a_recording() -> None:
+    async def act(player: Player) -> None:
+        assert "changed" in player.text("#head") or "rolled back" in player.text("#head")
+        assert "+" in player.text("#difference")
+        assert "-" in player.text("#difference")
+        await player.press("d")
+        assert isinstance(player.screen, TextView)
+        await player.press("escape", "h")
+        assert isinstance(player.screen, HistoryScreen)
+        await player.pilot.pause(0.2)
+        assert player.screen.entries
+        await player.press("escape")
+        for key, dialog in {"c": Ask, "C": Ask, "u": Ask, "a": Question}.items():
+            await player.press(key)
+            await player.pilot.pause(0.1)
+            assert isinstance(player.screen, dialog), key
+            await player.press("escape")
+        for key in "ky":
+            await player.press(key)
+            await player.pilot.pause(0.2)
+        told = [note.message for note in player.app._notifications]
+        assert sum("recording" in text for text in told) >= 2
+
+    run(act, mode="configuration")
+
+
+def test_keys_palette_theme_and_command_line() -> None:
+    async def act(player: Player) -> None:
+        await player.press("question_mark")
+        assert isinstance(player.screen, TextView)
+        await player.press("escape", "t")
+        assert player.app.theme == look.LIGHT
+        await player.press("colon")
+        await player.type("show nonsense")
+        await player.press("enter")
+        await player.pilot.pause(0.5)
+        assert isinstance(player.screen, TextView)
+        assert "nonsense" in player.screen.view.text
+        await player.press("escape", "ctrl+p")
+        await player.pilot.pause(0.2)
+        await player.type("rules")
+        await player.pilot.pause(0.8)
+        await player.press("enter")
+        await player.pilot.pause(0.5)
+        assert player.screen.NAME == "rules"
+
+    run(act)
+
+
+def test_every_action_with_a_key_exists() -> None:
+    for screen in SCREENS:
+        for kind in screen.__mro__:
+            for binding in kind.__dict__.get("BINDINGS", ()):
+                name = binding.action.partition("(")[0]
+                if not binding.id:
+                    continue  # textual's own
+                assert hasattr(screen, f"action_{name}"), (screen, name)
+    assert {"flows.clear", "table.reverse", "app.command", "screen.pools"} <= actions()
+
+
+def test_keys_of_ones_own() -> None:
+    async def act(player: Player) -> None:
+        await player.press("f5")
+        assert player.screen.NAME == "flows"
+
+    run(act, keymap={"screen.flows": "f5"})
+
+
+class Stubborn(ReplayClient):
+    """Plays a recording until snatd goes away."""
+
+    away = False
+
+    def send(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        if self.away:
+            raise ServerGone("no snatd answers")
+        return super().send(*arguments, **options)
+
+
+def test_snatd_gone_and_back() -> None:
+    client = Stubborn(RECORDING, lambda: 5.0)
+
+    async def act(player: Player) -> None:
+        client.away = True
+        await player.play(1)
+        assert "SNATD DOES NOT ANSWER since 12:00:00; waiting" in player.text("#status")
+        client.away = False
+        await player.play(1)
+        assert "DOES NOT ANSWER" not in player.text("#status")
+
+    run(act, client=client)
+
+
+def test_resize() -> None:
+    async def act(player: Player) -> None:
+        assert player.screen.table.room < 22
+        await player.pilot.resize_terminal(*LARGE)
+        await player.settle()
+        assert player.screen.table.room > 50
+        assert "mapped to" in player.text("#table")
+
+    run(act, mode="flows")
+
+
+def test_without_colour_everything_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def act(player: Player) -> None:
+        assert player.app.no_color
+        await player.play(3)
+        svg = player.app.export_screenshot()
+        colours = set(re.findall(r"-r\d+ \{[^}]*fill: #([0-9a-f]{6})", svg))
+        assert colours
+        greys = {colour for colour in colours if len({colour[:2], colour[2:4], colour[4:]}) == 1}
+        assert colours - greys <= {"c5c8c6"}  # what has no colour is drawn in this one
+        assert "▲" in player.text("#status")
+        assert "✗ down" in player.text("#links")
+
+    run(act)
