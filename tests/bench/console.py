@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 from crowd import Crowd
-from frames import interface
+from generator import interface
 from rich.console import Console
 from rich.table import Table
 from rows import TC, document, topology
