@@ -55,6 +55,7 @@ class LinkWatch:
         self._port: Port | None = None
         self._series: list[Series] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self.targets: list[Target] = list(targets_of(link.monitor)) if link.monitor else []
         for target in self.targets:
             target.reach = Reach(up=self._health.up)
@@ -85,8 +86,9 @@ class LinkWatch:
 
     def close(self) -> None:
         self._stop()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()
 
     def _start(self) -> None:
         monitor, place = self.link.monitor, self._place
@@ -103,7 +105,7 @@ class LinkWatch:
             log.warning("probes of %s can't be sent: %s", place.interface, error.strerror)
             self._stop()
             self._place = None
-            self._loop.call_later(RETRY_SECONDS, self._again, place)
+            self._retry = self._loop.call_later(RETRY_SECONDS, self._again, place)
             return
         for number, series in enumerate(self._series):
             series.start(number * interval / len(self._series))

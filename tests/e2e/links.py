@@ -10,7 +10,7 @@ from harness import Gateway, addresses, document
 
 VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
 A, B = addresses("a"), addresses("b")
-OWN = {"isp-a": "1.1.2.2", "isp-b": "1.1.3.2"}  # what probes are sent from
+OWN = {"isp-a": ["1.1.2.2"], "isp-b": ["1.1.3.2"]}  # what probes are sent from
 
 Repair = Callable[[], object]
 

@@ -33,7 +33,7 @@ from stream import Stream
 def test_new_flows_move_in_time_and_return(
     gateway: Gateway, fail: Callable[[Gateway], Repair], bound: float, capsys: Any
 ) -> None:
-    commit(gateway, with_monitors(gateway.hook))
+    commit(gateway, with_monitors(gateway.hook, timeout=50))
     history, written = gateway.snatd.client.history(), gateway.snatd.client.configuration()
     wait_state(gateway, "up")
     wait(lambda: row(gateway)["rtt"] is not None, "round trips")

@@ -13,6 +13,7 @@ from snatsh.model.document import to_profile
 from snatsh.model.facts import Facts
 from snatsh.model.validate import validate
 from snatsh.model.validate_pools import MAX_ADDRESSES, MAX_POOL_ADDRESSES
+from snatsh.model.values import parse_address
 from tests.unit.model.strategies import FACTS, documents, profiles
 
 BASE = """\
@@ -65,6 +66,15 @@ ERRORS = [
     ("set links x interface eth0; set links x next-hop 192.168.40.9", "links x interface", "eth0", "role inside"),
     ("set links isp-a next-hop 1.1.3.7", "links isp-a next-hop", "1.1.3.7", "not on-link by eth1; expected an address in 1.1.2.0/24"),
     ("set links isp-a next-hop 1.1.2.2", "links isp-a next-hop", "1.1.2.2", "this box's own, on eth1"),
+    ("set pools c interface-address eth1; set pools c address 9.9.9.9", "pools c address", "", "can't be given beside interface-address"),
+    ("set pools c interface-address eth0", "pools c interface-address", "eth0", "role inside"),
+    ("set link-groups wan spread flow", "link-groups wan link", "", "no link shares"),
+    ("set link-groups wan link isp-x weight 1", "link-groups wan link", "isp-x", "unknown; expected a link"),
+    ("set rules 10 group wan", "rules 10 group", "wan", "unknown; expected a link group"),
+    ("set link-groups wan link isp-a weight 1; set rules 10 group wan; set rules 10 redirect 1.1.3.1", "rules 10 redirect", "1.1.3.1", "beside a group"),
+    ("set link-groups wan link isp-a weight 1; set link-groups wan spread flow; set rules 10 group wan; set rules 10 mapping endpoint-independent", "rules 10 mapping", "endpoint-independent", "expected spread subscriber"),
+    ("set link-groups wan link isp-a weight 1; set rules 20 group wan", "rules 20 pool", "", "isp-a has none"),
+    ("set links isp-a backup isp-b; set links isp-b pool b; set rules 10 mapping endpoint-independent; set rules 20 pool b", "rules 20 mapping", "endpoint-dependent", "rule 10 uses pool b"),
     ("set links isp-a backup isp-a", "links isp-a backup", "isp-a", "can't stand in for itself"),
     ("set links isp-a backup isp-x", "links isp-a backup", "isp-x", "unknown; expected a link of this profile"),
     ("set links isp-a pool x", "links isp-a pool", "x", "unknown; expected a pool of this profile"),
@@ -204,3 +214,24 @@ def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of():
         ("warning", "rules 10 redirect"),
     }
     assert all("eth1 has no subnet at the moment" in one.reason for one in found)
+
+
+def test_a_link_needs_a_route_or_somebody_who_sends_to_it():
+    def about_routes(statements, gateways):
+        found = findings(statements, facts=replace(FACTS, gateways=gateways))
+        return [(one.severity, " ".join(one.path)) for one in found if "no route goes by it" in one.reason]
+
+    both = frozenset({("eth1", parse_address("1.1.2.1")), ("eth2", parse_address("1.1.3.1"))})
+    assert about_routes("", None) == about_routes("", both) == []
+    only_a = frozenset({("eth1", parse_address("1.1.2.1"))})
+    assert about_routes("", only_a) == [("error", "links isp-b next-hop")]
+    for way in (
+        "set links isp-a backup isp-b",
+        "set rules 10 redirect 1.1.3.1",
+        "set rules 10 failover isp-a redirect 1.1.3.1",
+        "set link-groups wan link isp-b weight 1",
+    ):
+        assert about_routes(way, only_a) == [], way
+    down = {**FACTS.interfaces, "eth2": replace(FACTS.interfaces["eth2"], up=False)}
+    found = findings("", facts=replace(FACTS, interfaces=down, gateways=only_a))
+    assert [one.severity for one in found if "no route goes by it" in one.reason] == ["warning"]
