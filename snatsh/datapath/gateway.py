@@ -58,6 +58,7 @@ class Datapath:
         self._maps = opened.maps
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         own = {kernel.program_id(fd): name for name, fd in opened.programs.items()}
+        self._quiet = -1  # generation in which nobody reads the idle half any more
         self._attacher = Attacher(opened.programs, _ids_of_pins(pins) | own)
 
     @classmethod
@@ -73,9 +74,15 @@ class Datapath:
 
     def stage(self, image: Image) -> Stage:
         """Fill the idle half of the config maps. Raises StageError; the running half is not touched."""
-        kernel.wait_for_readers()  # a program run may still be reading the half that is idle now
+        self._wait_for_readers()
         xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
         return stage.fill(self._maps, self.generation + 1, image, xdp)
+
+    def _wait_for_readers(self) -> None:
+        """A program run may still be reading the half that went idle with the last flip."""
+        if self._quiet != self.generation:
+            kernel.wait_for_readers()
+            self._quiet = self.generation
 
     def flip(self, staged: Stage) -> None:
         """One word makes the staged half the running one."""
@@ -99,6 +106,7 @@ class Datapath:
         unused = usage["tcp"] + usage["udp"] + usage["icmp"] == 0
         gone = unused & ~flows.in_pools(self._maps, slot, addresses)
         self._maps["address_usage"].remove_all(addresses[gone])
+        self._wait_for_readers()  # here, so that a switch that is urgent does not have to
         return ended
 
     def attached(self) -> tuple[Hook, ...]:
