@@ -283,3 +283,26 @@ def test_once_for_scripts(gateway: Gateway) -> None:
     )
     assert done.returncode == 1
     assert "no snatd answers" in done.stderr
+
+
+def test_only_the_screen_that_is_shown_asks(gateway: Gateway) -> None:
+    asked: list[str] = []
+
+    class Listening(Client):
+        def send(self, method: str, path: str, *more: Any, **options: Any) -> dict[str, Any]:
+            asked.append(path.partition("?")[0])
+            return super().send(method, path, *more, **options)
+
+    async def work() -> None:
+        app = Top(Listening(gateway.snatd.socket), interval=0.2)
+        async with app.run_test(size=(120, 40)) as pilot:
+            for key in "2345678":
+                await pilot.press(key)
+                await pilot.pause(0.3)
+            await pilot.press("1", "question_mark")
+            await asyncio.sleep(0.5)
+            asked.clear()
+            await until(lambda: len(asked) > 3, "questions")
+        assert set(asked) == {"/v1/live/overview"}
+
+    asyncio.run(work())

@@ -58,7 +58,7 @@ class LiveScreen(Screen[None]):
         self.look()
 
     def tick(self) -> None:
-        if self.is_current or self.app.screen.is_modal:
+        if self in self.app.screen_stack:  # not those of other modes; a dialog in front does not matter
             self.look()
 
     def look(self) -> None:
@@ -114,7 +114,8 @@ class LiveScreen(Screen[None]):
             self.look()
 
     def on_screen_suspend(self) -> None:
-        if self.frozen:
+        """Another screen thaws this one; a dialog in front of it does not."""
+        if self.frozen and self not in self.app.screen_stack:
             self.action_freeze()
 
     def action_filter(self) -> None:

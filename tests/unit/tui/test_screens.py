@@ -90,6 +90,8 @@ def test_every_table_sorts_filters_freezes_and_moves(name: str) -> None:
         before = table.text
         await player.play(2)
         assert table.text == before
+        await player.press("question_mark", "escape")
+        assert "FROZEN" in player.text("#status")
         await player.press("f")
         assert "FROZEN" not in player.text("#status")
 
