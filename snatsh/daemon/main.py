@@ -29,7 +29,6 @@ log = logging.getLogger("snatd")
 DEFAULT_SOCKET = Path("/run/snatsh/snatd.sock")
 DEFAULT_STATE = Path("/var/lib/snatsh")
 DEFAULT_PINS = Path("/sys/fs/bpf/snatsh")
-DEFAULT_MAX_FLOWS = 262_144
 MAX_FLOWS = (1024, 16_777_216)
 
 _SHUTDOWN_SECONDS = 2.0
@@ -40,7 +39,7 @@ class Options:
     socket: Path
     state: Path
     pins: Path
-    max_flows: int
+    max_flows: int | None
     profile: Path | None
 
 
@@ -81,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--pins", type=Path, default=DEFAULT_PINS, help="folder on a bpffs (%(default)s)")
     parser.add_argument(
-        "--max-flows", type=_flows, default=DEFAULT_MAX_FLOWS, help="flows there is room for (%(default)s)"
+        "--max-flows", type=_flows, help="flows there is room for, whatever the profile's limits say"
     )
     parser.add_argument(
         "--profile", type=Path, help="YAML profile to start with, when there is no history yet"
@@ -121,7 +120,7 @@ def _serve(options: Options) -> int:
         listener = Listener(options.socket)
         held.callback(listener.close)
         held.callback(NamespaceLock().release)
-        datapath = _open_datapath(options)
+        datapath = _open_datapath(options.pins, options.max_flows or _capacity(store, profile))
         held.callback(_leave, datapath)
         # Before there is any thread: a thread keeps the capabilities it was born with.
         privileges.drop()
@@ -129,12 +128,23 @@ def _serve(options: Options) -> int:
     return 0
 
 
-def _open_datapath(options: Options) -> Datapath:
+def _open_datapath(pins: Path, max_flows: int) -> Datapath:
     from snatsh.datapath.gateway import Datapath
 
-    datapath = Datapath.open(options.pins, max_flows=options.max_flows)
-    log.info("datapath %s at %s", "found again" if datapath.adopted else "loaded", options.pins)
+    datapath = Datapath.open(pins, max_flows=max_flows)
+    log.info("datapath %s at %s", "found again" if datapath.adopted else "loaded", pins)
     return datapath
+
+
+def _capacity(store: Store, profile: Document | None) -> int:
+    """Flows there has to be room for, by what will run."""
+    from snatsh.model.document import to_profile
+    from snatsh.model.schema import Limits
+
+    for number in range(len(store.entries())):
+        with suppress(SnatshError):
+            return to_profile(store.document(number)).limits.flows
+    return to_profile(profile).limits.flows if profile else Limits().flows
 
 
 def _leave(datapath: Datapath) -> None:
@@ -223,7 +233,7 @@ def _remove(options: Options) -> int:
         pins = _lock_pins(options.pins)
         if pins is not None:
             held.callback(pins.release)
-        _open_datapath(options).remove()
+        _open_datapath(options.pins, options.max_flows or MAX_FLOWS[0]).remove()
         with suppress(OSError):
             options.pins.rmdir()
     log.info("detached and unpinned; every flow has ended")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import HookWish, Image
-from snatsh.datapath import flows, kernel, layout, loaded, loader, stage, tracing
+from snatsh.datapath import flows, kernel, layout, loaded, loader, stage, takeover, tracing
 from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
@@ -55,6 +55,7 @@ class Datapath:
         self.adopted = opened.adopted
         self.programs = opened.programs  # file descriptors by name
         self._loaded = opened
+        self._predecessor = opened.predecessor
         self._maps = opened.maps
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         own = {kernel.program_id(fd): name for name, fd in opened.programs.items()}
@@ -71,6 +72,9 @@ class Datapath:
     def ensure(self, hooks: Sequence[HookWish]) -> None:
         """Attach to these interfaces; raises AttachError with nothing changed."""
         self._attacher.ensure(hooks)
+        if self._predecessor is not None:  # its programs have just been replaced
+            takeover.copy_flows(self._predecessor, self._maps)
+            self._predecessor = None
 
     def stage(self, image: Image) -> Stage:
         """Fill the idle half of the config maps. Raises StageError; the running half is not touched."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.datapath import kernel
+from snatsh.datapath import kernel, takeover
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
 from snatsh.datapath.toolchain import cflags, kernel_stub
@@ -48,12 +48,16 @@ _CAP_SYS_ADMIN, _CAP_BPF = 21, 39
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """File descriptors of everything; `adopted`: it was all there already."""
+    """File descriptors of everything; `adopted`: it was all there already.
+
+    predecessor: maps of the same layout with other room for flows, which run until the programs are attached.
+    """
 
     folder: Path
     maps: dict[str, kernel.Map]
     programs: dict[str, int]
     adopted: bool
+    predecessor: dict[str, kernel.Map] | None = None
 
 
 def source_text() -> str:
@@ -68,12 +72,16 @@ def load(pins: Path, max_flows: int) -> Loaded:
     text = source_text()
     folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
     programs = folder / f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    fresh = not folder.exists()
     adopted = all((programs / name).exists() for name in (*XDP_PROGRAMS, *TC_PROGRAMS))
     try:
         if not adopted:
             _compile(text, folder, programs, max_flows)
-        loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted)
+        before = _predecessor(pins, folder) if fresh else None
+        loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted, before)
         _link_tail_calls(loaded)
+        if before is not None:
+            takeover.copy(before, loaded.maps)
     except OSError as error:
         raise LoadError(
             f"{folder}: {error.strerror}; remove the folder to start afresh (this ends all flows)"
@@ -186,6 +194,12 @@ def _open_maps(folder: Path) -> dict[str, kernel.Map]:
         name: kernel.Map(kernel.open_pin(folder / name), key, value, per_cpu=per_cpu)
         for name, (key, value, per_cpu) in MAPS.items()
     }
+
+
+def _predecessor(pins: Path, folder: Path) -> dict[str, kernel.Map] | None:
+    others = [path for path in sorted(pins.glob(f"v{LAYOUT_VERSION}-*")) if path != folder]
+    complete = [path for path in others if all((path / name).exists() for name in MAPS)]
+    return _open_maps(complete[0]) if complete else None
 
 
 def _open_programs(folder: Path) -> dict[str, int]:

@@ -6,7 +6,7 @@ then what needs space on disk or in the kernel, then one flip, then what can onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ class Committer:
         """Go as far as a commit can without changing anything. The warnings."""
         plan, warnings = examine(document, facts, self._down)
         Transaction().step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
-        return warnings
+        return (*warnings, *self._capacity_warning(plan))
 
     def commit(
         self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False
@@ -85,7 +85,13 @@ class Committer:
         ended = self._settle(plan, transaction)
         self._store.trim()
         self.running = plan
-        return Committed(warnings, ended)
+        return Committed((*warnings, *self._capacity_warning(plan)), ended)
+
+    def _capacity_warning(self, plan: Plan) -> Iterator[Problem]:
+        room, asked = self._datapath.max_flows, plan.profile.limits.flows
+        if "flows" in plan.document.get("limits", {}) and asked != room:
+            reason = f"counts from the next start of snatd on; there is room for {room:,} flows now"
+            yield Problem(("limits", "flows"), f"{asked}", reason, "warning")
 
     def adopt(self, document: Document, facts: Facts) -> None:
         """Run a document that history holds already. An interface that is missing joins when it appears."""

@@ -316,6 +316,9 @@ class SubscriberLimits(Node):
 
 
 class Limits(Node):
+    flows: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
+        262_144, description="Flows there is room for, from the next start of snatd on"
+    )
     refusals: Annotated[int, Field(ge=0, le=1000)] = Field(
         10, description="ICMP errors a second that tell an inside address of its refused flows; 0 for none"
     )

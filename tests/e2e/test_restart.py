@@ -56,3 +56,32 @@ def test_restart_keeps_the_committed_rules(fresh_gateway: Gateway) -> None:
     snatd.start()
     assert snatd.client.configuration() == running
     assert [entry["time"] for entry in snatd.client.history()] == history
+
+
+def test_another_room_for_flows_keeps_those_there_are(fresh_gateway: Gateway) -> None:
+    gateway, snatd = fresh_gateway, fresh_gateway.snatd
+    said = gateway.commit("set limits flows 400000")
+    assert "counts from the next start of snatd on; there is room for 262,144 flows now" in said
+    with no_leak(gateway.lab):
+        iperf3 = ("iperf3", "--client", "8.8.8.8", "--parallel", "4", "--time", "6", "--json")
+        run = subprocess.Popen(gateway.client.command(*iperf3), stdout=subprocess.PIPE, text=True)
+        try:
+            snatd.wait_flows({"tcp"})
+            before = mappings(gateway, 5201)
+            rules = snatd.client.rules()
+            assert snatd.stop() == 0
+            snatd.start()
+            after = mappings(gateway, 5201)
+            output, _ = run.communicate(timeout=30)
+        finally:
+            run.kill()
+            run.wait()
+    answer = json.loads(output)
+    assert "error" not in answer
+    assert all(interval["sum"]["bytes"] > 0 for interval in answer["intervals"])
+    assert len(before) == 5
+    assert after == before
+    assert snatd.client.system("resources")["flow_capacity"] == 400_000
+    counted = {row["number"]: row["packets"] for row in snatd.client.rules()}
+    assert all(counted[row["number"]] >= row["packets"] for row in rules), "counters go on"
+    assert not [path for path in snatd.pins.glob("v*") if not path.name.endswith("-400000")]
