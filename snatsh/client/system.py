@@ -27,6 +27,10 @@ class SystemCalls(Transport):
         """resources, uptime, alarms or users."""
         return self.send("GET", f"/v1/system/{what}")
 
+    def netfilter(self) -> dict[str, dict[str, str]]:
+        """rules: by dialect what iptables-save and nft print on the box. errors: why one printed nothing."""
+        return self.send("GET", "/v1/netfilter/rules")
+
     def log(self, name: str) -> dict[str, Any]:
         """messages (lines) or audit (entries)."""
         return self.send("GET", f"/v1/log/{name}")

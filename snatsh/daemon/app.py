@@ -52,6 +52,7 @@ def build(engine: Engine, audit: Audit) -> web.Application:
         routes_files,
         routes_links,
         routes_live,
+        routes_netfilter,
         routes_sessions,
         routes_state,
         routes_system,
@@ -62,7 +63,7 @@ def build(engine: Engine, audit: Audit) -> web.Application:
     app[ENGINE] = engine
     app[AUDIT] = audit
     app[CONSOLES] = Consoles()
-    state = (routes_state, routes_links, routes_live, routes_system, routes_trace)
+    state = (routes_state, routes_links, routes_live, routes_netfilter, routes_system, routes_trace)
     for part in (routes_config, routes_commit, routes_files, routes_sessions, *state):
         _add(app, part.ROUTES)
     return app

@@ -47,6 +47,27 @@ for _dialect, _help in DIALECTS.items():
     _declare(_dialect, f"load import {_dialect}", _help)
 
 
+@CONFIGURE.command("load import live", "What iptables or nft of this box translate by now")
+def load_import_live(session: Session) -> Answer:
+    from snatsh.interop.dialects import read
+
+    listed = session.client.netfilter()
+    found = {name: text for name, text in listed["rules"].items() if text}
+    try:
+        held = {name: read(text, name, _own(session)).rules for name, text in found.items()}
+    except (FormError, ProfileError) as error:
+        raise ShellError(f"error: load failed: {error}") from None
+    holding = [name for name, rules in held.items() if rules]
+    if not holding:
+        why = "".join(f"; {reason}" for reason in listed["errors"].values())
+        raise ShellError(f"error: load failed: no rule of this box has a counterpart here{why}")
+    if len(holding) > 1 and any(rule.outcome.action == "translate" for rule in held["nft"]):
+        raise ShellError("error: load failed: iptables and nft both translate here; import each by a file")
+    # nft lists what iptables set too, in words that only iptables knows in full
+    dialect = "iptables" if "iptables" in holding else "nft"
+    return _load(session, found[dialect], dialect)
+
+
 def _load(session: Session, text: str, dialect: str | None) -> Answer:
     from snatsh.interop.dialects import import_text
 

@@ -132,3 +132,22 @@ def test_a_wrong_file_leaves_the_candidate_alone(box: Gateway) -> None:
     _, wrong = session(box, "load import iptables wrong.sh")
     assert "line 2, column 101" in wrong
     assert box.snatd.client.candidate()["document"] == before
+
+
+def test_what_the_box_itself_translates_by(box: Gateway) -> None:
+    rule = ["-s", "192.168.40.0/24", "-o", "eth1", "-j", "SNAT", "--to-source", "1.1.2.100-1.1.2.110"]
+    gateway = box.lab["gateway"]
+    native = "add table ip n; add chain ip n p { type nat hook postrouting priority 100; }; "
+    gateway.run("iptables", "-t", "nat", "-A", "POSTROUTING", *rule)
+    try:
+        told, wrong = session(box, "load import live")
+        gateway.run("nft", native + "add rule ip n p ip saddr 10.0.0.0/8 snat to 1.1.2.9")
+        _, both = session(box, "load import live")
+    finally:
+        gateway.run("nft", "flush ruleset")
+    assert not wrong
+    assert "iptables and nft both translate here" in both
+    assert "dialect iptables, 1 rules" in told
+    found = box.snatd.client.candidate()["document"]
+    assert found["rules"] == {"10": {"source": "192.168.40.0/24", "out-interface": "eth1", "pool": "p1"}}
+    box.snatd.client.replace_candidate(document("tc"))
