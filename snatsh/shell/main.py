@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] == ["top"]:
         return _top(given[1:])
     if given[:1] == ["import"]:
-        from snatsh.shell import importing
-
-        return importing.main(given[1:])
+        return _import(given[1:])
     options = _options(given)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -60,6 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _top(options: Sequence[str]) -> int:
     """The live console, a program of its own: nothing of it is loaded for the shell."""
     os.execv(sys.executable, [sys.executable, "-m", "snatsh.tui", *options])
+
+
+def _import(arguments: Sequence[str]) -> int:
+    from snatsh.shell import importing
+
+    try:
+        status = importing.main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return 141
+    return status
 
 
 def _discard_output() -> None:
