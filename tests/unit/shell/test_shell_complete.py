@@ -1,5 +1,7 @@
 """Completion and help, on the grammar that ships."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -147,7 +149,9 @@ def statements(draw):
 
 
 def value_of(kind):
-    """What any place of this kind takes; a name may have to be a path."""
+    """What any place of this kind takes; a number may have to be larger, a name a path."""
+    if kind.kind == "integer":
+        return re.search(r"\d+", kind.hint)[0]
     try:
         kind.parse(VALUES[kind.kind])
     except ValueError:
