@@ -29,8 +29,10 @@ inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
 {
     u32 outcome;
 
-    if (skb->vlan_present) /* the stack has taken the tag off, but the frame belongs to the VLAN device */
+    if (skb->vlan_present) { /* the stack has taken the tag off, but the frame belongs to the VLAN device */
+        count_up(UP_VLAN, skb->len);
         return PARSED_NOT_IP;
+    }
     outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
 
     if (outcome != PARSED) {
