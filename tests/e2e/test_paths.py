@@ -1,0 +1,103 @@
+"""Changes of routes, neighbours and interfaces reach the flows that are there, and they go on."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from harness import Gateway, addresses, no_leak
+
+from snatsh.lab.services import ECHO_PORT
+
+SERVER = ("8.8.8.8", ECHO_PORT)
+SECONDS = 5.0
+
+
+class Flow:
+    """One UDP flow of a client, asked again and again."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        with gateway.client.entered():
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(0.1)
+        self._asked = 0
+
+    def ask(self) -> str | None:
+        """How the server sees the flow; None when no answer came."""
+        self._asked += 1
+        question = b"%d" % self._asked
+        try:
+            self._socket.sendto(question, SERVER)
+            while True:
+                address, port, payload = self._socket.recvfrom(100)[0].split(b" ", 2)
+                if payload == question:
+                    return f"{address.decode()}:{port.decode()}"
+        except (TimeoutError, OSError):
+            return None
+
+    def wait(self) -> tuple[str, float]:
+        """How the server sees it, and the seconds until it answered again."""
+        begun = time.monotonic()
+        while time.monotonic() < begun + SECONDS:
+            if seen := self.ask():
+                return seen, time.monotonic() - begun
+        pytest.fail(f"no answer for {SECONDS:g} s")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def flow(fresh_gateway: Gateway) -> Iterator[Flow]:
+    opened = Flow(fresh_gateway)
+    # A flow keeps its address when the route changes: isp-b may see one of isp-a's pool.
+    with no_leak(fresh_gateway.lab, {"isp-b": sorted(addresses("a"))}):
+        yield opened
+    opened.close()
+
+
+def test_a_next_hop_with_another_mac(fresh_gateway: Gateway, flow: Flow) -> None:
+    before, _ = flow.wait()
+    fresh_gateway.lab["isp-a"].sysctl({"ipv4/conf/eth0/arp_notify": "1"})  # as routers do
+    fresh_gateway.lab["isp-a"].run("ip", "link", "set", "eth0", "address", "02:00:00:00:aa:01")
+    after, seconds = flow.wait()
+    assert after == before
+    assert seconds < 3, "as soon as the kernel has learnt the new address"
+
+
+def test_a_route_by_another_provider(fresh_gateway: Gateway, flow: Flow) -> None:
+    """The mapping stays with the flow, and the packets go where the route says."""
+    before, _ = flow.wait()
+    fresh_gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
+    after, seconds = flow.wait()
+    assert after == before
+    assert seconds < 1
+    (row,) = fresh_gateway.snatd.client.flows({"port": ECHO_PORT})["flows"]
+    assert row["out_interface"] == "eth2"
+
+
+def test_a_route_that_is_withdrawn_and_comes_back(fresh_gateway: Gateway, flow: Flow) -> None:
+    before, _ = flow.wait()
+    gateway = fresh_gateway.lab["gateway"]
+    gateway.run("ip", "route", "del", "default")
+    time.sleep(0.3)
+    assert flow.ask() is None, "nothing goes where no route leads"
+    gateway.run("ip", "route", "add", "default", "via", "1.1.2.1")
+    after, seconds = flow.wait()
+    assert after == before
+    assert seconds < 1
+
+
+def test_an_interface_that_goes_down_and_comes_back(fresh_gateway: Gateway, flow: Flow) -> None:
+    before, _ = flow.wait()
+    gateway = fresh_gateway.lab["gateway"]
+    gateway.run("ip", "link", "set", "eth1", "down")
+    time.sleep(0.3)
+    assert flow.ask() is None
+    gateway.run("ip", "link", "set", "eth1", "up")
+    gateway.run("ip", "route", "replace", "default", "via", "1.1.2.1")
+    after, _ = flow.wait()
+    assert after == before
+    assert before.split(":")[0] in addresses("a")
