@@ -6,7 +6,7 @@ BPF_TABLE_PINNED("lru_hash", struct allocator_key, struct allocator, allocators,
                  PIN_DIR "/allocators");
 
 #define LUCKY_TRIES 4
-#define TRIES_PER_ADDRESS 48
+#define TRIES_PER_ADDRESS 112
 #define FULL_TICKS 60 /* how long an address counts as full towards a destination, if no flow ends */
 
 inline_always int in_range(const struct pool *pool, u16 port)

@@ -2,7 +2,7 @@
  * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
  * so many tries for a packet, on so many addresses. */
 #define CLAIM_TRIES 8  /* in one run of the claiming program, for the verifier's sake; … */
-#define CLAIM_ROUNDS 8  /* … which calls itself again so many times */
+#define CLAIM_ROUNDS 16 /* … which calls itself again so many times; the kernel allows 33 calls in all */
 #define ADDRESS_TRIES 16
 #define CLAIM_GRACE_TICKS 120 /* a claim this young may be another CPU's, not yet published */
 

@@ -9,7 +9,7 @@ struct recent {
 BPF_TABLE("array", u32, struct flow_key, recent_flows, MAX_RECENT * RECENT_CPUS);
 BPF_TABLE("array", u32, struct recent, recent_ends, RECENT_CPUS);
 
-#define EVICTIONS 16 /* remembered flows looked at for one packet */
+#define EVICTIONS 12 /* remembered flows looked at for one packet */
 
 inline_always struct flow_key *recent_flow(u32 cpu, u32 place)
 {
