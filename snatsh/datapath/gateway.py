@@ -231,6 +231,8 @@ class Datapath:
         self._attacher.prune([])
         for folder in self.pins.glob("v*-*"):
             loader.unpin(folder)
+        for fd in (*(map_.fd for map_ in self._maps.values()), *self.programs.values()):
+            os.close(fd)
 
     @property
     def _sweep(self) -> int:

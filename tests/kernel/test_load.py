@@ -72,3 +72,14 @@ def test_a_pinned_map_of_another_shape_is_refused(pins: Path) -> None:
 def test_a_folder_that_is_no_bpf_file_system_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="mount -t bpf"):
         load(tmp_path / "pins", 64)
+
+
+def test_a_datapath_that_was_removed_holds_nothing_open() -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = opened()
+    with rig("xdp") as gateway:
+        gateway.commit({})
+        assert opened() > before
+    assert opened() == before
