@@ -19,6 +19,7 @@ from snatsh.daemon.roles import Role
 from snatsh.engine import overview, trial, views
 from snatsh.engine.commit import prepare
 from snatsh.engine.flowquery import address_text
+from snatsh.engine.pooluse import pool_uses
 from snatsh.model.errors import ProfileError
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
@@ -53,7 +54,7 @@ async def alarms(request: web.Request) -> web.Response:
     flows = await _flow_count(request)
 
     def look() -> list[dict[str, Any]]:
-        pools = views.pool_rows(running.running, running.datapath.address_usage())
+        pools = pool_uses(running.running.image, running.datapath.address_usage())
         hooks = running.datapath.attached()
         interfaces = views.interface_rows(running.running.profile, facts, hooks)
         return overview.alarms(running, flows, pools, interfaces)

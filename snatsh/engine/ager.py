@@ -7,7 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from snatsh.engine.poolevents import PoolEvents, pool_uses
+from snatsh.engine.poolevents import PoolEvents
+from snatsh.engine.pooluse import pool_uses
 
 if TYPE_CHECKING:
     from snatsh.engine.engine import Engine

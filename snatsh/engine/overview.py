@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snatsh.engine.pooluse import PoolUse
+
 if TYPE_CHECKING:
     from snatsh.engine.engine import Engine
 
@@ -54,7 +56,7 @@ def uptime(engine: Engine) -> Row:
     }
 
 
-def alarms(engine: Engine, flows: int, pools: list[Row], interfaces: list[Row]) -> list[Row]:
+def alarms(engine: Engine, flows: int, pools: list[PoolUse], interfaces: list[Row]) -> list[Row]:
     """What is wrong, the worst first."""
     found = [*_datapath_alarms(engine, flows, interfaces), *_pool_alarms(pools)]
     for name, link in sorted(engine.links.states.items()):
@@ -87,15 +89,12 @@ def _datapath_alarms(engine: Engine, flows: int, interfaces: list[Row]) -> Itera
         yield _alarm("major", "ip_forward is off: nothing is forwarded")
 
 
-def _pool_alarms(pools: list[Row]) -> Iterator[Row]:
+def _pool_alarms(pools: list[PoolUse]) -> Iterator[Row]:
     for pool in pools:
-        first, _, last = pool["ports"].partition("-")
-        room = (int(last or first) - int(first) + 1) * pool["addresses"]
-        fullest = max(pool["active"].values(), default=0)
-        if room and fullest >= FULL * room:
-            yield _alarm("major", f"pool {pool['name']} has {fullest:,} of {room:,} ports in use")
-        elif pool["exhausted"]:
-            yield _alarm("minor", f"pool {pool['name']} had no port left {pool['exhausted']:,} times")
+        if pool.share >= FULL:
+            yield _alarm("major", f"pool {pool.name} has {pool.used:,} of {pool.room:,} ports in use")
+        elif pool.exhausted:
+            yield _alarm("minor", f"pool {pool.name} had no port left {pool.exhausted:,} times")
 
 
 def _alarm(kind: str, text: str) -> Row:

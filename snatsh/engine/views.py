@@ -14,6 +14,7 @@ from snatsh.engine.commit import Plan
 from snatsh.engine.flowquery import address_text
 from snatsh.engine.links import Links, LinkState
 from snatsh.engine.linkstate import Quality
+from snatsh.engine.pooluse import PROTOCOLS, TOTALS, rows_of, use_of
 from snatsh.engine.probes.targets import Target
 from snatsh.engine.store import Entry
 from snatsh.model.facts import Facts
@@ -24,32 +25,26 @@ if TYPE_CHECKING:
     from snatsh.datapath.gateway import Count, RuleCounter
 
 Row = dict[str, Any]
-_ACTIVE = ("tcp", "udp", "icmp")
-_TOTALS = ("created", "exhausted")
 
 
 def pool_rows(plan: Plan, usage: NDArray[np.void]) -> list[Row]:
     """Every pool with what is used of it; of its addresses those that were ever used."""
-    usage = np.sort(usage, order="address")
     return [_pool_row(image, plan.profile, usage) for image in plan.image.pools]
 
 
 def _pool_row(image: PoolImage, profile: Profile, usage: NDArray[np.void]) -> Row:
-    used = [
-        usage[slice(*np.searchsorted(usage["address"], (int(run.first), int(run.last) + 1)))]
-        for run in sorted(image.runs)
-    ]
-    mine = np.concatenate(used) if used else usage[:0]
-    mine = mine[np.logical_or.reduce([mine[name] > 0 for name in (*_ACTIVE, *_TOTALS)])]
-    columns = {name: mine[name].tolist() for name in (*_ACTIVE, *_TOTALS)}
+    use, mine = use_of(image, usage), rows_of(image, usage)
+    mine = mine[np.logical_or.reduce([mine[name] > 0 for name in (*PROTOCOLS, *TOTALS)])]
+    columns = {name: mine[name].tolist() for name in (*PROTOCOLS, *TOTALS)}
     addresses = map(address_text, mine["address"].tolist())
     return {
         "name": image.name,
         "addresses": image.size,
         "ports": str(image.ports),
         "announce": _announce(profile.pools[image.name]),
-        "active": {name: sum(columns[name]) for name in _ACTIVE},
-        **{name: sum(columns[name]) for name in _TOTALS},
+        "active": use.active,
+        "created": use.created,
+        "exhausted": use.exhausted,
         "usage": [
             {"address": address, **dict(zip(columns, values, strict=True))}
             for address, *values in zip(addresses, *columns.values(), strict=True)

@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from snatsh.client import Client, Overview, Version
 from snatsh.tui import look
+from snatsh.tui.faults import Faults, background
 from snatsh.tui.keymap import actions_of
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.configuration import ConfigurationScreen
@@ -29,7 +30,7 @@ from snatsh.tui.screens.rules import RulesScreen
 from snatsh.tui.screens.subscribers import SubscribersScreen
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import TABS, State
+from snatsh.tui.widgets.status import TABS, State, Status
 from snatsh.tui.widgets.table import Table
 
 REMEMBERED = 300
@@ -93,6 +94,7 @@ class Top(App[None]):
         self.clock = clock
         self.state = State(modes=[label] if label else [])
         self.series = Series()
+        self.faults = Faults()
         self._first_mode = mode
         self._keys = keymap or {}
         self._clashes: list[str] = []
@@ -129,6 +131,23 @@ class Top(App[None]):
         if not self.state.trouble:
             self.state.gone_at = self.clock()
         self.state.trouble = why
+
+    def failed(self, doing: str, error: Exception) -> None:
+        """Something that nobody foresaw. It is told until somebody reads the log; all else goes on."""
+        known = self.faults.last
+        fault = self.faults.add(doing, error)
+        self.state.faulty = True
+        if known is None or known.text != fault.text:
+            self.notify(f"error in {fault.text}", severity="error", timeout=8, markup=False)
+        for status in self.screen.query(Status):
+            status.redraw()
+
+    async def run_action(self, action: Any, *arguments: Any, **options: Any) -> bool:
+        try:
+            return await super().run_action(action, *arguments, **options)
+        except Exception as error:
+            self.failed(str(action), error)
+            return True
 
     def _remember(self, overview: Overview) -> None:
         traffic = overview["traffic"]
@@ -168,10 +187,10 @@ class Top(App[None]):
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
         if event.kind == ":" and event.text.strip():
-            self.run_worker(self._run(event.text), group="command")
+            background(self, self._run(event.text), "command")
 
     def on_prompt_asked(self, event: Prompt.Asked) -> None:
-        self.run_worker(self._complete(event.text, event.complete), group="completion", exclusive=True)
+        background(self, self._complete(event.text, event.complete), "completion", exclusive=True)
 
     async def _run(self, text: str) -> None:
         outcome = await asyncio.to_thread(self._command_line().execute, text)
@@ -212,7 +231,7 @@ class Top(App[None]):
             return await self.push_screen_wait(Ask(question)) or ""
 
         async def in_worker() -> str:
-            return await self.run_worker(ask()).wait()
+            return await self.run_worker(ask(), exit_on_error=False).wait()
 
         answer: str = self.call_from_thread(in_worker)  # type: ignore[arg-type]
         return answer

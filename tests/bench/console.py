@@ -117,6 +117,9 @@ def watch(pids: dict[str, int], terminal: Terminal, seconds: float) -> dict[str,
         time.sleep(1.0)
         for name, pid in pids.items():
             memory[name].append(resident(pid))
+        if len(memory["snatd"]) % 60 == 0:
+            said = ", ".join(f"{name} {values[-1] >> 20} MiB" for name, values in memory.items())
+            print(f"{(time.monotonic() - begun) / 60:4.0f} min: {said}", file=sys.stderr, flush=True)
     wall = time.monotonic() - begun
     cpu = {name: (cpu_seconds(pid) - before[name]) / wall for name, pid in pids.items()}
     third = max(1, len(memory["snatd"]) // 3)
@@ -127,6 +130,7 @@ def watch(pids: dict[str, int], terminal: Terminal, seconds: float) -> dict[str,
         "wire": (terminal.written - wrote) / wall,
         "memory": {name: max(values) for name, values in memory.items()},
         "growth": growth,
+        "minutes": {name: [value >> 20 for value in values[::60]] for name, values in memory.items()},
     }
 
 

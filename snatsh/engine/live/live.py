@@ -12,6 +12,7 @@ from snatsh.engine.live.fresh import Fresh
 from snatsh.engine.live.pools import PoolWatch
 from snatsh.engine.live.snapshot import Snapshots
 from snatsh.engine.live.totals import Totals
+from snatsh.engine.pooluse import pool_uses
 
 if TYPE_CHECKING:
     from snatsh.engine.engine import Engine
@@ -42,8 +43,8 @@ class Live:
             profile = engine.running.profile
             outside = [name for name, one in profile.interfaces.items() if one.role == "outside"]
             hooks = engine.datapath.attached()
+            uses = pool_uses(engine.running.image, now.usage)
             interfaces = views.interface_rows(profile, facts, hooks)
-            pools = self.pools.rows(now.usage, most=0)
             return {
                 "seconds": round(now.at - before.at, 2) if before else None,
                 "traffic": totals.traffic(now, before, outside),
@@ -52,9 +53,9 @@ class Live:
                 "drops": totals.reasons(now, before, "drops"),
                 "handed_up": totals.reasons(now, before, "handed_up"),
                 "processor": totals.processor(now, before),
-                "pools": pools,
+                "pools": self.pools.rows(now.usage, most=0),
                 "interfaces": interfaces,
-                "alarms": overview.alarms(engine, now.flows, pools, interfaces),
+                "alarms": overview.alarms(engine, now.flows, uses, interfaces),
             }
 
         return await asyncio.to_thread(look)

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from snatsh.compile.image import PoolImage
 from snatsh.engine.flowquery import address_text
+from snatsh.engine.pooluse import PROTOCOLS, PoolUse, pool_uses, rows_of, use_of
 
 if TYPE_CHECKING:
     from snatsh.engine.engine import Engine
 
 log = logging.getLogger(__name__)
 
-PROTOCOLS = ("tcp", "udp", "icmp")
 WATCH_SECONDS = 10.0
 CELLS = 512
 """Of the heat map of a pool, at most: a cell of a larger pool is the fullest of several addresses."""
@@ -79,69 +79,45 @@ class PoolWatch:
 
     def note(self, usage: NDArray[Any]) -> None:
         """One look at the gauges: marks and trend."""
-        image = self._engine.running.image
-        for name in set(self._histories) - {pool.name for pool in image.pools}:
+        uses = pool_uses(self._engine.running.image, usage)
+        for name in set(self._histories) - {use.name for use in uses}:
             del self._histories[name]
-        for pool in image.pools:
-            active = {name: int(_of(pool, usage)[name].sum()) for name in PROTOCOLS}
-            self._note(pool, max(active.values()))
+        for use in uses:
+            self._mark(use).used.append((time.monotonic(), use.used))
 
-    def _note(self, pool: PoolImage, used: int) -> None:
-        history, room = self._histories.setdefault(pool.name, History()), room_of(pool)
-        history.used.append((time.monotonic(), used))
-        share = used / room if room else 0.0
-        if share > history.peak:
-            history.peak, history.peak_at = share, datetime.now(UTC).isoformat(timespec="seconds")
+    def _mark(self, use: PoolUse) -> History:
+        """The history of a pool, with its high-water mark up to now; the trend keeps its own pace."""
+        history = self._histories.setdefault(use.name, History())
+        if use.share > history.peak:
+            history.peak, history.peak_at = use.share, datetime.now(UTC).isoformat(timespec="seconds")
+        return history
 
     def rows(self, usage: NDArray[Any], most: int) -> list[dict[str, Any]]:
         """Every pool as it is now. most: how many of its addresses to list, the fullest first."""
-        self.note_peaks(usage)
         return [self._row(pool, usage, most) for pool in self._engine.running.image.pools]
 
-    def note_peaks(self, usage: NDArray[Any]) -> None:
-        """Marks from a look in between; the trend keeps its own pace."""
-        for pool in self._engine.running.image.pools:
-            history, room = self._histories.setdefault(pool.name, History()), room_of(pool)
-            used = max(int(_of(pool, usage)[name].sum()) for name in PROTOCOLS)
-            if room and used / room > history.peak:
-                history.peak = used / room
-                history.peak_at = datetime.now(UTC).isoformat(timespec="seconds")
-
     def _row(self, pool: PoolImage, usage: NDArray[Any], most: int) -> dict[str, Any]:
-        mine, ports = _of(pool, usage), pool.ports.size
-        active = {name: int(mine[name].sum()) for name in PROTOCOLS}
-        history, used, room = self._histories[pool.name], max(active.values()), room_of(pool)
-        trend = [*history.used, (time.monotonic(), used)]
+        use, mine, ports = use_of(pool, usage), rows_of(pool, usage), pool.ports.size
+        history = self._mark(use)
+        trend = [*history.used, (time.monotonic(), use.used)]
         by_address = np.maximum.reduce([mine[name] for name in PROTOCOLS])
         fullest = np.argsort(by_address, kind="stable")[::-1][:most]
         return {
             "name": pool.name,
             "addresses": pool.size,
             "ports": str(pool.ports),
-            "room": room,
-            "used": used,
-            "fill": round(used / room, 4) if room else 0.0,
-            "active": active,
+            "room": use.room,
+            "used": use.used,
+            "fill": round(use.share, 4),
+            "active": use.active,
             "peak": round(history.peak, 4),
             "peak_at": history.peak_at,
-            "forecast": forecast(trend, room),
-            "created": int(mine["created"].sum()),
-            "exhausted": int(mine["exhausted"].sum()),
+            "forecast": forecast(trend, use.room),
+            "created": use.created,
+            "exhausted": use.exhausted,
             "heat": _heat(pool, mine["address"], by_address / ports if ports else by_address * 0.0),
             "usage": [_address_row(mine[at], ports) for at in fullest],
         }
-
-
-def room_of(pool: PoolImage) -> int:
-    """Ports of all its addresses, for one protocol."""
-    return pool.size * pool.ports.size
-
-
-def _of(pool: PoolImage, usage: NDArray[Any]) -> NDArray[Any]:
-    """The rows of a pool's addresses."""
-    runs = [(usage["address"] >= int(run.first)) & (usage["address"] <= int(run.last)) for run in pool.runs]
-    mine: NDArray[Any] = usage[np.logical_or.reduce(runs)] if runs else usage[:0]
-    return mine
 
 
 def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from snatsh.client import Client, ClientError, Refused, Rejected
+from snatsh.tui.faults import background
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.keys import Keys, key_name
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import TABS, Status, top_of
+from snatsh.tui.widgets.status import TABS, Status
 
 
 class LiveScreen(Screen[None]):
@@ -67,7 +69,7 @@ class LiveScreen(Screen[None]):
             self._again = True
             return
         self._looking = True
-        self.run_worker(self._look(), group="look", exit_on_error=True)
+        background(self, self._look(), "look")
 
     async def _look(self) -> None:
         top = top_of(self.app)
@@ -80,18 +82,26 @@ class LiveScreen(Screen[None]):
                     self.complain(str(error))
                 except ClientError as error:
                     top.gone(str(error))
+                except Exception as error:
+                    top.failed(TABS[self.NAME], error)
                 else:
                     top.came(version, overview)
-                    if not self.frozen and found is not None:
-                        self.data = found
-                    if self.data is not None:
-                        self.show(self.data)
+                    self._shown(found)
                 self.query_one(Status).redraw()
                 self.query_one(Keys).redraw()
                 if not self._again:
                     return
         finally:
             self._looking = False
+
+    def _shown(self, found: Any) -> None:
+        try:
+            if not self.frozen and found is not None:
+                self.data = found
+            if self.data is not None:
+                self.show(self.data)
+        except Exception as error:
+            top_of(self.app).failed(TABS[self.NAME], error)
 
     def _ask(self, client: Client) -> tuple[Any, Any, Any]:
         top = top_of(self.app)

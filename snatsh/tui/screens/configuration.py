@@ -13,13 +13,14 @@ from textual.widget import Widget
 from snatsh.client import Client, ClientError, Commit, Rejected
 from snatsh.model.diff import render_curly
 from snatsh.shell.text import duration
+from snatsh.tui.faults import background
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.history import HistoryScreen
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, diff_lines, plain_lines
 from snatsh.tui.widgets.lines import Line, Lines
 from snatsh.tui.widgets.panel import Panel
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import top_of
 from snatsh.tui.widgets.tree import ConfigurationTree
 
 MOST_MINUTES = 65_535
@@ -115,10 +116,10 @@ class ConfigurationScreen(LiveScreen):
         self._do(lambda client: client.commit(check=True), _checked)
 
     def action_commit(self) -> None:
-        self.run_worker(self._commit(), group="commit")
+        background(self, self._commit(), "commit")
 
     def action_confirmed(self) -> None:
-        self.run_worker(self._confirmed(), group="commit")
+        background(self, self._confirmed(), "commit")
 
     def action_confirm(self) -> None:
         if not (self.data and self.data["history"]["pending"]):
@@ -127,13 +128,13 @@ class ConfigurationScreen(LiveScreen):
         self._do(lambda client: client.commit(), lambda _: "commit confirmed")
 
     def action_abort(self) -> None:
-        self.run_worker(self._abort(), group="commit")
+        background(self, self._abort(), "commit")
 
     def action_history(self) -> None:
         self.app.push_screen(HistoryScreen(), lambda _: self.look())
 
     def action_rollback(self) -> None:
-        self.run_worker(self._rollback(), group="commit")
+        background(self, self._rollback(), "commit")
 
     def action_statement(self) -> None:
         hint = "set … or delete …, in the candidate"
@@ -191,7 +192,7 @@ class ConfigurationScreen(LiveScreen):
         self._do(lambda client: client.edit([{"verb": verb, "path": words[1:]}]), lambda _: "")
 
     def _do(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
-        self.run_worker(self._done(action, tell), group="commit")
+        background(self, self._done(action, tell), "commit")
 
     async def _done(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
         try:

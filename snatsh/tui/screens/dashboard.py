@@ -10,10 +10,10 @@ from textual.widget import Widget
 from snatsh.client import Client, Overview
 from snatsh.shell.text import count, duration
 from snatsh.tui.screens.base import LiveScreen
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.graph import bits, graph, level, meter, per_second, percent
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.status import top_of
 
 LINK_SIGNS = {"up": ("● up", "good"), "degraded": ("! degraded", "warn"), "down": ("✗ down", "bad"),
               "drained": ("◌ drained", "warn")}  # fmt: skip

@@ -13,10 +13,11 @@ from textual.screen import ModalScreen
 
 from snatsh.client import ClientError, Flow
 from snatsh.shell.text import count, duration, size
+from snatsh.tui.faults import background
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.graph import bits, graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.status import top_of
 from snatsh.tui.widgets.table import Row
 
 KEY = ("source", "source_port", "destination", "destination_port", "protocol")
@@ -50,18 +51,23 @@ class FlowScreen(ModalScreen[None]):
     def look(self) -> None:
         if not self._busy:
             self._busy = True
-            self.run_worker(self._look(), group="flow")
+            background(self, self._look(), "flow")
 
     async def _look(self) -> None:
         try:
             client = top_of(self.app).client
             found = await asyncio.to_thread(client.live_flow, {name: self.row[name] for name in KEY})
-        except ClientError:
+        except ClientError as error:
+            self._tell(str(error))
             return
         finally:
             self._busy = False
+        self._tell("Esc closes")
         self._note(found)
         self.query_one(Panel).redraw()
+
+    def _tell(self, text: str) -> None:
+        self.query_one(Panel).border_subtitle = text
 
     def _note(self, found: Flow | None) -> None:
         self.ended = found is None

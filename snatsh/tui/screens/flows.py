@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from textual.binding import Binding
 
-from snatsh.client import Client
+from snatsh.client import Client, ClientError
 from snatsh.shell.text import count, duration, size
+from snatsh.tui.faults import background
 from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.tables import Part, TableScreen
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Question
 from snatsh.tui.widgets.graph import bits
-from snatsh.tui.widgets.status import top_of
 from snatsh.tui.widgets.table import Cell, Column, Row
 
 KEY = ("source", "source_port", "destination", "destination_port", "protocol")
@@ -168,11 +170,9 @@ class FlowsScreen(TableScreen):
         elif top_of(self.app).state.role == "view":
             self.complain("clear: your role is view; this needs operator")
         else:
-            self.run_worker(self._clear(), group="clear")
+            background(self, self._clear(), "clear")
 
     async def _clear(self) -> None:
-        import asyncio
-
         marked = set(self.table.marked) or ({self.key(self.table.current)} if self.table.current else set())
         if not marked:
             return
@@ -183,7 +183,7 @@ class FlowsScreen(TableScreen):
             return
         try:
             ended = await asyncio.to_thread(top_of(self.app).client.end_these, keys)
-        except Exception as error:
+        except ClientError as error:
             self.complain(str(error))
         else:
             self.table.marked.clear()

@@ -13,8 +13,9 @@ from textual.screen import ModalScreen
 
 from snatsh.client import ClientError
 from snatsh.model.diff import render_curly
+from snatsh.tui.faults import background
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Question, TextView, diff_lines
-from snatsh.tui.widgets.status import top_of
 from snatsh.tui.widgets.table import Column, Table
 
 _COLUMNS = (
@@ -86,7 +87,7 @@ class HistoryScreen(ModalScreen[None]):
         )
 
     def action_rollback(self) -> None:
-        self.run_worker(self._rollback(), group="history")
+        background(self, self._rollback(), "history")
 
     async def _rollback(self) -> None:
         row = self.table.current
@@ -108,7 +109,7 @@ class HistoryScreen(ModalScreen[None]):
             except ClientError as error:
                 self._complain(str(error))
 
-        self.run_worker(work(), group="history")
+        background(self, work(), "history")
 
     def _complain(self, text: str) -> None:
         self.notify(text, severity="error", markup=False)

@@ -10,6 +10,7 @@ from textual.binding import Binding
 
 from snatsh.client import Client, Refused
 from snatsh.tui.screens.tables import LocalTable
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import TextView, plain_lines
 from snatsh.tui.widgets.table import Cell, Column, Row
 
@@ -18,6 +19,7 @@ _STYLES = {
     "link": "warn",
     "pool": "warn",
     "error": "bad",
+    "console": "bad",
     "warning": "warn",
     "command": "dim",
     "request": "dim",
@@ -68,12 +70,22 @@ class LogScreen(LocalTable):
         rows += [_said(line) for line in client.log("messages")["lines"]]
         with suppress(Refused):  # who may only look is not shown who did what
             rows += [_done(entry) for entry in client.log("audit")["entries"]]
-        return rows
+        return [*rows, *self._own()]
+
+    def _own(self) -> list[Row]:
+        """Errors of this console, which snatd knows nothing of."""
+        top = top_of(self.app)
+        top.state.faulty = False
+        return [
+            {"time": one.time, "kind": "console", "text": one.text, "trace": one.trace}
+            for one in top.faults.kept
+        ]
 
     def action_details(self) -> None:
         row = self.table.current
         if row is not None:
-            self.app.push_screen(TextView(f"{row['time']} {row['kind']}", plain_lines(row["text"])))
+            shown = [row["text"], *([row["trace"]] if "trace" in row else [])]
+            self.app.push_screen(TextView(f"{row['time']} {row['kind']}", plain_lines("\n\n".join(shown))))
 
 
 def _said(line: str) -> Row:

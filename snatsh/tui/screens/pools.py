@@ -108,9 +108,6 @@ class PoolsScreen(LocalTable):
             ).border_title = f"Addresses of {current['name']}, fullest first"
             self.query_one("#heat", Panel).border_title = f"Heat map of {current['name']}, and who uses most"
 
-    def watch_cursor(self) -> None:
-        self.look()
-
     def on_key(self) -> None:
         """The cursor may have moved to another pool."""
         self.call_after_refresh(self.look)

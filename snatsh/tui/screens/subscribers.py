@@ -11,8 +11,8 @@ from snatsh.client import Client
 from snatsh.shell.text import count, duration, size
 from snatsh.tui.screens.flows import query_of
 from snatsh.tui.screens.tables import Part, TableScreen
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.graph import bits, level
-from snatsh.tui.widgets.status import top_of
 from snatsh.tui.widgets.table import Cell, Column, Row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 from textual.binding import Binding
 from textual.widget import Widget
 
-from snatsh.client import Client
+from snatsh.client import Client, ClientError
+from snatsh.model.errors import SnatshError
 from snatsh.tui import export
+from snatsh.tui.faults import background
 from snatsh.tui.screens.base import LiveScreen
+from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Ask
 from snatsh.tui.widgets.lines import Line, Lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import top_of
 from snatsh.tui.widgets.table import Column, Row, Table
 
 FROZEN_ROWS = 1000
@@ -122,21 +125,25 @@ class TableScreen(LiveScreen):
             self.look()
 
     def action_freeze(self) -> None:
-        if not self.frozen:
-            top = top_of(self.app)
-            # What can be scrolled through while nothing moves.
-            try:
-                self.data = self.part(top.client, 0, FROZEN_ROWS)
-            except Exception as error:
-                self.complain(str(error))
-                return
-            if self.data.total > FROZEN_ROWS:
-                note = f"frozen: the first {FROZEN_ROWS:,}"
-                self.data = Part(self.data.rows, FROZEN_ROWS, 0, self.data.of, note)
-        super().action_freeze()
         if self.frozen:
-            self.table._go(min(self.table.cursor, max(0, self.data.total - 1)))
-            self.show(self.data)
+            super().action_freeze()
+        else:
+            background(self, self._hold(), "look")
+
+    async def _hold(self) -> None:
+        """Fetch what can be scrolled through while nothing moves, then freeze."""
+        try:
+            data = await asyncio.to_thread(self.part, top_of(self.app).client, 0, FROZEN_ROWS)
+        except ClientError as error:
+            self.complain(str(error))
+            return
+        if data.total > FROZEN_ROWS:
+            data = Part(data.rows, FROZEN_ROWS, 0, data.of, f"frozen: the first {FROZEN_ROWS:,}")
+        self.data = data
+        if not self.frozen:
+            super().action_freeze()
+        self.table.go(min(self.table.cursor, max(0, data.total - 1)))
+        self.show(data)
 
     # Order and filter
 
@@ -179,7 +186,7 @@ class TableScreen(LiveScreen):
     # Export
 
     def action_export(self) -> None:
-        self.run_worker(self._export(), group="export")
+        background(self, self._export(), "export")
 
     async def _export(self) -> None:
         name = await self.app.push_screen_wait(
@@ -192,7 +199,7 @@ class TableScreen(LiveScreen):
                 self.part if not self.frozen else None, self.data, top_of(self.app).client
             )
             size = await export.write(top_of(self.app).client, name, self.exported(rows))
-        except Exception as error:
+        except SnatshError as error:
             self.complain(str(error))
         else:
             self.notify(

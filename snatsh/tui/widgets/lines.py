@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from snatsh.shell.text import printable_line
 from snatsh.tui import look
+from snatsh.tui.top import top_of
 
 Piece = tuple[str, str]
 """Text, and the name of its style (`look.py`)."""
@@ -37,7 +38,7 @@ class Lines(Widget):
         size = self.content_size
         if not (size.width and size.height):
             return
-        drawn = list(self.draw(size.width, size.height))[: size.height]
+        drawn = self._drawn(size.width, size.height)[: size.height]
         lines: list[Line] = [fit(line, size.width) for line in drawn]
         lines += [[(" " * size.width, "plain")]] * (size.height - len(lines))
         before, self._shown = self._shown, lines
@@ -49,6 +50,13 @@ class Lines(Widget):
             if old != new:
                 first, last = changed(old, new)
                 self.refresh(Region(first, y, last - first, 1))
+
+    def _drawn(self, width: int, height: int) -> list[Line]:
+        try:
+            return list(self.draw(width, height))
+        except Exception as error:
+            top_of(self.app).failed(self.id or type(self).__name__, error)
+            return [[(f"! can't be shown: {error}", "bad")]]
 
     def on_resize(self) -> None:
         self.redraw()

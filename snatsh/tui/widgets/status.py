@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from snatsh.client import Overview, Version
 from snatsh.shell.text import count, duration
 from snatsh.tui.widgets.lines import Line, Lines, Piece
-
-if TYPE_CHECKING:
-    from snatsh.tui.app import Top
 
 TABS = {
     "dashboard": "Dashboard", "flows": "Flows", "pools": "Pools", "links": "Links", "rules": "Rules",
@@ -21,12 +17,16 @@ TABS = {
 
 @dataclass
 class State:
-    """What every screen shows of the gateway. trouble: why it can't be asked, empty when it can."""
+    """What every screen shows of the gateway. trouble: why it can't be asked, empty when it can.
+
+    faulty: the console itself met an error that nobody has read yet.
+    """
 
     version: Version | None = None
     overview: Overview | None = None
     trouble: str = ""
     gone_at: str = ""
+    faulty: bool = False
     modes: list[str] = field(default_factory=list)
 
     @property
@@ -63,6 +63,8 @@ class Status(Lines):
             flows, room = count(found["flows"]), count(found["capacity"])
             if width >= 100:
                 pieces.append((f"  flows {flows} of {room}", "plain"))
+        if state.faulty:
+            pieces.append((" ✗ ERROR: see Log ", "alarm"))
         for mode in self._state.modes:
             pieces.append((f" [{mode}]", "key"))
         if state.version:
@@ -92,11 +94,3 @@ def _health(found: Overview) -> list[Piece]:
     if alarms:
         return [(f" ! {len(alarms)} minor ", "caution")]
     return [(" ● WELL ", "well")]
-
-
-def top_of(app: object) -> Top:
-    """The app of a widget, by its type."""
-    from snatsh.tui.app import Top
-
-    assert isinstance(app, Top)
-    return app

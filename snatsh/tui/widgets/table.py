@@ -108,13 +108,13 @@ class Table(Lines, can_focus=True):
     # Keys
 
     def action_move(self, step: int) -> None:
-        self._go(self.cursor + step)
+        self.go(self.cursor + step)
 
     def action_page(self, pages: int) -> None:
-        self._go(self.cursor + pages * self.room)
+        self.go(self.cursor + pages * self.room)
 
     def action_edge(self, last: int) -> None:
-        self._go(self.total - 1 if last else 0)
+        self.go(self.total - 1 if last else 0)
 
     def on_mouse_scroll_down(self) -> None:
         self.action_move(3)
@@ -122,7 +122,8 @@ class Table(Lines, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         self.action_move(-3)
 
-    def _go(self, cursor: int) -> None:
+    def go(self, cursor: int) -> None:
+        """Move the cursor, and ask for other rows when it leaves those that are shown."""
         self.cursor = max(0, min(cursor, self.total - 1))
         if self.cursor < self.first:
             self.first = self.cursor

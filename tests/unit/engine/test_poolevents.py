@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from snatsh.engine.poolevents import PoolEvents, PoolUse
+from snatsh.engine.poolevents import PoolEvents
+from snatsh.engine.pooluse import PoolUse, use_of
 
 
 def use(used: int, exhausted: int = 0) -> list[PoolUse]:
-    return [PoolUse("a", used, 1000, exhausted)]
+    active = {"tcp": used, "udp": used // 2, "icmp": 0}
+    return [PoolUse("a", 1000, active, exhausted=exhausted)]
 
 
 def test_each_level_is_told_once_on_the_way_up():
@@ -53,12 +55,13 @@ def test_a_pool_that_is_gone_is_forgotten():
 
 def test_uses_are_summed_over_the_runs_of_a_pool():
     from snatsh.compile.image import PoolImage
-    from snatsh.engine.poolevents import _use
     from snatsh.model.values import AddressRange, PortRange
 
     runs = (AddressRange.parse("1.1.2.100-1.1.2.101"), AddressRange.parse("1.1.2.110"))
     kind = [(name, "u8") for name in ("address", "tcp", "udp", "icmp", "created", "exhausted")]
     base = int(AddressRange.parse("1.1.2.0").first)
     rows = np.array([(base + host, 10, host, 0, 0, 1) for host in (99, 100, 101, 102, 110)], dtype=kind)
-    found = _use(PoolImage("a", runs, PortRange(1024, 1123), False), rows)
-    assert found == PoolUse("a", 100 + 101 + 110, 300, 3)
+    found = use_of(PoolImage("a", runs, PortRange(1024, 1123), False), rows)
+    active = {"tcp": 30, "udp": 100 + 101 + 110, "icmp": 0}
+    assert found == PoolUse("a", 300, active, exhausted=3)
+    assert found.used == 311
