@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
+from textual.worker import Worker
 
 from snatsh.tui import look
 from snatsh.tui.app import Top
 from snatsh.tui.recording import ReplayClient
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.flow import FlowScreen
+from snatsh.tui.widgets.dialogs import Ask, Question
 
 RECORDING = Path(__file__).with_name("session.jsonl.gz")
 SMALL, LARGE = (80, 24), (200, 60)
 LOOKS = 12
+REST_SECONDS = 60.0
+HOPS = 6
+"""A key passes at most so many queues: app, screen, widget, its messages up again, what they call later."""
 
 
 class Clock:
@@ -43,14 +50,27 @@ class Player:
         return self.app.screen
 
     async def settle(self) -> None:
-        """Until nothing is under way any more."""
-        for _ in range(500):
-            await self.pilot.pause()
-            workers = [one for one in self.app.workers if one.group in ("look", "flow")]
-            if all(worker.is_finished for worker in workers) and not getattr(self.screen, "_looking", False):
+        """Until nothing is under way any more: by what is queued and what works, never by time."""
+        deadline = time.monotonic() + REST_SECONDS
+        while True:
+            for _ in range(HOPS):
+                await self.pilot.pause(0)
+            if not any(self._works(worker) for worker in self.app.workers):
                 return
-            await asyncio.sleep(0.01)
-        raise AssertionError("the screen does not come to rest")
+            assert time.monotonic() < deadline, f"never at rest: {list(self.app.workers)}"
+            await asyncio.sleep(0.002)
+
+    def _works(self, worker: Worker[Any]) -> bool:
+        """Not those that wait for somebody to answer."""
+        asked = isinstance(self.screen, Ask | Question)
+        return not worker.is_finished and not (asked and worker.group not in ("look", "flow"))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + REST_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "it never came"
+            await asyncio.sleep(0.02)
+            await self.settle()
 
     async def play(self, looks: int = LOOKS) -> None:
         for _ in range(looks):
@@ -65,13 +85,19 @@ class Player:
 
     async def press(self, *keys: str) -> None:
         for key in keys:
-            await self.pilot.press(key)
+            self._send(key)
             await self.settle()
 
     async def type(self, text: str) -> None:
         for character in text:
-            await self.pilot.press(_KEYS.get(character, character))
+            self._send(_KEYS.get(character, character))
         await self.settle()
+
+    def _send(self, key: str) -> None:
+        character = key if len(key) == 1 else _CHARACTERS.get(key)
+        event = events.Key(key, character)
+        event.set_sender(self.app)
+        self.app.post_message(event)
 
     def text(self, query: str) -> str:
         """What a widget of lines shows."""
@@ -82,6 +108,7 @@ _KEYS = {
     " ": "space", ".": "full_stop", "/": "slash", ":": "colon", "=": "equals_sign", "-": "minus",
     "!": "exclamation_mark", "?": "question_mark",
 }  # fmt: skip
+_CHARACTERS = {key: character for character, key in _KEYS.items()}
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 
 from snatsh.client import ServerGone
 from snatsh.tui import look
@@ -184,17 +185,14 @@ def test_configuration_shows_both_and_changes_nothing_in_a_recording() -> None:
         assert isinstance(player.screen, TextView)
         await player.press("escape", "h")
         assert isinstance(player.screen, HistoryScreen)
-        await player.pilot.pause(0.2)
         assert player.screen.entries
         await player.press("escape")
         for key, dialog in {"c": Ask, "C": Ask, "u": Ask, "a": Question}.items():
             await player.press(key)
-            await player.pilot.pause(0.1)
             assert isinstance(player.screen, dialog), key
             await player.press("escape")
         for key in "ky":
             await player.press(key)
-            await player.pilot.pause(0.2)
         told = [note.message for note in player.app._notifications]
         assert sum("recording" in text for text in told) >= 2
 
@@ -210,16 +208,14 @@ def test_keys_palette_theme_and_command_line() -> None:
         await player.press("colon")
         await player.type("show nonsense")
         await player.press("enter")
-        await player.pilot.pause(0.5)
         assert isinstance(player.screen, TextView)
         assert "nonsense" in player.screen.view.text
         await player.press("escape", "ctrl+p")
-        await player.pilot.pause(0.2)
+        await player.until(lambda: isinstance(player.screen, CommandPalette))
         await player.type("rules")
-        await player.pilot.pause(0.8)
+        await player.until(lambda: player.screen.query_one("CommandList").option_count > 0)
         await player.press("enter")
-        await player.pilot.pause(0.5)
-        assert player.screen.NAME == "rules"
+        await player.until(lambda: getattr(player.screen, "NAME", "") == "rules")
 
     run(act)
 
