@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from rig import Rig, rig
+from rig import Rig, standing_rig
 
 
-@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
-def gateway(request: pytest.FixtureRequest) -> Iterator[Rig]:
+@pytest.fixture(scope="session", params=["xdp", "tc", "tc-egress"])
+def loaded(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A rig per way out: XDP, TC at the ingress of the inside, TC at the egress of the outside."""
-    with rig(request.param) as opened:
-        yield opened
-        opened.end_flows()
+    with standing_rig(request.param) as standing:
+        yield standing
+
+
+@pytest.fixture(scope="module")
+def gateway(loaded: Rig) -> Iterator[Rig]:
+    """It compiles once, and forgets all between modules."""
+    with loaded.namespace.entered():
+        yield loaded
+        loaded.forget()

@@ -22,6 +22,7 @@ from scapy.layers.l2 import Ether
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import Image
 from snatsh.compile.matcher import Packet
+from snatsh.datapath.flows import end
 from snatsh.datapath.gateway import Datapath
 from snatsh.datapath.kernel import test_run as run_program
 from snatsh.engine.box import gather
@@ -85,6 +86,16 @@ class Rig:
 
     def end_flows(self) -> None:
         self.datapath.end_flows(self.datapath.flows())
+
+    def forget(self) -> None:
+        """Nothing is remembered of any packet, as if just loaded."""
+        self.end_flows()
+        keys, _ = self.datapath._maps["exteriors"].dump()
+        end(self.datapath.programs["xdp_sweep_exteriors"], keys, force=True)
+        for name in ("foreign", "fragments", "subscribers"):
+            remembered = self.datapath._maps[name]
+            remembered.remove_all(remembered.dump()[0])
+        self.datapath.clear_counters()
 
     def index(self, interface: str) -> int:
         return self.facts.interfaces[interface].index
@@ -171,7 +182,14 @@ def _is_refusal(frame: Any) -> bool:
 
 @contextmanager
 def rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
-    """A rig in a namespace of its own, gone afterwards."""
+    """A rig in a namespace of its own, entered, and gone afterwards."""
+    with standing_rig(hook, max_flows) as opened, opened.namespace.entered():
+        yield opened
+
+
+@contextmanager
+def standing_rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
+    """The same, not entered: what uses it does that."""
     name = f"snatsh-rig-{os.getpid()}-{next(_numbers)}"
     pins = Path("/sys/fs/bpf") / name
     namespace = Namespace("gw", name)
@@ -180,9 +198,10 @@ def rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
         _configure(name)
         with namespace.entered():
             opened = Rig(namespace, pins, hook, max_flows)
-            try:
-                yield opened
-            finally:
+        try:
+            yield opened
+        finally:
+            with namespace.entered():
                 opened.datapath.remove()
     finally:
         _ip("netns", "del", name)

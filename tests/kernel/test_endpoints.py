@@ -21,12 +21,7 @@ def rules(filtering: str = "address-and-port-dependent", **rule: Any) -> dict[st
 @pytest.fixture(autouse=True)
 def fresh(gateway: Rig) -> None:
     gateway.commit(rules())
-    gateway.end_flows()
-    keys, _ = gateway.datapath._maps["exteriors"].dump()
-    from snatsh.datapath.flows import end
-
-    end(gateway.datapath.programs["xdp_sweep_exteriors"], keys, force=True)
-    gateway.datapath.clear_counters()
+    gateway.forget()
 
 
 def drops(gateway: Rig) -> dict[str, int]:

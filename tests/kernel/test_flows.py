@@ -122,19 +122,17 @@ def test_an_expired_flow_is_free_before_the_sweep_and_gone_after(gateway: Rig) -
     gateway.commit({**ONE_ADDRESS, "timeouts": {"udp": {"unreplied": 5}}})
     frame = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9")).frame
     assert frame[UDP].sport == 5000
-    time.sleep(5.2)
-    assert gateway.inbound(reply_to(frame), "eth1").verdict == "dropped", "expired: no sweep needed"
-    gateway.outbound(from_inside(udp(5001, 53), "192.168.40.9"))
-    time.sleep(5.2)
-    again = gateway.outbound(from_inside(udp(5001, 53), "192.168.40.10")).frame
-    assert again[UDP].sport == 5001, "the expired flow's port is free without a sweep"
-    gateway.outbound(from_inside(udp(5002, 53), "192.168.40.9"))
+    for port in (5001, 5002):
+        gateway.outbound(from_inside(udp(port, 53), "192.168.40.9"))
     assert gateway.datapath.age() == 0, "nothing that lives is swept"
     time.sleep(5.2)
-    assert gateway.datapath.age() == 2
-    assert not len(gateway.datapath.flows())
-    usage = gateway.datapath.address_usage()
-    assert usage["udp"].sum() == 0
+    assert gateway.inbound(reply_to(frame), "eth1").verdict == "dropped", "expired: no sweep needed"
+    again = gateway.outbound(from_inside(udp(5001, 53), "192.168.40.10")).frame
+    assert again[UDP].sport == 5001, "the expired flow's port is free without a sweep"
+    assert gateway.datapath.age() >= 1
+    (left,) = gateway.datapath.flows()
+    assert str(IPv4Address(int(left["source"]))) == "192.168.40.10"
+    assert gateway.datapath.address_usage()["udp"].sum() == 1
 
 
 def test_a_pool_without_a_free_port_refuses_and_counts(gateway: Rig) -> None:

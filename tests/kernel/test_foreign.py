@@ -19,10 +19,7 @@ SERVER, CLIENT = "192.168.40.9", "9.9.9.9"
 @pytest.fixture(autouse=True)
 def fresh(gateway: Rig) -> None:
     gateway.commit(RULES)
-    gateway.end_flows()
-    keys, _ = gateway.datapath._maps["foreign"].dump()
-    gateway.datapath._maps["foreign"].remove_all(keys)
-    gateway.datapath.clear_counters()
+    gateway.forget()
 
 
 def let_in(gateway: Rig) -> None:
