@@ -4,14 +4,15 @@
 inline_always int refuse_inbound(u32 slot, const struct packet *p)
 {
     struct pool_address *address = find_pool_address(slot, p->destination);
+    u32 reason = p->kind == KIND_FLOW         ? DROP_NO_FLOW
+                 : p->kind == KIND_ICMP_ERROR ? DROP_ICMP_NO_FLOW
+                 : p->kind == KIND_FRAGMENT   ? DROP_FRAGMENT
+                                              : DROP_PROTOCOL;
 
     if (!address || address->flags & POOL_ADDRESS_TO_STACK)
         return TC_ACT_OK;
-    return drop_traced_skb(p->kind == KIND_FLOW         ? DROP_NO_FLOW
-                    : p->kind == KIND_ICMP_ERROR ? DROP_ICMP_NO_FLOW
-                    : p->kind == KIND_FRAGMENT   ? DROP_FRAGMENT
-                                                 : DROP_PROTOCOL,
-                    p);
+    trace(p, TRACE_DROPPED, reason, 0, 0);
+    return is_probe_answer(p) ? TC_ACT_SHOT : drop_skb(reason, p);
 }
 
 inline_always int translate_fragment_inbound(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 now)

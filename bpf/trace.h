@@ -49,6 +49,19 @@ inline_always void trace(const struct packet *p, u8 kind, u32 detail, u32 addres
     trace_events.insert(&now, &event);
 }
 
+/* Whether it answers the box's own echo from a pool's address: who asked sees it in the trace, it is no drop. */
+inline_always int is_probe_answer(const struct packet *p)
+{
+    u32 zero = 0;
+    struct trace_filter *filter = trace_filters.lookup(&zero);
+
+    if (!filter || !filter->probe || is_past(now_ticks(), filter->until))
+        return 0;
+    if (p->protocol != IPPROTO_ICMP || p->destination != filter->source)
+        return 0;
+    return p->kind == KIND_ICMP_ERROR || p->destination_port == filter->probe;
+}
+
 /* A flow is being opened by the rule that the matching program has found. */
 inline_always void trace_opening(const struct packet *p)
 {

@@ -67,7 +67,8 @@ struct control {
     u32 epoch;
 };
 
-/* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. */
+/* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. probe: identifier
+ * of the echo that the box itself has sent from `source`, 0 for none. */
 struct trace_filter {
     u32 until;
     u32 source;
@@ -76,7 +77,7 @@ struct trace_filter {
     u32 destination_mask;
     u32 protocol;
     u16 port;
-    u16 reserved;
+    u16 probe;
 };
 
 /* The packet as it came in. detail: the reason it was dropped or handed up, or the rule that opened its flow.

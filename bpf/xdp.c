@@ -284,5 +284,6 @@ int xdp_outside(struct xdp_md *ctx)
         return XDP_PASS;
     if (open_exterior(&p, now))
         return hand_up(UP_ENDPOINT, &p);
-    return drop_traced(DROP_NO_FLOW, &p);
+    trace(&p, TRACE_DROPPED, DROP_NO_FLOW, 0, 0);
+    return is_probe_answer(&p) ? XDP_DROP : drop_frame(DROP_NO_FLOW, &p);
 }

@@ -38,7 +38,7 @@ SETTINGS = _record(
 )  # fmt: skip
 TRACE_FILTER = _record(
     ("until", "u4"), ("source", NET32), ("source_mask", NET32), ("destination", NET32),
-    ("destination_mask", NET32), ("protocol", "u4"), ("port", NET16), ("reserved", "u2"),
+    ("destination_mask", NET32), ("protocol", "u4"), ("port", NET16), ("probe", NET16),
 )  # fmt: skip
 TRACE_EVENT = _record(
     ("source", NET32), ("destination", NET32), ("source_port", NET16), ("destination_port", NET16),

@@ -20,12 +20,16 @@ _KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """Packets of both directions. source: inside, or the pool address it is known by. port: either end's."""
+    """Packets of both directions. source: inside, or the pool address it is known by. port: either end's.
+
+    probe: identifier of an echo that the box has sent from `source`; what answers it counts as no drop.
+    """
 
     source: Prefix | None = None
     destination: Prefix | None = None
     protocol: int = 0
     port: int = 0
+    probe: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def ask(maps: Mapping[str, Map], wanted: TraceFilter, seconds: float) -> None:
         prefix: Prefix | None = getattr(wanted, name)
         if prefix is not None:
             value[name], value[f"{name}_mask"] = int(prefix.network_address), int(prefix.netmask)
-    value["protocol"], value["port"] = wanted.protocol, wanted.port
+    value["protocol"], value["port"], value["probe"] = wanted.protocol, wanted.port, wanted.probe
     maps["trace_filters"].put(_KEY, value)
 
 

@@ -1,6 +1,6 @@
 """Echo requests from a pool's address, which is no socket's: sent as they are, answers seen by the trace.
 
-An answer belongs to no flow, so the datapath drops it, and counts it so; the trace says that it came.
+An answer belongs to no flow, so the datapath drops it; the trace says that it came, and it is not counted.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def probe(
     tracer: Tracer, pid: int, user: str, source: Address, destination: Address, ttl: int, seconds: float
 ) -> Answer | None:
     """One echo request; None when nobody answered in time. Raises NoProbe."""
-    tracer.ask(user, pid, TraceFilter(source=Prefix(f"{source}/32"), protocol=PROTOCOL_NUMBERS["icmp"]), 10)
     identifier = int.from_bytes(os.urandom(2), "big") | 1
+    answers = TraceFilter(source=Prefix(f"{source}/32"), protocol=PROTOCOL_NUMBERS["icmp"], probe=identifier)
+    tracer.ask(user, pid, answers, 10)
     try:
         started = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         _send(source, destination, identifier, ttl)

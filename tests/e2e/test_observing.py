@@ -139,6 +139,7 @@ def test_ping_and_traceroute_from_the_gateway(box: Gateway) -> None:
 
 
 def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
+    before = {row["reason"]: row["packets"] for row in ask(box, "show drops")["drops"]}
     done = box.snatd.shell("ping 8.8.8.8 source 1.1.2.105 count 2").stdout
     assert "answer from 8.8.8.8: seq=2 ttl=63" in done
     assert "2 packets transmitted, 2 received, 0% packet loss" in done
@@ -148,6 +149,7 @@ def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
     assert refused.returncode == 1
     assert "100% packet loss" in refused.stderr
     assert ask(box, "show pools a")[0]["active"]["icmp"] == 2
+    assert {row["reason"]: row["packets"] for row in ask(box, "show drops")["drops"]} == before
 
 
 def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:

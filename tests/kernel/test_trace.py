@@ -7,7 +7,7 @@ from typing import Any
 
 from frames import from_inside, reply_to, tcp
 from rig import Rig
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import ICMP, IP, UDP
 
 from snatsh.datapath import tracing
 from snatsh.datapath.tracing import TraceFilter
@@ -54,6 +54,18 @@ def test_what_is_dropped_says_why(gateway: Rig) -> None:
     gateway.inbound(stranger, "eth1")
     reasons = [reason for kind, reason, _ in seen(gateway) if kind == tracing.DROPPED]
     assert reasons == ["rule", "no-rule", "no-flow"]
+
+
+def test_what_answers_the_boxs_own_echo_is_seen_and_no_drop(gateway: Rig) -> None:
+    gateway.commit(DOCUMENT)
+    gateway.end_flows()
+    before = gateway.datapath.drops()
+    for identifier, packets in ((77, 0), (78, 1)):
+        gateway.datapath.trace(TraceFilter(source=Prefix("1.1.2.100/32"), protocol=1, probe=77), 60)
+        gateway.inbound(from_inside(ICMP(type=0, id=identifier), SERVER, "1.1.2.100"), "eth1")
+        assert seen(gateway) == [(tracing.DROPPED, "no-flow", 0)]
+        assert gateway.datapath.drops()["no-flow"].packets == before["no-flow"].packets + packets
+    gateway.datapath.stop_trace()
 
 
 def test_only_what_was_asked_for_and_only_so_long(gateway: Rig) -> None:
