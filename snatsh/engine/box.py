@@ -99,4 +99,5 @@ def _interface(link: Any, addresses: tuple[InterfaceAddress, ...]) -> InterfaceF
         mtu=link.get_attr("IFLA_MTU") or 0,
         up=link["flags"] & _UP_AND_RUNNING == _UP_AND_RUNNING,
         addresses=addresses,
+        carrier_losses=link.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0,
     )

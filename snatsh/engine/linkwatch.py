@@ -50,6 +50,7 @@ class LinkWatch:
         self._hold = Hold(link.hold_down, max(link.hold_down, link.hold_down_limit))
         self._health = health or Health()
         self._fault = ""
+        self._losses: tuple[int, int] | None = None
         self._degraded = ""
         self._place: Place | None = None
         self._port: Port | None = None
@@ -76,6 +77,7 @@ class LinkWatch:
 
     def follow(self, facts: Facts, unreachable: bool) -> None:
         """The box changed. unreachable: the kernel gave the next hop up."""
+        self._notice_flap(facts)
         self._fault = fault(self.link, facts, unreachable)
         place = place_of(self.link, facts)
         if place != self._place:
@@ -83,6 +85,15 @@ class LinkWatch:
             self._place = place
             self._start()
         self._look()
+
+    def _notice_flap(self, facts: Facts) -> None:
+        """A carrier that went and came back faster than the kernel tells of it counts, too."""
+        known = facts.interfaces.get(self.link.interface)
+        losses = (known.index, known.carrier_losses) if known is not None else None
+        before, self._losses = self._losses, losses
+        if before and losses and known and known.up and before[0] == losses[0] and before[1] < losses[1]:
+            self._fault = self._fault or f"interface {self.link.interface} lost its carrier for a moment"
+            self._look()
 
     def close(self) -> None:
         self._stop()

@@ -10,13 +10,17 @@ from snatsh.model.values import Address, InterfaceAddress
 
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
-    """index: kernel ifindex. mac: six bytes, empty on links without one. addresses: with their prefix."""
+    """index: kernel ifindex. mac: six bytes, empty on links without one. addresses: with their prefix.
+
+    carrier_losses: since the interface is there, as far as the kernel counts them.
+    """
 
     index: int
     mac: bytes
     mtu: int
     up: bool
     addresses: tuple[InterfaceAddress, ...] = ()
+    carrier_losses: int = 0
 
     def on_link(self, address: Address) -> bool:
         return any(address in own.network for own in self.addresses)

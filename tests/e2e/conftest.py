@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from harness import Gateway, running_gateway
 
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import demo
+
+LOG_TAIL = 5000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure goes what snatd said."""
+    report = yield
+    for running in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(running, Gateway) and running.snatd.log.exists():
+            report.sections.append(("snatd", running.snatd.log.read_text(errors="replace")[-LOG_TAIL:]))
+    return report
 
 
 @pytest.fixture(scope="module", params=["xdp", "tc"])

@@ -27,9 +27,9 @@ LINKS = {"isp-a": link()}
 PROFILE = Profile(links=LINKS)
 
 
-def facts(*, up: bool) -> Facts:
+def facts(*, up: bool, losses: int = 0) -> Facts:
     own = (IPv4Interface("192.0.2.2/24"),)
-    return Facts({"eth1": InterfaceFacts(2, bytes(6), 1500, up, own)})
+    return Facts({"eth1": InterfaceFacts(2, bytes(6), 1500, up, own, losses)})
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -64,6 +64,18 @@ async def test_down_without_carrier_interface_and_address(tmp_path: Path) -> Non
         assert links.states["isp-a"].state == state, links.states["isp-a"].reason
         assert links.down_in(PROFILE, box) == ({"isp-a"} if state == "down" else frozenset())
     assert seen == ["up", "down", "up", "down"]
+    links.close()
+
+
+@in_loop
+async def test_a_carrier_that_was_lost_unseen_counts(tmp_path: Path) -> None:
+    seen: list[str] = []
+    links = made(tmp_path, seen)
+    held = {"isp-a": link(**{"hold-down": 60})}
+    for losses in (7, 7, 8, 8):
+        links.update(held, facts(up=True, losses=losses))
+    assert seen == ["up", "down"]
+    assert "held down" in links.states["isp-a"].reason
     links.close()
 
 
