@@ -39,11 +39,17 @@ class ProblemRow(TypedDict):
     severity: Literal["error", "warning"]
 
 
+class Step(TypedDict):
+    doing: str
+    milliseconds: float
+
+
 class Commit(TypedDict):
     number: int
     warnings: list[ProblemRow]
     ended_flows: int
     milliseconds: float
+    steps: list[Step]
     scheduled: str
 
 

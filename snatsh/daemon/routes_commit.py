@@ -44,6 +44,9 @@ async def commit(request: web.Request) -> web.Response:
             "warnings": problem_rows(done.warnings),
             "ended_flows": done.ended_flows,
             "milliseconds": round(done.milliseconds, 3),
+            "steps": [
+                {"doing": step.doing, "milliseconds": round(step.milliseconds, 3)} for step in done.steps
+            ],
             "scheduled": done.scheduled,
         }
     )

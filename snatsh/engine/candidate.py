@@ -103,7 +103,7 @@ class Protection:
             return
         protected = marks.protector(self._document, path, deletes=statement.verb == "delete")
         if protected is not None and protected not in self._lifted:
-            raise refuse(protected, len(protected), _PROTECTED)
+            raise refuse(protected, len(protected) - 1, _PROTECTED)
 
     def require_kept(self, document: Document) -> None:
         for path, mark in marks.of(self._document).items():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import HookWish, Image
 from snatsh.engine.store import Metadata, Store
-from snatsh.engine.transaction import Transaction
+from snatsh.engine.transaction import Step, Transaction
 from snatsh.model.document import Document, to_profile, validate_shape
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import Facts, InterfaceFacts
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _NO_INDEX = 0x7FFF_0000
 """Above any index the kernel gives: a missing interface stands in the image by one of these."""
+
+_EXAMINING = "checking and compiling the configuration"
+_STAGING = "staging the datapath's tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ Down = Callable[[Profile, Facts], frozenset[str]]
 class Committed:
     warnings: tuple[Problem, ...]
     ended_flows: int
+    steps: tuple[Step, ...]
 
 
 class Committer:
@@ -57,11 +61,13 @@ class Committer:
         self._store = store
         self.running: Plan | None = None
 
-    def check(self, document: Document, facts: Facts) -> tuple[Problem, ...]:
-        """Go as far as a commit can without changing anything. The warnings."""
-        plan, warnings = examine(document, facts, self._down)
-        Transaction().step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
-        return (*warnings, *self._capacity_warning(plan))
+    def check(self, document: Document, facts: Facts) -> Committed:
+        """Go as far as a commit can without changing anything."""
+        transaction = Transaction()
+        with transaction.timed(_EXAMINING):
+            plan, warnings = examine(document, facts, self._down)
+        transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
+        return Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps))
 
     def commit(
         self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False
@@ -70,10 +76,11 @@ class Committer:
 
         again: it ran before, and has to run whatever the box lacks by now.
         """
-        plan, warnings = (
-            (prepare(document, facts, self._down), ()) if again else examine(document, facts, self._down)
-        )
         transaction = Transaction()
+        with transaction.timed(_EXAMINING):
+            plan, warnings = (
+                (prepare(document, facts, self._down), ()) if again else examine(document, facts, self._down)
+            )
         transaction.step(
             "writing the history",
             lambda: self._store.prepare(plan.document, metadata),
@@ -85,7 +92,7 @@ class Committer:
         ended = self._settle(plan, transaction)
         self._store.trim()
         self.running = plan
-        return Committed((*warnings, *self._capacity_warning(plan)), ended)
+        return Committed((*warnings, *self._capacity_warning(plan)), ended, tuple(transaction.steps))
 
     def _capacity_warning(self, plan: Plan) -> Iterator[Problem]:
         room, asked = self._datapath.max_flows, plan.profile.limits.flows
@@ -125,7 +132,7 @@ class Committer:
             lambda: self._datapath.ensure(plan.hooks),
             lambda: self._datapath.prune(before),
         )
-        stage = transaction.step("staging the datapath's tables", lambda: self._datapath.stage(plan.image))
+        stage = transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
         transaction.step("switching the datapath", lambda: self._datapath.flip(stage), self._flip_back)
 
     def _settle(self, plan: Plan, transaction: Transaction) -> int:

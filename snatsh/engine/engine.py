@@ -34,6 +34,7 @@ from snatsh.engine.sessions import Sessions
 from snatsh.engine.store import Metadata, Store
 from snatsh.engine.timekeeper import Timekeeper
 from snatsh.engine.tracing import Tracer
+from snatsh.engine.transaction import Step
 from snatsh.engine.watcher import Change, Watcher
 from snatsh.model.document import Document, validate_shape
 from snatsh.model.errors import Problem, SnatshError
@@ -57,6 +58,7 @@ class CommitResult:
     warnings: tuple[Problem, ...]
     ended_flows: int
     milliseconds: float
+    steps: tuple[Step, ...]
     scheduled: str = ""
 
 
@@ -253,13 +255,14 @@ class Engine:
     async def _check(self, document: Document, wish: Wish) -> CommitResult:
         started = time.monotonic()
         at = parse_time(wish.at) if wish.at else None
-        warnings = await self._in_worker(lambda: self._committer.check(document, survey()))
+        done = await self._in_worker(lambda: self._committer.check(document, survey()))
         scheduled = ""
         if wish.at and not wish.check:
             waiting = Scheduled(wish.user, wish.method, wish.comment, at, boot_id(), document)
             self.schedule.put(waiting)
             scheduled = waiting.when
-        return CommitResult(0, warnings, 0, (time.monotonic() - started) * 1000, scheduled)
+        milliseconds = (time.monotonic() - started) * 1000
+        return CommitResult(0, done.warnings, 0, milliseconds, done.steps, scheduled)
 
     async def _commit(
         self, document: Document, metadata: Metadata, minutes: int | None = None, *, again: bool = False
@@ -279,7 +282,8 @@ class Engine:
 
         done = await self._in_worker(guarded)
         await self._follower.follow()
-        return CommitResult(0, done.warnings, done.ended_flows, (time.monotonic() - started) * 1000)
+        milliseconds = (time.monotonic() - started) * 1000
+        return CommitResult(0, done.warnings, done.ended_flows, milliseconds, done.steps)
 
     async def save_rescue(self, user: str) -> None:
         """Keep what runs, to come back to when all else fails."""

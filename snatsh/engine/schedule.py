@@ -45,7 +45,7 @@ class Scheduled:
 
     @property
     def when(self) -> str:
-        return self.at.isoformat(" ", "seconds") if self.at else "the next reboot"
+        return f"{self.at:%Y-%m-%d %H:%M:%S %Z}" if self.at else "the next reboot"
 
     @property
     def is_due(self) -> bool:

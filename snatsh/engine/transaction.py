@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from snatsh.engine.errors import CommitError
@@ -14,10 +17,19 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done, and how long it took."""
+
+    doing: str
+    milliseconds: float
+
+
 class Transaction:
     """Runs steps. An undo is registered before its step runs: it also cleans up after half a step."""
 
     def __init__(self) -> None:
+        self.steps: list[Step] = []
         self._undo: list[tuple[str, Callable[[], object]]] = []
 
     def step(self, doing: str, action: Callable[[], T], undo: Callable[[], object] | None = None) -> T:
@@ -25,13 +37,21 @@ class Transaction:
         if undo is not None:
             self.on_failure(doing, undo)
         try:
-            return action()
+            with self.timed(doing):
+                return action()
         except Exception as error:
             if not isinstance(error, SnatshError | OSError):
                 log.exception("unexpected failure while %s", doing)
             failures = self._roll_back()
             reason = str(error) or type(error).__name__
             raise CommitError(doing, reason, failures) from error
+
+    @contextmanager
+    def timed(self, doing: str) -> Iterator[None]:
+        """A step that there is nothing to undo of yet, and whose errors are its own."""
+        started = time.monotonic()
+        yield
+        self.steps.append(Step(doing, (time.monotonic() - started) * 1000))
 
     def on_failure(self, doing: str, undo: Callable[[], object]) -> None:
         """Register an undo for what has just succeeded."""

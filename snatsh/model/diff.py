@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from snatsh.model import marks
 from snatsh.model.curly_form import lines
-from snatsh.model.document import Document, Draft
+from snatsh.model.document import Document, Draft, get
 from snatsh.model.errors import Path
 from snatsh.model.place import members, resolve
 from snatsh.model.tree import Node, root
@@ -38,6 +38,19 @@ def apply(document: Document, changes: Iterable[Change]) -> Document:
     draft = Draft(document)
     for change in changes:
         (draft.set if change.verb == "set" else draft.delete)(change.path)
+    return draft.finish()
+
+
+def graft(document: Document, other: Document, path: Path) -> Document:
+    """The document with what another one has at a path in the place of its own, marks below it included."""
+    draft = Draft(document)
+    for at in marks.of(document, path):
+        if at != path:
+            draft.delete((marks.MARKS, marks.key(at)))
+    if get(document, path) is not None:
+        draft.delete(path)
+    for change in diff({}, other):
+        draft.set(change.path)
     return draft.finish()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from snatsh.model.errors import SnatshError
 
@@ -112,6 +112,7 @@ class Difference:
 
     old: Document
     new: Document
+    kind: ClassVar[str] = "difference"
 
     @property
     def data(self) -> Any:

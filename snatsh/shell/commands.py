@@ -64,7 +64,8 @@ def _always(_bound: Bound) -> bool:
 class Command:
     """words: its name. run: called with the session and the bound parameters by name.
 
-    ready: whether what is bound suffices. answers: see Call. start: its own grammar, instead of parameters.
+    ready: whether what is bound suffices. one_of: parameters of which one is needed, and no more.
+    answers: see Call. start: its own grammar, instead of parameters.
     """
 
     words: tuple[str, ...]
@@ -72,6 +73,7 @@ class Command:
     run: Callable[..., Any]
     parameters: tuple[Parameter, ...] = ()
     ready: Ready = _always
+    one_of: tuple[str, ...] = ()
     answers: str | None = None
     start: Callable[[], State] | None = None
 
@@ -82,10 +84,12 @@ class Command:
     def _gather(self, bound: Bound) -> State:
         """Parameters come in any order, each once, an argument first."""
         choices: list[Choice] = []
+        chosen = not self.one_of or any(name in bound for name in self.one_of)
         for parameter in self.parameters if not self._closed(bound) else ():
-            if parameter.name not in bound and not (bound and _first_only(parameter)):
+            taken = parameter.name in bound or (chosen and parameter.name in self.one_of)
+            if not taken and not (bound and _first_only(parameter)):
                 choices.append(self._choice(parameter, bound))
-        call = Call(self.run, dict(bound), self.answers) if self.ready(bound) else None
+        call = Call(self.run, dict(bound), self.answers) if chosen and self.ready(bound) else None
         return State(tuple(choices), call)
 
     def _closed(self, bound: Bound) -> bool:

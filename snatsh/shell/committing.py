@@ -46,6 +46,7 @@ class Committed:
 
     def display(self, form: str) -> str:
         *told, last = self.lines
+        told += [f"{step['doing']}: {step['milliseconds']:.1f} ms" for step in self.done["steps"]]
         told.append(f"time in the gateway: {self.done['milliseconds']:.1f} ms")
         told.append(f"time at this console: {1000 * self.seconds:.1f} ms")
         told.append(f"flows ended: {self.done['ended_flows']:,}")

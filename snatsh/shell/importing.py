@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snatsh.model.errors import FormError, ProfileError
 from snatsh.shell.answers import Answer, Document, ShellError, Table
@@ -31,12 +31,8 @@ _FILE = Argument("file", "File of yours to read", FILE)
 _TERMINAL = Flag("terminal", "Type it in, end with ^D")
 
 
-def _one_source(bound: Any) -> bool:
-    return ("file" in bound) != ("terminal" in bound)
-
-
 def _declare(dialect: str | None, words: str, help_: str) -> None:
-    @CONFIGURE.command(words, help_, _FILE, _TERMINAL, ready=_one_source)
+    @CONFIGURE.command(words, help_, _FILE, _TERMINAL, one_of=("file", "terminal"))
     def load_import(session: Session, file: str = "", terminal: bool = False) -> Answer:
         text = session.terminal.read_block(NOTICE) if terminal else session.client.file(file)
         return _load(session, text, dialect)

@@ -26,26 +26,34 @@ _RELATIVE = Flag("relative", "It belongs under the edit path")
 _PLACES = ("file", "terminal", "profile")
 
 
-def _one_source(bound: Any) -> bool:
-    return sum(place in bound for place in _PLACES) == 1
-
-
-@CONFIGURE.command("load override", "Replace the candidate", _FILE, _TERMINAL, _PROFILE, ready=_one_source)
+@CONFIGURE.command(
+    "load override", "Replace the candidate", _FILE, _TERMINAL, _PROFILE, _RELATIVE, one_of=_PLACES
+)
 def load_override(session: Session, **source: Any) -> Answer:
+    if source.get("relative"):
+        # Junos' manual: relative goes with merge, replace, set and update.
+        raise ShellError(
+            "error: load override replaces everything, at any level; see `load update … relative`"
+        )
     session.client.replace_candidate(_document(session, **source))
     return Message("load complete")
 
 
 @CONFIGURE.command(
     "load update", "Make the candidate this, touching only what differs",
-    _FILE, _TERMINAL, _PROFILE, ready=_one_source,
+    _FILE, _TERMINAL, _PROFILE, _RELATIVE, one_of=_PLACES,
 )  # fmt: skip
 def load_update(session: Session, **source: Any) -> Answer:
-    return become(session, _document(session, **source))
+    from snatsh.model.diff import graft
+
+    wanted = _document(session, **source)
+    if under := _under(session, source):
+        wanted = graft(session.client.candidate()["document"], wanted, under)
+    return become(session, wanted)
 
 
 @CONFIGURE.command(
-    "load merge", "Add to the candidate", _FILE, _TERMINAL, _PROFILE, _RELATIVE, ready=_one_source
+    "load merge", "Add to the candidate", _FILE, _TERMINAL, _PROFILE, _RELATIVE, one_of=_PLACES
 )
 def load_merge(session: Session, **source: Any) -> Answer:
     session.client.merge_candidate(_document(session, **source))
@@ -54,7 +62,7 @@ def load_merge(session: Session, **source: Any) -> Answer:
 
 @CONFIGURE.command(
     "load replace", "Add to the candidate; what is marked `replace:` goes first",
-    _FILE, _TERMINAL, _RELATIVE, ready=_one_source,
+    _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES,
 )  # fmt: skip
 def load_replace(session: Session, **source: Any) -> Answer:
     from snatsh.model import patch
@@ -65,7 +73,7 @@ def load_replace(session: Session, **source: Any) -> Answer:
 
 
 @CONFIGURE.command(
-    "load patch", "Apply what `show | compare` has shown", _FILE, _TERMINAL, _RELATIVE, ready=_one_source
+    "load patch", "Apply what `show | compare` has shown", _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES
 )
 def load_patch(session: Session, **source: Any) -> Answer:
     from snatsh.model import patch
@@ -85,9 +93,7 @@ def _applied(change: Any, session: Session) -> Document:
     return changed
 
 
-@CONFIGURE.command(
-    "load set", "Run set commands, all or none", _FILE, _TERMINAL, _RELATIVE, ready=_one_source
-)
+@CONFIGURE.command("load set", "Run set commands, all or none", _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES)
 def load_set(session: Session, **source: Any) -> Answer:
     statements, lines = files.set_commands(_source(session, **source), _under(session, source))
     if statements:

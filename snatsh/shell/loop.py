@@ -32,6 +32,9 @@ class Front(Terminal, Protocol):
     def write(self, text: str) -> None:
         """Text with plain newlines."""
 
+    def show(self, text: str, kind: str) -> None:
+        """Whole lines of an answer of a kind, in its colours where the terminal has any."""
+
     def size(self) -> tuple[int, int]:
         """Columns and lines; 0 when the terminal does not say."""
 
@@ -93,13 +96,14 @@ def _show(session: Session, front: Front, outcome: Outcome, indent: int, line: s
     """line: the line itself, where the caret would have nothing to point at."""
     columns, lines = session.settings.size(front.size())
     text = outcome.text
+    kind = "error" if outcome.failed else outcome.kind
     if outcome.column is not None:
         echo = f"{printable_line(line)}\n" if line else ""
         text = echo + caret(outcome.column, indent, columns) + text
     if outcome.paged and lines > 2 and columns:
-        _page(front, text, columns, lines)
+        _page(front, text, kind, columns, lines)
     else:
-        front.write(text)
+        front.show(text, kind)
     if outcome.held and lines and columns:
         front.write(HELD)
         with contextlib.suppress(KeyboardInterrupt, Hangup):
@@ -114,7 +118,7 @@ def _refresh(session: Session, front: Front, line: str, outcome: Outcome) -> Non
             outcome = session.again(line)
             if not outcome.streams:
                 front.write(f"---(refreshed at {time.strftime('%Y-%m-%d %H:%M:%S')})---\n")
-            front.write(outcome.text)
+            front.show(outcome.text, "error" if outcome.failed else outcome.kind)
     except (KeyboardInterrupt, Hangup):
         pass
 
@@ -125,7 +129,7 @@ def caret(column: int, indent: int = 0, columns: int = 0) -> str:
     return " " * (place % columns if columns else place) + "^\n"
 
 
-def _page(front: Front, text: str, columns: int, lines: int) -> None:
+def _page(front: Front, text: str, kind: str, columns: int, lines: int) -> None:
     """One screenful at a time: space for the next, Enter for a line, q to stop."""
     room = lines - 1
     for line in text.splitlines(keepends=True):
@@ -134,7 +138,7 @@ def _page(front: Front, text: str, columns: int, lines: int) -> None:
             room = _ask_for_more(front, lines)
             if not room:
                 return
-        front.write(line)
+        front.show(line, kind)
         room -= height
 
 

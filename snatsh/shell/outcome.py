@@ -25,7 +25,7 @@ class Outcome:
     """What a line came to. text is ready for the terminal; column: where the caret goes, on a bad line.
 
     held: stay at the end of it. refresh: seconds after which it is to be run again, 0 for never.
-    streams: each run goes on where the one before ended.
+    streams: each run goes on where the one before ended. kind: what colours suit it, see `paint`.
     """
 
     text: str = ""
@@ -35,6 +35,7 @@ class Outcome:
     held: bool = False
     refresh: float = 0
     streams: bool = False
+    kind: str = ""
 
     @property
     def status(self) -> int:

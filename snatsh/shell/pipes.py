@@ -32,7 +32,7 @@ COMMITTED = Value(f"<0..{OLDEST}|rescue>", _number_or_rescue, (("live", "history
 class Product:
     """What flows through the pipes: an answer, until the first pipe that wants text.
 
-    refresh: seconds after which the command is to run again, 0 for never.
+    refresh: seconds after which the command is to run again, 0 for never. kind: see Outcome.
     """
 
     answer: Answer | None
@@ -40,6 +40,7 @@ class Product:
     paged: bool = True
     held: bool = False
     refresh: int = 0
+    kind: str = ""
 
     @property
     def text(self) -> str:
@@ -146,7 +147,8 @@ def compare(session: Session, product: Product, rollback: int | str = 0) -> Prod
     answer = product.whole_answer("compare")
     if not isinstance(answer, Configuration):
         raise ShellError("compare: this is no configuration; put compare first")
-    return replace(product, answer=session.difference(answer, rollback))
+    difference = session.difference(answer, rollback)
+    return replace(product, answer=difference, kind=difference.kind)
 
 
 @_pipes.command("match", "Show only lines that match", _PATTERN, ready=bool)

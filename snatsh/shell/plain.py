@@ -130,6 +130,9 @@ class PlainFront:
         if text:
             self._terminal.write(text)
 
+    def show(self, text: str, _kind: str) -> None:
+        self.write(text)
+
     def size(self) -> tuple[int, int]:
         return self._terminal.size()
 

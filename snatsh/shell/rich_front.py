@@ -28,6 +28,7 @@ from snatsh.shell.colours import STYLE, Colours
 from snatsh.shell.complete import help_text
 from snatsh.shell.lexer import lex
 from snatsh.shell.loop import Idle
+from snatsh.shell.paint import paint
 from snatsh.shell.session import Session
 from snatsh.shell.text import printable, printable_line
 
@@ -57,6 +58,9 @@ class RichFront:
     def write(self, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    def show(self, text: str, kind: str) -> None:
+        self.write(text if os.environ.get("NO_COLOR") else paint(text, kind))
 
     def size(self) -> tuple[int, int]:
         try:

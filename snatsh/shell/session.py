@@ -164,7 +164,7 @@ class Session:
         self.edit, self._before = (), []
         self.grammar()  # takes a moment the first time, which the first Tab shall not
         told = ["Entering configuration mode"]
-        if mode == "private":
+        if mode != "shared":
             told.insert(0, "warning: uncommitted changes will be discarded on exit")
         if entered["others"]:
             told += ["Users currently editing the configuration:"]
@@ -238,13 +238,20 @@ class Session:
 
     def _run(self, parsed: Parsed) -> Outcome:
         answer: Answer = parsed.call.run(self, **parsed.call.arguments)
-        product = pipes.Product(answer)
+        product = pipes.Product(answer, kind=getattr(answer, "kind", ""))
         for pipe in parsed.pipes:
             product = pipe.run(self, product, **pipe.arguments)
         refresh = product.refresh or getattr(answer, "refresh", 0)
         streams = getattr(answer, "streams", False)
         paged = product.paged and not streams
-        return Outcome(product.text, paged=paged, held=product.held, refresh=refresh, streams=streams)
+        return Outcome(
+            product.text,
+            paged=paged,
+            held=product.held,
+            refresh=refresh,
+            streams=streams,
+            kind=product.kind,
+        )
 
     def _rejected(self, error: Rejected, line: str) -> Outcome:
         """A refusal of snatd, with the caret under the token it blames."""

@@ -139,9 +139,14 @@ def _or_pattern(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _key_sources(key: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:
     present: Source = ("candidate", *path)
-    if reach.existing or key.ref not in _LIVE_KINDS:
+    if reach.existing or key.ref is None:
         return (present,)
-    return (present, ("live", key.ref))
+    return (present, *_referred(key.ref))
+
+
+def _referred(ref: str) -> tuple[Source, ...]:
+    """Where the things are that a reference may name."""
+    return (("live", ref),) if ref in _LIVE_KINDS else (("candidate", f"{ref}s"),)
 
 
 def _values(node: Node, kind: ValueType, path: Words, reach: Reach) -> tuple[Choice, ...]:
@@ -176,9 +181,7 @@ def _default_mark(word: str, node: Node) -> str:
 def _value_sources(kind: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:
     if not reach.must_end:
         return (("candidate", *path),)
-    if kind.ref is None:
-        return ()
-    return (("live", kind.ref),) if kind.ref in _LIVE_KINDS else (("candidate", f"{kind.ref}s"),)
+    return () if kind.ref is None else _referred(kind.ref)
 
 
 def _value(kind: ValueType, sources: Sequence[Source]) -> Value:

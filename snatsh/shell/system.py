@@ -33,6 +33,7 @@ def show_alarms(session: Session) -> Answer:
     return Table(session.client.system("alarms"), renderers_system.alarms)
 
 
+@OPERATIONAL.command("show log", "What snatd has said", answers=TABLE)
 @OPERATIONAL.command("show log messages", "What snatd has said", answers=TABLE)
 def show_messages(session: Session) -> Answer:
     return Table(session.client.log("messages"), renderers_system.messages)

@@ -27,6 +27,15 @@ def test_a_failure_undoes_what_was_done_last_first() -> None:
     assert caught.value.undo_failures == ()
 
 
+def test_steps_are_told_with_their_times() -> None:
+    transaction = Transaction()
+    with transaction.timed("zero"):
+        pass
+    transaction.step("one", lambda: None)
+    assert [step.doing for step in transaction.steps] == ["zero", "one"]
+    assert all(step.milliseconds >= 0 for step in transaction.steps)
+
+
 def test_half_a_step_is_undone_too() -> None:
     undone: list[str] = []
     with pytest.raises(CommitError):

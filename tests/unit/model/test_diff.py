@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.model import set_form
-from snatsh.model.diff import Change, apply, diff, render_curly, render_set
-from snatsh.model.document import delete, set_
+from snatsh.model.diff import Change, apply, diff, graft, render_curly, render_set
+from snatsh.model.document import delete, get, set_
 from snatsh.model.errors import StatementError
 from tests.unit.model.strategies import documents, profiles
 
@@ -41,6 +41,37 @@ def test_the_changes_make_the_new_of_the_old(pair):
     kept = copy.deepcopy(old)
     assert apply(old, diff(old, new)) == new
     assert old == kept
+
+
+def containers(held, above=()):
+    """The paths of everything that holds something by name."""
+    for name, inner in held.items():
+        if isinstance(inner, dict):
+            yield (*above, name)
+            yield from containers(inner, (*above, name))
+
+
+@given(pairs, st.data())
+def test_a_graft_takes_a_part_of_another_and_leaves_the_rest(pair, data):
+    old, new = pair
+    path = data.draw(st.sampled_from([*containers(old), *containers(new), ("rules", "1")]))
+    part = get(new, path)
+    for name in reversed(path if part is not None else ()):
+        part = {name: part}
+    grafted = graft(old, part or {}, path)
+    assert get(grafted, path) == get(new, path)
+    for change in diff(old, grafted):
+        assert change.path[: len(path)] == path or path[: len(change.path)] == change.path
+
+
+def test_a_graft_takes_marks_along_and_leaves_that_of_the_place_itself():
+    marks = {"rules 10": {"inactive": "yes"}, "rules 10 pool": {"comment": "old"}}
+    document = {"rules": {"10": {"pool": "a"}, "20": {"pool": "b"}}, "marks": marks}
+    other = {"rules": {"10": {"pool": "c"}}, "marks": {"rules 10 pool": {"protect": "yes"}}}
+    assert graft(document, other, ("rules", "10")) == {
+        "rules": {"10": {"pool": "c"}, "20": {"pool": "b"}},
+        "marks": {"rules 10": {"inactive": "yes"}, "rules 10 pool": {"protect": "yes"}},
+    }
 
 
 @given(pairs)

@@ -23,6 +23,8 @@ LIVE = {
     ("live", "interface"): ["eth0", "eth1"],
     ("candidate", "rules"): ["10", "20"],
     ("candidate", "pools"): ["isp-a", "isp-b"],
+    ("candidate", "links"): ["east", "west"],
+    ("candidate", "rules", "10", "failover"): ["west"],
     ("candidate", "pools", "isp-a", "address"): ["10.0.0.1", "10.0.0.9"],
 }
 
@@ -64,6 +66,8 @@ def test_references_complete_from_the_candidate_and_the_box():
     assert offered("set rules 10 pool ", edit=()).words == ["isp-a", "isp-b"]
     assert offered("set interfaces ", edit=()).words == ["eth0", "eth1"]
     assert offered("delete pools isp-a address ", edit=()).words == ["10.0.0.1", "10.0.0.9"]
+    assert offered("set rules 10 failover ", edit=()).words == ["west", "east"]
+    assert offered("delete rules 10 failover ", edit=()).words == ["west"]
 
 
 def test_help_shows_enter_only_where_the_command_may_end():

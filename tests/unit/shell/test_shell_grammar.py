@@ -81,6 +81,7 @@ def test_an_error_points_at_its_token_and_says_what_was_expected(line, column, m
         ("set pools a address [ 10.0.0.1", 31, "missing mandatory argument: expected one of: ]"),
         ("rollback 50", 9, "expected a number from 0 to 49"),
         ("load override", 14, "missing mandatory argument"),
+        ("load override mine terminal", 19, "syntax error: terminal"),
         ("run configure", 4, "unknown command: configure"),
     ],
 )
