@@ -11,7 +11,7 @@ from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from snatsh.client import Client, Overview, Version
 from snatsh.tui import look
@@ -40,6 +40,8 @@ SCREENS = (
     DashboardScreen, FlowsScreen, PoolsScreen, LinksScreen, RulesScreen, SubscribersScreen,
     ConfigurationScreen, LogScreen,
 )  # fmt: skip
+
+DIALOGS = (HistoryScreen, FlowScreen, TextView, Question, Ask)
 
 
 def _clock() -> str:
@@ -72,7 +74,7 @@ class Top(App[None]):
         Binding("ctrl+p", "command_palette", "Palette", show=False, id="app.palette"),
         Binding("t", "theme", "Light or dark", show=False, id="app.theme"),
         Binding("q", "quit", "Quit", id="app.quit"),
-        Binding("ctrl+c", "quit", "Quit", show=False, id="app.interrupt"),
+        Binding("ctrl+c", "interrupt", "Leave this", show=False, priority=True, id="app.interrupt"),
     ]
     MODES = {screen.NAME: screen for screen in SCREENS}
     DEFAULT_MODE = "dashboard"
@@ -162,6 +164,15 @@ class Top(App[None]):
         self.series.add("drops", sum(rate or 0 for rate in dropped) if overview["seconds"] else None)
 
     # Keys
+
+    async def action_interrupt(self) -> None:
+        """What is in front goes; the console itself when nothing is."""
+        if isinstance(self.focused, Prompt):
+            self.focused.close()
+        elif isinstance(self.screen, ModalScreen):
+            self.screen.dismiss(None)
+        else:
+            await self.action_quit()
 
     def action_theme(self) -> None:
         self.theme = look.LIGHT if self.theme == look.DARK else look.DARK
@@ -258,8 +269,7 @@ def actions() -> set[str]:
     groups: list[Iterable[object]] = [
         Top.BINDINGS,
         Table.BINDINGS,
-        HistoryScreen.BINDINGS,
-        FlowScreen.BINDINGS,
+        *(screen.BINDINGS for screen in DIALOGS),
     ]
     for screen in SCREENS:
         groups += [kind.__dict__.get("BINDINGS", ()) for kind in screen.__mro__]

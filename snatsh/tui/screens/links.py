@@ -14,7 +14,7 @@ from snatsh.tui.screens.tables import Caption, LocalTable, Part
 from snatsh.tui.widgets.graph import graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.table import Cell, Column, Row
+from snatsh.tui.widgets.table import Cell, Column, Row, Table
 
 
 def _loss(row: Row) -> Cell:
@@ -78,10 +78,8 @@ class LinksScreen(LocalTable):
         for panel in self.query(Panel):
             panel.redraw()
 
-    def on_key(self) -> None:
-        self.call_after_refresh(self._redraw)
-
-    def _redraw(self) -> None:
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        event.stop()
         for panel in self.query(Panel):
             panel.redraw()
 

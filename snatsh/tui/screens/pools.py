@@ -15,7 +15,7 @@ from snatsh.tui.widgets.graph import level, meter, percent
 from snatsh.tui.widgets.heat import heat_lines
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.table import Cell, Column, Row
+from snatsh.tui.widgets.table import Cell, Column, Row, Table
 
 _WHO = 8
 
@@ -108,9 +108,9 @@ class PoolsScreen(LocalTable):
             ).border_title = f"Addresses of {current['name']}, fullest first"
             self.query_one("#heat", Panel).border_title = f"Heat map of {current['name']}, and who uses most"
 
-    def on_key(self) -> None:
-        """The cursor may have moved to another pool."""
-        self.call_after_refresh(self.look)
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        event.stop()
+        self.look()
 
     def _pool(self) -> LivePool | None:
         return self.table.current  # type: ignore[return-value]

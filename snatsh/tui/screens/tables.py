@@ -160,6 +160,10 @@ class TableScreen(LiveScreen):
     def action_reverse(self) -> None:
         self.order(self.table.sort, turned=not self.table.turned)
 
+    def on_table_titled(self, event: Table.Titled) -> None:
+        event.stop()
+        self.order(event.sort, turned=event.sort == self.table.sort and not self.table.turned)
+
     def order(self, sort: str, *, turned: bool) -> None:
         self.table.sort, self.table.turned = sort, turned
         self.table.to_start()

@@ -17,8 +17,8 @@ class Question(ModalScreen[bool]):
     """Yes or no; no unless `y` is pressed."""
 
     BINDINGS = [
-        Binding("y", "answer(True)", "Yes"),
-        Binding("n,escape,enter,q", "answer(False)", "No"),
+        Binding("y", "answer(True)", "Yes", id="question.yes"),
+        Binding("n,escape,enter,q", "answer(False)", "No", id="question.no"),
     ]
     DEFAULT_CSS = """
     Question { align: center middle; }
@@ -43,7 +43,7 @@ class Question(ModalScreen[bool]):
 class Ask(ModalScreen[str | None]):
     """A line of text; None when it was left."""
 
-    BINDINGS = [Binding("escape", "leave", "Leave")]
+    BINDINGS = [Binding("escape", "leave", "Leave", id="ask.leave")]
     DEFAULT_CSS = """
     Ask { align: center middle; }
     Ask > Vertical { width: 60; max-width: 90%; height: auto; border: heavy $primary; background: $panel;
@@ -81,6 +81,15 @@ class _Text(Lines, can_focus=True):
         self.top = max(0, min(top, len(self._folded(size.width)) - size.height))
         self.redraw()
 
+    def to_end(self) -> None:
+        self.go(len(self._folded(self.content_size.width)))
+
+    def on_mouse_scroll_down(self) -> None:
+        self.go(self.top + 3)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.go(self.top - 3)
+
     def _folded(self, width: int) -> list[Line]:
         """Long lines over several; only those of one style are, which all texts of words are."""
         folded: list[Line] = []
@@ -95,13 +104,13 @@ class TextView(ModalScreen[None]):
     """A text to read and to scroll."""
 
     BINDINGS = [
-        Binding("escape,q,enter", "leave", "Close"),
-        Binding("up,k", "go(-1)", "Up", show=False),
-        Binding("down,j", "go(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown,space", "page(1)", "Page down", show=False),
-        Binding("home", "edge(0)", "Start", show=False),
-        Binding("end", "edge(1)", "End", show=False),
+        Binding("escape,q,enter", "leave", "Close", id="text.close"),
+        Binding("up,k", "go(-1)", "Up", show=False, id="text.up"),
+        Binding("down,j", "go(1)", "Down", show=False, id="text.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="text.page-up"),
+        Binding("pagedown,space", "page(1)", "Page down", show=False, id="text.page-down"),
+        Binding("home", "edge(0)", "Start", show=False, id="text.first"),
+        Binding("end", "edge(1)", "End", show=False, id="text.last"),
     ]
     DEFAULT_CSS = """
     TextView { align: center middle; }
@@ -130,7 +139,7 @@ class TextView(ModalScreen[None]):
         self.view.go(self.view.top + pages * max(1, self.view.content_size.height - 1))
 
     def action_edge(self, end: int) -> None:
-        self.view.go(len(self.view.lines) if end else 0)
+        self.view.to_end() if end else self.view.go(0)
 
 
 def plain_lines(text: str) -> list[Line]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from textual.events import Click
+
 from snatsh.client import Overview, Version
 from snatsh.shell.text import count, duration
 from snatsh.tui.widgets.lines import Line, Lines, Piece
@@ -84,6 +86,15 @@ class Status(Lines):
                 after = bool(pieces) and pieces[-1][1] == "tab" and not pad
                 pieces.append((f"{pad}{'' if after else ' '}{number} {title}{pad}", "dim"))
         return pieces
+
+    async def on_click(self, event: Click) -> None:
+        """On the name of a screen: go there."""
+        x = event.get_content_offset_capture(self).x
+        start = 0
+        for name, (text, _) in zip(TABS, self._tabs(self.content_size.width), strict=True):
+            if event.y == 1 and start <= x < start + len(text):
+                await self.app.run_action(f"switch_mode('{name}')")
+            start += len(text)
 
 
 def _health(found: Overview) -> list[Piece]:

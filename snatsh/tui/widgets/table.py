@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textual.binding import Binding
+from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
 
@@ -42,7 +43,7 @@ class Table(Lines, can_focus=True):
     ]
     DEFAULT_CSS = "Table { padding: 0; }"
 
-    cursor = reactive(0)
+    cursor = reactive(0, repaint=False)
 
     class Moved(Message):
         """Another part of the rows is wanted."""
@@ -54,6 +55,16 @@ class Table(Lines, can_focus=True):
         @property
         def control(self) -> Table:
             return self.table
+
+    class Chosen(Message):
+        """Another row is under the cursor."""
+
+    class Titled(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, sort: str) -> None:
+            super().__init__()
+            self.sort = sort
 
     def __init__(
         self,
@@ -73,6 +84,9 @@ class Table(Lines, can_focus=True):
         self.total = 0
         self.first = 0
         self.marked: set[Any] = set()
+
+    def watch_cursor(self) -> None:
+        self.post_message(self.Chosen())
 
     # What a screen calls
 
@@ -105,7 +119,7 @@ class Table(Lines, can_focus=True):
             self.action_move(1)
             self.redraw()
 
-    # Keys
+    # Keys and the mouse
 
     def action_move(self, step: int) -> None:
         self.go(self.cursor + step)
@@ -121,6 +135,24 @@ class Table(Lines, can_focus=True):
 
     def on_mouse_scroll_up(self) -> None:
         self.action_move(-3)
+
+    def on_click(self, event: Click) -> None:
+        """A row: the cursor goes there. A title: sort by that column, by the same one again turned round."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        if place.y > 0 and place.y <= len(self.rows):
+            self.go(self.first + place.y - 1)
+        elif place.y == 0 and (sort := self._sort_at(place.x)):
+            self.post_message(self.Titled(sort))
+
+    def _sort_at(self, x: int) -> str:
+        start = 2
+        for column, room in self.columns_at(self.content_size.width):
+            if start <= x < start + room:
+                return column.sort
+            start += room + 1
+        return ""
 
     def go(self, cursor: int) -> None:
         """Move the cursor, and ask for other rows when it leaves those that are shown."""

@@ -99,6 +99,11 @@ class Player:
         event.set_sender(self.app)
         self.app.post_message(event)
 
+    @property
+    def told(self) -> str:
+        """Every notification that is shown."""
+        return "\n".join(note.message for note in self.app._notifications)
+
     def text(self, query: str) -> str:
         """What a widget of lines shows."""
         return str(self.screen.query_one(query).text)
