@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from snatsh.daemon.routes_commit import waiting_rows
 from snatsh.daemon.routes_state import filter_of, query_of
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine import flowquery
-from snatsh.engine.live import listing
+from snatsh.engine.live import groups, listing
 from snatsh.engine.live.listing import Wish
 from snatsh.engine.live.live import interface_names
 from snatsh.engine.live.snapshot import Snapshot
@@ -82,21 +83,20 @@ async def flows(request: web.Request) -> web.Response:
     return web.json_response({**_head(request, snapshot), "matched": matched, "flows": rows})
 
 
-async def groups(request: web.Request) -> web.Response:
+async def grouped(request: web.Request) -> web.Response:
     query = query_of(request)
     by = query.pop("by", "")
     wish = _wish(request, query)
     snapshot = await engine(request).live.snapshots.latest()
     names = interface_names()
 
-    def look() -> tuple[list[dict[str, Any]], int, int]:
-        places = listing.chosen(snapshot, wish, names)
-        rows, count = listing.grouped(snapshot, places, by, wish, listing.group_name(by, names))
-        return rows, count, len(snapshot.flows) if places is None else len(places)
+    def look() -> tuple[list[dict[str, Any]], groups.Sums]:
+        found = groups.sums(snapshot, wish, by, names)
+        return groups.screenful(found, wish, groups.group_name(by, names)), found
 
-    rows, count, matched = await asyncio.to_thread(look)
+    rows, found = await asyncio.to_thread(look)
     head = _head(request, snapshot)
-    return web.json_response({**head, "matched": matched, "count": count, "groups": rows})
+    return web.json_response({**head, "matched": found.matched, "count": len(found.values), "groups": rows})
 
 
 async def flow(request: web.Request) -> web.Response:
@@ -138,33 +138,34 @@ async def rules(request: web.Request) -> web.Response:
 
 
 async def subscribers(request: web.Request) -> web.Response:
-    """Inside addresses by rate, flows or bytes, with what they may hold and were refused."""
+    """Inside addresses by rate, flows, bytes, by what they hold or were refused, and what they may hold."""
     query = query_of(request)
     wish = _wish(request, query)
     running = engine(request)
     snapshot = await running.live.snapshots.latest()
     names = interface_names()
-    allowed = running.running.profile.limits.subscriber.sessions
 
     def look() -> tuple[list[dict[str, Any]], int, int]:
-        places = listing.chosen(snapshot, wish, names)
-        rows, count = listing.grouped(snapshot, places, "subscriber", wish, flowquery.address_text)
         held = running.datapath.subscribers()
-        by_address = {
-            flowquery.address_text(int(one["address"])): one for one in held[np.isin(
-                held["address"], [int(parse_address(row["name"])) for row in rows])]
-        }  # fmt: skip
-        for row in rows:
-            one = by_address.get(row["name"])
-            row["sessions"] = int(one["sessions"]) if one is not None else 0
-            row["refused"] = int(one["refused"]) if one is not None else 0
-        return rows, count, int((held["refused"] > 0).sum())
+        found = groups.sums(snapshot, wish, "subscriber", names)
+        more = {name: partial(_beside, held, name) for name in ("sessions", "refused")}
+        rows = groups.screenful(found, wish, flowquery.address_text, more)
+        return rows, len(found.values), int((held["refused"] > 0).sum())
 
     rows, count, limited = await asyncio.to_thread(look)
-    head = _head(request, snapshot)
-    return web.json_response(
-        {**head, "count": count, "limited": limited, "allowed": allowed, "subscribers": rows}
-    )
+    allowed = running.running.profile.limits.subscriber.sessions
+    return web.json_response({
+        **_head(request, snapshot), "count": count, "limited": limited, "allowed": allowed,
+        "subscribers": rows,
+    })  # fmt: skip
+
+
+def _beside(held: np.ndarray[Any, Any], name: str, addresses: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What is held by these addresses, which are in ascending order; 0 by those that hold nothing."""
+    held = held[np.isin(held["address"], addresses)]
+    column = np.zeros(len(addresses))
+    column[np.searchsorted(addresses, held["address"])] = held[name]
+    return column
 
 
 def _wish(request: web.Request, query: dict[str, str]) -> Wish:
@@ -223,7 +224,7 @@ def _key_fields(key: FlowKey) -> Mapping[str, int]:
 ROUTES = (
     Route("GET", "/v1/live/overview", Role.VIEW, overview),
     Route("GET", "/v1/live/flows", Role.VIEW, flows),
-    Route("GET", "/v1/live/groups", Role.VIEW, groups),
+    Route("GET", "/v1/live/groups", Role.VIEW, grouped),
     Route("GET", "/v1/live/flow", Role.VIEW, flow),
     Route("GET", "/v1/live/pools", Role.VIEW, pools),
     Route("GET", "/v1/live/rules", Role.VIEW, rules),

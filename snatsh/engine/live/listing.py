@@ -1,4 +1,4 @@
-"""One screenful of a flow table: filtered, sorted, grouped and cut out of a reading."""
+"""One screenful of a flow table: filtered, sorted and cut out of a reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.engine.errors import QueryError
-from snatsh.engine.flowquery import FlowFilter, address_text
+from snatsh.engine.flowquery import FlowFilter
 from snatsh.engine.live.snapshot import Flows, Snapshot
 from snatsh.engine.live.textmatch import matching
 
@@ -30,12 +30,6 @@ SORTS: dict[str, Callable[[Flows], Columns]] = {
 }  # fmt: skip
 RISING = frozenset(SORTS) - {"bytes", "packets", "age", "idle", "expires"}
 """What is sorted from the least on unless it is turned round."""
-
-GROUPS = {
-    "subscriber": "source", "rule": "rule", "pool-address": "mapped", "destination": "destination",
-    "link": "out_interface",
-}  # fmt: skip
-GROUP_SORTS = ("rate", "flows", "bytes", "packets", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +52,11 @@ class Wish:
 
 def chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
     """Places of the flows that match; None for all of them."""
+    question = "chosen", wish.filter, wish.text
+    return snapshot.once(question, lambda: _chosen(snapshot, wish, interfaces))
+
+
+def _chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
     mask = None if wish.filter == FlowFilter() else wish.filter.mask(snapshot.flows)
     if wish.text.strip("! "):
         found = matching(snapshot.flows, wish.text.removeprefix("!"), interfaces)
@@ -92,37 +91,3 @@ def cut(keys: Columns, wish: Wish, *, falling: bool) -> NDArray[np.intp]:
     else:
         ordered = np.argsort(keys, kind="stable")
     return ordered[wish.offset : last]
-
-
-def grouped(
-    snapshot: Snapshot, places: NDArray[np.intp] | None, by: str, wish: Wish, name: Callable[[int], str]
-) -> tuple[list[dict[str, Any]], int]:
-    """A screenful of groups, and how many there are. name: how a value is written."""
-    if by not in GROUPS:
-        raise QueryError(f"by: {by}: expected one of {', '.join(GROUPS)}")
-    if wish.sort not in GROUP_SORTS:
-        raise QueryError(f"sort: {wish.sort}: expected one of {', '.join(GROUP_SORTS)}")
-    flows = snapshot.flows if places is None else snapshot.flows[places]
-    rates = snapshot.rates if places is None else snapshot.rates[places]
-    values, at = np.unique(flows[GROUPS[by]], return_inverse=True)
-    columns = {
-        "flows": np.bincount(at, minlength=len(values)).astype(np.float64),
-        "rate": np.bincount(at, weights=rates, minlength=len(values)),
-        "bytes": np.bincount(at, weights=SORTS["bytes"](flows), minlength=len(values)),
-        "packets": np.bincount(at, weights=SORTS["packets"](flows), minlength=len(values)),
-    }
-    falling = (wish.sort != "name") != wish.turned
-    keys = values if wish.sort == "name" else columns[wish.sort]
-    rows = [
-        {"name": name(int(values[place])), **{key: int(column[place]) for key, column in columns.items()}}
-        for place in cut(keys, wish, falling=falling)
-    ]
-    return rows, len(values)
-
-
-def group_name(by: str, interfaces: Mapping[int, str]) -> Callable[[int], str]:
-    if by == "rule":
-        return str
-    if by == "link":
-        return lambda index: interfaces.get(index, str(index))
-    return address_text

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ SHARE = 0.12
 
 LEAST_SECONDS = 0.9
 FORGET_SECONDS = 15.0
+_KNOWN = 6
+_NOTHING = object()
 _PATIENCE = 2.0  # older than this many times its due: nobody has looked for a while
 
 
@@ -34,6 +36,7 @@ class Snapshot:
     """rates: bits per second since the reading before, both directions. taken: on the monotonic clock.
 
     cost: seconds that the reading took. hashes: of the flows' keys, ascending; bytes: beside them.
+    known: what was worked out of it lately.
     """
 
     flows: Flows
@@ -42,10 +45,21 @@ class Snapshot:
     cost: float
     hashes: NDArray[np.uint64]
     bytes: NDArray[np.uint64]
+    known: dict[Hashable, Any] = field(default_factory=dict, compare=False)
 
     @property
     def age(self) -> float:
         return time.monotonic() - self.taken
+
+    def once(self, question: Hashable, work: Callable[[], T]) -> T:
+        """What the work finds, done once for all who ask the same of this reading."""
+        found: T | object = self.known.get(question, _NOTHING)
+        if found is _NOTHING:
+            found = work()
+            while len(self.known) >= _KNOWN:
+                self.known.pop(next(iter(self.known)), None)
+            self.known[question] = found
+        return cast(T, found)
 
     @property
     def due(self) -> float:

@@ -31,9 +31,13 @@ class SubscribersScreen(TableScreen):
             Column("subscriber", lambda row: row["name"], 0, sort="name"),
             Column("rate", lambda row: bits(row["rate"]), 9, True, "rate"),
             Column("flows", lambda row: count(row["flows"]), 9, True, "flows"),
-            Column("sessions held", self._sessions, 15, True),
+            Column("sessions held", self._sessions, 15, True, "sessions"),
             Column(
-                "refused", lambda row: (count(row["refused"]), "bad" if row["refused"] else "dim"), 9, True
+                "refused",
+                lambda row: (count(row["refused"]), "bad" if row["refused"] else "dim"),
+                9,
+                True,
+                "refused",
             ),
             Column("bytes", lambda row: size(row["bytes"]), 7, True, "bytes"),
             Column("packets", lambda row: size(row["packets"]), 8, True, "packets"),

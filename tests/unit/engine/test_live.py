@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine.errors import QueryError
 from snatsh.engine.flowquery import FlowFilter, rows
-from snatsh.engine.live import listing, pools
+from snatsh.engine.live import groups, listing, pools
 from snatsh.engine.live.listing import Wish
 from snatsh.engine.live.snapshot import Snapshots, take
 from snatsh.engine.live.textmatch import matching
@@ -95,12 +95,13 @@ def test_a_page_of_what_a_filter_leaves() -> None:
     assert expected
 
 
-@pytest.mark.parametrize("by", listing.GROUPS)
+@pytest.mark.parametrize("by", groups.GROUPS)
 def test_groups_hold_what_their_flows_hold(by: str) -> None:
     snapshot = take(FLOWS, None, 0.0)
     wish = Wish(FlowFilter(), sort="bytes", limit=1000)
-    found, count = listing.grouped(snapshot, None, by, wish, listing.group_name(by, INTERFACES))
-    assert count == len(found) == len(np.unique(FLOWS[listing.GROUPS[by]]))
+    sums = groups.sums(snapshot, wish, by, INTERFACES)
+    found = groups.screenful(sums, wish, groups.group_name(by, INTERFACES))
+    assert len(sums.values) == len(found) == len(np.unique(FLOWS[groups.GROUPS[by]]))
     assert sum(row["flows"] for row in found) == 400
     assert sum(row["bytes"] for row in found) == int((FLOWS["bytes_out"] + FLOWS["bytes_in"]).sum())
     assert [row["bytes"] for row in found] == sorted((row["bytes"] for row in found), reverse=True)
@@ -139,3 +140,13 @@ def test_forecast() -> None:
     assert pools.forecast([(float(at), 100 + 10 * at) for at in range(0, 60, 10)], 1600) == 100
     assert pools.forecast([(float(at), 100) for at in range(0, 60, 10)], 1600) is None
     assert pools.forecast([(0.0, 1), (10.0, 5)], 1600) is None
+
+
+def test_sums_are_made_once_per_reading() -> None:
+    snapshot = take(FLOWS, None, 0.0)
+    wishes = [Wish(FlowFilter(), sort="bytes", limit=10), Wish(FlowFilter(), sort="rate", offset=5)]
+    first, second = (groups.sums(snapshot, wish, "rule", INTERFACES) for wish in wishes)
+    assert first is second
+    for number in range(10):
+        groups.sums(snapshot, Wish(FlowFilter(), text=str(number)), "rule", INTERFACES)
+    assert len(snapshot.known) <= 6
