@@ -22,7 +22,7 @@ def wait(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> None
         time.sleep(0.02)
 
 
-def with_monitors(hook: str, **monitor: Any) -> dict[str, Any]:
+def with_monitors(hook: str, hold_down: int = 1, **monitor: Any) -> dict[str, Any]:
     """Two providers that stand in for each other, each probed at an address that routing gives the other."""
     wanted = document(hook)
     for name, other, pool, target in (("isp-a", "isp-b", "a", VIA_B), ("isp-b", "isp-a", "b", VIA_A)):
@@ -30,8 +30,8 @@ def with_monitors(hook: str, **monitor: Any) -> dict[str, Any]:
         wanted["links"][name] |= {
             "backup": other,
             "pool": pool,
-            "hold-down": 1,
-            "hold-down-limit": 1,
+            "hold-down": hold_down,
+            "hold-down-limit": hold_down,
             "monitor": probes,
         }
     return wanted
