@@ -56,10 +56,13 @@ def run_stdin(session: Session) -> int:
 def _run(session: Session, command: str) -> int:
     outcome = session.execute(command)
     _report(command, outcome)
-    while outcome.streams and outcome.refresh and not outcome.failed:
-        time.sleep(outcome.refresh)
-        outcome = session.again(command)
-        _report(command, outcome)
+    try:
+        while outcome.streams and outcome.refresh and not outcome.failed:
+            time.sleep(outcome.refresh)
+            outcome = session.again(command)
+            _report(command, outcome)
+    finally:
+        session.end()
     return outcome.status
 
 

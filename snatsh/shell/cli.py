@@ -12,6 +12,7 @@ from snatsh.shell.commands import Argument, number
 from snatsh.shell.grammar import Choice, State, Value
 from snatsh.shell.pipes import TABLE
 from snatsh.shell.registries import MOVES, OPERATIONAL
+from snatsh.shell.text import plural
 
 if TYPE_CHECKING:
     from snatsh.shell.session import Session
@@ -54,7 +55,7 @@ def complete_on_space(session: Session, on: bool) -> Answer:
 @OPERATIONAL.command("set cli idle-timeout", "Leave after so long without a key", _MINUTES, ready=bool)
 def idle_timeout(session: Session, minutes: int) -> Answer:
     session.settings.idle_minutes = minutes
-    return Message(f"Idle timeout set to {minutes} minutes" if minutes else "Idle timeout disabled")
+    return Message(f"Idle timeout set to {plural(minutes, 'minute')}" if minutes else "Idle timeout disabled")
 
 
 @OPERATIONAL.command("set cli timestamp", "Show the time before each answer", _SWITCH, ready=bool)

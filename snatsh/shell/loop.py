@@ -74,6 +74,7 @@ def converse(session: Session, front: Front) -> int:
                 _refresh(session, front, line, outcome)
             else:
                 _show(session, front, outcome, 0, line)
+                session.end()
             status = outcome.status
             gap = session.configuring or bool(outcome.text)
     return status
@@ -121,6 +122,8 @@ def _refresh(session: Session, front: Front, line: str, outcome: Outcome) -> Non
             front.show(outcome.text, "error" if outcome.failed else outcome.kind)
     except (KeyboardInterrupt, Hangup):
         pass
+    finally:
+        session.end()
 
 
 def caret(column: int, indent: int = 0, columns: int = 0) -> str:

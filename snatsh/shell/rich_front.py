@@ -32,7 +32,7 @@ from snatsh.shell.paint import paint
 from snatsh.shell.session import Session
 from snatsh.shell.text import printable, printable_line
 
-_NEWS_SECONDS = 5
+_NEWS_SECONDS = 2
 
 
 class RichFront:

@@ -7,6 +7,7 @@ import getpass
 import math
 import os
 import socket
+from collections.abc import Callable
 
 from snatsh.client import Client, ClientError, Rejected, Waiting
 from snatsh.model.errors import SnatshError
@@ -44,6 +45,7 @@ class Session:
         self.finished = False
         self.repeating = False
         self.trace_left = 0
+        self.to_stop: Callable[[], object] | None = None
         self.configuring = False
         self.mode = "shared"
         self.edit: Path = ()
@@ -86,6 +88,13 @@ class Session:
             return self._execute(line)
         finally:
             self.repeating = False
+
+    def end(self) -> None:
+        """What was repeated is over, whether it had come to its end or not."""
+        stop, self.to_stop = self.to_stop, None
+        if stop is not None:
+            with contextlib.suppress(ClientError):
+                stop()
 
     def complete(self, text: str) -> Completion:
         """What may stand at the end of `text`."""

@@ -44,14 +44,12 @@ def monitor_trace(
 ) -> Answer:
     if not session.repeating:
         session.client.trace({**wanted, "seconds": seconds})
-        session.trace_left = count
+        session.to_stop, session.trace_left = session.client.stop_trace, count
     events, left = session.client.traced()
     events = events[: session.trace_left]
     session.trace_left -= len(events)
     if session.trace_left and left:
         return Traced(events, render)
-    if left:
-        session.client.stop_trace()
     return Traced(events, _last, refresh=0)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import yaml
 
+from snatsh.client import Busy
 from snatsh.lab import services
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
@@ -73,6 +75,19 @@ class Gateway:
     def commit(self, *statements: str) -> str:
         """Commit through the operator's shell; what it printed."""
         return self.snatd.shell("configure", *statements, "commit").stdout
+
+    def reset(self, seconds: float = 15) -> None:
+        """Back to the profile it started with, when nobody else's commit is under way any more."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.snatd.client.replace_candidate(document(self.hook))
+                self.snatd.client.commit()
+            except Busy:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            else:
+                return
 
     def drops(self) -> dict[str, int]:
         return {row["reason"]: row["packets"] for row in self.snatd.client.drops()["drops"]}

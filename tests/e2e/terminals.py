@@ -26,8 +26,9 @@ class Terminal:
 
     def __init__(self, gateway: Gateway, term: str) -> None:
         self.child = pexpect.spawn(
-            SNATSH, env=environment(gateway, TERM=term), encoding="utf-8", timeout=20, dimensions=(40, 120)
+            SNATSH, env=environment(gateway, TERM=term), encoding="utf-8", timeout=30, dimensions=(40, 120)
         )
+        self.child.delaybeforesend = None
         self.seen = ""
         self.expect(rf"{STARTS}\S*> $")
 
@@ -42,6 +43,11 @@ class Terminal:
         """Enter a line and wait for the next prompt; all that was written."""
         self.child.send(line + "\r")
         return self.expect(rf"\r\n{STARTS}\S*[>#] $")
+
+    def press(self, keys: str, pattern: str) -> str:
+        """Send keys and wait for a pattern."""
+        self.child.send(keys)
+        return self.expect(pattern)
 
     def close(self) -> int:
         self.child.expect(pexpect.EOF)
@@ -79,7 +85,7 @@ class Tmux:
     def type(self, *keys: str) -> None:
         self._run("send-keys", *keys)
 
-    def wait(self, text: str, seconds: float = 10) -> str:
+    def wait(self, text: str, seconds: float = 30) -> str:
         """Until the text is on the screen; the screen."""
         deadline = time.monotonic() + seconds
         while text not in (screen := self.screen()):

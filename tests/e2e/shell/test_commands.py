@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from harness import NOBODY, Gateway, document, running_gateway
+from harness import NOBODY, Gateway
 from terminals import STARTS, Terminal, Tmux, environment
 
 from snatsh.lab.gateway import SNATSH
 from snatsh.model import yaml_form
 
-PROFILES = Path(__file__).parents[2] / "profiles"
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Gateway]:
-    with running_gateway("tc") as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(box: Gateway) -> Iterator[Gateway]:
-    """The same gateway for every test, with the profile it started with."""
-    yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
+PROFILES = Path(__file__).parents[3] / "profiles"
 
 
 def script(gateway: Gateway, text: str) -> subprocess.CompletedProcess[str]:
@@ -93,13 +79,15 @@ def test_the_first_failure_ends_a_sequence(gateway: Gateway) -> None:
 
 
 def test_start_takes_less_than_three_tenths_of_a_second(gateway: Gateway) -> None:
+    """Of the processor's time, which other programs on a busy machine do not take away."""
     seconds = []
     for _ in range(5):
-        started = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
             [SNATSH, "-c", "show version"], env=environment(gateway), check=True, capture_output=True
         )
-        seconds.append(time.monotonic() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 0.3
 
 
@@ -222,12 +210,18 @@ def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway) 
     assert "No such file" in shell("configure", "load merge nowhere", check=False).stderr
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../audit.log", "..", ".hidden", "a/b", "-rf", "a\\..\\b"])
-def test_no_name_of_a_file_leads_out_of_the_operators_folder(gateway: Gateway, name: str) -> None:
-    for command in (f"load merge {name}", f"save {name}", f"run file show {name}", f"run file delete {name}"):
-        done = gateway.snatd.shell("configure", command, check=False)
-        assert done.returncode == 1
-        assert "in your folder on the gateway" in done.stderr
+OUTSIDE = ("/etc/passwd", "../audit.log", "..", ".hidden", "a/b", "-rf", "a\\..\\b")
+WITH_FILES = (
+    "load merge {}", "save {}", "run file show {}", "run file delete {}", "run show version | save {}",
+    "run show version | tee {}", "run show version | append {}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", WITH_FILES)
+def test_no_name_of_a_file_leads_out_of_the_operators_folder(gateway: Gateway, command: str) -> None:
+    done = script(gateway, "configure\n" + "".join(f"{command.format(name)}\n" for name in OUTSIDE))
+    assert done.returncode == 1
+    assert done.stderr.count("in your folder on the gateway") == len(OUTSIDE)
 
 
 def test_a_link_in_the_operators_folder_is_not_followed(gateway: Gateway) -> None:

@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from harness import Gateway, document, running_gateway
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Gateway]:
-    with running_gateway("tc") as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(box: Gateway) -> Iterator[Gateway]:
-    yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
+from harness import Gateway
 
 
 def test_an_inactive_rule_is_kept_but_does_not_run(gateway: Gateway) -> None:

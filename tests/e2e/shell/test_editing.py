@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 
-import pytest
-from harness import Gateway, document, running_gateway
+from harness import Gateway
 from terminals import environment
 
 from snatsh.lab.gateway import SNATSH
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Gateway]:
-    with running_gateway("tc") as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(box: Gateway) -> Iterator[Gateway]:
-    yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
 
 
 def session(gateway: Gateway, *lines: str, failing: bool = False) -> str:

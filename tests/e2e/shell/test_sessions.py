@@ -9,15 +9,9 @@ from collections.abc import Iterator
 
 import pexpect
 import pytest
-from harness import Gateway, document, running_gateway
+from harness import Gateway
 
 from snatsh.lab.gateway import SNATSH
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Gateway]:
-    with running_gateway("tc") as gateway:
-        yield gateway
 
 
 class Console:
@@ -26,8 +20,9 @@ class Console:
     def __init__(self, gateway: Gateway) -> None:
         environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
         self.child = pexpect.spawn(
-            SNATSH, env=environment, encoding="utf-8", timeout=15, dimensions=(60, 160)
+            SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(60, 160)
         )
+        self.child.delaybeforesend = None
         self.child.expect(r"root@\S*> $")
         self.run("set cli screen-length 0")
 
@@ -46,12 +41,16 @@ def consoles(box: Gateway) -> Iterator[tuple[Console, Console]]:
     yield pair
     for console in pair:
         console.close()
-    deadline = time.monotonic() + 5
-    while box.snatd.client.sessions():
+    wait_for_sessions(box, 0)
+    box.reset()
+
+
+def wait_for_sessions(box: Gateway, number: int) -> None:
+    """Until so many consoles are in configuration mode."""
+    deadline = time.monotonic() + 15
+    while len(box.snatd.client.sessions()) != number:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
 
 
 def running(box: Gateway) -> dict:
@@ -87,7 +86,7 @@ def test_exclusive_keeps_others_out_until_its_console_ends(
     assert "locked by" in other.run("commit")
     one.child.kill(9)
     one.child.wait()
-    time.sleep(0.2)
+    wait_for_sessions(box, 1)
     assert "locked" not in other.run("set rules 20 pool d")
     assert box.snatd.client.candidate()["document"]["rules"]["10"]["pool"] == "a"
 
@@ -207,5 +206,4 @@ def test_eight_consoles_that_edit_and_commit_at_once_lose_nothing(box: Gateway) 
     expected = {f"{worker}{number}" for worker in range(1, 9) for number in range(10, 16)}
     assert expected <= set(rules)
     assert all("source" in rules[number] for number in expected)
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
+    box.reset()

@@ -109,7 +109,7 @@ def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
     box.snatd.shell("configure", "set rules 10 failover isp-a redirect 1.1.3.1 pool b", "commit")
     try:
         box.snatd.shell("request link isp-a down")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 15
         while (said := ask(box, PACKET.format("8.8.8.8"))["running"])["ways"] != "isp-b, instead of isp-a":
             assert time.monotonic() < deadline, said
         assert (said["rule"], said["pool"], said["next_hop"]) == (10, "b", "1.1.3.1")
@@ -154,13 +154,13 @@ def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
 
 def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:
     trace = box.lab["gateway"].command(
-        SNATSH, "-c", "monitor trace source 192.168.40.9 protocol udp seconds 12"
+        SNATSH, "-c", "monitor trace source 192.168.40.9 protocol udp seconds 60"
     )
     child = pexpect.spawn(
         trace[0], trace[1:], env={**os.environ, "SNATSH_SOCKET": str(box.snatd.socket)}, encoding="utf-8",
-        timeout=15,
+        timeout=30,
     )  # fmt: skip
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while "opens a flow by rule 10" not in (child.before or "") + str(child.after):
         assert time.monotonic() < deadline
         box.client.run("dig", "+time=1", "+tries=1", "@8.8.8.8", "example.net", check=False)
@@ -176,10 +176,11 @@ def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:
         assert "is tracing already" in refused.stderr
     finally:
         box.snatd.shell("configure", "rollback 1", "commit")
-    child.expect(r"trace ends\r\n", timeout=25)
+    child.sendintr()
     child.expect(pexpect.EOF)
     child.close()
-    assert child.exitstatus == 0
+    assert child.exitstatus == 130
+    assert "trace ends" in box.snatd.shell("monitor trace seconds 1").stdout
 
 
 def test_a_trace_ends_by_count(box: Gateway) -> None:

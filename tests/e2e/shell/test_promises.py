@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pexpect
 import pytest
-from harness import Gateway, document, running_gateway
+from harness import Gateway, document
 
 from snatsh.client import Client, Rejected
 from snatsh.lab.gateway import SNATSH
@@ -18,24 +18,11 @@ from snatsh.lab.gateway import SNATSH
 MINUTE = 60
 
 
-@pytest.fixture(scope="module")
-def box() -> Iterator[Gateway]:
-    with running_gateway("tc") as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(box: Gateway) -> Iterator[Gateway]:
-    yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
-
-
 def pool(gateway: Gateway) -> str:
     return str(gateway.snatd.client.configuration()["rules"]["10"]["pool"])
 
 
-def wait(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait(condition: Callable[[], object], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -103,10 +90,11 @@ def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
 def test_a_killed_snatd_keeps_the_deadline_when_it_comes_back_in_time(gateway: Gateway) -> None:
     confirmed(gateway)
     gateway.snatd.kill()
+    deadline = datetime.now(UTC) + timedelta(seconds=4)
     move_deadline(gateway, 4)
     gateway.snatd.start()
-    assert pool(gateway) == "c"
-    wait(lambda: pool(gateway) == "a", 8)
+    wait(lambda: pool(gateway) == "a")
+    assert datetime.fromisoformat(gateway.snatd.client.history()[0]["time"]) >= deadline
 
 
 def test_a_clock_that_was_set_back_does_not_make_it_wait_longer(gateway: Gateway) -> None:
@@ -161,7 +149,7 @@ def test_a_failed_confirmed_commit_promises_nothing(gateway: Gateway) -> None:
 
 def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
     environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
-    console = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=10, dimensions=(40, 120))
+    console = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
     for line in ("configure", "set rules 10 pool c", "commit confirmed 10"):
         console.expect(r"root@\S*[>#] $")
         console.send(line + "\r")
@@ -176,7 +164,7 @@ def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
 
 def test_everybody_sees_who_and_how_long_and_hears_of_the_return(gateway: Gateway) -> None:
     environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
-    other = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=10, dimensions=(40, 120))
+    other = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
     other.expect(r"root@\S*> $")
     confirmed(gateway, minutes=4)
     other.send("\r")
@@ -215,7 +203,7 @@ def test_it_warns_five_minutes_and_one_before(gateway: Gateway, minutes: int) ->
 
 
 def test_commit_at_a_time(gateway: Gateway) -> None:
-    at = (datetime.now() + timedelta(seconds=4)).strftime("%Y-%m-%d %H:%M:%S")
+    at = (datetime.now() + timedelta(seconds=8)).strftime("%Y-%m-%d %H:%M:%S")
     done = gateway.snatd.shell("configure", "set rules 10 pool c", f'commit comment later at "{at}"')
     assert "commit at will be executed at" in done.stdout
     assert "commit requested by root" in gateway.snatd.shell("show system commit").stdout
@@ -223,7 +211,7 @@ def test_commit_at_a_time(gateway: Gateway) -> None:
     assert "clear system commit" in refused.stderr
     gateway.snatd.kill()
     gateway.snatd.start()
-    wait(lambda: pool(gateway) == "c", 8)
+    wait(lambda: pool(gateway) == "c")
     assert gateway.snatd.client.history()[0]["comment"] == "later"
 
 

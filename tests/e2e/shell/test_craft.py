@@ -9,25 +9,12 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from harness import Gateway, document, running_gateway
+from harness import Gateway, document
 from terminals import STARTS, Terminal, Tmux, environment
 
 from snatsh.lab.gateway import SNATSH
 from snatsh.shell.batch import BatchTerminal
 from snatsh.shell.session import Session
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Gateway]:
-    with running_gateway("tc") as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def gateway(box: Gateway) -> Iterator[Gateway]:
-    yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import document
 from netmiko import ConnectHandler
 from scrapli.driver.core import JunosDriver
-from sshd import PORT, SshGateway, ssh_gateway
+from sshd import PORT, SshGateway
 
 STATEMENTS = [
     "set rules 30 source 10.99.0.0/16",
@@ -20,19 +19,12 @@ STATEMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def box() -> Iterator[SshGateway]:
-    with ssh_gateway() as gateway:
-        yield gateway
-
-
 @pytest.fixture
-def gateway(box: SshGateway) -> Iterator[SshGateway]:
+def gateway(ssh_box: SshGateway) -> Iterator[SshGateway]:
     """With the profile it started with, and no commit waiting; the test's own connections stay in there."""
-    with box.lab["gateway"].entered():
-        yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
+    with ssh_box.lab["gateway"].entered():
+        yield ssh_box
+    ssh_box.reset()
 
 
 def netmiko(gateway: SshGateway, user: str = "alice", **options: Any) -> Any:
@@ -146,7 +138,7 @@ def test_scrapli_while_a_commit_waits_to_be_confirmed(gateway: SshGateway) -> No
         with scrapli(gateway, "root") as other:
             assert "30" in json.loads(other.send_command("show configuration rules | display json").result)
             assert "rolled back" in other.send_command("request system commit abort").result
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while "30" in running(gateway)["rules"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -9,27 +9,19 @@ from collections.abc import Iterator
 
 import pexpect
 import pytest
-from harness import document
-from sshd import SshGateway, ssh_gateway
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[SshGateway]:
-    with ssh_gateway() as gateway:
-        yield gateway
+from sshd import SshGateway
 
 
 @pytest.fixture
-def gateway(box: SshGateway) -> Iterator[SshGateway]:
-    yield box
-    box.snatd.client.replace_candidate(document("tc"))
-    box.snatd.client.commit()
+def gateway(ssh_box: SshGateway) -> Iterator[SshGateway]:
+    yield ssh_box
+    ssh_box.reset()
 
 
 def session(gateway: SshGateway, user: str, term: str = "vt100") -> pexpect.spawn:
     command = gateway.lab["gateway"].command(*gateway.ssh_command(user, "-tt"))
     return pexpect.spawn(
-        command[0], command[1:], env={"TERM": term, "PATH": "/usr/bin:/bin"}, encoding="utf-8", timeout=15,
+        command[0], command[1:], env={"TERM": term, "PATH": "/usr/bin:/bin"}, encoding="utf-8", timeout=30,
         dimensions=(40, 120),
     )  # fmt: skip
 
@@ -117,6 +109,8 @@ ALLOWED = {
     "show flows": ("vera", "oscar", "alice"),
     "show configuration": ("vera", "oscar", "alice"),
     "clear flows all": ("oscar", "alice"),
+    "test packet source 192.168.40.9 destination 8.8.8.8": ("oscar", "alice"),
+    "monitor trace count 1 seconds 1": ("oscar", "alice"),
     "configure": ("alice",),
     "request system configuration rescue save": ("alice",),
     "clear system commit": (),
