@@ -1,9 +1,11 @@
 /* What the TC programs share: reading, dropping and sending buffers. */
-BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 4, PIN_DIR "/tc_programs");
+BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 6, PIN_DIR "/tc_programs");
 #define TC_PROGRAM_MATCH 0
 #define TC_PROGRAM_CLAIM 1
 #define TC_PROGRAM_ENDPOINT 2
 #define TC_PROGRAM_REFUSE 3
+#define TC_PROGRAM_OUTSIDE_IN 4
+#define TC_PROGRAM_OUTSIDE_OUT 5
 
 /* BCC 0.26 declares this helper without its third argument. */
 static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =
@@ -11,6 +13,8 @@ static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_h
 
 /* Set on a packet that is translated already and passes the egress hook again after a redirect. */
 #define TRANSLATED 0x5a7e
+/* Set on a packet at the egress of a device that has no Ethernet header (tc_plain.c). */
+#define WITH_HEADER 0x5a7f
 
 inline_always int drop_skb(u32 reason, const struct packet *p)
 {
@@ -55,6 +59,15 @@ inline_always int at_ingress(struct __sk_buff *skb)
 inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
 {
     return skb->gso_size ? skb->gso_size + 40 : p->length;
+}
+
+/* On its way as the stack has it. A header that the device does not know goes off by a redirect. */
+inline_always int let_pass(struct __sk_buff *skb)
+{
+    if (skb->tc_index != WITH_HEADER)
+        return TC_ACT_OK;
+    skb->tc_index = TRANSLATED;
+    return bpf_redirect(skb->ifindex, 0);
 }
 
 /* Straight out by the cached path, around the stack. */

@@ -38,7 +38,7 @@ int tc_match(struct __sk_buff *skb)
         if (p.ttl <= 1 || is_martian(p.source) || is_foreign(slot, &p, now))
             return TC_ACT_OK;
     } else if (is_own_address(slot, p.source)) {
-        return TC_ACT_OK; /* port forwarding on its way back: the stack has translated it */
+        return let_pass(skb); /* port forwarding on its way back: the stack has translated it */
     } else if (path.out_ifindex != here) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = here;
         path.next_hop = 0;
@@ -47,7 +47,7 @@ int tc_match(struct __sk_buff *skb)
     if (opening.verdict == VERDICT_DROP)
         return is_told(opening.reason) ? refuse_skb(skb, opening.reason, &p) : drop_traced_skb(opening.reason, &p);
     if (opening.verdict == VERDICT_PASS)
-        return TC_ACT_OK;
+        return let_pass(skb);
     trace_opening(&p);
     if (opening.by_endpoint)
         tc_programs.call(skb, TC_PROGRAM_ENDPOINT);

@@ -77,7 +77,7 @@ inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redir
     struct path path;
 
     if (!redirect)
-        return TC_ACT_OK;
+        return let_pass(skb);
     find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
@@ -119,7 +119,7 @@ inline_always int leave_local(struct __sk_buff *skb, u32 now)
     if (parse_skb(skb, &p) == PARSED && p.kind == KIND_ICMP_ERROR &&
         translate_error_outbound(skb, &p, 1, now, &redirect) < 0)
         return drop_skb(DROP_LEAK_GUARD, &p);
-    return TC_ACT_OK;
+    return let_pass(skb);
 }
 
 int tc_outside_out(struct __sk_buff *skb)
@@ -136,13 +136,13 @@ int tc_outside_out(struct __sk_buff *skb)
         return TC_ACT_OK;
     }
     if (!state || skb->protocol != bpf_htons(ETH_P_IP))
-        return TC_ACT_OK;
+        return let_pass(skb);
     if (skb->vlan_present)
-        return TC_ACT_OK; /* left by a VLAN device, which has hooks of its own if it is an outside interface */
+        return let_pass(skb); /* left by a VLAN device, which has hooks of its own if it is an outside interface */
     if (!skb->ingress_ifindex)
         return leave_local(skb, now);
     if (!has_role(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE))
-        return TC_ACT_OK;
+        return let_pass(skb);
     outcome = parse_skb(skb, &p);
     if (outcome != PARSED)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);

@@ -16,11 +16,14 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.compile.image import HookWish
 from snatsh.datapath.errors import AttachError
+from snatsh.model.facts import Framing
 
 __all__ = ["Attacher", "Hook", "HookWish"]
 
 _XDP_DRIVER_MODE, _XDP_ATTACHED_NATIVE = 1 << 2, 1
-_ARPHRD_ETHER = 1
+_ETHER = 1
+_BARE = frozenset({0xFFFE, 512, 519, 768})
+"""NONE (tun, WireGuard), PPP, RAWIP, TUNNEL: for these the kernel's redirect takes a frame's header off."""
 _PRIORITY = 0x5A7
 _INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
@@ -31,6 +34,8 @@ _TC: dict[str, dict[int, str]] = {
     "inside": {_INGRESS: "tc_inside", _EGRESS: "tc_inside_out"},
     "outside": {_INGRESS: "tc_outside_in", _EGRESS: "tc_outside_out"},
 }
+_PLAIN = {_INGRESS: "tc_plain_in", _EGRESS: "tc_plain_out"}
+"""Outside, on devices without Ethernet header. They get no XDP program: it would take packets for frames."""
 _XDP = {"inside": "xdp_inside", "outside": "xdp_outside"}
 
 
@@ -97,14 +102,15 @@ class Attacher:
 
     def _attach(self, netlink: Any, wish: HookWish) -> None:
         link = self._link(netlink, wish)
+        plain = _is_plain(wish, link)
         current = self._hook_of(netlink, link)
         if current and current.role != wish.role:
             self._detach(netlink, link)
-        if wish.mode == "tc":
+        if plain or wish.mode == "tc":
             self._drop_xdp(netlink, link)
         else:
             self._attach_xdp(netlink, wish, link)
-        filters = _TC[wish.role]
+        filters = _PLAIN if plain else _TC[wish.role]
         for parent in (_INGRESS, _EGRESS):
             if parent in filters:
                 self._put_filter(netlink, wish.index, parent, filters[parent])
@@ -117,10 +123,6 @@ class Attacher:
             link = netlink.get_links(wish.index)[0]
         except (NetlinkError, IndexError) as error:
             raise AttachError(wish.interface, "no such interface") from error
-        if link["ifi_type"] != _ARPHRD_ETHER:
-            raise AttachError(
-                wish.interface, "is no Ethernet device; the datapath translates Ethernet frames only"
-            )
         return link
 
     def _attach_xdp(self, netlink: Any, wish: HookWish, link: Any) -> None:
@@ -205,9 +207,24 @@ class Attacher:
         names = self._tc_names(netlink, index)
         for role in ("inside", "outside"):
             by_xdp = program == _XDP[role]
-            if names == _TC[role]:
+            if names == _TC[role] or (names == _PLAIN and role == "outside"):
                 return Hook(name, index, role, "xdp" if by_xdp else "tc")
         return None
+
+
+def framing(link: Any) -> Framing:
+    """What the packets of a device begin with, by its type (linux/if_arp.h)."""
+    return "ethernet" if link["ifi_type"] == _ETHER else "none" if link["ifi_type"] in _BARE else "other"
+
+
+def _is_plain(wish: HookWish, link: Any) -> bool:
+    """Whether the device has no Ethernet header. AttachError where nothing can be done with it."""
+    found = framing(link)
+    if found != "ethernet" and (wish.role == "inside" or found == "other"):
+        raise AttachError(wish.interface, "is no Ethernet device")
+    if found == "none" and wish.mode == "xdp":
+        raise AttachError(wish.interface, "has no Ethernet header for XDP; use hook auto or tc")
+    return found == "none"
 
 
 def _xdp_program(link: Any) -> int:

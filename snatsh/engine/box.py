@@ -10,6 +10,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
+from snatsh.datapath.attach import framing
 from snatsh.engine.errors import EngineError
 from snatsh.engine.netfilter import source_translations
 from snatsh.model.facts import Facts, InterfaceFacts
@@ -20,6 +21,8 @@ _UP_AND_RUNNING = 0x1 | 0x40
 _FAMILY = 2
 _FAILED = 0x20
 _ATTEMPTS = 5
+_BY_KERNEL = 2
+"""Protocol of the routes that come with an address: they lead to the neighbours, and nowhere beyond."""
 
 
 def gather(*, routes: bool = False) -> Facts:
@@ -69,29 +72,42 @@ def forwarding() -> bool:
 def _facts(netlink: IPRoute, routes: bool) -> Facts:
     links = list(netlink.get_links())
     addresses: dict[int, list[InterfaceAddress]] = {}
+    peers: dict[int, list[Address]] = {}
     for message in netlink.get_addr(family=_FAMILY):
         # On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is always the box's own.
-        own = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+        other = message.get_attr("IFA_ADDRESS")
+        own = message.get_attr("IFA_LOCAL") or other
+        if other != own:
+            peers.setdefault(message["index"], []).append(Address(other))
         addresses.setdefault(message["index"], []).append(InterfaceAddress(f"{own}/{message['prefixlen']}"))
     interfaces = {
-        str(link.get_attr("IFLA_IFNAME")): _interface(link, tuple(addresses.get(link["index"], ())))
+        str(link.get_attr("IFLA_IFNAME")): _interface(
+            link, tuple(addresses.get(link["index"], ())), tuple(peers.get(link["index"], ()))
+        )
         for link in links
     }
-    names = {known.index: name for name, known in interfaces.items()}
-    gateways = frozenset(_gateways(netlink, names)) if routes else None
+    gateways = frozenset(_gateways(netlink, interfaces)) if routes else None
     return Facts(interfaces=interfaces, forwarding=forwarding(), gateways=gateways)
 
 
-def _gateways(netlink: IPRoute, names: Mapping[int, str]) -> Iterator[tuple[str, Address]]:
+def _gateways(netlink: IPRoute, interfaces: Mapping[str, InterfaceFacts]) -> Iterator[tuple[str, Address]]:
+    """Next hops of routes, by interface. A route by a device alone goes to the other ends of the device."""
+    names = {known.index: name for name, known in interfaces.items()}
     for route in netlink.get_routes(family=_FAMILY):
         for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:
             gateway = hop.get_attr("RTA_GATEWAY")
-            index = hop["oif"] if hop is not route else route.get_attr("RTA_OIF")
-            if gateway and index in names:
-                yield names[index], Address(gateway)
+            name = names.get(hop["oif"] if hop is not route else route.get_attr("RTA_OIF"))
+            if name is None:
+                continue
+            if gateway:
+                yield name, Address(gateway)
+            elif route["proto"] != _BY_KERNEL:
+                yield from ((name, peer) for peer in interfaces[name].peers)
 
 
-def _interface(link: Any, addresses: tuple[InterfaceAddress, ...]) -> InterfaceFacts:
+def _interface(
+    link: Any, addresses: tuple[InterfaceAddress, ...], peers: tuple[Address, ...]
+) -> InterfaceFacts:
     mac = link.get_attr("IFLA_ADDRESS") or ""
     return InterfaceFacts(
         index=link["index"],
@@ -100,4 +116,6 @@ def _interface(link: Any, addresses: tuple[InterfaceAddress, ...]) -> InterfaceF
         up=link["flags"] & _UP_AND_RUNNING == _UP_AND_RUNNING,
         addresses=addresses,
         carrier_losses=link.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0,
+        framing=framing(link),
+        peers=peers,
     )

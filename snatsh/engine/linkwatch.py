@@ -219,7 +219,7 @@ def fault(link: Link, facts: Facts, unreachable: bool = False) -> str:
 def place_of(link: Link, facts: Facts) -> Place | None:
     """Where its probes go out, None while they can't."""
     known = facts.interfaces.get(link.interface)
-    if known is None or not known.up or not known.addresses or len(known.mac) != 6:
+    if known is None or not known.up or not known.addresses or known.framing == "other":
         return None
     on_link = [own for own in known.addresses if link.next_hop in own.network]
     own = (on_link or list(known.addresses))[0].ip

@@ -85,6 +85,7 @@ def _next_hops(netlink: Any, profile: Profile, facts: Facts) -> Iterator[NextHop
         facts.interfaces[name]
         for name, interface in profile.interfaces.items()
         if interface.role == "outside" and name in facts.interfaces
+        if facts.interfaces[name].framing == "ethernet"
     ]
     for address in _named(profile):
         yield from ((known.index, str(address)) for known in outside if known.on_link(address))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from snatsh.model.values import Address, InterfaceAddress
+
+Framing = Literal["ethernet", "none", "other"]
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
     """index: kernel ifindex. mac: six bytes, empty on links without one. addresses: with their prefix.
 
-    carrier_losses: since the interface is there, as far as the kernel counts them.
+    carrier_losses: since the interface is there, as far as the kernel counts them. framing: what its packets
+    begin with; "none" is PPP, tun and the like. peers: the other ends of its point-to-point addresses.
     """
 
     index: int
@@ -21,9 +25,11 @@ class InterfaceFacts:
     up: bool
     addresses: tuple[InterfaceAddress, ...] = ()
     carrier_losses: int = 0
+    framing: Framing = "ethernet"
+    peers: tuple[Address, ...] = ()
 
     def on_link(self, address: Address) -> bool:
-        return any(address in own.network for own in self.addresses)
+        return address in self.peers or any(address in own.network for own in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)

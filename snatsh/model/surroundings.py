@@ -82,6 +82,10 @@ class Surroundings:
         if (interface in by) if interface else by:
             return
         names = [interface] if interface else list(self.outside)
+        if any(
+            address in self.facts.interfaces[name].peers for name in names if name in self.facts.interfaces
+        ):
+            return
         where = names[0] if len(names) == 1 else "any outside interface"
         present = [name for name in names if name in self.facts.interfaces]
         silent = [name for name in present if not self.subnets([name])]

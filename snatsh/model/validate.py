@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from snatsh.model.errors import Problem
-from snatsh.model.facts import Facts
+from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.pools import with_interface_addresses
-from snatsh.model.schema import Profile
+from snatsh.model.schema import Interface, Profile
 from snatsh.model.surroundings import Surroundings, listed
 from snatsh.model.validate_links import check_groups, check_links
 from snatsh.model.validate_pools import check_pools, check_written
@@ -50,3 +50,17 @@ def _check_interfaces(around: Surroundings) -> Iterator[Problem]:
         if facts is not None and name not in facts.interfaces:
             reason = f"no such interface on this box; there are: {listed(sorted(facts.interfaces))}"
             yield Problem(("interfaces", name), "", reason)
+        elif facts is not None:
+            yield from _check_framing(name, profile.interfaces[name], facts.interfaces[name])
+
+
+def _check_framing(name: str, interface: Interface, known: InterfaceFacts) -> Iterator[Problem]:
+    path = ("interfaces", name)
+    if known.framing == "other":
+        yield Problem(
+            path, "", "is neither an Ethernet device nor one without headers, as PPP, tun and WireGuard are"
+        )
+    elif known.framing == "none" and interface.role == "inside":
+        yield Problem((*path, "role"), "inside", "has no Ethernet header; expected an Ethernet device inside")
+    elif known.framing == "none" and interface.hook == "xdp":
+        yield Problem((*path, "hook"), "xdp", "has no Ethernet header for XDP; expected auto or tc")

@@ -25,6 +25,10 @@ def check_links(around: Surroundings) -> Iterator[Problem]:
         yield from _check_route(around, path, name, link)
         if link.monitor is not None:
             yield from _check_monitor((*path, "monitor"), link.monitor)
+            known = around.facts.interfaces.get(link.interface) if around.facts else None
+            if link.monitor.arp is not None and known is not None and known.framing == "none":
+                reason = f"{link.interface} knows no ARP; expected icmp, tcp or http"
+                yield Problem((*path, "monitor", "arp"), "", reason)
         yield from _check_backup(around, path, name, link)
 
 

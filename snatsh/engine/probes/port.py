@@ -41,7 +41,7 @@ ARP_SENDER = field(_LOAD_WORD, 14)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a link is on this box. Another one takes new sockets."""
+    """Where a link is on this box. Another one takes new sockets. mac: empty where there are no MACs."""
 
     interface: str
     index: int
@@ -89,11 +89,11 @@ class PacketSocket:
 
 
 class Port:
-    """Sends IPv4 packets to the next hop of a link, whose MAC it finds out by itself."""
+    """Sends IPv4 packets to the next hop of a link, whose MAC it finds out by itself where there is any."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._mac: bytes | None = None
+        self._mac: bytes | None = None if place.mac else b""
         self._asked = float("-inf")
         self._waiting: deque[bytes] = deque(maxlen=_WAITING)
         self._loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class Port:
 
     def send(self, packet: bytes) -> None:
         """Send it, or keep it until the next hop has said its MAC. OSError when the interface refuses."""
-        if self._mac is None or self._loop.time() - self._asked > _MAC_SECONDS:
+        if self.place.mac and (self._mac is None or self._loop.time() - self._asked > _MAC_SECONDS):
             self._ask()
         if self._mac is None:
             self._waiting.append(packet)
