@@ -214,6 +214,8 @@ class Drops(TypedDict):
 
 
 class InterfaceRow(TypedDict):
+    """Counters as the kernel has them; none for an interface that is missing."""
+
     name: str
     index: int
     role: str
@@ -222,6 +224,11 @@ class InterfaceRow(TypedDict):
     mac: str
     mtu: int
     addresses: list[str]
+    packets_in: NotRequired[int]
+    bytes_in: NotRequired[int]
+    packets_out: NotRequired[int]
+    bytes_out: NotRequired[int]
+    lost: NotRequired[int]
 
 
 class Talker(TypedDict):

@@ -14,6 +14,7 @@ from snatsh.daemon.app import Route, engine, note
 from snatsh.daemon.errors import BadRequest
 from snatsh.daemon.roles import Role
 from snatsh.engine import flowquery, views
+from snatsh.engine.box import traffic
 from snatsh.engine.flowquery import FlowFilter, Flows
 
 _OFFERED = 200
@@ -160,8 +161,9 @@ async def drops(request: web.Request) -> web.Response:
 async def interfaces(request: web.Request) -> web.Response:
     running = engine(request)
     facts = await running.facts()
-    attached = await asyncio.to_thread(running.datapath.attached)
-    return web.json_response({"interfaces": views.interface_rows(running.running.profile, facts, attached)})
+    attached, counted = await asyncio.to_thread(lambda: (running.datapath.attached(), traffic()))
+    rows = views.interface_rows(running.running.profile, facts, attached)
+    return web.json_response({"interfaces": [{**row, **counted.get(row["name"], {})} for row in rows]})
 
 
 ROUTES = (

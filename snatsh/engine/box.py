@@ -56,6 +56,27 @@ def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[tuple[int,
     return frozenset(found)
 
 
+def traffic() -> dict[str, dict[str, int]]:
+    """What the kernel has counted on each interface. lost: dropped, or wrong."""
+    try:
+        with IPRoute() as netlink:
+            return {str(link.get_attr("IFLA_IFNAME")): _counted(link) for link in netlink.get_links()}
+    except (NetlinkError, OSError) as error:
+        raise EngineError(f"the interfaces' counters can't be read over netlink: {error}") from None
+
+
+def _counted(link: Any) -> dict[str, int]:
+    stats = dict(link.get_attr("IFLA_STATS64") or {})
+    lost = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
+    return {
+        "packets_in": stats.get("rx_packets", 0),
+        "bytes_in": stats.get("rx_bytes", 0),
+        "packets_out": stats.get("tx_packets", 0),
+        "bytes_out": stats.get("tx_bytes", 0),
+        "lost": sum(stats.get(name, 0) for name in lost),
+    }
+
+
 def survey() -> Facts:
     """Facts with the gateways of all routes, and what else on the box changes sources: for commits."""
     return replace(gather(routes=True), translations=source_translations())

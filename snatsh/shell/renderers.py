@@ -185,12 +185,32 @@ def interfaces(data: Sequence[InterfaceRow]) -> str:
     if not data:
         return "No interfaces\n"
     columns = left("Interface", "Role", "Hook", "State") + right("MTU") + left("MAC", "Addresses")
-    return table(columns, [_interface(row) for row in data])
+    return table(columns + right("In bytes", "Out bytes", "Lost"), [_interface(row) for row in data])
 
 
 def _interface(row: InterfaceRow) -> list[object]:
     told = [row["name"], row["role"] or "-", row["hook"] or "-", row["state"], row["mtu"], row["mac"] or "-"]
-    return [*told, " ".join(row["addresses"]) or "-"]
+    return [*told, " ".join(row["addresses"]) or "-", *_carried(row)]
+
+
+def _carried(row: InterfaceRow) -> list[object]:
+    if "lost" not in row:
+        return [None, None, None]
+    return [size(row["bytes_in"]), size(row["bytes_out"]), count(row["lost"])]
+
+
+def interface_traffic(data: Sequence[Any]) -> str:
+    """Counters, and what they grow by in a second."""
+    columns = left("Interface", "Role", "State")
+    columns += right("In packets/s", "In bits/s", "Out packets/s", "Out bits/s")
+    columns += right("In bytes", "Out bytes", "Lost")
+    rows = [[row["name"], row["role"], row["state"], *_growth(row["rates"]), *_carried(row)] for row in data]
+    return table(columns, rows)
+
+
+def _growth(rates: Mapping[str, float]) -> list[object]:
+    factors = {"packets_in": 1, "bytes_in": 8, "packets_out": 1, "bytes_out": 8}
+    return [size(rates[name] * factor) if name in rates else None for name, factor in factors.items()]
 
 
 def drops(data: Drops) -> str:

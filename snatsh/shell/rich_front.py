@@ -18,11 +18,12 @@ from prompt_toolkit import PromptSession, prompt
 from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, completion_is_selected, has_completions
+from prompt_toolkit.filters import Condition, completion_is_selected, has_completions, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.search import accept_search
 
 from snatsh.shell.colours import STYLE, Colours
 from snatsh.shell.complete import help_text
@@ -221,6 +222,12 @@ def _key_bindings(session: Session) -> KeyBindings:
         event.current_buffer.insert_text(pasted.removesuffix("\n"))
         if pasted.endswith("\n"):
             event.current_buffer.validate_and_handle()
+
+    @bindings.add("enter", filter=is_searching)
+    def _(event: KeyPressEvent) -> None:
+        """Run what was found, as other shells do."""
+        accept_search()
+        event.app.current_buffer.validate_and_handle()
 
     @bindings.add("enter", filter=completion_is_selected)
     def _(event: KeyPressEvent) -> None:

@@ -7,7 +7,8 @@ import getpass
 import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from snatsh.client import Client, ClientError, Rejected, Waiting
 from snatsh.model.errors import SnatshError
@@ -45,6 +46,7 @@ class Session:
         self.finished = False
         self.repeating = False
         self.trace_left = 0
+        self.looked: tuple[float, Sequence[Any]] = (0.0, ())
         self.to_stop: Callable[[], object] | None = None
         self.configuring = False
         self.mode = "shared"

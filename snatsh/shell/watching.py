@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snatsh.model.vocabulary import FLOW_SORTS
-from snatsh.shell import operational
+from snatsh.shell import operational, renderers
 from snatsh.shell.answers import Answer, Message, ShellError, Table
 from snatsh.shell.commands import Option, number
 from snatsh.shell.pipes import TABLE
@@ -17,6 +19,7 @@ from snatsh.shell.registries import MOVES, OPERATIONAL
 if TYPE_CHECKING:
     from snatsh.shell.session import Session
 
+_COUNTERS = ("packets_in", "bytes_in", "packets_out", "bytes_out")
 _SECONDS = Option("interval", "Seconds between two looks (default 2)", number(1, 3600))
 
 
@@ -52,9 +55,23 @@ def monitor_links(session: Session, interval: int = 2) -> Answer:
     return _watched(operational.show_links(session), interval)
 
 
-@OPERATIONAL.command("monitor interfaces", "Watch the interfaces", _SECONDS, answers=TABLE)
+@OPERATIONAL.command("monitor interfaces", "Watch the interfaces' traffic", _SECONDS, answers=TABLE)
 def monitor_interfaces(session: Session, interval: int = 2) -> Answer:
-    return _watched(operational.show_interfaces(session), interval)
+    now, rows = time.monotonic(), session.client.interfaces()
+    before, earlier = session.looked if session.repeating else (now, ())
+    session.looked = (now, rows)
+    return Watched(_with_rates(rows, earlier, now - before), renderers.interface_traffic, interval)
+
+
+def _with_rates(rows: Sequence[Any], earlier: Sequence[Any], seconds: float) -> list[Any]:
+    """rates: growth of each counter in a second since the look before, empty where there was none."""
+    known = {row["name"]: row for row in earlier}
+    return [{**row, "rates": _rates(row, known.get(row["name"], {}), seconds)} for row in rows]
+
+
+def _rates(row: Any, before: Any, seconds: float) -> dict[str, float]:
+    shared = [name for name in _COUNTERS if name in row and name in before]
+    return {name: max(0, row[name] - before[name]) / seconds for name in shared}
 
 
 @MOVES.command("monitor dashboard", "The live view of everything")

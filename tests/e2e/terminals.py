@@ -93,5 +93,12 @@ class Tmux:
             time.sleep(self._poll)
         return screen
 
+    def gone(self, seconds: float = 30) -> None:
+        """Until the session has ended, and the terminal with it."""
+        deadline = time.monotonic() + seconds
+        while subprocess.run([*self._base, "has-session"], capture_output=True, check=False).returncode == 0:
+            assert time.monotonic() < deadline, self.screen()
+            time.sleep(self._poll)
+
     def close(self) -> None:
         subprocess.run([*self._base, "kill-server"], check=False, capture_output=True)

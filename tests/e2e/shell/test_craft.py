@@ -141,13 +141,58 @@ def test_who_sits_at_a_prompt_is_a_user(gateway: Gateway) -> None:
     terminal.child.close(force=True)
 
 
+def test_what_changed_is_red_and_green(screen: Tmux, gateway: Gateway) -> None:
+    gateway.snatd.shell("configure", "set rules 10 pool c")
+    screen.type("configure", "Enter", "show | compare", "Enter")
+    screen.wait("+   pool c;")
+    coloured = screen.screen("-e")
+    assert "\x1b[31m-   pool a;" in coloured.replace("\x1b[49m", "").replace("\x1b[0m", "")
+    assert "\x1b[32m+   pool c;" in coloured
+    screen.type("run show pools nowhere", "Enter")
+    screen.wait("error: no pool nowhere")
+    line = next(line for line in screen.screen("-e").splitlines() if "error: no pool" in line)
+    assert "\x1b[31m" in line.partition("error:")[0]
+
+
 def test_no_color_means_none(gateway: Gateway) -> None:
     tmux = Tmux(gateway, NO_COLOR="1")
+    gateway.snatd.shell("configure", "set rules 10 pool c")
+    tmux.type("configure", "Enter", "show | compare", "Enter")
+    tmux.wait("+   pool c;")
+    assert "[32m" not in tmux.screen("-e")
     tmux.type("show pools nonsense nonsense ")
     tmux.wait("nonsense nonsense")
     line = next(line for line in tmux.screen("-e").splitlines() if "nonsense" in line)
     assert "[31m" not in line
     tmux.close()
+
+
+def test_an_old_terminal_and_a_pipe_get_no_colours(gateway: Gateway) -> None:
+    gateway.snatd.shell("configure", "set rules 10 pool c")
+    terminal = Terminal(gateway, "vt100")
+    terminal.run("configure")
+    assert "+   pool c;" in terminal.run("show | compare")
+    assert "\x1b" not in terminal.seen
+    terminal.child.close(force=True)
+    shown = gateway.snatd.shell("configure", "show | compare").stdout
+    assert "+   pool c;" in shown
+    assert "\x1b" not in shown
+
+
+def test_history_is_kept_for_the_next_session(gateway: Gateway) -> None:
+    first = Tmux(gateway)
+    first.type("show system uptime", "Enter")
+    first.wait("Box up")
+    first.type("exit", "Enter")
+    first.gone()
+    second = Tmux(gateway)
+    second.type("C-r", "upti")
+    second.wait("(reverse-i-search)`upti': show system uptime")
+    second.type("Enter")
+    second.wait("Box up")
+    second.close()
+    kept = gateway.lab.folder / "home" / "snatsh" / "history"
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_help_apropos(gateway: Gateway) -> None:
@@ -173,13 +218,3 @@ def test_pipes_on_a_running_gateway(gateway: Gateway) -> None:
     assert shell("show configuration | compare rollback 0").stdout == ""
     shell("show flows | resolve")
     shell("file delete kept")
-
-
-def test_a_command_that_refreshes_goes_on_until_a_key(gateway: Gateway) -> None:
-    terminal = Terminal(gateway, "vt100")
-    terminal.child.send("monitor pools interval 1\r")
-    terminal.expect("refreshed at")
-    terminal.expect("refreshed at")
-    terminal.child.send("q")
-    terminal.expect(rf"\r\n{STARTS}\S*> $")
-    terminal.child.close(force=True)

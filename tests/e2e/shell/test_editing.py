@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 from harness import Gateway
-from terminals import environment
+from terminals import Terminal, environment
 
 from snatsh.lab.gateway import SNATSH
 
@@ -78,6 +79,35 @@ def test_load_update_replace_patch_and_relative(gateway: Gateway) -> None:
     assert "load failed" in refused
 
 
+def test_load_under_the_edit_path(gateway: Gateway) -> None:
+    before = candidate(gateway)
+    session(gateway, "edit rules 10", "set description gone", "load update terminal relative",
+            "out-interface eth1;", "pool c;", "\x04")  # fmt: skip
+    assert candidate(gateway) == {
+        **before,
+        "rules": {**before["rules"], "10": {"out-interface": "eth1", "pool": "c"}},
+    }
+    refused = session(gateway, "edit rules 10", "load override terminal relative", failing=True)
+    assert "load override replaces everything" in refused
+    session(gateway, "edit pools e", "load set terminal relative", "set address 1.1.2.140", "\x04")
+    assert candidate(gateway)["pools"]["e"] == {"address": ["1.1.2.140"]}
+
+
+def test_a_wildcard_asks_before_it_deletes(gateway: Gateway) -> None:
+    terminal = Terminal(gateway, "vt100")
+    terminal.run("configure")
+    asked = r"Delete 2 objects\? \[yes,no\] \(no\) $"
+    told = terminal.press("wildcard delete pools [cd]\r", asked)
+    assert "  matched: pools c\r\n  matched: pools d\r\n" in told
+    assert "nothing was deleted" in terminal.run("no")
+    assert set(candidate(gateway)["pools"]) == set("abcd")
+    terminal.press("wildcard delete pools [cd]\r", asked)
+    terminal.run("yes")
+    assert set(candidate(gateway)["pools"]) == set("ab")
+    assert "nothing matches" in terminal.run("wildcard delete pools x*")
+    terminal.child.close(force=True)
+
+
 def test_profiles_are_saved_and_loaded(gateway: Gateway) -> None:
     session(gateway, "set system host-name mine", "save profile mine", "rollback 0")
     assert "mine" in session(gateway, "run show profiles")
@@ -94,6 +124,7 @@ def test_what_was_committed_is_compared_and_inherited(gateway: Gateway) -> None:
     inherited = gateway.snatd.shell("show configuration timeouts | display inheritance").stdout
     assert "    established 7440; ## default\n" in inherited
     detail = session(gateway, "set rules 10 pool a", "commit | display detail")
+    assert re.search(r"\nstaging the datapath's tables: [0-9.]+ ms\nswitching the datapath: ", detail)
     assert "time in the gateway:" in detail
     assert detail.rstrip().endswith("commit complete")
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pexpect
 import pytest
 from harness import Gateway, document
+from terminals import Terminal, Tmux
 
 from snatsh.client import Client, Rejected
 from snatsh.lab.gateway import SNATSH
@@ -41,19 +42,27 @@ def move_deadline(gateway: Gateway, seconds: float) -> None:
     file.write_text(json.dumps(held))
 
 
-def test_it_returns_by_itself_at_the_deadline(gateway: Gateway) -> None:
+def test_a_minute_ends_what_nobody_confirms_and_consoles_that_nobody_uses(gateway: Gateway) -> None:
     """The one test that waits a whole minute: nothing is moved."""
+    plain, rich = Terminal(gateway, "vt100"), Tmux(gateway)
+    assert "Idle timeout set to 1 minute\r\n" in plain.run("set cli idle-timeout 1")
+    rich.type("set cli idle-timeout 1", "Enter")
+    rich.wait("Idle timeout set to 1 minute")
     started = time.monotonic()
     confirmed(gateway, minutes=1)
     assert pool(gateway) == "c"
-    time.sleep(MINUTE - 3)
+    time.sleep(MINUTE - 10)
     assert pool(gateway) == "c"
-    wait(lambda: pool(gateway) == "a", 8)
-    assert MINUTE - 1 < time.monotonic() - started < MINUTE + 5
+    assert "idle" not in rich.screen().replace("idle-timeout", "")
+    wait(lambda: pool(gateway) == "a")
+    assert time.monotonic() - started > MINUTE - 1
+    plain.expect("idle for too long; leaving\r\n")
+    assert plain.close() == 0
+    rich.gone()
     newest = gateway.snatd.client.history()[0]
     assert (newest["user"], newest["method"]) == ("root", "other")
     assert "not confirmed" in str(newest["comment"])
-    assert not gateway.snatd.client.candidate()["changed"]
+    wait(lambda: not gateway.snatd.client.candidate()["changed"])
 
 
 def test_another_commit_confirms_and_a_check_does_not(gateway: Gateway) -> None:
