@@ -1,5 +1,10 @@
 /* What a packet of a known flow needs beside its one lookup: once a second, on TCP flags that matter and
- * after every change of epoch, its state and its path are looked at again. */
+ * after every change of epoch, its state is looked at again, and its path where that may have changed. */
+inline_always int is_path_known(u32 out_ifindex, u32 epoch, const struct control *state, u32 now)
+{
+    return out_ifindex && epoch == state->epoch && !is_past(now, state->watched);
+}
+
 inline_always int leaves_pool(u32 slot, u32 mapped)
 {
     return !find_pool_address(slot, mapped);
@@ -47,6 +52,8 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
     touch_outbound(flow, slot, p, now);
     if (answered && !(flow->seen & SEEN_REPLY)) /* a SYN has opened it afresh */
         add_half_open(p->source, 1);
+    if (is_path_known(flow->out_ifindex, flow->epoch, state, now))
+        return 1;
     note_hairpin(flow, slot, p->destination);
     find_path(ctx, ifindex, p->source, flow->redirect ? flow->redirect : p->destination, &path);
     flow->out_ifindex = 0;
@@ -82,6 +89,8 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply
     if (!answered)
         add_half_open(inside, -1);
     mapping->touched = now;
+    if (is_path_known(mapping->out_ifindex, mapping->epoch, state, now))
+        return 1;
     find_path(ctx, ifindex, p->source, inside, &path);
     mapping->out_ifindex = 0;
     if (path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_INSIDE)) {

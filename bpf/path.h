@@ -1,5 +1,5 @@
-/* Where a packet goes next: the kernel's own routing table and neighbours, asked once per flow and
- * second, and again whenever control.epoch has changed. */
+/* Where a packet goes next: the kernel's own routing table and neighbours, asked once per flow and again
+ * whenever control.epoch has changed; once a second while nobody watches for changes. */
 struct path {
     u32 out_ifindex; /* 0: not forwarded (local, blackhole, no route) */
     u32 next_hop;    /* the gateway, or the destination itself when it is on-link */

@@ -53,11 +53,12 @@ inline_always int rewrite_l4_frame(void *data, void *end, const struct change *c
     return 1;
 }
 
-inline_always int rewrite_frame(void *data, void *end, const struct change *change, u8 protocol, const u8 *ethernet)
+/* What lies before L4, for a frame that leaves by a known path. Returns 0 when the frame is too short for it. */
+inline_always int rewrite_headers(void *data, void *end, const struct change *change, const u8 *ethernet)
 {
     struct iphdr *ip = data + L3;
 
-    if (!rewrite_l4_frame(data, end, change, protocol) || (void *)(ip + 1) > end)
+    if ((void *)(ip + 1) > end)
         return 0;
     ip->check = adjusted(ip->check, change->address_delta + (u32)TTL_DELTA);
     ip->ttl--;
@@ -67,6 +68,11 @@ inline_always int rewrite_frame(void *data, void *end, const struct change *chan
         ip->daddr = change->address;
     __builtin_memcpy(data, ethernet, 12);
     return 1;
+}
+
+inline_always int rewrite_frame(void *data, void *end, const struct change *change, u8 protocol, const u8 *ethernet)
+{
+    return rewrite_l4_frame(data, end, change, protocol) && rewrite_headers(data, end, change, ethernet);
 }
 
 #define IP_CHECK_AT (L3 + 10)
@@ -82,8 +88,8 @@ inline_always int rewrite_skb_address(struct __sk_buff *skb, const struct change
            bpf_skb_store_bytes(skb, offset, &address, 4, 0);
 }
 
-/* Returns 0 on success, as the helpers do. */
-inline_always int rewrite_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change)
+/* L4 alone. Returns 0 on success, as the helpers do. */
+inline_always int rewrite_skb_l4(struct __sk_buff *skb, const struct packet *p, const struct change *change)
 {
     u32 old = change->is_source ? p->source : p->destination;
     u16 old_port = change->is_source ? p->source_port : p->destination_port;
@@ -93,20 +99,22 @@ inline_always int rewrite_skb(struct __sk_buff *skb, const struct packet *p, con
     u64 flags = 0;
 
     if (p->protocol == IPPROTO_ICMP) {
-        if (bpf_l4_csum_replace(skb, p->l4 + 2, old_port, port, 2) ||
-            bpf_skb_store_bytes(skb, p->l4 + 4, &port, 2, 0))
-            return -1;
-        return rewrite_skb_address(skb, change, old);
+        return bpf_l4_csum_replace(skb, p->l4 + 2, old_port, port, 2) ||
+               bpf_skb_store_bytes(skb, p->l4 + 4, &port, 2, 0);
     }
     checksum = p->l4 + (p->protocol == IPPROTO_TCP ? 16 : 6);
     at = p->l4 + (change->is_source ? 0 : 2);
     if (p->protocol == IPPROTO_UDP)
         flags = BPF_F_MARK_MANGLED_0; /* a zero checksum stays zero */
-    if (bpf_l4_csum_replace(skb, checksum, old, address, flags | BPF_F_PSEUDO_HDR | 4) ||
-        bpf_l4_csum_replace(skb, checksum, old_port, port, flags | 2) ||
-        bpf_skb_store_bytes(skb, at, &port, 2, 0))
-        return -1;
-    return rewrite_skb_address(skb, change, old);
+    return bpf_l4_csum_replace(skb, checksum, old, address, flags | BPF_F_PSEUDO_HDR | 4) ||
+           bpf_l4_csum_replace(skb, checksum, old_port, port, flags | 2) ||
+           bpf_skb_store_bytes(skb, at, &port, 2, 0);
+}
+
+inline_always int rewrite_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change)
+{
+    return rewrite_skb_l4(skb, p, change) ||
+           rewrite_skb_address(skb, change, change->is_source ? p->source : p->destination);
 }
 
 inline_always int lower_skb_ttl(struct __sk_buff *skb, const struct packet *p)

@@ -74,10 +74,8 @@ inline_always int let_pass(struct __sk_buff *skb)
 inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change,
                            const u8 *ethernet, u32 out_ifindex)
 {
-    u8 frame[12];
-
-    __builtin_memcpy(frame, ethernet, 12);
-    if (rewrite_skb(skb, p, change) || lower_skb_ttl(skb, p) || bpf_skb_store_bytes(skb, 0, frame, 12, 0))
+    if (rewrite_skb_l4(skb, p, change) ||
+        !rewrite_headers((void *)(long)skb->data, (void *)(long)skb->data_end, change, ethernet))
         return drop_skb(DROP_INTERNAL, p);
     skb->tc_index = TRANSLATED;
     return bpf_redirect(out_ifindex, 0);

@@ -61,10 +61,12 @@ enum timeout {
 
 /* The one word a commit flips: the low bit of `generation` says which half of the config maps rules.
  * `epoch` changes with every commit and every route or neighbour change: a flow that carries
- * another one looks its path up again. */
+ * another one looks its path up again. `watched` is the tick until which somebody sees to that. */
 struct control {
     u32 generation;
     u32 epoch;
+    u32 watched;
+    u32 reserved;
 };
 
 /* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. probe: identifier

@@ -127,6 +127,13 @@ class Datapath:
         with self._control_lock:
             self._put_control(self.generation)
 
+    def watch_paths(self, seconds: float) -> None:
+        """A promise to `refresh_paths` at every change until then; without it, flows look once a second."""
+        with self._control_lock:
+            value = np.array([self._control()])
+            value["watched"] = flows.now_ticks() + int(seconds * layout.TICKS_PER_SECOND) & 0xFFFFFFFF
+            self._maps["control"].put(_CONTROL_KEY, value)
+
     # Flows.
 
     def flows(self) -> NDArray[Any]:
@@ -242,9 +249,10 @@ class Datapath:
         return self._maps["control"].get(_CONTROL_KEY)
 
     def _put_control(self, generation: int) -> None:
-        value: NDArray[Any] = np.zeros(1, dtype=layout.CONTROL)
+        before = self._control()
+        value = np.array([before])
         value["generation"] = generation
-        value["epoch"] = int(self._control()["epoch"]) + 1 & 0xFFFFFFFF
+        value["epoch"] = int(before["epoch"]) + 1 & 0xFFFFFFFF
         self._maps["control"].put(_CONTROL_KEY, value)
 
     def _counts(self, name: str, reasons: Iterable[str]) -> dict[str, Count]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+WATCHED_SECONDS = 4.0
+"""How long the datapath trusts in being told of changes, and how often that is said again."""
 
 Worker = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs something in the one thread that changes the datapath."""
@@ -54,11 +58,13 @@ class Follower:
     async def run(self) -> None:
         told = ""
         while True:
-            await self._changed.wait()
+            await self._next_change()
             self._changed.clear()
             changes, self._changes = self._changes, Change.NONE
             try:
-                await self._catch_up(changes)
+                if changes:
+                    await self._catch_up(changes)
+                self._datapath.watch_paths(WATCHED_SECONDS)
                 told = ""
             except Exception as error:
                 if str(error) != told:
@@ -67,7 +73,13 @@ class Follower:
                 await asyncio.sleep(RETRY_SECONDS)
                 self.notice(changes)
 
+    async def _next_change(self) -> None:
+        """Waits for it, or for the time to tell the datapath again that somebody is watching."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), WATCH_SECONDS)
+
     async def close(self) -> None:
+        self._datapath.watch_paths(0)
         await self._announcer.close()
         await self._endings.close()
 

@@ -31,7 +31,9 @@ class Change(Flag):
 
 
 # linux/rtnetlink.h
-_GROUPS = 0x1 | 0x4 | 0x8 | 0x10 | 0x40  # RTMGRP: LINK, NEIGH, TC, IPV4_IFADDR, IPV4_ROUTE
+_GROUPS = 0x1 | 0x4 | 0x8 | 0x10 | 0x40 | 0x80  # RTMGRP: LINK, NEIGH, TC, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE
+_MORE_GROUPS = (24, 32)  # RTNLGRP: IPV4_NETCONF, NEXTHOP
+_SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 _DELNEIGH = 29
 _KINDS = {
     16: Change.LINKS | Change.PATHS,  # NEWLINK
@@ -42,8 +44,13 @@ _KINDS = {
     25: Change.PATHS,  # DELROUTE
     28: Change.PATHS,  # NEWNEIGH
     _DELNEIGH: Change.PATHS,
+    32: Change.PATHS,  # NEWRULE
+    33: Change.PATHS,  # DELRULE
     37: Change.HOOKS,  # DELQDISC
     45: Change.HOOKS,  # DELTFILTER
+    80: Change.PATHS,  # NEWNETCONF: forwarding switched on or off
+    104: Change.PATHS,  # NEWNEXTHOP
+    105: Change.PATHS,  # DELNEXTHOP
 }
 _NDMSG = struct.Struct("=BxxxiHBB")
 _NDA_DST, _NDA_LLADDR = 1, 2
@@ -65,6 +72,8 @@ class Watcher:
         )
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.bind((0, _GROUPS))
+        for group in _MORE_GROUPS:
+            self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
         self._loop.add_reader(self._socket, self._read)
 
     def close(self) -> None:

@@ -18,48 +18,54 @@ import streams
 from generator import Frames
 from rates import Rates
 from report import Entry, entries, progress, save, show
-from rows import FEW_RULES, LIMIT, MANY_RULES, MAX_FLOWS, ROWS, TC, TRANSLATING, XDP, topology
+from rows import FEW_RULES, LIMIT, MANY_RULES, ROWS, TC, TRANSLATING, XDP, topology
 
 from snatsh.lab.namespaces import Lab
 
-KNOWN_FLOWS = {1_000: 9, 100_000: 7, 1_000_000: 5}
-"""Rounds by number of flows."""
+ROUNDS = {1_000: 9, 100_000: 7, 1_000_000: 5}
+"""By number of known flows."""
+
+SIZES = {1 << 18: (1_000, 100_000), 1 << 22: (1_000_000,)}
+"""Known flows by the room that all tables have, connection tracking's too: the default, and plenty."""
 
 PARTS = ("known", "new", "latency", "commits", "costs", "streams")
 
 
-def measure_gateways(options: argparse.Namespace, frames: Frames, found: list[Entry]) -> None:
-    """What needs all gateways side by side."""
-    rows = [*ROWS, FEW_RULES, MANY_RULES] if "new" in options.only else ROWS
-    with conntrack.sized_for(MAX_FLOWS), Lab(topology(rows)) as lab:
+def measure_gateways(options: argparse.Namespace, frames: Frames, found: list[Entry], room: int) -> None:
+    """What needs all gateways side by side. All but known flows with the most room alone."""
+    parts = set(options.only) if room == max(SIZES) else set(options.only) & {"known"}
+    rows = [*ROWS, FEW_RULES, MANY_RULES] if "new" in parts else ROWS
+    with conntrack.sized_for(room), Lab(topology(rows)) as lab:
         for row in rows:
             progress(f"setting up {row.label}")
             frames.attach_counter(lab[row.sink], "eth0")
-            row.prepare(lab, row, frames)
+            row.prepare(lab, row, frames, room)
         # From here on one CPU does the measured work, and what was started before may use the others.
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(cpus)})
         rates = Rates(lab, frames, rows, options.seconds)
-        for flows, rounds in KNOWN_FLOWS.items() if "known" in options.only else ():
+        for flows in SIZES[room] if "known" in parts else ():
             if flows <= options.flows:
-                found += entries("known flows", "packets/s", rates.known(flows, rounds, ROWS), flows)
-        if "new" in options.only:
+                samples = rates.known(flows, ROUNDS[flows], ROWS)
+                found += entries("known flows", "packets/s", samples, flows, f"room for {room:,}")
+        if "new" in parts:
             found += entries("new flows", "flows/s", rates.fresh(5, [*TRANSLATING, FEW_RULES, MANY_RULES]))
         rates.tell_loss()
-        if "latency" in options.only:
+        if "latency" in parts:
             found += latency.measure(lab, frames, [row for row in ROWS if row is not LIMIT], rows, 8_000)
-        if "commits" in options.only:
+        if "commits" in parts:
             for row in (XDP, TC):
                 found += commits.measure(lab, frames, row, rows)
             memory = XDP.snatd(lab).client.system("resources")["bytes_per_flow"]
-            found.append(Entry("memory", "snatsh", None, MAX_FLOWS, memory, "bytes/flow"))
+            found.append(Entry("memory", "snatsh", None, room, memory, "bytes/flow"))
+        os.sched_setaffinity(0, cpus)
 
 
 def measure(options: argparse.Namespace, found: list[Entry]) -> None:
     frames = Frames()
-    cpus = os.sched_getaffinity(0)
-    if set(options.only) & {"known", "new", "latency", "commits"}:
-        measure_gateways(options, frames, found)
-        os.sched_setaffinity(0, cpus)
+    for room in SIZES:
+        if set(options.only) & ({"known", "new", "latency", "commits"} if room == max(SIZES) else {"known"}):
+            measure_gateways(options, frames, found, room)
     if "costs" in options.only:
         found += costs.measure()
     if "streams" in options.only:
@@ -69,7 +75,7 @@ def measure(options: argparse.Namespace, found: list[Entry]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--flows", type=int, default=max(KNOWN_FLOWS), help="known flows at the most")
+    parser.add_argument("--flows", type=int, default=max(ROUNDS), help="known flows at the most")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of one sample")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part of it; may be repeated")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))

@@ -34,7 +34,7 @@ class Entry:
 
 
 def entries(
-    measure: str, unit: str, samples: Mapping[Row, Sequence[float]], flows: int | None = None
+    measure: str, unit: str, samples: Mapping[Row, Sequence[float]], flows: int | None = None, note: str = ""
 ) -> list[Entry]:
     """A row each, with its median and its ratios within the rounds."""
     return [
@@ -47,6 +47,7 @@ def entries(
             unit,
             ratio(values, samples.get(IPTABLES)),
             ratio(values, samples.get(LIMIT)),
+            note,
         )
         for row, values in samples.items()
     ]

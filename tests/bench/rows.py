@@ -17,18 +17,17 @@ from snatsh.lab.topology import Cable, Node, Port, Route, Topology
 INSIDE_MAC = "02:00:00:00:40:01"
 NEXT_HOP_MAC = "02:00:00:00:02:01"
 POOL = "1.1.2.64-1.1.2.127"
-MAX_FLOWS = 1 << 22
 UDP_TIMEOUT = 900  # seconds, everywhere: no flow ends while others are measured
 LENGTHS = range(25, 33)  # of the source prefixes in a large rule set
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`prepare` turns the row's plain router into what the row is about."""
+    """`prepare` turns the row's plain router into what the row is about, with room for so many flows."""
 
     name: str
     hook: str | None
-    prepare: Callable[[Lab, Row, Frames], None]
+    prepare: Callable[[Lab, Row, Frames, int], None]
     translates: bool = True
 
     @property
@@ -67,27 +66,27 @@ def port(number: int) -> str:
     return f"to{number}"
 
 
-def _plain(lab: Lab, row: Row, frames: Frames) -> None:
+def _plain(lab: Lab, row: Row, frames: Frames, room: int) -> None:
     pass
 
 
-def _shortcut(lab: Lab, row: Row, frames: Frames) -> None:
+def _shortcut(lab: Lab, row: Row, frames: Frames, room: int) -> None:
     frames.attach_shortcut(lab[row.gateway], "eth0", "eth1", NEXT_HOP_MAC)
 
 
-def _forwarder(lab: Lab, row: Row, frames: Frames) -> None:
+def _forwarder(lab: Lab, row: Row, frames: Frames, room: int) -> None:
     neighbour = ("1.1.2.1", "lladdr", NEXT_HOP_MAC, "dev", "eth1", "nud", "permanent")
     lab[row.gateway].run("ip", "neigh", "replace", *neighbour)
     frames.attach_forwarder(lab[row.gateway], "eth0")
 
 
-def _iptables(lab: Lab, row: Row, frames: Frames) -> None:
+def _iptables(lab: Lab, row: Row, frames: Frames, room: int) -> None:
     _even_out(lab, row)
     snat = ("-j", "SNAT", "--to-source", POOL)
     lab[row.gateway].run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", *snat)
 
 
-def _nft(lab: Lab, row: Row, frames: Frames) -> None:
+def _nft(lab: Lab, row: Row, frames: Frames, room: int) -> None:
     _even_out(lab, row)
     rules = f"""
     table ip nat {{
@@ -106,10 +105,10 @@ def _even_out(lab: Lab, row: Row) -> None:
     lab[row.gateway].sysctl({f"netfilter/nf_{name}": value for name, value in settings.items()})
 
 
-def _snatsh(lab: Lab, row: Row, frames: Frames, rules: int = 0) -> None:
+def _snatsh(lab: Lab, row: Row, frames: Frames, room: int, rules: int = 0) -> None:
     profile = lab.folder / f"{row.label}.yaml"
     profile.write_text(yaml.safe_dump(document(str(row.hook), rules)))
-    row.snatd(lab).start(profile, "--max-flows", str(MAX_FLOWS), seconds=120)
+    row.snatd(lab).start(profile, "--max-flows", str(room), seconds=120)
 
 
 def document(hook: str, others: int = 0) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rows import Row
 from snatsh.lab.namespaces import Lab, LabError
 from snatsh.lab.topology import Cable, Node, Port, Route, Topology
 
+ROOM = 1 << 18
 SERVER = "1.1.2.1"
 CLIENT = f"{INSIDE[9]}/{INSIDE.prefixlen}"
 
@@ -38,7 +39,7 @@ def topology(rows: Sequence[Row]) -> Topology:
 def measure(frames: Frames, rows: Sequence[Row], rounds: int, seconds: float) -> list[Entry]:
     with Lab(topology(rows)) as lab:
         for row in rows:
-            row.prepare(lab, row, frames)
+            row.prepare(lab, row, frames, ROOM)
             lab.spawn(row.sink, "iperf3", "--server", log=f"{row.label}-iperf3.log")
         time.sleep(0.5)
         samples: dict[Row, list[float]] = {row: [] for row in rows}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from harness import Gateway, addresses, no_leak
@@ -74,8 +75,54 @@ def test_a_route_by_another_provider(fresh_gateway: Gateway, flow: Flow) -> None
     after, seconds = flow.wait()
     assert after == before
     assert seconds < 1
-    (row,) = fresh_gateway.snatd.client.flows({"port": ECHO_PORT})["flows"]
-    assert row["out_interface"] == "eth2"
+    until(lambda: out_interface(fresh_gateway, flow) == "eth2", 1)
+
+
+def test_a_policy_by_another_provider(fresh_gateway: Gateway, flow: Flow) -> None:
+    before, _ = flow.wait()
+    gateway = fresh_gateway.lab["gateway"]
+    gateway.run("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
+    time.sleep(0.3)
+    gateway.run("ip", "rule", "add", "to", SERVER[0], "lookup", "7")
+    until(lambda: out_interface(fresh_gateway, flow) == "eth2", 1)
+    assert flow.wait()[0] == before
+
+
+def test_a_route_that_changes_while_nobody_watches(fresh_gateway: Gateway, flow: Flow) -> None:
+    """Without snatd, flows look after their paths themselves, once a second."""
+    before, _ = flow.wait()
+    fresh_gateway.snatd.kill()
+    fresh_gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
+
+    def taken() -> bool:
+        came = received(fresh_gateway, "isp-b")
+        for _ in range(5):
+            flow.ask()
+        return received(fresh_gateway, "isp-b") - came >= 5
+
+    until(taken, 8)
+    assert flow.wait()[0] == before
+
+
+def out_interface(gateway: Gateway, flow: Flow) -> str:
+    """By which the flow leaves, once it was asked again."""
+    flow.ask()
+    (row,) = gateway.snatd.client.flows({"port": ECHO_PORT})["flows"]
+    return str(row["out_interface"])
+
+
+def received(gateway: Gateway, node: str) -> int:
+    """Packets that came to a node's first interface."""
+    (link,) = json.loads(gateway.lab[node].run("ip", "-json", "-stats", "link", "show", "eth0").stdout)
+    return int(link["stats64"]["rx"]["packets"])
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s")
+        time.sleep(0.05)
 
 
 def test_a_route_that_is_withdrawn_and_comes_back(fresh_gateway: Gateway, flow: Flow) -> None:
