@@ -27,6 +27,7 @@ check: setup
 bench: setup
 	@$(PYTHON) tests/bench/bench.py
 	@$(PYTHON) tests/bench/console.py
+	@$(PYTHON) tests/bench/shell.py
 
 ## make bench-hour              the live console over a million flows for an hour
 bench-hour: setup
