@@ -195,6 +195,16 @@ class LinkSeries(TypedDict):
     targets: list[TargetSeries]
 
 
+class LinkChange(TypedDict):
+    """before: its state until then, empty for a link that was new."""
+
+    time: str
+    link: str
+    state: str
+    before: str
+    reason: str
+
+
 class LinkOrdered(TypedDict):
     name: str
     state: str

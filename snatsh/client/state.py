@@ -11,6 +11,7 @@ from snatsh.client.rows import (
     FlowFilter,
     Flows,
     InterfaceRow,
+    LinkChange,
     LinkOrdered,
     LinkRow,
     LinkSeries,
@@ -59,6 +60,11 @@ class StateCalls(Transport):
     def link_series(self) -> list[LinkSeries]:
         """The newest probes of each link with a monitor: round-trip milliseconds, None for a lost one."""
         return cast(list[LinkSeries], self.get("/v1/links/series", "links")["links"])
+
+    def link_changes(self, link: str = "", limit: int = 100) -> list[LinkChange]:
+        """What links went through, the newest first, over restarts of snatd too."""
+        query: dict[str, str | int] = {"limit": limit, **({"link": link} if link else {})}
+        return cast(list[LinkChange], self.get("/v1/links/changes", "changes", query)["changes"])
 
     def order_link(self, name: str, order: str) -> LinkOrdered:
         """Take a link down, drain it, or leave it to its probes again: `up`."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from aiohttp import web
 
 from snatsh.daemon.app import Body, Route, body, engine, note, peer
+from snatsh.daemon.errors import BadRequest
 from snatsh.daemon.roles import Role
-from snatsh.engine import views
+from snatsh.daemon.routes_state import query_of
+from snatsh.engine import flowquery, views
 
 
 class OrderBody(Body):
@@ -25,6 +28,17 @@ async def series(request: web.Request) -> web.Response:
     return web.json_response({"links": views.link_series(running.running, running.links)})
 
 
+async def changes(request: web.Request) -> web.Response:
+    """What links went through, the newest first."""
+    query = query_of(request)
+    limit = flowquery.parse_limit(query.pop("limit", "100"))
+    name = query.pop("link", "")
+    if query:
+        raise BadRequest(f"{next(iter(query))}: expected link or limit")
+    found = engine(request).link_history.newest(name, limit)
+    return web.json_response({"changes": [asdict(one) for one in found]})
+
+
 async def order(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     wanted = await body(request, OrderBody)
@@ -36,5 +50,6 @@ async def order(request: web.Request) -> web.Response:
 ROUTES = (
     Route("GET", "/v1/links", Role.VIEW, links),
     Route("GET", "/v1/links/series", Role.VIEW, series),
+    Route("GET", "/v1/links/changes", Role.VIEW, changes),
     Route("POST", "/v1/links/{name}/order", Role.OPERATOR, order),
 )

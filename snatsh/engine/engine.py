@@ -25,6 +25,7 @@ from snatsh.engine.confirm import Confirmation, NothingPending
 from snatsh.engine.errors import Busy, Conflict, NoRescue, StoreError
 from snatsh.engine.follower import Follower
 from snatsh.engine.linkevents import LinkEvents
+from snatsh.engine.linkhistory import LinkHistory
 from snatsh.engine.links import Links, LinkState
 from snatsh.engine.live.live import Live
 from snatsh.engine.notices import Notices
@@ -93,7 +94,8 @@ class Engine:
         self._rescue = Record(store.folder / "rescue.json")
         self._committer = Committer(datapath, store, self.links.down_in)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="change")
-        self._link_events = LinkEvents(self.notices)
+        self.link_history = LinkHistory(store.folder / "links.log")
+        self._link_events = LinkEvents(self.notices, self.link_history)
         self._follower = Follower(datapath, self._committer, self.links, self._in_worker)
         self._committing = False
         self._editing = asyncio.Lock()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from snatsh.engine.eventhook import EventHook, LinkEvent
+from snatsh.engine.linkhistory import LinkChange, LinkHistory
 from snatsh.engine.links import LinkState
 from snatsh.engine.notices import Notices
 from snatsh.model.schema import Profile
@@ -14,7 +15,8 @@ log = logging.getLogger(__name__)
 
 
 class LinkEvents:
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, history: LinkHistory) -> None:
+        self._history = history
         self._notices = notices
         self._hook = EventHook()
 
@@ -28,11 +30,20 @@ class LinkEvents:
         """A link changed its state. One that is well when it is first seen is no news, but for the hook."""
         if before is None or before.state != now.state:
             self._hook.put(_event(name, before, now, states))
+        self._keep(name, before, now)
         if before is None and now.state == "up":
             return
         text = f"link {name} is {now.state}: {now.reason}"
         (log.info if now.state == "up" else log.warning)("%s", text)
         self._notices.post(text)
+
+    def _keep(self, name: str, before: LinkState | None, now: LinkState) -> None:
+        """For the history, in which a restart of snatd is no change."""
+        last = self._history.newest(name, 1)
+        was = before.state if before else last[0].state if last else ""
+        if was != now.state:
+            time = now.since.isoformat(timespec="seconds")
+            self._history.add(LinkChange(time, name, now.state, was, now.reason))
 
     async def close(self) -> None:
         await self._hook.close()

@@ -165,8 +165,15 @@ def _missing(kind: str, name: str, existing: list[str]) -> str:
     return f"no {kind} {name}; " + (f"there are: {some}" if existing else f"there are no {kind}s")
 
 
-@OPERATIONAL.command("show links", "Uplinks and their state", answers=TABLE)
-def show_links(session: Session) -> Answer:
+@OPERATIONAL.command(
+    "show links",
+    "Uplinks and their state",
+    Flag("history", "What they went through, newest first", alone=True),
+    answers=TABLE,
+)
+def show_links(session: Session, history: bool = False) -> Answer:
+    if history:
+        return Table(session.client.link_changes(), renderers.link_changes)
     return Table(session.client.links(), renderers.links)
 
 

@@ -12,6 +12,7 @@ from snatsh.client import (
     History,
     HistoryEntry,
     InterfaceRow,
+    LinkChange,
     LinkRow,
     PoolRow,
     Reason,
@@ -171,6 +172,16 @@ def links(data: Sequence[LinkRow]) -> str:
     columns = left("Link", "Interface", "Next hop", "State", "Since")
     columns += right("RTT", "Loss") + left("Failed over", "Reason")
     return table(columns, [_link(row) for row in data])
+
+
+def link_changes(data: Sequence[LinkChange]) -> str:
+    if not data:
+        return "No changes\n"
+    rows = [
+        [moment(row["time"]), row["link"], row["before"] or "-", row["state"], row["reason"] or "-"]
+        for row in data
+    ]
+    return table(left("Time", "Link", "From", "To", "Reason"), rows)
 
 
 def _link(row: LinkRow) -> list[object]:

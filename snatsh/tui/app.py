@@ -136,10 +136,9 @@ class Top(App[None]):
 
     def failed(self, doing: str, error: Exception) -> None:
         """Something that nobody foresaw. It is told until somebody reads the log; all else goes on."""
-        known = self.faults.last
         fault = self.faults.add(doing, error)
-        self.state.faulty = True
-        if known is None or known.text != fault.text:
+        if fault is not None:
+            self.state.faulty = True
             self.notify(f"error in {fault.text}", severity="error", timeout=8, markup=False)
         for status in self.screen.query(Status):
             status.redraw()

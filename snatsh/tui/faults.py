@@ -15,6 +15,7 @@ from textual.worker import Worker
 from snatsh.tui.top import top_of
 
 _KEPT = 100
+_SAME_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,23 @@ class Fault:
 
 
 class Faults:
-    """The newest ones. One that comes again and again, look by look, is kept once."""
+    """The newest ones. One that comes again and again, look by look, is one."""
 
     def __init__(self) -> None:
         self.kept: deque[Fault] = deque(maxlen=_KEPT)
+        self._seen: dict[str, float] = {}
 
-    @property
-    def last(self) -> Fault | None:
-        return self.kept[-1] if self.kept else None
-
-    def add(self, doing: str, error: BaseException) -> Fault:
+    def add(self, doing: str, error: BaseException) -> Fault | None:
+        """None when it goes on as before."""
+        moment, text = time.monotonic(), f"{doing}: {type(error).__name__}: {error}"
+        self._seen = {one: at for one, at in self._seen.items() if moment - at < _SAME_SECONDS}
+        going_on = text in self._seen
+        self._seen[text] = moment
+        if going_on:
+            return None
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-        text = f"{doing}: {type(error).__name__}: {error}"
         fault = Fault(now, text, "".join(traceback.format_exception(error)))
-        if self.last is None or self.last.text != text:
-            self.kept.append(fault)
+        self.kept.append(fault)
         return fault
 
 

@@ -23,7 +23,7 @@ SIZE = (200, 60)
 
 
 class Busy(Gateway):
-    """With a monitored link, a small pool, a limit, a rule nobody needs, and a host that nobody may use."""
+    """With a monitored link, a small pool, a limit that one reaches, an idle rule, and a forbidden host."""
 
     def start(self) -> None:
         profile = document(self.hook)
@@ -35,7 +35,7 @@ class Busy(Gateway):
         profile["rules"]["40"] = {
             "source": "192.168.40.0/24", "destination": "198.18.0.0/15", "action": "drop",
         }  # fmt: skip
-        profile["limits"] = {"subscriber": {"sessions": 500}}
+        profile["limits"] = {"subscriber": {"sessions": 220}}
         path = self.lab.folder / "profile.yaml"
         path.write_text(yaml.safe_dump(profile))
         self.snatd.start(path)

@@ -219,6 +219,39 @@ def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Cli
     client.commit()
 
 
+def test_checks_commits_with_a_comment_and_rolls_back(gateway: Gateway, client: Client) -> None:
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        screen: Any = app.screen
+        difference = screen.query_one("#difference")
+        await until(lambda: screen.data is not None, "the configuration")
+        await pilot.press("s", *keys_of("rules 10 pool nowhere"), "enter")
+        await until(lambda: "pool nowhere" in difference.text, "the statement in the candidate")
+        await pilot.press("k")
+        await until(lambda: isinstance(app.screen, TextView), "why the check fails")
+        assert "nowhere" in app.screen.view.text  # type: ignore[attr-defined]
+        await pilot.press("escape", "s", *keys_of("rules 10 pool c"), "enter")
+        await until(lambda: "+   pool c;" in difference.text, "the better candidate")
+        await pilot.press("k")
+        told = app._notifications
+        await until(lambda: any("check succeeds" in one.message for one in told), "the check")
+        assert client.configuration()["rules"]["10"]["pool"] == "a", "a check commits nothing"
+        await pilot.press("c")
+        await until(lambda: isinstance(app.screen, Ask), "a question for a comment")
+        await pilot.press(*keys_of("north to c"), "enter")
+        await until(lambda: client.history()[0]["comment"] == "north to c", "the commit")
+        assert client.configuration()["rules"]["10"]["pool"] == "c"
+        await until(lambda: "as it runs" in screen.query_one("#head").text, "no difference")
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, Ask), "a question for a number")
+        await pilot.press("backspace", "1", "enter")
+        await until(lambda: "-   pool c;" in difference.text, "the candidate of the commit before")
+        assert client.configuration()["rules"]["10"]["pool"] == "c", "rolled back is not committed"
+
+    console(gateway, act, "configuration")
+    client.commit()
+    assert client.configuration()["rules"]["10"]["pool"] == "a"
+
+
 def test_history_compares_and_rolls_back(gateway: Gateway, client: Client) -> None:
     gateway.commit("set rules 10 description first")
     gateway.commit("set rules 10 description second")
@@ -260,14 +293,52 @@ def test_a_command_line_with_the_shells_commands(gateway: Gateway) -> None:
 
 
 def test_snatd_gone_and_back(gateway: Gateway) -> None:
+    """And what links went through is still known then."""
+    gateway.snatd.shell("request link isp-b down")
+
     async def act(app: Top, pilot: Pilot[None]) -> None:
         await asyncio.to_thread(gateway.snatd.kill)
         await until(lambda: bool(app.state.trouble), "the console notices")
         assert "DOES NOT ANSWER" in app.screen.query_one("#status").text  # type: ignore[attr-defined]
         await asyncio.to_thread(gateway.snatd.start)
         await until(lambda: not app.state.trouble, "the console resumes")
+        await pilot.press("4")
+        changes = app.screen.query_one("#changes")
+        await until(lambda: "isp-b ✗ down by order of" in changes.text, "the change")  # type: ignore[attr-defined]
 
     console(gateway, act)
+
+
+def test_links_history_for_scripts(gateway: Gateway, client: Client) -> None:
+    gateway.snatd.shell("request link isp-b up")
+    deadline = time.monotonic() + 20
+    while client.link_changes("isp-b", 1)[0]["state"] != "up":
+        assert time.monotonic() < deadline, client.link_changes()
+        time.sleep(0.1)
+    found = json.loads(gateway.snatd.shell("show links history | json").stdout)
+    states = [(one["before"], one["state"]) for one in found if one["link"] == "isp-b"]
+    assert states[:2] == [("down", "up"), ("up", "down")]
+    assert "by order of" in gateway.snatd.shell("show links history").stdout
+    with pytest.raises(Rejected, match="limit"):
+        client.get("/v1/links/changes?limit=x", "changes")
+
+
+def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) -> None:
+    gateway.commit("set limits subscriber sessions 10")
+
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        screen: Any = app.screen
+        await until(
+            lambda: "10 sessions allowed each; 2 were refused" in screen.query_one("#caption").text, "both"
+        )
+        screen.order("refused", turned=False)
+        await until(lambda: bool(screen.table.rows and screen.table.rows[-1]["refused"]), "numbers")
+        refused = [row["refused"] for row in screen.table.rows]
+        assert refused == sorted(refused, reverse=True)
+
+    console(gateway, act, "subscribers")
+    assert client.live_subscribers({"sort": "sessions", "limit": 1})["allowed"] == 10
+    gateway.commit("delete limits")
 
 
 def test_once_for_scripts(gateway: Gateway) -> None:

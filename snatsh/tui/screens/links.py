@@ -8,13 +8,15 @@ from typing import Any
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from snatsh.client import Client
+from snatsh.client import Client, LinkChange
 from snatsh.tui.screens.dashboard import LINK_SIGNS
 from snatsh.tui.screens.tables import Caption, LocalTable, Part
 from snatsh.tui.widgets.graph import graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
 from snatsh.tui.widgets.table import Cell, Column, Row, Table
+
+_CHANGES = 60
 
 
 def _loss(row: Row) -> Cell:
@@ -35,7 +37,7 @@ class LinksScreen(LocalTable):
     def __init__(self) -> None:
         super().__init__()
         self.series: dict[str, Any] = {}
-        self.changes: list[dict[str, Any]] = []
+        self.changes: list[LinkChange] = []
 
     def body(self) -> Iterable[Widget]:
         yield Caption()
@@ -69,8 +71,7 @@ class LinksScreen(LocalTable):
 
     def rows(self, client: Client) -> Sequence[Row]:
         self.series = {row["name"]: row for row in client.link_series()}
-        notices = client.notices(after=1)["notices"]
-        self.changes = [dict(one) for one in reversed(notices) if one["text"].startswith("link ")]
+        self.changes = client.link_changes(limit=_CHANGES)
         return client.links()  # type: ignore[return-value]
 
     def show(self, data: Part) -> None:
@@ -114,13 +115,14 @@ class LinksScreen(LocalTable):
 
     def _changes(self, width: int, height: int) -> Iterator[Line]:
         for one in self.changes[:height]:
-            bad = " is down" in one["text"]
             yield [
                 (one["time"][5:19].replace("T", " ") + " ", "dim"),
-                (one["text"], "bad" if bad else "plain"),
+                (f"{one['link']} ", "plain"),
+                LINK_SIGNS.get(one["state"], (one["state"], "warn")),
+                (f" {one['reason']}", "dim"),
             ]
         if not self.changes:
-            yield [("none since snatd was started", "dim")]
+            yield [("none yet", "dim")]
 
 
 def _numbers(numbers: list[int]) -> str:

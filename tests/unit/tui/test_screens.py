@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from textual.command import CommandPalette
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from snatsh.client import ServerGone
-from snatsh.tui import look
-from snatsh.tui.app import SCREENS, actions
+from snatsh.tui import faults, look
 from snatsh.tui.recording import ReplayClient
 from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.history import HistoryScreen
@@ -59,44 +59,48 @@ def test_dashboard_tells_how_the_gateway_is() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_table_sorts_filters_freezes_and_moves(name: str) -> None:
+def test_every_table_sorts_by_all_its_columns_and_holds_still(name: str) -> None:
     async def act(player: Player) -> None:
-        screen = player.screen
-        table = screen.table
-        rows = table.total
-        assert rows, "the recording has something to show"
+        screen, table = player.screen, player.screen.table
+        assert table.total, "the recording has something to show"
         seen = set()
         for _ in screen.orders():
             seen.add(table.sort)
             await player.press("greater_than_sign")
         assert seen == set(screen.orders())
-        await player.press("less_than_sign", "r")
-        assert table.turned
-        await player.press("down", "up", "end")
-        assert table.cursor == rows - 1
-        assert table.current is not None
-        await player.press("home", "pagedown", "pageup")
-        assert table.cursor == 0
-        await player.press("slash")
-        await player.type("zzz")
-        await player.press("enter")
-        assert table.total == 0
-        assert "filter zzz" in player.text("#caption")
-        await player.press("slash", "ctrl+u")
-        await player.type("!zzz")
-        await player.press("enter")
-        assert table.total == rows
         await player.press("f")
-        assert "FROZEN" in player.text("#status")
         before = table.text
         await player.play(2)
         assert table.text == before
         await player.press("question_mark", "escape")
-        assert "FROZEN" in player.text("#status")
-        await player.press("f")
-        assert "FROZEN" not in player.text("#status")
+        assert "FROZEN" in player.text("#status"), "a dialog in front thaws nothing"
 
     run(act, mode=name)
+
+
+def test_the_mouse_chooses_rows_columns_and_screens() -> None:
+    async def act(player: Player) -> None:
+        table = player.screen.table
+        await player.pilot.click("#table", offset=(10, 4))
+        await player.settle()
+        assert table.cursor == 3
+        title = table.text.splitlines()[0].index("idle")
+        for turned in (False, True):
+            await player.pilot.click("#table", offset=(title, 0))
+            await player.settle()
+            assert (table.sort, table.turned) == ("idle", turned)
+        await player.pilot._post_mouse_events([MouseScrollDown], "#table", (10, 4), button=0)
+        await player.settle()
+        assert table.cursor == 3
+        await player.pilot._post_mouse_events([MouseScrollUp], "#table", (10, 4), button=0)
+        await player.settle()
+        assert table.cursor == 0
+        where = player.text("#status").splitlines()[1].index("5 Rules")
+        await player.pilot.click("#status", offset=(where, 1))
+        await player.settle()
+        assert player.screen.NAME == "rules"
+
+    run(act, mode="flows")
 
 
 def test_flows_filter_by_fields_group_and_show_details() -> None:
@@ -133,37 +137,29 @@ def test_groups_lead_to_their_flows() -> None:
     run(act, mode="flows")
 
 
-def test_marks_and_a_role_that_may_only_look() -> None:
-    async def act(player: Player) -> None:
-        await player.press("space", "space")
-        assert len(player.screen.table.marked) == 2
-        assert "2 marked" in player.text("#caption")
-        await player.press("x")
-        assert not isinstance(player.screen, Question)
-        assert "read-only" in player.text("#status")
-
-    run(act, mode="flows")
-
-
-def test_rules_that_never_matched() -> None:
+def test_subscribers_that_reached_their_limit() -> None:
     async def act(player: Player) -> None:
         table = player.screen.table
-        await player.press("n")
-        assert table.rows
-        assert {row["packets"] for row in table.rows} == {0}
-        await player.press("n", "enter")
-        assert isinstance(player.screen, TextView)
-
-    run(act, mode="rules")
-
-
-def test_subscriber_leads_to_his_flows() -> None:
-    async def act(player: Player) -> None:
-        await player.press("enter")
-        assert player.screen.NAME == "flows"
-        assert player.screen.filter.startswith("source=")
+        assert "220 sessions allowed each; 1 were refused flows" in player.text("#caption")
+        while table.sort != "refused":
+            await player.press("greater_than_sign")
+        limited, other = table.rows
+        assert (limited["sessions"], other["refused"]) == (220, 0)
+        assert limited["refused"] > 0
+        assert "220 of 220" in player.text("#table")
 
     run(act, mode="subscribers")
+
+
+def test_links_tell_what_they_went_through() -> None:
+    async def act(player: Player) -> None:
+        lines = player.text("#changes").splitlines()
+        assert re.search(r"isp-b +✗ down by order of root", lines[0].replace("│", ""))
+        assert "isp-a ● up" in player.text("#changes")
+        await player.press("down")
+        assert "Probes of isp-b" in str(player.screen.query_one("#probes").border_title)
+
+    run(act, mode="links", size=LARGE)
 
 
 def test_log_reads_an_entry() -> None:
@@ -220,17 +216,6 @@ def test_keys_palette_theme_and_command_line() -> None:
     run(act)
 
 
-def test_every_action_with_a_key_exists() -> None:
-    for screen in SCREENS:
-        for kind in screen.__mro__:
-            for binding in kind.__dict__.get("BINDINGS", ()):
-                name = binding.action.partition("(")[0]
-                if not binding.id:
-                    continue  # textual's own
-                assert hasattr(screen, f"action_{name}"), (screen, name)
-    assert {"flows.clear", "table.reverse", "app.command", "screen.pools"} <= actions()
-
-
 def test_keys_of_ones_own() -> None:
     async def act(player: Player) -> None:
         await player.press("f5")
@@ -262,6 +247,51 @@ def test_snatd_gone_and_back() -> None:
         assert "DOES NOT ANSWER" not in player.text("#status")
 
     run(act, client=client)
+
+
+class Broken(ReplayClient):
+    """Answers what nobody expects."""
+
+    broken = False
+
+    def send(self, method: str, path: str, *more: Any, **options: Any) -> dict[str, Any]:
+        if self.broken and path.startswith("/v1/live/pools"):
+            return {"pools": [{"name": 7}]}
+        return super().send(method, path, *more, **options)
+
+
+def test_an_error_that_nobody_foresaw_is_told_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Broken(RECORDING, lambda: 5.0)
+    monkeypatch.setattr(faults, "_SAME_SECONDS", 600.0)
+
+    async def act(player: Player) -> None:
+        client.broken = True
+        await player.play(2)
+        assert "✗ ERROR: see Log" in player.text("#status")
+        assert "KeyError" in player.told
+        met = len(player.app.faults.kept)
+        await player.play(2)
+        assert len(player.app.faults.kept) == met, "the same error, look by look, is one"
+        client.broken = False
+        await player.play(1)
+        assert "small" in player.text("#table")
+        monkeypatch.setattr(player.screen, "action_freeze", lambda: 1 // 0)  # a key
+        monkeypatch.setattr(player.screen.query_one("#heat"), "_draw", lambda *_: 1 // 0)  # a widget
+        await player.press("f")
+        await player.play(1)
+        assert "ZeroDivisionError" in player.told
+        assert "can't be shown" in player.text("#heat")
+        assert "small" in player.text("#table"), "the others are shown"
+        await player.press("8")
+        assert "ERROR" not in player.text("#status"), "it was read"
+        own = [row for row in player.screen.table.rows if row["kind"] == "console"]
+        assert len(own) == met + 2
+        await player.press("slash")
+        await player.type("ZeroDivisionError")
+        await player.press("enter", "enter")
+        assert "Traceback" in player.screen.view.text
+
+    run(act, mode="pools", client=client)
 
 
 def test_resize() -> None:
