@@ -44,7 +44,7 @@ def test_an_exact_word_wins_over_a_longer_one():
         ("show flows source 10.0.0.1/8", 18, "has host bits set; did you mean 10.0.0.0/8?"),
         ("show flows port 65536", 16, "expected a number from 0 to 65535"),
         ("show flows port 1 port 2", 18, "syntax error: port"),
-        ("show links now", 11, "syntax error: now: expected end of command"),
+        ("show drops now", 11, "syntax error: now: expected end of command"),
         ("clear flows", 12, "missing mandatory argument"),
         ("clear flows all source 10.0.0.1", 16, "expected end of command"),
         ("clear flows source 10.0.0.1 all", 28, "syntax error: all"),
