@@ -84,6 +84,18 @@ def test_tcp_handshake_and_close_go_through_the_states(gateway: Rig) -> None:
     assert state(gateway) == "unreplied", "a SYN on a closed flow opens it afresh"
 
 
+def test_tcp_simultaneous_open_is_let_in_and_established(gateway: Rig) -> None:
+    """RFC 5382, REQ-2: a SYN without ACK comes from the endpoint that was sent one."""
+    syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
+    assert gateway.inbound(reply_to(syn, "S"), "eth1").verdict == "translated"
+    assert gateway.outbound(from_inside(tcp(4000, 80, "SA"))).verdict == "translated"
+    assert gateway.inbound(reply_to(syn, "SA"), "eth1").verdict == "translated"
+    gateway.outbound(from_inside(tcp(4000, 80, "A")))
+    assert state(gateway) == "established"
+    assert len(gateway.datapath.flows()) == 1
+    assert drops(gateway) == {}
+
+
 def test_a_reset_shortens_to_transitory_and_not_to_nothing(gateway: Rig) -> None:
     syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
     gateway.inbound(reply_to(syn, "SA"), "eth1")

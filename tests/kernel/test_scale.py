@@ -1,0 +1,63 @@
+"""Many pools, large pools, and a table of a million flows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import numpy as np
+import pytest
+from frames import from_inside, reply_to, udp
+from rig import Rig, rig
+from scapy.layers.inet import IP
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+from crowd import Crowd
+
+POOLS = 1000
+LARGE = "100.64.0.0/16"
+MILLION = 1_000_000
+
+
+def test_a_thousand_pools_serve_a_source_each(gateway: Rig) -> None:
+    pools = {f"p{at}": {"address": [f"100.{64 + at // 250}.{at % 250}.1"]} for at in range(POOLS)}
+    rules = {
+        str(10 + at): {"source": f"10.{at // 250}.{at % 250}.0/24", "pool": f"p{at}"} for at in range(POOLS)
+    }
+    begun = time.monotonic()
+    gateway.commit({"pools": pools, "rules": rules})
+    assert time.monotonic() - begun < 2
+    for at in (0, 1, 249, 250, 511, 512, POOLS - 1):
+        sent = gateway.outbound(from_inside(udp(5000, 53), source=f"10.{at // 250}.{at % 250}.7"))
+        assert sent.frame[IP].src == f"100.{64 + at // 250}.{at % 250}.1"
+        assert gateway.inbound(reply_to(sent.frame), "eth1").verdict == "translated"
+
+
+@pytest.mark.parametrize("algorithm", ["source-hash", "round-robin", "random", "least-used"])
+def test_a_pool_of_a_slash_16_is_used_all_over(gateway: Rig, algorithm: str) -> None:
+    gateway.forget()
+    rule = {"pool": "a", "algorithm": algorithm}
+    gateway.commit({"pools": {"a": {"address": [LARGE]}}, "rules": {"10": rule}})
+    mapped = set()
+    for host in range(200):
+        sent = gateway.outbound(from_inside(udp(5000, 53), source=f"10.1.{host}.9"))
+        assert sent.verdict == "translated"
+        mapped.add(IPv4Address(sent.frame[IP].src))
+    assert all(address in IPv4Network(LARGE) for address in mapped)
+    if algorithm in ("source-hash", "random"):
+        assert len({int(address) >> 12 for address in mapped}) == 16, "every sixteenth of it"
+    else:
+        assert len(mapped) == 200, "no address twice while there are free ones"
+
+
+def test_a_million_flows_are_swept_in_a_second_of_cpu() -> None:
+    with rig("xdp", max_flows=1 << 20) as gateway:
+        gateway.commit({"pools": {"a": {"address": ["1.1.2.100-1.1.2.110"]}}, "rules": {"10": {"pool": "a"}}})
+        Crowd(gateway.datapath.pins, gateway.datapath.max_flows).fill(MILLION, gateway.index("eth1"), 10)
+        begun = time.thread_time()
+        assert gateway.datapath.age() == 0, "all live"
+        assert time.thread_time() - begun <= 1
+        assert len(gateway.datapath._maps["flows"].dump()[0]) == MILLION
+        assert np.isin(gateway.datapath.flows()["rule"], [10]).all()
