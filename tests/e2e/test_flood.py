@@ -45,7 +45,7 @@ def checksum(header: bytes) -> bytes:
 
 
 def connects(client: Namespace) -> bool:
-    """Whether a new TCP connection is made and carries data both ways; time for one lost SYN, the machine is busy."""
+    """Whether a new TCP connection is made and carries data both ways; a busy machine may lose a SYN."""
     with client.entered(), socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
         connection.settimeout(5)
         try:
