@@ -57,6 +57,7 @@ class Waiting(TypedDict):
     """A commit that has to be confirmed."""
 
     user: str
+    comment: str
     minutes: int
     deadline: str
     seconds: float

@@ -90,6 +90,7 @@ def waiting_rows(running: Engine) -> dict[str, Any]:
         "pending": pending
         and {
             "user": pending.user,
+            "comment": pending.comment,
             "minutes": pending.minutes,
             "deadline": pending.deadline.isoformat(timespec="seconds"),
             "seconds": round(pending.seconds, 1),

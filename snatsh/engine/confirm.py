@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from snatsh.engine.errors import EngineError, StoreError
 from snatsh.engine.records import Record
+from snatsh.engine.store import Metadata
 from snatsh.model.document import Document, validate_shape
 from snatsh.model.errors import SnatshError
 
@@ -38,11 +39,12 @@ class NothingPending(EngineError):
 class Pending:
     """A commit that waits to be confirmed.
 
-    first, last: serials of the commits it is about. document: where to return to.
-    due: the deadline on the monotonic clock, which no operator can set.
+    comment: why, as its user said. first, last: serials of the commits it is about.
+    document: where to return to. due: the deadline on the monotonic clock, which no operator can set.
     """
 
     user: str
+    comment: str
     minutes: int
     deadline: datetime
     due: float
@@ -78,12 +80,15 @@ class Confirmation:
         else:
             self._record.write(None)
 
-    def guard(self, minutes: int, user: str, serial: int, running: Document, commit: Callable[[], T]) -> T:
+    def guard(
+        self, minutes: int, metadata: Metadata, serial: int, running: Document, commit: Callable[[], T]
+    ) -> T:
         """Run a commit that gets `serial` and has to be confirmed. A second one moves the deadline."""
         before = self.pending
         now = datetime.now(UTC)
         pending = Pending(
-            user=user,
+            user=metadata.user,
+            comment=metadata.comment or "",
             minutes=minutes,
             deadline=now + timedelta(minutes=minutes),
             due=time.monotonic() + 60 * minutes,
@@ -114,6 +119,7 @@ class Confirmation:
 def _to_json(pending: Pending) -> dict[str, Any]:
     return {
         "user": pending.user,
+        "comment": pending.comment,
         "minutes": pending.minutes,
         "deadline": pending.deadline.isoformat(),
         "first": pending.first,
@@ -129,6 +135,7 @@ def _from_json(found: dict[str, Any]) -> Pending:
     left = min((deadline - datetime.now(UTC)).total_seconds(), 60 * minutes)
     return Pending(
         user=str(found["user"]),
+        comment=str(found.get("comment", "")),
         minutes=minutes,
         deadline=deadline,
         due=time.monotonic() + left,

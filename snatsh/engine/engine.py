@@ -277,7 +277,7 @@ class Engine:
         def guarded() -> Committed:
             if minutes is not None:
                 serial, before = self.store.last_serial + 1, self.running.document
-                return self.confirmation.guard(minutes, metadata.user, serial, before, commit)
+                return self.confirmation.guard(minutes, metadata, serial, before, commit)
             done = commit()
             self.confirmation.settle()
             return done

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import math
 import os
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,6 +26,8 @@ from snatsh.shell.text import duration, printable, printable_line
 
 _PATIENCE_SECONDS = 2.0
 _LONGEST_REPORT = 4096
+_NOT_OF_A_PROMPT = re.compile(r"[][<>#%$]")
+"""What automation would take for a prompt."""
 
 _OVERVIEW = """\
 ?        what may come next, at any place in a line
@@ -151,8 +154,11 @@ class Session:
             return ""
         if self.settings.automated:
             return f"{{primary_commit_confirmed:{math.ceil(pending['seconds'] / 60)}}}"
-        who, left = pending["user"], duration(pending["seconds"])
-        return printable_line(f"(commit confirmed by {who}: rolled back in {left} unless confirmed)")
+        left = duration(pending["seconds"])
+        why = f", {_NOT_OF_A_PROMPT.sub('', pending['comment'])}" if pending["comment"] else ""
+        return printable_line(
+            f"(commit confirmed by {pending['user']}{why}: rolled back in {left} unless confirmed)"
+        )
 
     def greet(self) -> str:
         """Learn who and where we are, without much patience. The reason, when snatd can't say."""

@@ -309,6 +309,24 @@ def test_tab_and_question_mark_know_the_schema_and_the_box(plain: Terminal) -> N
     assert "[edit]" in plain.expect(rf"set int eth0 role inside[ ]\r\n\r\n\[edit\]\r\n{STARTS}\S*# $")
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("show flows source ?", {"192.168.40.9", "192.168.40.10"}),
+        ("show flows link ?", {"isp-a", "isp-b"}),
+        ("show pools ?", {"a", "b", "c", "d"}),
+        ("clear flows rule ?", {"10", "20"}),
+        ("test packet interface ?", {"eth0", "eth1", "eth2"}),
+    ],
+)
+def test_what_lives_on_the_box_is_offered(gateway: Gateway, line: str, offered: set[str]) -> None:
+    for client in (gateway.client, gateway.other_client):
+        client.run("ping", "-c", "1", "8.8.8.8")
+    shown = gateway.snatd.shell(line).stdout.splitlines()
+    assert shown[0] == "Possible completions:"
+    assert offered <= {row.split()[0] for row in shown[1:]}
+
+
 def test_control_c_drops_the_line_and_control_d_leaves(plain: Terminal) -> None:
     plain.child.send("show flo")
     plain.expect("show flo")

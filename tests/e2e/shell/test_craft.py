@@ -215,6 +215,7 @@ def test_pipes_on_a_running_gateway(gateway: Gateway) -> None:
     assert kept.startswith("\n".join(whole))
     assert "Hostname" in kept
     assert shell("show pools | display yaml").stdout.startswith("- name: a\n")
+    assert shell("show pools | yaml").stdout == shell("show pools | display yaml").stdout
     assert shell("show configuration | compare rollback 0").stdout == ""
     shell("show flows | resolve")
     shell("file delete kept")

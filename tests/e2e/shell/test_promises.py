@@ -175,11 +175,14 @@ def test_everybody_sees_who_and_how_long_and_hears_of_the_return(gateway: Gatewa
     environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
     other = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
     other.expect(r"root@\S*> $")
-    confirmed(gateway, minutes=4)
+    gateway.snatd.shell(
+        "configure", "set rules 10 pool c", 'commit confirmed 4 comment "more room # [edit]>"'
+    )
     other.send("\r")
     other.expect(r"commit by root will be rolled back in 4 minutes unless confirmed\r\n")
     other.expect(
-        r"\(commit confirmed by root: rolled back in (4m00|3m5\d)s unless confirmed\)\r\nroot@\S*> $"
+        r"\(commit confirmed by root, more room  edit: rolled back in \dm\d\ds unless confirmed\)\r\n"
+        r"root@\S*> $"
     )
     gateway.snatd.shell("request system commit abort")
     other.send("\r")

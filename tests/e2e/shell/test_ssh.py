@@ -56,15 +56,19 @@ def test_commands_on_standard_input(gateway: SshGateway) -> None:
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
 
 
-@pytest.mark.parametrize("user", ["alice", "oscar", "vera", "forced"])
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "/bin/sh -c id", "sh", "id; id", "show version; id", "show version && id", "`id`", "$(id)", "--help",
-        "show version | sh", "! id", "-c id", "show version\nid", "/usr/lib/openssh/sftp-server",
-        "scp -t /tmp", "PYTHONINSPECT=1 snatsh",
-    ],
+WAYS_OUT = (
+    "/bin/sh -c id", "id; id", "show version\nid", "! id", "sh", "show version; id", "show version && id",
+    "`id`", "$(id)", "--help", "show version | sh", "-c id", "/usr/lib/openssh/sftp-server", "scp -t /tmp",
+    "PYTHONINSPECT=1 snatsh",
 )  # fmt: skip
+ATTEMPTS = [
+    *((user, attempt) for user in ("vera", "forced") for attempt in WAYS_OUT),
+    *((user, attempt) for user in ("alice", "oscar") for attempt in WAYS_OUT[:4]),
+]
+"""What a line may do does not depend on the role: all ways for one of each kind of account."""
+
+
+@pytest.mark.parametrize(("user", "attempt"), ATTEMPTS)
 def test_no_command_gets_out(gateway: SshGateway, user: str, attempt: str) -> None:
     done = gateway.ssh(user, attempt)
     assert "uid=" not in done.stdout + done.stderr
@@ -88,6 +92,22 @@ def test_no_key_gets_out_of_a_session(gateway: SshGateway) -> None:
         child.send("\x15show version\r")
         child.expect(r"vera \(view\)")
         child.close(force=True)
+
+
+def test_a_connection_that_drops_changes_nothing_about_the_deadline(gateway: SshGateway) -> None:
+    child = session(gateway, "alice")
+    child.expect(r"alice@\S+> $")
+    for line in ("configure", "set rules 10 pool c", "commit and-quit comment drop confirmed 9"):
+        child.send(f"{line}\r")
+        child.expect(r"alice@\S+[>#] $")
+    child.kill(9)
+    child.close(force=True)
+    pending = gateway.snatd.client.commits()["pending"]
+    assert pending is not None
+    assert (pending["user"], pending["minutes"], pending["comment"]) == ("alice", 9, "drop")
+    done = gateway.ssh("alice", "request system commit abort")
+    assert done.stdout == "commit was rolled back\n"
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"
 
 
 def test_start_shell_is_for_administrators(gateway: SshGateway) -> None:
