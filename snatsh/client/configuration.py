@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import cast
 from urllib.parse import urlencode
@@ -94,9 +95,10 @@ class ConfigurationCalls(Transport):
     def leave(self) -> None:
         self.send("DELETE", "/v1/sessions")
 
-    def sessions(self) -> list[EditSession]:
-        """The other consoles in configuration mode."""
-        return cast(list[EditSession], self.get("/v1/sessions", "sessions")["sessions"])
+    def sessions(self, *, own: bool = False) -> list[EditSession]:
+        """The other consoles in configuration mode. own: and this one."""
+        editing = cast(list[EditSession], self.get("/v1/sessions", "sessions")["sessions"])
+        return [one for one in editing if own or one["pid"] != os.getpid()]
 
     def history(self) -> list[HistoryEntry]:
         return self.commits()["entries"]

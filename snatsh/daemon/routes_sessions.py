@@ -36,14 +36,14 @@ class CommandBody(Body):
 
 
 async def sessions(request: web.Request) -> web.Response:
-    return web.json_response({"sessions": _rows(request)})
+    return web.json_response({"sessions": [_row(one) for one in engine(request).sessions.all()]})
 
 
 async def enter(request: web.Request) -> web.Response:
     wanted = await body(request, SessionBody)
     note(request, f"configure {wanted.mode}")
     asking, running = peer(request), engine(request)
-    others = _rows(request)
+    others = [_row(one) for one in running.sessions.all() if one.pid != asking.pid]
     session = running.sessions.open(
         asking.pid, asking.user, wanted.terminal, wanted.mode, running.running.document
     )
@@ -63,11 +63,6 @@ async def leave(request: web.Request) -> web.Response:
     note(request, "leave configuration mode")
     engine(request).sessions.close(peer(request).pid)
     return web.json_response({})
-
-
-def _rows(request: web.Request) -> list[dict[str, Any]]:
-    own = peer(request).pid
-    return [_row(session) for session in engine(request).sessions.all() if session.pid != own]
 
 
 def _row(session: Session) -> dict[str, Any]:

@@ -134,9 +134,10 @@ def _uncommitted(session: Session) -> bool:
 
 @CONFIGURE.command("status", "Show who edits the configuration")
 def status(session: Session) -> Answer:
-    others = session.client.sessions()
-    lines = ["Users currently editing the configuration:", *(f"  {other['text']}" for other in others)]
-    return Message("\n".join(lines) if others else "Nobody else edits the configuration")
+    editing = session.client.sessions(own=True)
+    return Message(
+        "\n".join(["Users currently editing the configuration:", *(f"  {one['text']}" for one in editing)])
+    )
 
 
 @CONFIGURE.command("help", "How to get along here")

@@ -67,8 +67,10 @@ def test_what_one_sets_the_other_sees(consoles: tuple[Console, Console]) -> None
     assert "[edit rules 10]" in entered
     assert "The configuration has been changed but not committed" in entered
     assert "pool c;" in other.run("show rules 10")
-    assert f"(pid {one.child.pid})" in other.run("status")
-    assert "terminal pts/" in other.run("status")
+    editing = other.run("status")
+    assert f"(pid {one.child.pid})" in editing
+    assert f"(pid {other.child.pid})" in editing
+    assert "terminal pts/" in editing
 
 
 def test_exclusive_keeps_others_out_until_its_console_ends(

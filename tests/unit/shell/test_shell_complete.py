@@ -15,7 +15,7 @@ from snatsh.shell.complete import asks_help, complete, help_text
 from snatsh.shell.grammar import parse
 from snatsh.shell.lexer import lex
 from snatsh.shell.statements import node_at
-from tests.unit.model.strategies import documents, marked
+from tests.unit.model.strategies import documents, marked, profiles
 
 LIVE = {
     ("live", "pool"): ["a", "b"],
@@ -180,8 +180,8 @@ def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words
         assert path_of(rest, edit) == tuple(words)
 
 
-@settings(max_examples=40, deadline=None)
-@given(documents().flatmap(marked), st.data())
+@settings(max_examples=60, deadline=None)
+@given((documents() | profiles()).flatmap(marked), st.data())
 def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(document, data):
     text = set_form.render(document)
     draft = Draft({})
@@ -192,7 +192,7 @@ def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(d
     bare = {name: held for name, held in document.items() if name != "marks"}
     assert draft.finish() == bare
     lines = text.splitlines()
-    for line in data.draw(st.lists(st.sampled_from(lines), max_size=2)) if lines else []:
+    for line in data.draw(st.lists(st.sampled_from(lines), max_size=4)) if lines else []:
         tokens = lex(line).tokens
         for token in tokens[1:]:
             for end in range(token.start, token.end + 1):
