@@ -13,6 +13,7 @@ from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 from snatsh.datapath.attach import framing
 from snatsh.engine.errors import EngineError
 from snatsh.engine.netfilter import source_translations
+from snatsh.engine.offloads import untagging
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.values import Address, InterfaceAddress
 
@@ -78,8 +79,8 @@ def _counted(link: Any) -> dict[str, int]:
 
 
 def survey() -> Facts:
-    """Facts with the gateways of all routes, and what else on the box changes sources: for commits."""
-    return replace(gather(routes=True), translations=source_translations())
+    """Facts with the gateways of all routes, and what else on the box changes frames: for commits."""
+    return replace(gather(routes=True), translations=source_translations(), untagging=untagging())
 
 
 def forwarding() -> bool:

@@ -37,10 +37,11 @@ class Facts:
     """The box: its interfaces by name, whether it forwards at all, and rules of others that change sources.
 
     translations: where they are, a sentence each. gateways: next hops of its routes in all tables, by
-    interface; None where nobody asked.
+    interface; None where nobody asked. untagging: interfaces whose card hides VLAN tags from XDP.
     """
 
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
     forwarding: bool = True
     translations: tuple[str, ...] = ()
     gateways: frozenset[tuple[str, Address]] | None = None
+    untagging: frozenset[str] = frozenset()

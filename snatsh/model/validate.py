@@ -28,6 +28,12 @@ def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
     ]
 
 
+_HIDDEN_TAGS = (
+    "takes VLAN tags off before XDP sees a frame, so that a VLAN's are taken for its own; expected hook tc,"
+    " or: ethtool -K {} rxvlan off"
+)
+
+
 def _check_box(around: Surroundings) -> Iterator[Problem]:
     if around.facts is None:
         return
@@ -52,6 +58,8 @@ def _check_interfaces(around: Surroundings) -> Iterator[Problem]:
             yield Problem(("interfaces", name), "", reason)
         elif facts is not None:
             yield from _check_framing(name, profile.interfaces[name], facts.interfaces[name])
+            if name in facts.untagging and profile.interfaces[name].hook != "tc":
+                yield Problem(("interfaces", name), "", _HIDDEN_TAGS.format(name), "warning")
 
 
 def _check_framing(name: str, interface: Interface, known: InterfaceFacts) -> Iterator[Problem]:

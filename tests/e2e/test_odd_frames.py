@@ -9,6 +9,7 @@ from harness import Gateway
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
+from snatsh.engine.offloads import takes_tags_off, untagging
 from snatsh.lab.watch import Watch
 
 FRAMES = 5
@@ -38,6 +39,17 @@ def test_a_tagged_frame_belongs_to_its_vlan_device(gateway: Gateway, tag: str) -
         assert left.count() == 0
     assert tagged(gateway) >= before + FRAMES
     assert not gateway.snatd.client.flows({"port": 9999})["flows"]
+
+
+def test_whether_a_card_hides_tags_is_known(gateway: Gateway) -> None:
+    box = gateway.lab["gateway"]
+    with box.entered():
+        assert takes_tags_off("eth0")
+        box.run("ethtool", "-K", "eth0", "rxvlan", "off")
+        assert not takes_tags_off("eth0")
+        box.run("ethtool", "-K", "eth0", "rxvlan", "on")
+        assert not takes_tags_off("nothing")
+        assert not untagging(), "no VLAN device here"
 
 
 def tagged(gateway: Gateway) -> int:

@@ -206,6 +206,12 @@ def test_a_box_that_does_not_forward():
     assert "net.ipv4.ip_forward" in found[0].reason
 
 
+@pytest.mark.parametrize(("hook", "told"), [("xdp", 1), ("auto", 1), ("tc", 0)])
+def test_a_card_that_hides_tags_from_xdp(hook, told):
+    found = findings(f"set interfaces eth1 hook {hook}", facts=replace(FACTS, untagging=frozenset({"eth1"})))
+    assert sum("VLAN tags" in problem.reason and problem.severity == "warning" for problem in found) == told
+
+
 def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of():
     bare = replace(FACTS.interfaces["eth1"], addresses=())
     found = findings("set rules 10 redirect 1.1.2.9", facts=Facts({**FACTS.interfaces, "eth1": bare}))
