@@ -103,8 +103,10 @@ def _success(done: Commit, check: bool, confirmed: int | None) -> list[str]:
     if done["scheduled"]:
         return ["configuration check succeeds", f"commit at will be executed at {done['scheduled']}"]
     if confirmed:
-        minutes = f"{confirmed} minute{'' if confirmed == 1 else 's'}"
-        promise = f"commit confirmed will be automatically rolled back in {minutes} unless confirmed"
+        # In Junos' words, which programs look for; it knows no single minute either.
+        promise = (
+            f"commit confirmed will be automatically rolled back in {confirmed} minutes unless confirmed"
+        )
         return [promise, "commit complete"]
     return ["commit complete"]
 

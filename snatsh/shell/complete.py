@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from snatsh.model.words import quote
 from snatsh.shell.grammar import Choice, CommandError, PipeGrammar, Source, State, Value, split, step, walk
 from snatsh.shell.lexer import Token, lex
 
-Lookup = Callable[[Source], Sequence[str]]
+Suggestions = Sequence[str] | Mapping[str, str]
+"""Words, or words with what is to be said about each."""
+
+Lookup = Callable[[Source], Suggestions]
 """Answers a source of suggestions; never raises, an empty answer when the box can't be asked."""
 
 ENTER = "<[Enter]>"
@@ -124,9 +127,12 @@ def _offers(state: State, half: Token | None, lookup: Lookup) -> list[Candidate]
 def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Lookup) -> list[Candidate]:
     """The known values that fit, after the hint that says what else may be typed."""
     typed = "" if half is None else half.text
-    known = dict.fromkeys(word for source in value.sources for word in lookup(source))
+    known: dict[str, str] = {}
+    for source in value.sources:
+        found = lookup(source)
+        known.update(found if isinstance(found, Mapping) else dict.fromkeys(found, ""))
     fitting = [word for word in known if word.startswith(typed)]
-    offers = [Candidate(quote(word), word, "") for word in fitting]
+    offers = [Candidate(quote(word), word, known[word]) for word in fitting]
     if not typed or not fitting:
         offers.insert(0, Candidate("", value.hint, choice.help))
     return offers

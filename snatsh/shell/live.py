@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from snatsh.client import Client, ClientError
+from snatsh.client import Client, ClientError, HistoryEntry
+from snatsh.shell.complete import Suggestions
 from snatsh.shell.files import shipped_profiles
 from snatsh.shell.grammar import Source
 
@@ -18,9 +19,9 @@ class Live:
 
     def __init__(self, client: Client) -> None:
         self._client = Client(client.path, timeout=_PATIENCE_SECONDS)
-        self._kept: dict[Source, tuple[float, Sequence[str]]] = {}
+        self._kept: dict[Source, tuple[float, Suggestions]] = {}
 
-    def __call__(self, source: Source) -> Sequence[str]:
+    def __call__(self, source: Source) -> Suggestions:
         kind, *path = source
         try:
             if kind == "candidate":
@@ -33,20 +34,27 @@ class Live:
         """Ask again: something was changed from here."""
         self._kept.clear()
 
-    def _ask(self, kind: str) -> Sequence[str]:
+    def _ask(self, kind: str) -> Suggestions:
         if kind == "history":
-            return [str(entry["number"]) for entry in self._client.history()]
+            return {str(entry["number"]): _told(entry) for entry in self._client.history()}
         if kind == "profile":
             return sorted({*shipped_profiles(), *_saved_profiles(self._client)})
         if kind == "file":
             return [file["name"] for file in self._client.files()]
         return self._client.completions(kind)
 
-    def _keep(self, source: Source, ask: Callable[[], Sequence[str]]) -> Sequence[str]:
+    def _keep(self, source: Source, ask: Callable[[], Suggestions]) -> Suggestions:
         now = time.monotonic()
         if source not in self._kept or now - self._kept[source][0] > _KEPT_SECONDS:
             self._kept[source] = (now, ask())
         return self._kept[source][1]
+
+
+def _told(entry: HistoryEntry) -> str:
+    """A commit, as Junos tells of it behind `rollback ?`."""
+    at = entry["time"][:19].replace("T", " ")
+    comment = f": {entry['comment']}" if entry["comment"] else ""
+    return f"{at} UTC by {entry['user']} via {entry['method']}{comment}"
 
 
 def _saved_profiles(client: Client) -> list[str]:

@@ -185,7 +185,7 @@ class _Completer(Completer):
                     printable_line(candidate.word),
                     start_position=completion.start - len(text),
                     display=printable_line(candidate.shown),
-                    display_meta=candidate.help,
+                    display_meta=printable_line(candidate.help),
                 )
 
 

@@ -118,6 +118,8 @@ def test_profiles_are_saved_and_loaded(gateway: Gateway) -> None:
 def test_what_was_committed_is_compared_and_inherited(gateway: Gateway) -> None:
     session(gateway, "set rules 10 pool c", 'commit comment "more room" and-quit')
     assert "more room" in gateway.snatd.shell("show system commit").stdout
+    offered = gateway.snatd.shell("configure", "rollback ?").stdout
+    assert re.search(r"\n  0  +[-0-9]{10} [:0-9]{8} UTC by root via cli: more room\n", offered)
     compared = gateway.snatd.shell("show system rollback compare 1 0").stdout
     assert compared == "[edit rules 10]\n-   pool a;\n+   pool c;\n"
     assert "set rules 10 pool c" in session(gateway, "show | compare rollback 1 | display set")
