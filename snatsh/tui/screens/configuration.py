@@ -11,8 +11,8 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from snatsh.client import Client, ClientError, Commit, Rejected
-from snatsh.model.diff import render_curly
 from snatsh.shell.text import duration
+from snatsh.tui.difference import difference
 from snatsh.tui.faults import background
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.history import HistoryScreen
@@ -96,7 +96,7 @@ class ConfigurationScreen(LiveScreen):
     def _difference(self, width: int, height: int) -> Iterator[Line]:
         if not self.data:
             return
-        lines = diff_lines(render_curly(self.data["running"], self.data["candidate"]))
+        lines = diff_lines(difference(self.data["running"], self.data["candidate"]))
         if not lines:
             yield [("no difference", "dim")]
         if len(lines) > height:
@@ -107,7 +107,7 @@ class ConfigurationScreen(LiveScreen):
 
     def action_difference(self) -> None:
         if self.data:
-            text = render_curly(self.data["running"], self.data["candidate"])
+            text = difference(self.data["running"], self.data["candidate"])
             self.app.push_screen(
                 TextView("Candidate against what runs", diff_lines(text or "no difference\n"))
             )

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from snatsh.client import ClientError
-from snatsh.model.diff import render_curly
+from snatsh.tui.difference import difference
 from snatsh.tui.faults import background
 from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Question, TextView, diff_lines
@@ -81,7 +81,7 @@ class HistoryScreen(ModalScreen[None]):
 
     def _compare(self, old: int, new: int) -> None:
         client = top_of(self.app).client
-        text = render_curly(client.committed(old), client.committed(new)) or "no difference\n"
+        text = difference(client.committed(old), client.committed(new)) or "no difference\n"
         self.app.call_from_thread(
             self.app.push_screen, TextView(f"Commit {old} to commit {new}", diff_lines(text))
         )

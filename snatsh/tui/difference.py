@@ -1,0 +1,12 @@
+"""What one configuration has and another has not, as curly text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Empty when there is none. The model is loaded for it, which no first screen waits for."""
+    from snatsh.model.diff import render_curly
+
+    return render_curly(old, new)
