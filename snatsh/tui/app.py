@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.filter import LineFilter, NoColor
 from textual.screen import ModalScreen, Screen
 
 from snatsh.client import Client, Overview, Version
@@ -104,6 +105,10 @@ class Top(App[None]):
         for one in look.THEMES:
             self.register_theme(one)
         self.theme = theme
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """NO_COLOR means none, not greys."""
+        return [NoColor()] if self.no_color else super().get_line_filters()
 
     async def on_mount(self) -> None:
         if self._keys:

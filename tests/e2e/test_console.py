@@ -191,6 +191,27 @@ def test_exports_the_whole_table(gateway: Gateway, client: Client, name: str) ->
         assert len(rows) > 10
 
 
+def test_exports_every_table(gateway: Gateway, client: Client) -> None:
+    names = {"pools": "3", "links": "4", "rules": "5", "subscribers": "6", "log": "8"}
+
+    async def act(app: Top, pilot: Pilot[None]) -> None:
+        for key in names.values():
+            await pilot.press(key)
+            await until(lambda: app.screen.table.total > 0, "rows")  # type: ignore[attr-defined]
+            await pilot.press("e")
+            await until(lambda: isinstance(app.screen, Ask), "a question")
+            await pilot.press("enter")
+            await until(lambda: not isinstance(app.screen, Ask), "an answer")
+        wanted = {f"{name}.csv" for name in names}
+        await until(lambda: wanted <= {file["name"] for file in client.files()}, "the files")
+
+    console(gateway, act)
+    heads = {name: client.file(f"{name}.csv").splitlines()[0] for name in names}
+    assert all(len(head.split(",")) > 2 for head in heads.values()), heads
+    for name in names:
+        client.delete_file(f"{name}.csv")
+
+
 def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Client) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         screen: Any = app.screen
@@ -339,6 +360,20 @@ def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) 
     console(gateway, act, "subscribers")
     assert client.live_subscribers({"sort": "sessions", "limit": 1})["allowed"] == 10
     gateway.commit("delete limits")
+
+
+def test_records_and_replays(gateway: Gateway) -> None:
+    """What a recording says is what snatd said, with snatd out of reach."""
+    file = gateway.lab.folder / "session.gz"
+    live = [SNATSH, "top", "--socket", str(gateway.snatd.socket), "--record", str(file), "--once", "--json"]
+    replayed = [SNATSH, "top", "--replay", str(file), "--once", "--json"]
+    recorded, played = (
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for command in (live, replayed)
+    )
+    assert played["flows"]["flows"] == recorded["flows"]["flows"]
+    for name in ("pools", "links", "rules", "subscribers", "commits"):
+        assert played[name] == recorded[name], name
 
 
 def test_once_for_scripts(gateway: Gateway) -> None:

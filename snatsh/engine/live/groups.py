@@ -44,7 +44,7 @@ def sums(snapshot: Snapshot, wish: Wish, by: str, interfaces: Mapping[int, str])
 
 def _sums(snapshot: Snapshot, wish: Wish, by: str, interfaces: Mapping[int, str]) -> Sums:
     places = chosen(snapshot, wish, interfaces)
-    flows = snapshot.flows if places is None else snapshot.flows[places]
+    flows = snapshot.picked(places)
     rates = snapshot.rates if places is None else snapshot.rates[places]
     values, at = np.unique(flows[GROUPS[by]], return_inverse=True)
     columns = {

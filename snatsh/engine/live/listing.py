@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from snatsh.engine.errors import QueryError
 from snatsh.engine.flowquery import FlowFilter
-from snatsh.engine.live.snapshot import Flows, Snapshot
+from snatsh.engine.live.snapshot import Picked, Snapshot
 from snatsh.engine.live.textmatch import matching
 
 Columns = NDArray[Any]
 _MOST_ROWS = 1000
 
-SORTS: dict[str, Callable[[Flows], Columns]] = {
+SORTS: dict[str, Callable[[Picked], Columns]] = {
     "bytes": lambda flows: flows["bytes_out"] + flows["bytes_in"],
     "packets": lambda flows: flows["packets_out"] + flows["packets_in"],
     **{
@@ -57,12 +57,12 @@ def chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDA
 
 
 def _chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
-    mask = None if wish.filter == FlowFilter() else wish.filter.mask(snapshot.flows)
-    if wish.text.strip("! "):
-        found = matching(snapshot.flows, wish.text.removeprefix("!"), interfaces)
-        found = ~found if wish.text.startswith("!") else found
-        mask = found if mask is None else mask & found
-    return None if mask is None else np.flatnonzero(mask)
+    places = None if wish.filter == FlowFilter() else np.flatnonzero(wish.filter.mask(snapshot.flows))
+    if not wish.text.strip("! "):
+        return places
+    found = matching(snapshot.picked(places), wish.text.removeprefix("!"), interfaces)
+    found = ~found if wish.text.startswith("!") else found
+    return np.flatnonzero(found) if places is None else places[found]
 
 
 def page(snapshot: Snapshot, wish: Wish, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
@@ -70,7 +70,7 @@ def page(snapshot: Snapshot, wish: Wish, places: NDArray[np.intp] | None) -> NDA
     if wish.sort == "rate":
         keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
     elif wish.sort in SORTS:
-        keys = SORTS[wish.sort](snapshot.flows if places is None else snapshot.flows[places])
+        keys = SORTS[wish.sort](snapshot.picked(places))
     else:
         raise QueryError(f"sort: {wish.sort}: expected one of rate, {', '.join(SORTS)}")
     shown = cut(keys, wish, falling=(wish.sort not in RISING) != wish.turned)

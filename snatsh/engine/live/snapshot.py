@@ -32,6 +32,22 @@ _PATIENCE = 2.0  # older than this many times its due: nobody has looked for a w
 
 
 @dataclass(frozen=True, slots=True)
+class Picked:
+    """Some of the flows, or all of them: only the columns that are asked for are gathered."""
+
+    flows: Flows
+    places: NDArray[np.intp] | None = None
+
+    def __len__(self) -> int:
+        return len(self.flows) if self.places is None else len(self.places)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Side by side in memory, which a column of the table is not."""
+        column = self.flows[name]
+        return np.ascontiguousarray(column) if self.places is None else column[self.places]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """rates: bits per second since the reading before, both directions. taken: on the monotonic clock.
 
@@ -46,6 +62,9 @@ class Snapshot:
     hashes: NDArray[np.uint64]
     bytes: NDArray[np.uint64]
     known: dict[Hashable, Any] = field(default_factory=dict, compare=False)
+
+    def picked(self, places: NDArray[np.intp] | None) -> Picked:
+        return Picked(self.flows, places)
 
     @property
     def age(self) -> float:

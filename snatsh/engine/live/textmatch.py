@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.datapath.layout import STATE_NAMES
+from snatsh.engine.live.snapshot import Picked
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
-Flows = NDArray[np.void]
 Mask = NDArray[np.bool_]
 
 _ENDPOINTS = (("source", "source_port"), ("mapped", "mapped_port"), ("destination", "destination_port"))
 
 
-def matching(flows: Flows, text: str, interfaces: Mapping[int, str]) -> Mask:
+def matching(flows: Picked, text: str, interfaces: Mapping[int, str]) -> Mask:
     """text: any part of an address, address:port, port, protocol, state, rule number or interface."""
     text = text.strip().lower()
     found = np.zeros(len(flows), dtype=np.bool_)
@@ -77,7 +77,7 @@ def _address(addresses: NDArray[np.uint32], text: str, *, to_the_end: bool) -> M
     found = np.zeros(len(addresses), dtype=np.bool_)
     if len(parts) > 4 or any(not part for part in parts[1:-1]):
         return found
-    octets = [(addresses >> np.uint32(shift) & np.uint32(255)).astype(np.uint8) for shift in (24, 16, 8, 0)]
+    octets = addresses.astype(">u4").view(np.uint8).reshape(-1, 4).T
     places = range(5 - len(parts))
     for place in [places[-1]] if to_the_end else places:
         here = np.ones(len(addresses), dtype=np.bool_)

@@ -16,7 +16,7 @@ from snatsh.engine.errors import QueryError
 from snatsh.engine.flowquery import FlowFilter, rows
 from snatsh.engine.live import groups, listing, pools
 from snatsh.engine.live.listing import Wish
-from snatsh.engine.live.snapshot import Snapshots, take
+from snatsh.engine.live.snapshot import Picked, Snapshots, take
 from snatsh.engine.live.textmatch import matching
 
 INTERFACES = {3: "eth1", 4: "wan7"}
@@ -63,14 +63,14 @@ def pieces(draw: st.DrawFn) -> str:
 @given(pieces())
 def test_text_is_found_where_it_is_written(text: str) -> None:
     expected = [any(text in one for one in line) for line in WRITTEN]
-    assert matching(FLOWS, text, INTERFACES).tolist() == expected
+    assert matching(Picked(FLOWS), text, INTERFACES).tolist() == expected
 
 
 @pytest.mark.parametrize("sort", ["rate", *listing.SORTS])
 @pytest.mark.parametrize("turned", [False, True])
 def test_pages_put_together_are_the_sorted_table(sort: str, turned: bool) -> None:
     snapshot = take(FLOWS, None, 0.0)
-    keys = snapshot.rates if sort == "rate" else listing.SORTS[sort](FLOWS)
+    keys = snapshot.rates if sort == "rate" else listing.SORTS[sort](Picked(FLOWS))
     seen: list[int] = []
     for offset in range(0, 400, 37):
         wish = Wish(FlowFilter(), "", sort, turned, offset, 37)

@@ -235,6 +235,7 @@ async def _moves(player: Player, key: str, start: str, expected: Callable[[Table
     await player.press(key)
     assert table.cursor == where
     assert table.first <= where < table.first + table.room
+    assert len(table.rows) <= table.room, "only what is visible is here"
     await player.press("home")
 
 
