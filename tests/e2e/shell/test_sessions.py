@@ -183,7 +183,7 @@ def test_eight_consoles_that_edit_and_commit_at_once_lose_nothing(box: Gateway) 
     script = "{mode}\n" + "".join(
         "set rules {0}{1} action drop\nset rules {0}{1} source 10.{0}.{1}.0/24\ncommit comment {0}-{1}\n"
         .replace("{1}", str(number))
-        for number in range(10, 16)
+        for number in range(10, 14)
     )  # fmt: skip
     workers = []
     for worker in range(1, 9):
@@ -203,9 +203,9 @@ def test_eight_consoles_that_edit_and_commit_at_once_lose_nothing(box: Gateway) 
         assert process.stdout is not None
         said.append(process.stdout.read())
         process.wait(120)
-    assert [text.count("commit complete") for text in said] == [6] * 8, said
+    assert [text.count("commit complete") for text in said] == [4] * 8, said
     rules = running(box)["rules"]
-    expected = {f"{worker}{number}" for worker in range(1, 9) for number in range(10, 16)}
+    expected = {f"{worker}{number}" for worker in range(1, 9) for number in range(10, 14)}
     assert expected <= set(rules)
     assert all("source" in rules[number] for number in expected)
     box.reset()
