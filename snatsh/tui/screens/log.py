@@ -67,7 +67,9 @@ class LogScreen(LocalTable):
             comment = f": {entry['comment']}" if entry["comment"] else ""
             text = f"commit by {entry['user']} via {entry['method']}{comment}"
             rows.append({"time": entry["time"], "kind": "commit", "text": text})
-        rows += [_said(line) for line in client.log("messages")["lines"]]
+        told = {row["text"] for row in rows}  # which snatd logs as well
+        said = map(_said, client.log("messages")["lines"])
+        rows += [row for row in said if row["text"] not in told]
         with suppress(Refused):  # who may only look is not shown who did what
             rows += [_done(entry) for entry in client.log("audit")["entries"]]
         return [*rows, *self._own()]
