@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 
 from snatsh.compile.sharing import WAY_BUCKETS, fill
 from snatsh.model.facts import Facts
+from snatsh.model.nexthops import next_hop
 from snatsh.model.pools import runs
 from snatsh.model.schema import LinkGroup, Profile, Rule
 from snatsh.model.values import Address
 
 MAX_WAYS = 32_768
 """Buckets of all rules that share links (bpf/types.h)."""
+
+NOWHERE = Address("255.255.255.255")
+"""A next hop that nothing is sent to, for a link whose own is not known while its interface is away."""
 
 __all__ = ["MAX_WAYS", "WAY_BUCKETS", "Way", "Ways", "link_of", "ways_in_force"]
 
@@ -61,15 +65,15 @@ def link_of(rule: Rule, profile: Profile, facts: Facts) -> str | None:
     hop or interface it asks for, else the one its pool's addresses belong to."""
     hop = rule.redirect or rule.next_hop
     if hop is not None:
-        return _by_hop(hop, profile)
+        return _by_hop(hop, profile, facts)
     interface = rule.out_interface or _home(rule.pool, profile, facts)
     on_it = [name for name, link in sorted(profile.links.items()) if link.interface == interface]
     # Of several links on an interface none is more the rule's own than another.
     return on_it[0] if len(on_it) == 1 else None
 
 
-def _by_hop(hop: Address, profile: Profile) -> str | None:
-    return next((name for name, link in sorted(profile.links.items()) if link.next_hop == hop), None)
+def _by_hop(hop: Address, profile: Profile, facts: Facts) -> str | None:
+    return next((name for name, link in sorted(profile.links.items()) if next_hop(link, facts) == hop), None)
 
 
 def _home(pool: str | None, profile: Profile, facts: Facts) -> str | None:
@@ -98,9 +102,9 @@ class _Around:
         self._facts = facts
         self._down = down
         self._links: dict[tuple[object, ...], str | None] = {}
-        self._dead_hops = {profile.links[name].next_hop for name in down} - {
-            link.next_hop for name, link in profile.links.items() if name not in down
-        }
+        self._hops = {name: next_hop(link, facts) for name, link in profile.links.items()}
+        alive = {hop for name, hop in self._hops.items() if name not in down}
+        self._dead_hops = {self._hops[name] for name in down} - alive - {None}
 
     def ways(self, rule: Rule) -> Ways:
         group = self._profile.link_groups.get(rule.group) if rule.group is not None else None
@@ -111,7 +115,7 @@ class _Around:
         link = self._link_of(rule)
         for failed, failover in sorted(rule.failover.items()):
             if failed in self._down and failover.redirect not in self._dead_hops:
-                by = _by_hop(failover.redirect, self._profile) if failover.redirect else link
+                by = _by_hop(failover.redirect, self._profile, self._facts) if failover.redirect else link
                 way = Way(by, failover.pool or rule.pool, failover.redirect or rule.redirect)
                 return Ways((way,), (failed,))
         # What a rule says of a link itself counts, even when that way is dead as well.
@@ -140,7 +144,7 @@ class _Around:
 
     def _by(self, name: str, rule: Rule) -> Way:
         link = self._profile.links[name]
-        return Way(name, link.pool or rule.pool or "", link.next_hop)
+        return Way(name, link.pool or rule.pool or "", self._hops[name] or NOWHERE)
 
     def _backup_of(self, link: str) -> str | None:
         """The first link along the chain of backups that is up."""

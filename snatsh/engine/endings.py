@@ -24,6 +24,7 @@ from snatsh.engine.flowquery import Flows
 from snatsh.engine.links import LinkState
 from snatsh.engine.probes.frames import ACK, TCP, Segment, packet
 from snatsh.model.facts import Facts
+from snatsh.model.nexthops import next_hop
 from snatsh.model.pools import with_interface_addresses
 from snatsh.model.schema import Profile
 
@@ -88,7 +89,7 @@ class Endings:
 def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]) -> NDArray[np.bool_]:
     """Which flows take these links: those redirected there, and those routed there by a rule."""
     profile = with_interface_addresses(profile, facts)
-    hops = [int(profile.links[name].next_hop) for name in links]
+    hops = [int(hop) for name in links if (hop := next_hop(profile.links[name], facts))]
     routed = [
         number
         for number, rule in profile.rules.items()

@@ -15,6 +15,7 @@ from snatsh.engine.linkwatch import LinkWatch, fault
 from snatsh.engine.probes.targets import Target
 from snatsh.engine.records import Record
 from snatsh.model.facts import Facts
+from snatsh.model.nexthops import next_hop
 from snatsh.model.schema import Link, Profile
 from snatsh.model.values import Address
 
@@ -127,7 +128,8 @@ class Links:
             self._orders.pop(name, None)
         for name, watch in watches.items():
             known = facts.interfaces.get(watch.link.interface)
-            lost = known is not None and (known.index, watch.link.next_hop) in self._unreachable
+            hop = next_hop(watch.link, facts)
+            lost = known is not None and hop is not None and (known.index, hop) in self._unreachable
             watch.follow(facts, lost)
             self._settle(name)
         self._unsaved |= bool(gone)

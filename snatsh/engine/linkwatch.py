@@ -23,6 +23,7 @@ from snatsh.engine.probes.port import Place, Port
 from snatsh.engine.probes.series import Series
 from snatsh.engine.probes.targets import Target, targets_of
 from snatsh.model.facts import Facts
+from snatsh.model.nexthops import next_hop
 from snatsh.model.schema import Link
 
 log = logging.getLogger(__name__)
@@ -211,6 +212,8 @@ def fault(link: Link, facts: Facts, unreachable: bool = False) -> str:
         return f"interface {link.interface} is down or has no carrier"
     if not known.addresses:
         return f"interface {link.interface} has no address"
+    if next_hop(link, facts) is None:
+        return f"interface {link.interface} has no other end"
     if unreachable:
         return f"next hop {link.next_hop} does not answer ARP"
     return ""
@@ -219,8 +222,9 @@ def fault(link: Link, facts: Facts, unreachable: bool = False) -> str:
 def place_of(link: Link, facts: Facts) -> Place | None:
     """Where its probes go out, None while they can't."""
     known = facts.interfaces.get(link.interface)
-    if known is None or not known.up or not known.addresses or known.framing == "other":
+    hop = next_hop(link, facts)
+    if known is None or not known.up or not known.addresses or known.framing == "other" or hop is None:
         return None
-    on_link = [own for own in known.addresses if link.next_hop in own.network]
+    on_link = [own for own in known.addresses if hop in own.network]
     own = (on_link or list(known.addresses))[0].ip
-    return Place(link.interface, known.index, known.mac, own.packed, link.next_hop.packed)
+    return Place(link.interface, known.index, known.mac, own.packed, hop.packed)

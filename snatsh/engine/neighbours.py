@@ -102,6 +102,5 @@ def _named(profile: Profile) -> Iterable[Address]:
     """Every next hop that the profile itself names."""
     found = {link.next_hop for link in profile.links.values()}
     for rule in profile.rules.values():
-        found |= {rule.next_hop, rule.redirect} - {None}  # type: ignore[arg-type]
-        found |= {failover.redirect for failover in rule.failover.values() if failover.redirect}
-    return found
+        found |= {rule.next_hop, rule.redirect, *(failover.redirect for failover in rule.failover.values())}
+    return {hop for hop in found if hop is not None}

@@ -18,6 +18,7 @@ from snatsh.engine.pooluse import PROTOCOLS, TOTALS, rows_of, use_of
 from snatsh.engine.probes.targets import Target
 from snatsh.engine.store import Entry
 from snatsh.model.facts import Facts
+from snatsh.model.nexthops import next_hop
 from snatsh.model.schema import Pool, Profile
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def link_rows(plan: Plan, links: Links) -> list[Row]:
         {
             "name": name,
             "interface": link.interface,
-            "next_hop": str(link.next_hop),
+            "next_hop": str(next_hop(link, plan.facts) or ""),
             "state": states[name].state,
             "since": _moment(states[name].since),
             "reason": states[name].reason,

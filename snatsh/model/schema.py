@@ -202,7 +202,9 @@ class Monitor(Node):
 
 class Link(Node):
     interface: InterfaceName = Field(description="Outside interface the link leaves by")
-    next_hop: AddressValue = Field(description="Gateway of the provider")
+    next_hop: AddressValue | None = Field(
+        None, description="Gateway of the provider; of a point-to-point interface its other end when left out"
+    )
     monitor: Monitor | None = Field(None, description="How the link is watched")
     backup: LinkName | None = Field(None, description="Link that new flows take while this one is down")
     pool: PoolName | None = Field(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from snatsh.model.errors import Path, Problem
+from snatsh.model.nexthops import next_hop
 from snatsh.model.schema import Link, Monitor
 from snatsh.model.surroundings import Surroundings
+from snatsh.model.values import Address
 
 PROBES = ("icmp", "arp", "tcp", "http")
 
@@ -17,11 +19,11 @@ def check_links(around: Surroundings) -> Iterator[Problem]:
     for name, link in sorted(around.profile.links.items()):
         path = ("links", name)
         yield from around.check_outside((*path, "interface"), link.interface)
-        yield from around.check_neighbour((*path, "next-hop"), link.next_hop, link.interface)
+        yield from _check_next_hop(around, (*path, "next-hop"), link)
         same = first.setdefault((link.interface, link.next_hop), name)
         if same != name:
             reason = f"has the same interface and next hop as link {same}; they go up and down as one"
-            yield Problem((*path, "next-hop"), str(link.next_hop), reason, "warning")
+            yield Problem((*path, "next-hop"), str(link.next_hop or ""), reason, "warning")
         yield from _check_route(around, path, name, link)
         if link.monitor is not None:
             yield from _check_monitor((*path, "monitor"), link.monitor)
@@ -40,6 +42,19 @@ def check_groups(around: Surroundings) -> Iterator[Problem]:
             yield from around.check_link((*path, "link"), link)
         if not any(member.use == "share" for member in group.link.values()):
             yield Problem((*path, "link"), "", "no link shares; expected at least one with use share")
+
+
+def _check_next_hop(around: Surroundings, path: Path, link: Link) -> Iterator[Problem]:
+    if link.next_hop is not None:
+        yield from around.check_neighbour(path, link.next_hop, link.interface)
+    elif around.facts is not None and (known := around.facts.interfaces.get(link.interface)):
+        if known.framing == "ethernet":
+            yield Problem(
+                path, "", f"missing; expected the gateway of the provider, on-link by {link.interface}"
+            )
+        elif known.up and not known.peers:
+            reason = f"missing, and {link.interface} has no address with another end; expected either"
+            yield Problem(path, "", reason)
 
 
 def _check_monitor(path: Path, monitor: Monitor) -> Iterator[Problem]:
@@ -63,25 +78,26 @@ def _check_route(around: Surroundings, path: Path, name: str, link: Link) -> Ite
     """Packets come to a link by a route, or by a rule or link that sends them to its next hop."""
     facts = around.facts
     known = facts.interfaces.get(link.interface) if facts is not None else None
-    if facts is None or facts.gateways is None or known is None or not known.on_link(link.next_hop):
+    hop = next_hop(link, facts)
+    if facts is None or facts.gateways is None or known is None or hop is None or not known.on_link(hop):
         return
-    if (link.interface, link.next_hop) in facts.gateways or _is_sent_to(around, name, link):
+    if (link.interface, hop) in facts.gateways or _is_sent_to(around, name, hop):
         return
     reason = (
         f"no route goes by it and nothing sends packets to it; expected a route, for example: "
-        f"ip route add default via {link.next_hop} dev {link.interface} metric 100"
+        f"ip route add default via {hop} dev {link.interface} metric 100"
     )
     # While the link is down its routes may be gone with it.
-    yield Problem((*path, "next-hop"), str(link.next_hop), reason, "error" if known.up else "warning")
+    yield Problem((*path, "next-hop"), str(hop), reason, "error" if known.up else "warning")
 
 
-def _is_sent_to(around: Surroundings, name: str, link: Link) -> bool:
+def _is_sent_to(around: Surroundings, name: str, hop: Address) -> bool:
     profile = around.profile
     redirects = {rule.redirect for rule in profile.rules.values()}
     for rule in profile.rules.values():
         redirects |= {failover.redirect for failover in rule.failover.values()}
     return (
-        link.next_hop in redirects
+        hop in redirects
         or any(other.backup == name for other in profile.links.values())
         or any(name in group.link for group in profile.link_groups.values())
     )

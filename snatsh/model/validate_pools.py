@@ -140,7 +140,8 @@ def _within(held: Runs, points: list[tuple[int, str]]) -> Iterator[tuple[str, st
 
 def _next_hops(around: Surroundings) -> Iterator[tuple[int, str]]:
     for name, link in sorted(around.profile.links.items(), reverse=True):
-        yield int(link.next_hop), f"is the next hop of link {name}"
+        if link.next_hop is not None:
+            yield int(link.next_hop), f"is the next hop of link {name}"
 
 
 def _subnet_edges(around: Surroundings) -> Iterator[tuple[int, str]]:
