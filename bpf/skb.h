@@ -61,6 +61,14 @@ inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
     return skb->gso_size ? skb->gso_size + 40 : p->length;
 }
 
+/* An interface that came after snatd last looked: if it is an outside one, it has no guard yet. */
+inline_always int is_new(u32 slot, u32 ifindex)
+{
+    struct settings *known = settings.lookup(&slot);
+
+    return known && ifindex > known->newest_ifindex;
+}
+
 /* On its way as the stack has it. A header that the device does not know goes off by a redirect. */
 inline_always int let_pass(struct __sk_buff *skb)
 {

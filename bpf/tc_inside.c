@@ -17,9 +17,18 @@ inline_always int turn_back(struct __sk_buff *skb, const struct packet *p, struc
     return bpf_redirect(path.out_ifindex, BPF_F_INGRESS);
 }
 
+/* The stack routes it. */
+inline_always int leave_to_stack(struct __sk_buff *skb, u32 slot, const struct packet *p)
+{
+    struct path path;
+
+    find_path(skb, skb->ifindex, p->source, p->destination, &path);
+    return is_new(slot, path.out_ifindex) ? drop_skb(DROP_LEAK_GUARD, p) : TC_ACT_OK;
+}
+
 /* At the ingress of the inside: around the stack where the path is known. A redirected flow must not
  * depend on the route it is redirected from, so it never goes by the stack. */
-inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *p, struct flow *flow)
 {
     u32 redirect = flow->redirect, out_ifindex = flow->out_ifindex;
     struct change change;
@@ -35,7 +44,7 @@ inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct 
         return send_skb(skb, p, &change, flow->ethernet, out_ifindex);
     }
     if (!redirect)
-        return TC_ACT_OK;
+        return leave_to_stack(skb, slot, p);
     find_path(skb, skb->ifindex, p->source, redirect, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
@@ -47,29 +56,36 @@ inline_always int forward(struct __sk_buff *skb, const struct packet *p, struct 
 
 int tc_inside(struct __sk_buff *skb)
 {
-    u32 zero = 0, now;
+    u32 zero = 0, slot, now;
     struct control *state = control.lookup(&zero);
     struct interface *interface;
-    struct packet p;
+    struct packet p = {};
     struct flow_key key;
     struct flow *flow;
+    u32 outcome;
 
     skb->tc_index = 0;
-    if (!state || parse_skb(skb, &p) != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
+    if (!state)
         return TC_ACT_OK;
+    slot = state->generation & 1;
+    outcome = parse_skb(skb, &p);
+    if (outcome == PARSED_NOT_IP)
+        return TC_ACT_OK;
+    if (outcome != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
+        return leave_to_stack(skb, slot, &p);
     key_of(&p, &key);
     flow = flows.lookup(&key);
     now = now_ticks();
     if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
                  refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))) {
         trace(&p, TRACE_TRANSLATED, 0, flow->mapped, flow->mapped_port);
-        return forward(skb, &p, flow);
+        return forward(skb, slot, &p, flow);
     }
-    interface = find_interface(state->generation & 1, skb->ifindex);
+    interface = find_interface(slot, skb->ifindex);
     if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))
-        return TC_ACT_OK; /* XDP has matched it already and left it to the stack, or the mark is to come */
+        return leave_to_stack(skb, slot, &p); /* XDP has matched it already and left it to the stack, or the mark is to come */
     tc_programs.call(skb, TC_PROGRAM_MATCH);
-    return TC_ACT_OK; /* the egress of the outside interface opens the flow */
+    return leave_to_stack(skb, slot, &p); /* the egress of the outside interface opens the flow */
 }
 
 /* What goes to the inside and was not translated on its way: the stack's own connections are told apart here. */

@@ -34,7 +34,8 @@ int tc_match(struct __sk_buff *skb)
     find_path(skb, came_in, p.source, p.destination, &path);
     if (here == came_in) {
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
-            return TC_ACT_OK; /* to the box itself, to another inside network, or nowhere */
+            return is_new(slot, path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
+                                                  : TC_ACT_OK; /* to the box, another inside network, or nowhere */
         if (p.ttl <= 1 || is_martian(p.source) || is_foreign(slot, &p, now))
             return TC_ACT_OK;
     } else if (is_own_address(slot, p.source)) {
@@ -74,7 +75,7 @@ inline_always int send_opened_skb(struct __sk_buff *skb, const struct packet *p,
         return leave(skb, p, flow, now);
     if (!state || !refresh_outbound(skb, skb->ifindex, &key, flow, p, state, now))
         return drop_skb(DROP_INTERNAL, p);
-    return forward(skb, p, flow);
+    return forward(skb, state->generation & 1, p, flow);
 }
 
 int tc_claim(struct __sk_buff *skb)

@@ -28,7 +28,7 @@ from snatsh.compile.image import (
 )
 from snatsh.compile.ways import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
 from snatsh.model.errors import Problem, ProfileError
-from snatsh.model.facts import Facts
+from snatsh.model.facts import NO_INDEX, Facts
 from snatsh.model.pools import runs, with_interface_addresses
 from snatsh.model.schema import Profile, Rule
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange, Prefix
@@ -69,6 +69,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         tcp_syn_only=profile.system.tcp_mid_stream == "drop",
         limits=_limits(profile),
         own=_own_addresses(facts),
+        newest=max((known.index for known in facts.interfaces.values() if known.index < NO_INDEX), default=0),
     )
     _check_bounds(image)
     return image

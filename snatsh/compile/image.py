@@ -6,7 +6,7 @@ The same image feeds the config maps (`snatsh.datapath.stage`) and the reference
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Literal
 
@@ -197,6 +197,8 @@ class Image:
     tcp_syn_only: bool
     limits: SubscriberLimits
     own: tuple[Address, ...]  # of this box
+    newest: int = field(default=0, compare=False)
+    """The highest index of an interface there is: what comes later has no guard yet."""
 
     @property
     def by_mark(self) -> bool:

@@ -82,6 +82,10 @@ class Datapath:
         xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
         return stage.fill(self._maps, self.generation + 1, image, xdp)
 
+    def admit(self, image: Image) -> None:
+        """The interfaces of an image that differs in nothing else have their hooks."""
+        stage.admit(self._maps, self.generation & 1, image)
+
     def _wait_for_readers(self) -> None:
         """A program run may still be reading the half that went idle with the last flip."""
         if self._quiet != self.generation:

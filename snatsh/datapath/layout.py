@@ -33,7 +33,8 @@ ADDRESS = np.dtype(NET32)
 CONTROL = _record(("generation", "u4"), ("epoch", "u4"), ("watched", "u4"), ("reserved", "u4"))
 SETTINGS = _record(
     ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
-    ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"), ("reserved", "u4"),
+    ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
+    ("newest_ifindex", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 TRACE_FILTER = _record(

@@ -88,6 +88,7 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["subscriber_new_flows"] = image.limits.new_flows
     value["subscriber_half_open"] = image.limits.half_open
     value["refusals"] = image.limits.refusals
+    value["newest_ifindex"] = image.newest
     value["timeouts"][0, :7] = [
         _ticks(seconds)
         for seconds in (
@@ -101,6 +102,15 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
         )
     ]
     maps["settings"].put(np.array([slot], dtype=layout.INDEX), value)
+
+
+def admit(maps: Mapping[str, Map], slot: int, image: Image) -> None:
+    """Let packets leave by all interfaces that `image` knows of, in the half that runs."""
+    key: Any = np.array([slot], dtype=layout.INDEX)
+    value: Any = maps["settings"].get(key)
+    if int(value["newest_ifindex"]) != image.newest:
+        value["newest_ifindex"] = image.newest
+        maps["settings"].put(key, np.array([value], dtype=layout.SETTINGS))
 
 
 def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: frozenset[int]) -> None:

@@ -16,15 +16,12 @@ from snatsh.engine.store import Metadata, Store
 from snatsh.engine.transaction import Step, Transaction
 from snatsh.model.document import Document, to_profile, validate_shape
 from snatsh.model.errors import Problem, ProfileError
-from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.facts import NO_INDEX, Facts, InterfaceFacts
 from snatsh.model.schema import Profile
 from snatsh.model.validate import validate
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
-
-_NO_INDEX = 0x7FFF_0000
-"""Above any index the kernel gives: a missing interface stands in the image by one of these."""
 
 _EXAMINING = "checking and compiling the configuration"
 _STAGING = "staging the datapath's tables"
@@ -112,6 +109,7 @@ class Committer:
         if plan.image == self.running.image and plan.hooks == self.running.hooks:
             # Hooks go with their interface, and anybody with the right can remove one.
             self._datapath.ensure(plan.hooks)
+            self._datapath.admit(plan.image)
             self.running = plan
             return False
         self._run(plan)
@@ -187,7 +185,7 @@ def _with_missing(profile: Profile, present: Mapping[str, InterfaceFacts]) -> di
     ]
     missing = sorted({name for name in named if name is not None and name not in present})
     absent = {
-        name: InterfaceFacts(index=_NO_INDEX + number, mac=bytes(6), mtu=0, up=False)
+        name: InterfaceFacts(index=NO_INDEX + number, mac=bytes(6), mtu=0, up=False)
         for number, name in enumerate(missing)
     }
     return {**present, **absent}

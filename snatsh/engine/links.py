@@ -75,6 +75,7 @@ class Links:
         self._falls: dict[str, int] = {}
         self._unreachable: Unreachable = frozenset()
         self._unsaved = False
+        self._saving = asyncio.Lock()
         self._load()
 
     @property
@@ -220,8 +221,9 @@ class Links:
             log.error("the state of the links is not kept over a restart: %s", error)
 
     async def _save(self) -> None:
-        rows = {name: self._row(name) for name in self._watches}
-        await asyncio.to_thread(self._record.write, rows or None)
+        async with self._saving:  # orders and events come at the same time
+            rows = {name: self._row(name) for name in self._watches}
+            await asyncio.to_thread(self._record.write, rows or None)
 
     def _row(self, name: str) -> dict[str, Any]:
         state, ordered = self._states.get(name) or self._stated(name), self._orders.get(name)

@@ -11,6 +11,10 @@ from snatsh.model.values import Address, InterfaceAddress
 Framing = Literal["ethernet", "none", "other"]
 
 
+NO_INDEX = 0x7FFF_0000
+"""Above any index the kernel gives: a missing interface stands in an image by one of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
     """index: kernel ifindex. mac: six bytes, empty on links without one. addresses: with their prefix.

@@ -76,8 +76,7 @@ def test_each_session_has_its_own_address(line: Gateway) -> None:
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
         commit(gateway, by_tunnel(gateway.hook))
         wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
-    wait_state(gateway, "down", "dsl")
-    assert "ppp0 is missing" in row(gateway, "dsl")["reason"]
+    wait(lambda: "ppp0 is missing" in row(gateway, "dsl")["reason"], "the end of the session")
     with dial(gateway, "10.64.0.7", "10.64.0.5"):
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
         wait_state(gateway, "up", "dsl")
@@ -87,7 +86,7 @@ def test_each_session_has_its_own_address(line: Gateway) -> None:
 
 
 def test_a_line_stands_in_and_is_stood_in_for(line: Gateway) -> None:
-    """A redirect to the other end of the line, from a route that goes another way, and the other way round."""
+    """Redirected to the other end of the line, from a route that goes another way, and back."""
     gateway, box = line, line.lab["gateway"]
     wanted = by_tunnel(gateway.hook)
     wanted["links"]["dsl"]["pool"] = "own"

@@ -152,3 +152,15 @@ async def test_times_to_come_and_nonsense_on_disk(tmp_path: Path) -> None:
         assert links.states["isp-a"].state == "up", nonsense
         assert file.with_name("links.json.damaged").exists(), nonsense
         links.close()
+
+
+@in_loop
+async def test_orders_and_events_are_written_down_one_after_the_other(tmp_path: Path) -> None:
+    links = made(tmp_path)
+    links.update(LINKS, facts(up=True))
+    for _ in range(20):
+        links.update(LINKS, facts(up=False))
+        links.update(LINKS, facts(up=True))
+        await asyncio.gather(links.keep(), *(links.order("isp-a", "drain", "root") for _ in range(4)))
+    assert json.loads((tmp_path / "links.json").read_text())["isp-a"]["order"] == "drain"
+    links.close()
