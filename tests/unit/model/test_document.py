@@ -231,8 +231,8 @@ def test_shape_is_not_led_deeper_than_the_schema_goes():
 
 def test_a_profile_needs_what_is_mandatory():
     with pytest.raises(ProfileError) as caught:
-        to_profile({"interfaces": {"eth0": {}}, "links": {"a": {"interface": "eth1"}}})
+        to_profile({"interfaces": {"eth0": {}}, "links": {"a": {"next-hop": "1.1.2.1"}}})
     assert [str(problem) for problem in caught.value.problems] == [
         "interfaces eth0 role: is mandatory; expected one of: inside, outside",
-        "links a next-hop: is mandatory; expected <address>",
+        "links a interface: is mandatory; expected <interface>",
     ]

@@ -43,7 +43,7 @@ def test_every_field_is_there_once_with_help():
         ("interfaces role", ("enum", "<inside|outside>", None), None, True),
         ("interfaces hook", ("enum", "<auto|xdp|tc>", None), "auto", False),
         ("links interface", ("name", "<interface>", "interface"), None, True),
-        ("links next-hop", ("address", "<address>", None), None, True),
+        ("links next-hop", ("address", "<address>", None), None, False),
         ("links monitor tcp port", ("integer", "<1..65535>", None), "443", False),
         ("pools address", ("address-range", "<address|range|prefix>", None), None, False),
         ("pools ports", ("port-range", "<port|range>", None), "1024-65535", False),
