@@ -30,6 +30,7 @@ class Keys(Lines):
         bindings = list(shown.values())
         everywhere = [one for one in bindings if (one.id or "").startswith("app.")]
         here = [one for one in bindings if one not in everywhere]
+        here.sort(key=lambda one: (one.id or "").startswith(("screen.", "table.")))  # its own first
         # What works everywhere is always there; of the rest as much as fits, `?` tells all.
         while here and sum(map(_width, [*here, *everywhere])) >= width:
             here.pop()
