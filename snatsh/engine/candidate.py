@@ -12,7 +12,7 @@ from snatsh.model import marks
 from snatsh.model.document import Document, Draft, get, validate_shape
 from snatsh.model.errors import Path, Problem, ProfileError, StatementError
 from snatsh.model.merge import merge
-from snatsh.model.place import refuse, resolve
+from snatsh.model.place import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Protection:
             return
         protected = marks.protector(self._document, path, deletes=statement.verb == "delete")
         if protected is not None and protected not in self._lifted:
-            raise refuse(protected, len(protected) - 1, _PROTECTED)
+            problem = Problem(protected, "", _PROTECTED)
+            raise StatementError(str(problem), len(protected) - 1, problem=problem)
 
     def require_kept(self, document: Document) -> None:
         for path, mark in marks.of(self._document).items():

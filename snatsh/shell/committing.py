@@ -45,12 +45,11 @@ class Committed:
         return "".join(f"{line}\n" for line in self.lines)
 
     def display(self, form: str) -> str:
-        *told, last = self.lines
-        told += [f"{step['doing']}: {step['milliseconds']:.1f} ms" for step in self.done["steps"]]
+        told = [f"{step['doing']}: {step['milliseconds']:.1f} ms" for step in self.done["steps"]]
         told.append(f"time in the gateway: {self.done['milliseconds']:.1f} ms")
         told.append(f"time at this console: {1000 * self.seconds:.1f} ms")
         told.append(f"flows ended: {self.done['ended_flows']:,}")
-        return "".join(f"{line}\n" for line in [*told, last])
+        return "".join(f"{line}\n" for line in [*told, *self.lines])
 
 
 @CONFIGURE.command(

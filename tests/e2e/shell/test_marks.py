@@ -29,7 +29,7 @@ def test_what_is_protected_stays(gateway: Gateway) -> None:
         refused = shell("configure", command, check=False)
         assert refused.returncode == 1, command
         if "wildcard" not in command:
-            assert "is protected; see `unprotect`" in refused.stderr, command
+            assert "rules 10: is protected; see `unprotect`" in refused.stderr, command
     assert not gateway.snatd.client.candidate()["changed"]
     shell("configure", "unprotect rules 10", "set rules 10 pool c", "commit")
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
