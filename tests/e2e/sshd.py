@@ -1,7 +1,7 @@
 """A gateway that operators reach by real OpenSSH, with accounts of its own for each role.
 
-Accounts and groups are files in the lab's folder, seen as /etc/passwd and so on by snatd and sshd alone:
-both run in a mount namespace of their own.
+Accounts and groups are files in the lab's folder, seen as /etc/passwd and so on by snatd and sshd alone: both
+run in a mount namespace of their own. It has a /run of its own as well, with the folder that sshd insists on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness import Gateway, running_gateway
@@ -20,10 +20,12 @@ from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
 
 PORT = 2222
-SEPARATION = Path("/run/sshd")
 ACCOUNTS = {"root": 0, "alice": 4001, "oscar": 4002, "vera": 4003, "nobodys": 4004, "forced": 4005}
 GROUPS = {"snatsh": (4100, "alice,oscar,vera,forced"), "snatsh-operator": (4101, "oscar"),
           "snatsh-admin": (4102, "alice,forced")}  # fmt: skip
+
+
+FILES = ("passwd", "shadow", "group", "shells")
 
 
 class Accounts:
@@ -32,6 +34,7 @@ class Accounts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "etc"
         self.folder.mkdir()
+        (self.folder / "run").mkdir()
         self.key = folder / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         subprocess.run(
@@ -56,9 +59,15 @@ class Accounts:
         (self.folder / name).write_text("".join(f"{line}\n" for line in lines))
 
     def command(self, *argv: str) -> list[str]:
+        labs, run = self.folder.parents[1], self.folder / "run"
         binds = " && ".join(
-            f"mount --bind {self.folder / name} /etc/{name}"
-            for name in ("passwd", "shadow", "group", "shells")
+            [
+                *(f"mount --bind {self.folder / name} /etc/{name}" for name in FILES),
+                f"mount -t tmpfs -o mode=755 run {run}",
+                f"mkdir -p {run}/sshd {run}/{labs.relative_to('/run')}",
+                f"mount --bind {labs} {run}/{labs.relative_to('/run')}",
+                f"mount -n --move {run} /run",
+            ]
         )
         return [
             "unshare",
@@ -140,14 +149,7 @@ class SshGateway(Gateway):
 
 @contextmanager
 def ssh_gateway() -> Iterator[SshGateway]:
-    made = not SEPARATION.exists()
-    SEPARATION.mkdir(mode=0o755, exist_ok=True)
-    try:
-        with running_gateway("tc", SshGateway) as gateway:
-            assert isinstance(gateway, SshGateway)
-            gateway.key.chmod(0o600)
-            yield gateway
-    finally:
-        if made:
-            with suppress(OSError):
-                SEPARATION.rmdir()
+    with running_gateway("tc", SshGateway) as gateway:
+        assert isinstance(gateway, SshGateway)
+        gateway.key.chmod(0o600)
+        yield gateway
