@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from ipaddress import IPv4Network
 
 from generator import INSIDE, Frames
 from report import Entry, entries, progress
@@ -16,6 +16,7 @@ from snatsh.lab.topology import Cable, Node, Port, Route, Topology
 
 ROOM = 1 << 18
 SERVER = "1.1.2.1"
+POOL_PREFIX = IPv4Network("1.1.2.64/26")
 CLIENT = f"{INSIDE[9]}/{INSIDE.prefixlen}"
 
 
@@ -26,13 +27,13 @@ def topology(rows: Sequence[Row]) -> Topology:
         left = row.hook != "xdp"
         nodes.append(Node(f"client-{row.label}", routes=(Route("default", str(INSIDE[1])),)))
         nodes.append(Node(row.gateway, forwards=True))
-        nodes.append(Node(row.sink))
+        # A route to the pool: not all of them answer ARP for it. To those inside where nothing is translated.
+        target = str(POOL_PREFIX) if row.translates else "default"
+        nodes.append(Node(row.sink, routes=(Route(target, "1.1.2.2"),)))
         inside = Port(row.gateway, "eth0", f"{INSIDE[1]}/{INSIDE.prefixlen}", gro=True, tx_checksum=left)
         outside = Port(row.gateway, "eth1", "1.1.2.2/24", gro=True, tx_checksum=left)
         cables.append(Cable(inside, Port(f"client-{row.label}", "eth0", CLIENT, gro=True, tx_checksum=left)))
         cables.append(Cable(outside, Port(row.sink, "eth0", f"{SERVER}/24", gro=True, tx_checksum=left)))
-        if not row.translates:
-            nodes[-1] = replace(nodes[-1], routes=(Route("default", "1.1.2.2"),))
     return Topology(tuple(nodes), tuple(cables))
 
 
