@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from snatsh.shell.outcome import Outcome, Terminal
@@ -50,34 +50,46 @@ def converse(session: Session, front: Front) -> int:
     trouble = session.greet()
     front.write(trouble)
     status, gap = 0, bool(trouble)
-    while not session.finished:
-        told = session.news()
-        prompt = session.prompt()
-        try:
-            entered = front.read_line("\n" * gap + told + str(prompt))
-        except Idle:
-            front.write("\nidle for too long; leaving\n")
-            break
-        except EOFError:
-            entered = "exit"
-        except KeyboardInterrupt:
-            continue
-        except Hangup:
-            break
-        gap = session.configuring
-        lines = entered.splitlines()
-        if session.settings.timestamp and lines:
-            front.write(time.strftime("%b %d %H:%M:%S\n"))
-        for line, outcome in _execute_all(session, lines):
-            if len(lines) == 1:
-                _show(session, front, outcome, len(prompt.text))
-                _refresh(session, front, line, outcome)
-            else:
-                _show(session, front, outcome, 0, line)
-                session.end()
-            status = outcome.status
-            gap = session.configuring or bool(outcome.text)
+    try:
+        while not session.finished:
+            entered, indent = _entered(session, front, gap)
+            if entered is None:
+                continue
+            gap = session.configuring
+            for outcome in _carry_out(session, front, entered.splitlines(), indent):
+                status = outcome.status
+                gap = session.configuring or bool(outcome.text)
+    except Idle:
+        front.write("\nidle for too long; leaving\n")
+    except Hangup:
+        pass
     return status
+
+
+def _entered(session: Session, front: Front, gap: bool) -> tuple[str | None, int]:
+    """What was entered, None for a line that was dropped; and how long the prompt was."""
+    told = session.news()
+    prompt = session.prompt()
+    try:
+        return front.read_line("\n" * gap + told + str(prompt)), len(prompt.text)
+    except EOFError:
+        return "exit", len(prompt.text)
+    except KeyboardInterrupt:
+        return None, 0
+
+
+def _carry_out(session: Session, front: Front, lines: list[str], indent: int) -> Iterator[Outcome]:
+    """Run and show them one after the other. indent: how far the single line stood to the right."""
+    if session.settings.timestamp and lines:
+        front.write(time.strftime("%b %d %H:%M:%S\n"))
+    for line, outcome in _execute_all(session, lines):
+        if len(lines) == 1:
+            _show(session, front, outcome, indent)
+            _refresh(session, front, line, outcome)
+        else:
+            _show(session, front, outcome, 0, line)
+            session.end()
+        yield outcome
 
 
 def _execute_all(session: Session, lines: list[str]) -> Iterable[tuple[str, Outcome]]:

@@ -50,11 +50,18 @@ class RichFront:
         session = self.session
 
         def watch() -> None:
-            if session.settings.idle_minutes:
-                _watch_idle(session.settings.idle_minutes)
+            self._watch_idle()
             _watch_news(session)
 
         return self._prompting.prompt(prompt, pre_run=watch)
+
+    def _watch_idle(self) -> None:
+        if self._idle_minutes:
+            _leave_when_idle(self._idle_minutes)
+
+    @property
+    def _idle_minutes(self) -> int:
+        return self.session.settings.idle_minutes if self.session else 0
 
     def write(self, text: str) -> None:
         sys.stdout.write(text)
@@ -75,6 +82,8 @@ class RichFront:
         cooked = termios.tcgetattr(reading)
         try:
             tty.setcbreak(reading)
+            if not select.select([reading], [], [], 60 * self._idle_minutes or None)[0]:
+                raise Idle
             return os.read(reading, 1).decode("ascii", "replace")
         finally:
             termios.tcsetattr(reading, termios.TCSADRAIN, cooked)
@@ -93,7 +102,7 @@ class RichFront:
 
     def ask(self, question: str) -> str:
         try:
-            return prompt(question)
+            return prompt(question, pre_run=self._watch_idle)
         except EOFError:
             return ""
 
@@ -109,7 +118,7 @@ class RichFront:
         return contextlib.nullcontext()
 
 
-def _watch_idle(minutes: int) -> None:
+def _leave_when_idle(minutes: int) -> None:
     """Leave when the line has not changed for so long."""
     app = get_app()
 

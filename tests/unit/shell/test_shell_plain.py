@@ -7,7 +7,7 @@ import time
 import pytest
 
 from snatsh.client import Client
-from snatsh.shell.loop import Hangup, Idle
+from snatsh.shell.loop import Hangup, Idle, converse
 from snatsh.shell.plain import PlainFront, RawTerminal
 from snatsh.shell.session import Session
 
@@ -190,3 +190,26 @@ def test_the_terminal_is_put_back_as_it_was():
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("lines", "waits"),
+    [
+        ("help\r", "---(more)---"),
+        ("top delete\r", "Delete everything under this level? [yes,no] (no) "),
+    ],
+)
+def test_who_goes_away_in_the_middle_of_an_answer_is_idle_too(terminal, lines, waits):
+    raw, typist = terminal
+    front = PlainFront(raw)
+    front.session = session = Session(Client("/nonexistent/snatd.sock"), front)
+    session.settings.screen_width, session.settings.screen_length = 80, 4
+    session.settings.idle_minutes = 1 / 300
+    session.configuring = "delete" in lines
+    ended = []
+    talk = threading.Thread(target=lambda: ended.append(converse(session, front)))
+    talk.start()
+    typist.type(lines)
+    assert waits in typist.screen("leaving")
+    talk.join(5)
+    assert ended
