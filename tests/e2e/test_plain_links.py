@@ -38,6 +38,10 @@ def by_tunnel(hook: str) -> dict[str, Any]:
     return wanted
 
 
+def mapped(gateway: Gateway) -> set[str]:
+    return {flow["mapped"] for flow in gateway.snatd.client.flows()["flows"]}
+
+
 @pytest.fixture
 def line(gateway: Gateway) -> Iterator[Gateway]:
     """Nothing comes untranslated to the far end of it."""
@@ -81,8 +85,8 @@ def test_each_session_has_its_own_address(line: Gateway) -> None:
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
         wait_state(gateway, "up", "dsl")
         wait(lambda: seen_from(gateway) == "10.64.0.7", "the address of the next session")
-        assert row(gateway, "dsl")["next_hop"] == "10.64.0.5"
-        assert not [one for one in gateway.snatd.client.flows()["flows"] if one["mapped"] == "10.64.0.2"]
+        wait(lambda: row(gateway, "dsl")["next_hop"] == "10.64.0.5", "the other end of the next session")
+        wait(lambda: "10.64.0.2" not in mapped(gateway), "flows of the session before ended")
 
 
 def test_a_line_stands_in_and_is_stood_in_for(line: Gateway) -> None:
