@@ -14,6 +14,7 @@ enum drop_reason {
     DROP_MALFORMED,
     DROP_ICMP_NO_FLOW,
     DROP_NO_STATE,
+    DROP_ENDED,
     DROP_LEAK_GUARD,
     DROP_NO_NEXT_HOP,
     DROP_INTERNAL,

@@ -31,6 +31,8 @@ int tc_match(struct __sk_buff *skb)
         if (outcome)
             return outcome > 0 ? go_on(skb, &p, redirect) : drop_skb(DROP_INTERNAL, &p);
     }
+    if (is_ended(&p, now))
+        tc_programs.call(skb, TC_PROGRAM_RESET);
     find_path(skb, came_in, p.source, p.destination, &path);
     if (here == came_in) {
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
@@ -110,6 +112,12 @@ int tc_endpoint(struct __sk_buff *skb)
     return send_opened_skb(skb, &p, &opening, now);
 }
 
+/* At the egress the frame's own source is long gone: there by the route back. */
+inline_always int send_back(struct __sk_buff *skb, u32 from)
+{
+    return at_ingress(skb) ? bpf_redirect(from, 0) : redirect_by_neighbour(from, 0, 0, 0);
+}
+
 /* Tells the inside host: the packet becomes the error, and goes back by the interface it came from. */
 int tc_refuse(struct __sk_buff *skb)
 {
@@ -133,7 +141,27 @@ int tc_refuse(struct __sk_buff *skb)
     swap_ends(&refusal.ethernet);
     if (bpf_skb_store_bytes(skb, 0, &refusal, sizeof(refusal), BPF_F_INVALIDATE_HASH))
         return TC_ACT_SHOT;
-    if (at_ingress(skb))
-        return bpf_redirect(from, 0);
-    return redirect_by_neighbour(from, 0, 0, 0); /* the frame's own source is long gone: by the route back */
+    return send_back(skb, from);
+}
+
+/* Ends the inside host's side of a connection: the packet becomes the reset. */
+int tc_reset(struct __sk_buff *skb)
+{
+    struct reset reset = {};
+    struct packet p;
+    u32 acknowledged;
+
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    count_drop(DROP_ENDED, p.length);
+    trace(&p, TRACE_DROPPED, DROP_ENDED, 0, 0);
+    if (bpf_skb_load_bytes(skb, 0, &reset.ethernet, L3) ||
+        bpf_skb_load_bytes(skb, ACKNOWLEDGED_AT, &acknowledged, sizeof(acknowledged)) ||
+        bpf_skb_change_tail(skb, sizeof(reset), 0))
+        return TC_ACT_SHOT;
+    fill_reset(&reset, &p, acknowledged);
+    swap_ends(&reset.ethernet);
+    if (bpf_skb_store_bytes(skb, 0, &reset, sizeof(reset), BPF_F_INVALIDATE_HASH))
+        return TC_ACT_SHOT;
+    return send_back(skb, skb->ingress_ifindex);
 }

@@ -29,6 +29,7 @@
 #define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
 #define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
 #define MAX_FOREIGN 65536   /* connections that the stack lets in by itself */
+#define MAX_ENDED 65536     /* TCP flows that ended with their link, whose inside hosts are to be told */
 #define MAX_TRACED 4096     /* events that user space has not fetched */
 #define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 

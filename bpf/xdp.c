@@ -1,10 +1,11 @@
 /* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
  * translates it there. Frames that leave from here are translated, always. */
-BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 4, PIN_DIR "/xdp_programs");
+BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 5, PIN_DIR "/xdp_programs");
 #define XDP_PROGRAM_MATCH 0
 #define XDP_PROGRAM_CLAIM 1
 #define XDP_PROGRAM_ENDPOINT 2
 #define XDP_PROGRAM_REFUSE 3
+#define XDP_PROGRAM_RESET 4
 
 inline_always int hand_up(u32 reason, const struct packet *p)
 {
@@ -145,6 +146,8 @@ int xdp_match(struct xdp_md *ctx)
         return hand_up_traced(UP_TTL, &p);
     if (is_martian(p.source))
         return hand_up_traced(UP_ROUTE, &p);
+    if (is_ended(&p, now))
+        xdp_programs.call(ctx, XDP_PROGRAM_RESET);
     slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
@@ -247,6 +250,33 @@ int xdp_refuse(struct xdp_md *ctx)
     __builtin_memcpy(refusal->quoted, quoted, QUOTED);
     fill_refusal(refusal, interface->address, p.source);
     return bpf_redirect(ctx->ingress_ifindex, 0); /* not XDP_TX: veth would let it lie */
+}
+
+/* Ends the inside host's side of a connection. */
+int xdp_reset(struct xdp_md *ctx)
+{
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    s32 size = end - data;
+    struct ethhdr ethernet;
+    struct reset *reset;
+    struct packet p;
+    u32 acknowledged;
+
+    if (parse(data, end, &p) != PARSED || data + sizeof(*reset) > end)
+        return XDP_DROP;
+    count_drop(DROP_ENDED, p.length);
+    trace(&p, TRACE_DROPPED, DROP_ENDED, 0, 0);
+    acknowledged = *(u32 *)(data + ACKNOWLEDGED_AT);
+    __builtin_memcpy(&ethernet, data, L3);
+    swap_ends(&ethernet);
+    if (bpf_xdp_adjust_tail(ctx, (s32)sizeof(*reset) - size))
+        return XDP_DROP;
+    reset = data = (void *)(long)ctx->data;
+    if ((void *)(reset + 1) > (void *)(long)ctx->data_end)
+        return XDP_DROP;
+    reset->ethernet = ethernet;
+    fill_reset(reset, &p, acknowledged);
+    return bpf_redirect(ctx->ingress_ifindex, 0);
 }
 
 int xdp_outside(struct xdp_md *ctx)

@@ -163,6 +163,13 @@ def end(sweep: int, keys: NDArray[Any], *, force: bool) -> int:
     return ended
 
 
+def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> None:
+    """For so long, packets of these TCP flows are answered by a reset once there is no flow any more."""
+    until: NDArray[Any] = np.zeros(len(keys), dtype=layout.INDEX)
+    until[:] = now_ticks() + int(seconds * layout.TICKS_PER_SECOND) & 0xFFFFFFFF
+    maps["ended"].put_all(keys, until)
+
+
 def withdrawn_keys(maps: Mapping[str, Map], slot: int) -> NDArray[Any]:
     """Keys of the flows whose mapped address is in no pool of the half `slot`."""
     keys, flows = maps["flows"].dump()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,13 @@ class Datapath:
     def end_flows(self, rows: NDArray[Any]) -> int:
         """End the flows in these FLOW_VIEW rows; how many it were."""
         return flows.end(self._sweep, flows.keys_of(rows), force=True)
+
+    def reset_flows(self, rows: NDArray[Any], seconds: int) -> int:
+        """End these FLOW_VIEW rows; the inside hosts of TCP get a reset when they speak within `seconds`."""
+        tcp = rows[rows["protocol"] == socket.IPPROTO_TCP]
+        room = self._maps["ended"].info.max_entries
+        flows.note_ended(self._maps, flows.keys_of(tcp[:room]), seconds)
+        return self.end_flows(rows)
 
     def age(self) -> int:
         """End what has expired; how many it were. Correctness does not wait for it, capacity does."""

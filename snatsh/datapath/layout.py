@@ -14,7 +14,7 @@ import numpy as np
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 11
+LAYOUT_VERSION = 12
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -154,6 +154,7 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "endpoints": (ENDPOINT_KEY, EXTERIOR_KEY, False),
     "exteriors": (EXTERIOR_KEY, EXTERIOR, False),
     "foreign": (FLOW_KEY, INDEX, False),
+    "ended": (FLOW_KEY, INDEX, False),
     "fragments": (FRAGMENT_KEY, FRAGMENT, False),
     "address_usage": (ADDRESS, ADDRESS_USAGE, False),
     "subscribers": (ADDRESS, SUBSCRIBER, False),

@@ -27,20 +27,28 @@ SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
 SOURCES = (
     "types.h", "counters.h", "config.h", "hash.h", "parse.h", "trace.h", "path.h", "allocator.h",
     "endpoints.h", "flows.h", "pools.h", "rules.h", "ports.h", "limits.h", "pressure.h", "open.h",
-    "open_endpoint.h", "refuse.h", "rewrite.h", "fragments.h", "icmp.h", "foreign.h", "arp.h", "known.h",
-    "skb.h", "xdp.c", "tc_inside.c", "tc_outside.c", "tc_open.c", "tc_plain.c", "sweep.c",
+    "open_endpoint.h", "refuse.h", "reset.h", "rewrite.h", "fragments.h", "icmp.h", "foreign.h", "arp.h",
+    "known.h", "skb.h", "xdp.c", "tc_inside.c", "tc_outside.c", "tc_open.c", "tc_plain.c", "sweep.c",
 )  # fmt: skip
 XDP_PROGRAMS = (
-    "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_outside", "xdp_sweep",
-    "xdp_sweep_exteriors",
+    "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset", "xdp_outside",
+    "xdp_sweep", "xdp_sweep_exteriors",
 )  # fmt: skip
 TC_PROGRAMS = (
     "tc_inside", "tc_inside_out", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim", "tc_endpoint",
-    "tc_refuse", "tc_plain_in", "tc_plain_out",
+    "tc_refuse", "tc_reset", "tc_plain_in", "tc_plain_out",
 )  # fmt: skip
 TAIL_CALLS = {
-    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse"),
-    "tc_programs": ("tc_match", "tc_claim", "tc_endpoint", "tc_refuse", "tc_outside_in", "tc_outside_out"),
+    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset"),
+    "tc_programs": (
+        "tc_match",
+        "tc_claim",
+        "tc_endpoint",
+        "tc_refuse",
+        "tc_outside_in",
+        "tc_outside_out",
+        "tc_reset",
+    ),
 }
 _BPFFS_MAGIC = 0xCAFE4A11
 _CAP_SYS_ADMIN, _CAP_BPF = 21, 39

@@ -16,6 +16,7 @@ DROP_REASONS: dict[str, str] = {
     "malformed": "Headers cut short or contradictory",
     "icmp-no-flow": "An ICMP error about no known flow",
     "no-state": "A packet that may not open a flow: a reset or an echo reply out of nowhere",
+    "ended": "Of a TCP flow that ended with its link; the inside host got a reset",
     "leak-guard": "Would have left untranslated by an outside interface",
     "no-next-hop": "The redirect's next hop is not reachable",
     "internal": "The datapath contradicted itself; please report",

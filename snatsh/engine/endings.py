@@ -1,10 +1,9 @@
 """What becomes of the flows of a link that failed, where the profile says to end them.
 
 The entry in the datapath is freed at once. The inside host of a TCP flow has to hear of it too, but a reset
-only counts with the number the host expects next, and nobody here knows it. So the host is made to speak:
+only counts with the number the host expects next, and nobody here knows it before the host speaks. Its next
+packet says it, and the datapath answers with a reset (bpf/reset.h). A host that is silent is made to speak:
 it gets a segment with numbers that can't be right, and answers with those it holds (RFC 9293, 3.10.7.4).
-That answer has no flow any more. It leaves by the link that works, from another address, and the server,
-which knows no such connection, resets it with exactly the number that the answer acknowledged.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_ASKED = 20_000
-"""Connections whose hosts are made to speak when a link fails. The others find out by themselves."""
+"""Connections whose hosts are made to speak when a link fails. The others are told when they speak."""
 
 BATCH = 100
 PAUSE_SECONDS = 0.01
@@ -75,7 +74,7 @@ class Endings:
         def end() -> Flows:
             table = self._datapath.flows()
             found = table[flows_of(table, profile, facts, links)]
-            self._datapath.end_flows(found)
+            self._datapath.reset_flows(found, profile.timeouts.tcp.established)
             return found
 
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -188,6 +189,40 @@ def test_orders_of_an_operator_outlive_snatd(gateway: Gateway) -> None:
         assert refused.returncode != 0
         assert "isp-x" in refused.stderr
         assert gateway.snatd.shell("request link isp-a sideways", check=False).returncode != 0
+
+
+def test_inside_hosts_of_a_dead_link_get_a_reset(gateway: Gateway) -> None:
+    """From the gateway itself: no packet of theirs goes anywhere."""
+    wanted = with_monitors(gateway.hook)
+    wanted["links"]["isp-a"]["flows"] = "end"
+    del wanted["links"]["isp-a"]["backup"]
+    commit(gateway, wanted)
+    wait_state(gateway, "up")
+    wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
+    server = gateway.lab["server"]
+    with (
+        no_leak(gateway.lab, OWN),
+        Watch(server, "eth0", f"tcp port {ECHO}") as by_a,
+        Watch(server, "eth1", f"tcp port {ECHO}") as by_b,
+        gateway.client.entered(),
+        ExitStack() as stack,
+    ):
+        open_ones = [
+            stack.enter_context(socket.create_connection((VIA_A, ECHO), timeout=10)) for _ in range(20)
+        ]
+        for connection in open_ones:
+            assert connection.recv(100).split()[0].decode() in A
+        time.sleep(0.1)  # the last acknowledgement
+        repair = target_dead(gateway)
+        reached = by_a.count()
+        wait_state(gateway, "down")
+        for connection in open_ones:  # silent ones
+            with pytest.raises(ConnectionResetError):
+                connection.recv(100)
+        assert (by_a.count(), by_b.count()) == (reached, 0)
+        assert gateway.drops()["ended"] >= len(open_ones)
+        repair()
+        wait_state(gateway, "up")
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["end", "keep"])
