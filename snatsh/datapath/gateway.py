@@ -60,6 +60,7 @@ class Datapath:
         self._maps = opened.maps
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         own = {kernel.program_id(fd): name for name, fd in opened.programs.items()}
+        self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
         self._quiet = -1  # generation in which nobody reads the idle half any more
         self._attacher = Attacher(opened.programs, _ids_of_pins(pins) | own)
 
@@ -73,15 +74,16 @@ class Datapath:
     def ensure(self, hooks: Sequence[HookWish]) -> None:
         """Attach to these interfaces; raises AttachError with nothing changed."""
         self._attacher.ensure(hooks)
+        self._xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
         if self._predecessor is not None:  # its programs have just been replaced
             takeover.copy_flows(self._predecessor, self._maps)
             self._predecessor = None
 
     def stage(self, image: Image) -> Stage:
-        """Fill the idle half of the config maps. Raises StageError; the running half is not touched."""
+        """Fill the idle half of the config maps, for interfaces as `ensure` left them. Raises StageError; the
+        running half is not touched."""
         self._wait_for_readers()
-        xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
-        return stage.fill(self._maps, self.generation + 1, image, xdp)
+        return stage.fill(self._maps, self.generation + 1, image, self._xdp)
 
     def admit(self, image: Image) -> None:
         """The interfaces of an image that differs in nothing else have their hooks."""

@@ -117,7 +117,13 @@ class Committer:
 
     def _run(self, plan: Plan) -> None:
         transaction = Transaction()
-        self._switch(plan, transaction)
+        if self.running is not None and plan.hooks == self.running.hooks:
+            # A failover does not wait for the kernel's lock of network changes, which a flapping cable holds.
+            self._flip(plan, transaction)
+            self.running = plan
+            self._datapath.ensure(plan.hooks)
+        else:
+            self._switch(plan, transaction)
         self._settle(plan, transaction)
         self.running = plan
 
@@ -130,6 +136,9 @@ class Committer:
             lambda: self._datapath.ensure(plan.hooks),
             lambda: self._datapath.prune(before),
         )
+        self._flip(plan, transaction)
+
+    def _flip(self, plan: Plan, transaction: Transaction) -> None:
         stage = transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
         transaction.step("switching the datapath", lambda: self._datapath.flip(stage), self._flip_back)
 
