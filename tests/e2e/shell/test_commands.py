@@ -278,6 +278,20 @@ def test_a_session_on_an_old_terminal(plain: Terminal) -> None:
     assert "\x1b" not in plain.seen
 
 
+def test_what_programs_say_first_is_acknowledged_in_junos_words(plain: Terminal) -> None:
+    def answer(line: str) -> str:
+        echo, *said, _prompt = plain.run(line).split("\r\n")
+        assert echo == line
+        return "\n".join(said).strip()
+
+    assert answer("cli") == ""
+    assert answer("set cli complete-on-space off") == "Disabling complete-on-space"
+    assert answer("set cli screen-width 511") == "Screen width set to 511"
+    assert answer("set cli screen-length 0") == "Screen length set to 0"
+    assert answer("configure") == "Entering configuration mode\n\n[edit]"
+    assert answer("exit") == "Exiting configuration mode"
+
+
 def test_leaving_with_changes_asks(plain: Terminal) -> None:
     plain.run("configure")
     plain.run("set rules 10 pool c")

@@ -86,6 +86,37 @@ def test_editing(terminal, keys, line):
     assert read(terminal, keys)[0] == line
 
 
+class Recorder(RawTerminal):
+    """A terminal that remembers what reached it, write by write."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.written = []
+
+    def write(self, text):
+        self.written.append(text)
+        super().write(text)
+
+
+def test_a_prompt_is_one_write_and_nothing_follows_it():
+    master, slave = os.openpty()
+    with Recorder(slave, slave) as raw:
+        front = PlainFront(raw)
+        front.session = session = Session(Client("/nonexistent/snatd.sock"), front)
+        session.configuring, session.edit = True, ("rules", "10")
+        talk = threading.Thread(target=lambda: converse(session, front))
+        talk.start()
+        Typist(master).type("\rexit configuration-mode\r\x04")
+        talk.join(5)
+        assert not talk.is_alive()
+    prompts = [text for text in raw.written if text.endswith(("# ", "> "))]
+    who = prompts[-1].lstrip("\n").removesuffix("> ")
+    assert prompts[1:] == [f"\n[edit rules 10]\n{who}# ", f"\n{who}> "]
+    assert prompts[0].endswith(f"[edit rules 10]\n{who}# ")
+    os.close(slave)
+    os.close(master)
+
+
 def test_no_escape_code_is_ever_written(terminal):
     _, echoed = read(terminal, "abc\x1b[D\x1b[D\x7fxyz\x01\x0b\x15show\x0c\r")
     assert "\x1b" not in echoed
