@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,9 +167,13 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
         bpf = BPF(text=text.encode(), cflags=flags)
         unpin(programs)
         programs.mkdir(mode=0o700)
-        for names, kind in ((XDP_PROGRAMS, BPF.XDP), (TC_PROGRAMS, BPF.SCHED_CLS)):
-            for name in names:
-                kernel.pin(bpf.load_func(name.encode(), kind).fd, programs / name)
+        kinds = {**dict.fromkeys(XDP_PROGRAMS, BPF.XDP), **dict.fromkeys(TC_PROGRAMS, BPF.SCHED_CLS)}
+        with ThreadPoolExecutor() as workers:  # the kernel verifies one program a CPU
+            opened = {
+                name: workers.submit(bpf.load_func, name.encode(), kind) for name, kind in kinds.items()
+            }
+            for name, program in opened.items():
+                kernel.pin(program.result().fd, programs / name)
     except Exception as error:  # BCC raises Exception itself
         unpin(programs)
         if fresh:
