@@ -22,7 +22,9 @@ class Flow:
     def __init__(self, gateway: Gateway) -> None:
         with gateway.client.entered():
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket.bind(("", 0))
         self._socket.settimeout(0.1)
+        self.port = self._socket.getsockname()[1]
         self._asked = 0
 
     def ask(self) -> str | None:
@@ -51,64 +53,71 @@ class Flow:
 
 
 @pytest.fixture
-def flow(fresh_gateway: Gateway) -> Iterator[Flow]:
-    opened = Flow(fresh_gateway)
+def flow(gateway: Gateway) -> Iterator[Flow]:
+    opened = Flow(gateway)
     # A flow keeps its address when the route changes: isp-b may see one of isp-a's pool.
-    with no_leak(fresh_gateway.lab, {"isp-b": sorted(addresses("a"))}):
+    with no_leak(gateway.lab, {"isp-b": sorted(addresses("a"))}):
         yield opened
     opened.close()
+    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.2.1")
 
 
-def test_a_next_hop_with_another_mac(fresh_gateway: Gateway, flow: Flow) -> None:
+def test_a_next_hop_with_another_mac(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
-    fresh_gateway.lab["isp-a"].sysctl({"ipv4/conf/eth0/arp_notify": "1"})  # as routers do
-    fresh_gateway.lab["isp-a"].run("ip", "link", "set", "eth0", "address", "02:00:00:00:aa:01")
+    gateway.lab["isp-a"].sysctl({"ipv4/conf/eth0/arp_notify": "1"})  # as routers do
+    gateway.lab["isp-a"].run("ip", "link", "set", "eth0", "address", "02:00:00:00:aa:01")
     after, seconds = flow.wait()
     assert after == before
     assert seconds < 3, "as soon as the kernel has learnt the new address"
 
 
-def test_a_route_by_another_provider(fresh_gateway: Gateway, flow: Flow) -> None:
+def test_a_route_by_another_provider(gateway: Gateway, flow: Flow) -> None:
     """The mapping stays with the flow, and the packets go where the route says."""
     before, _ = flow.wait()
-    fresh_gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
+    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
     after, seconds = flow.wait()
     assert after == before
     assert seconds < 1
-    until(lambda: out_interface(fresh_gateway, flow) == "eth2", 1)
+    until(lambda: out_interface(gateway, flow) == "eth2", 1)
 
 
-def test_a_policy_by_another_provider(fresh_gateway: Gateway, flow: Flow) -> None:
+def test_a_policy_by_another_provider(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
-    gateway = fresh_gateway.lab["gateway"]
-    gateway.run("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
+    box = gateway.lab["gateway"]
+    box.run("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
     time.sleep(0.3)
-    gateway.run("ip", "rule", "add", "to", SERVER[0], "lookup", "7")
-    until(lambda: out_interface(fresh_gateway, flow) == "eth2", 1)
-    assert flow.wait()[0] == before
+    box.run("ip", "rule", "add", "to", SERVER[0], "lookup", "7")
+    try:
+        until(lambda: out_interface(gateway, flow) == "eth2", 1)
+        assert flow.wait()[0] == before
+    finally:
+        box.run("ip", "rule", "del", "lookup", "7")
 
 
-def test_a_route_that_changes_while_nobody_watches(fresh_gateway: Gateway, flow: Flow) -> None:
+def test_a_route_that_changes_while_nobody_watches(gateway: Gateway, flow: Flow) -> None:
     """Without snatd, flows look after their paths themselves, once a second."""
     before, _ = flow.wait()
-    fresh_gateway.snatd.kill()
-    fresh_gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
+    gateway.snatd.kill()
+    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
 
     def taken() -> bool:
-        came = received(fresh_gateway, "isp-b")
+        came = received(gateway, "isp-b")
         for _ in range(5):
             flow.ask()
-        return received(fresh_gateway, "isp-b") - came >= 5
+        return received(gateway, "isp-b") - came >= 5
 
-    until(taken, 8)
-    assert flow.wait()[0] == before
+    try:
+        until(taken, 8)
+        assert flow.wait()[0] == before
+    finally:
+        gateway.start()
 
 
 def out_interface(gateway: Gateway, flow: Flow) -> str:
     """By which the flow leaves, once it was asked again."""
     flow.ask()
-    (row,) = gateway.snatd.client.flows({"port": ECHO_PORT})["flows"]
-    return str(row["out_interface"])
+    rows = gateway.snatd.client.flows({"port": ECHO_PORT})["flows"]
+    return next(str(row["out_interface"]) for row in rows if row["source_port"] == flow.port)
 
 
 def received(gateway: Gateway, node: str) -> int:
@@ -125,26 +134,26 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def test_a_route_that_is_withdrawn_and_comes_back(fresh_gateway: Gateway, flow: Flow) -> None:
+def test_a_route_that_is_withdrawn_and_comes_back(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
-    gateway = fresh_gateway.lab["gateway"]
-    gateway.run("ip", "route", "del", "default")
+    box = gateway.lab["gateway"]
+    box.run("ip", "route", "del", "default")
     time.sleep(0.3)
     assert flow.ask() is None, "nothing goes where no route leads"
-    gateway.run("ip", "route", "add", "default", "via", "1.1.2.1")
+    box.run("ip", "route", "add", "default", "via", "1.1.2.1")
     after, seconds = flow.wait()
     assert after == before
     assert seconds < 1
 
 
-def test_an_interface_that_goes_down_and_comes_back(fresh_gateway: Gateway, flow: Flow) -> None:
+def test_an_interface_that_goes_down_and_comes_back(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
-    gateway = fresh_gateway.lab["gateway"]
-    gateway.run("ip", "link", "set", "eth1", "down")
+    box = gateway.lab["gateway"]
+    box.run("ip", "link", "set", "eth1", "down")
     time.sleep(0.3)
     assert flow.ask() is None
-    gateway.run("ip", "link", "set", "eth1", "up")
-    gateway.run("ip", "route", "replace", "default", "via", "1.1.2.1")
+    box.run("ip", "link", "set", "eth1", "up")
+    box.run("ip", "route", "replace", "default", "via", "1.1.2.1")
     after, _ = flow.wait()
     assert after == before
     assert before.split(":")[0] in addresses("a")
