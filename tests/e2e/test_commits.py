@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from harness import Gateway, addresses, document, no_leak
 
 from snatsh.lab.traffic import Report
@@ -68,6 +70,14 @@ class Count:
         return f"{self._gateway.drops()}\n{cables}\n{kernel}\n{backlog}"
 
 
+@pytest.fixture(autouse=True)
+def back_again(gateway: Gateway) -> Iterator[None]:
+    """Each test begins with the rules of the start, and without flows."""
+    yield
+    gateway.reset()
+    gateway.snatd.client.end_flows()
+
+
 def commit_in_turns(gateway: Gateway) -> None:
     """All commits, each of the rule set that is not running."""
     client = gateway.snatd.client
@@ -77,8 +87,8 @@ def commit_in_turns(gateway: Gateway) -> None:
         time.sleep(0.01)
 
 
-def test_200_commits_under_traffic(fresh_gateway: Gateway) -> None:
-    gateway, snatd = fresh_gateway, fresh_gateway.snatd
+def test_200_commits_under_traffic(gateway: Gateway) -> None:
+    snatd = gateway.snatd
     with no_leak(gateway.lab), ExitStack() as stack:
         count = Count(gateway, stack)
         program = (sys.executable, "-m", "snatsh.lab.traffic", SERVER, VIA_B, "--interval", "0.01")
@@ -107,10 +117,10 @@ def test_200_commits_under_traffic(fresh_gateway: Gateway) -> None:
     assert all(seen & addresses(pool) for pool in "abcd")
 
 
-def test_established_flows_stay_with_their_address(fresh_gateway: Gateway) -> None:
-    gateway, client = fresh_gateway, fresh_gateway.snatd.client
+def test_established_flows_stay_with_their_address(gateway: Gateway) -> None:
+    client = gateway.snatd.client
     program = (sys.executable, "-m", "snatsh.lab.traffic", "8.8.8.8", "--interval", "0.01")
-    traffic = gateway.lab.spawn("client-a", *program, log="traffic.log")
+    traffic = gateway.lab.spawn("client-a", *program, log="established.log")
     gateway.snatd.wait_flows({"tcp", "udp", "icmp"})
     gateway.commit("set rules 10 pool c")
     time.sleep(0.5)
@@ -119,7 +129,7 @@ def test_established_flows_stay_with_their_address(fresh_gateway: Gateway) -> No
     assert {row["mapped"] for row in rows} <= addresses("a")
     traffic.send_signal(signal.SIGTERM)
     traffic.wait(10)
-    report = Report.from_json((gateway.lab.folder / "traffic.log").read_text())
+    report = Report.from_json((gateway.lab.folder / "established.log").read_text())
     assert report.tcp.errors == []
     assert report.tcp.answered == report.tcp.sent
 
