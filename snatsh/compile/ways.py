@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from snatsh.compile.sharing import WAY_BUCKETS, fill
 from snatsh.model.facts import Facts
 from snatsh.model.nexthops import next_hop
-from snatsh.model.pools import runs
+from snatsh.model.pools import runs, with_interface_addresses
 from snatsh.model.schema import LinkGroup, Profile, Rule
 from snatsh.model.values import Address
 
@@ -18,7 +18,7 @@ MAX_WAYS = 32_768
 NOWHERE = Address("255.255.255.255")
 """A next hop that nothing is sent to, for a link whose own is not known while its interface is away."""
 
-__all__ = ["MAX_WAYS", "WAY_BUCKETS", "Way", "Ways", "link_of", "ways_in_force"]
+__all__ = ["MAX_WAYS", "WAY_BUCKETS", "Way", "Ways", "link_of", "links_by_route", "ways_in_force"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,14 @@ def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mappi
         number: around.ways(rule) for number, rule in profile.rules.items() if rule.action == "translate"
     }
     return {number: ways for number, ways in found.items() if ways.ways}
+
+
+def links_by_route(profile: Profile, facts: Facts) -> frozenset[str]:
+    """The links that rules take because routing says so: they need a route, and those redirected to don't."""
+    profile = with_interface_addresses(profile, facts)
+    around = _Around(profile, facts, frozenset())
+    by_route = (rule for rule in profile.rules.values() if rule.redirect is None and rule.group is None)
+    return frozenset(name for rule in by_route if (name := around.link_of(rule)) is not None)
 
 
 def link_of(rule: Rule, profile: Profile, facts: Facts) -> str | None:
@@ -112,7 +120,7 @@ class _Around:
             return self._shared(rule, group)
         if rule.pool is None:
             return Ways(())
-        link = self._link_of(rule)
+        link = self.link_of(rule)
         for failed, failover in sorted(rule.failover.items()):
             if failed in self._down and failover.redirect not in self._dead_hops:
                 by = _by_hop(failover.redirect, self._profile, self._facts) if failover.redirect else link
@@ -157,7 +165,7 @@ class _Around:
             backup = self._profile.links[backup].backup
         return None
 
-    def _link_of(self, rule: Rule) -> str | None:
+    def link_of(self, rule: Rule) -> str | None:
         key = (rule.redirect, rule.next_hop, rule.out_interface, rule.pool)
         if key not in self._links:
             self._links[key] = link_of(rule, self._profile, self._facts)

@@ -22,6 +22,10 @@ _UP_AND_RUNNING = 0x1 | 0x40
 _FAMILY = 2
 _FAILED = 0x20
 _ATTEMPTS = 5
+
+Hop = tuple[str, Address]
+"""Interface and next hop."""
+
 _BY_KERNEL = 2
 """Protocol of the routes that come with an address: they lead to the neighbours, and nowhere beyond."""
 
@@ -42,19 +46,32 @@ def gather(*, routes: bool = False) -> Facts:
     raise EngineError(f"the interfaces of this box changed during each of {_ATTEMPTS} attempts to read them")
 
 
-def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[tuple[int, Address]]:
-    """Neighbours by these interfaces that the kernel asked for and that did not answer, with the index."""
-    indices = {facts.interfaces[name].index for name in interfaces if name in facts.interfaces}
-    found: set[tuple[int, Address]] = set()
+def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[Hop]:
+    """Neighbours by these interfaces that the kernel asked for and that did not answer."""
+    indices = {facts.interfaces[name].index: name for name in interfaces if name in facts.interfaces}
+    found: set[Hop] = set()
     try:
         with IPRoute() as netlink:
-            for index in indices:
+            for index, name in indices.items():
                 for entry in netlink.get_neighbours(family=_FAMILY, ifindex=index):
                     if entry["state"] & _FAILED and entry["ifindex"] == index:
-                        found.add((index, Address(entry.get_attr("NDA_DST"))))
+                        found.add((name, Address(entry.get_attr("NDA_DST"))))
     except (NetlinkError, OSError) as error:
         raise EngineError(f"the neighbours of this box can't be read over netlink: {error}") from None
     return frozenset(found)
+
+
+def unrouted(facts: Facts, hops: Iterable[Hop]) -> frozenset[Hop]:
+    """Which of these next hops, each with its interface, no route goes by. Reads on until all are found."""
+    missing = set(hops)
+    try:
+        with IPRoute() as netlink:
+            routes = _gateways(netlink, facts.interfaces)
+            while missing and (hop := next(routes, None)):
+                missing.discard(hop)
+    except (NetlinkError, OSError) as error:
+        raise EngineError(f"the routes of this box can't be read over netlink: {error}") from None
+    return frozenset(missing)
 
 
 def traffic() -> dict[str, dict[str, int]]:
@@ -112,7 +129,7 @@ def _facts(netlink: IPRoute, routes: bool) -> Facts:
     return Facts(interfaces=interfaces, forwarding=forwarding(), gateways=gateways)
 
 
-def _gateways(netlink: IPRoute, interfaces: Mapping[str, InterfaceFacts]) -> Iterator[tuple[str, Address]]:
+def _gateways(netlink: IPRoute, interfaces: Mapping[str, InterfaceFacts]) -> Iterator[Hop]:
     """Next hops of routes, by interface. A route by a device alone goes to the other ends of the device."""
     names = {known.index: name for name, known in interfaces.items()}
     for route in netlink.get_routes(family=_FAMILY):

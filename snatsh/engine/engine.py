@@ -138,6 +138,7 @@ class Engine:
             await self._in_worker(lambda: self._committer.commit(first, survey(), metadata))
         self.sessions = Sessions(Candidate(self.running.document))
         await self._follower.follow()
+        self._follower.notice(Change.PATHS)  # what is true of next hops by now
         self.confirmation.load(self.store.last_serial)
         self.schedule.load()
         keeper = Timekeeper(self)
@@ -284,6 +285,7 @@ class Engine:
 
         done = await self._in_worker(guarded)
         await self._follower.follow()
+        self._follower.notice(Change.PATHS)
         milliseconds = (time.monotonic() - started) * 1000
         return CommitResult(0, done.warnings, done.ended_flows, milliseconds, done.steps)
 

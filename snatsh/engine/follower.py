@@ -8,13 +8,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from snatsh.compile.ways import links_by_route
 from snatsh.engine.announce import Announcer, stations
-from snatsh.engine.box import gather, unreachable
+from snatsh.engine.box import gather, unreachable, unrouted
 from snatsh.engine.commit import Committer, Plan
 from snatsh.engine.endings import Endings
-from snatsh.engine.links import Links
+from snatsh.engine.links import Links, Paths
 from snatsh.engine.neighbours import Neighbours
 from snatsh.engine.watcher import Change
+from snatsh.model.facts import Facts
+from snatsh.model.nexthops import next_hop
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
@@ -93,9 +96,9 @@ class Follower:
         plan = self._plan
         facts = plan.facts
         if changes & ~Change.VERDICTS:
-            facts, lost = await self._worker(lambda: _look(plan))
+            facts, paths = await self._worker(lambda: _look(plan))
             # Verdicts of links first: one switch serves both.
-            self._links.update(self._plan.profile.links, facts, lost)
+            self._links.update(self._plan.profile.links, facts, paths)
         changes |= self._changes & Change.VERDICTS
         self._changes &= ~Change.VERDICTS
         if changes & (Change.LINKS | Change.HOOKS | Change.VERDICTS):
@@ -114,6 +117,9 @@ class Follower:
         self._neighbours.keep(self._plan.profile, self._plan.facts, again=False)
 
 
-def _look(plan: Plan) -> Any:
-    facts = gather()
-    return facts, unreachable(facts, {link.interface for link in plan.profile.links.values()})
+def _look(plan: Plan) -> tuple[Facts, Paths]:
+    facts, links = gather(), plan.profile.links
+    routed = {name: next_hop(links[name], facts) for name in links_by_route(plan.profile, facts)}
+    hops = [(links[name].interface, hop) for name, hop in routed.items() if hop is not None]
+    silent = unreachable(facts, {link.interface for link in links.values()})
+    return facts, Paths(silent, unrouted(facts, hops))

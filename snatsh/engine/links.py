@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from snatsh.engine.box import Hop
 from snatsh.engine.errors import EngineError, StoreError
 from snatsh.engine.linkstate import Health, Quality
 from snatsh.engine.linkwatch import LinkWatch, fault
@@ -24,8 +25,20 @@ log = logging.getLogger(__name__)
 State = Literal["up", "degraded", "down", "drained"]
 Order = Literal["up", "down", "drain"]
 
-Unreachable = frozenset[tuple[int, Address]]
-"""Interface index and address of next hops that the kernel could not resolve."""
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Next hops that don't work: `silent` ones the kernel could not resolve, `unrouted` ones need a route."""
+
+    silent: frozenset[Hop] = frozenset()
+    unrouted: frozenset[Hop] = frozenset()
+
+    def fault(self, interface: str, hop: Address | None) -> str:
+        if hop is None:
+            return ""
+        if (interface, hop) in self.silent:
+            return f"next hop {hop} does not answer ARP"
+        return f"no route goes by next hop {hop}" if (interface, hop) in self.unrouted else ""
 
 
 class NoSuchLink(EngineError):
@@ -73,7 +86,7 @@ class Links:
         self._orders: dict[str, Ordered] = {}
         self._before: dict[str, LinkState] = {}
         self._falls: dict[str, int] = {}
-        self._unreachable: Unreachable = frozenset()
+        self._paths = Paths()
         self._unsaved = False
         self._saving = asyncio.Lock()
         self._load()
@@ -110,12 +123,12 @@ class Links:
                 down.add(name)
         return frozenset(down)
 
-    def update(self, links: Mapping[str, Link], facts: Facts, unreachable: Unreachable | None = None) -> None:
+    def update(self, links: Mapping[str, Link], facts: Facts, paths: Paths | None = None) -> None:
         """Follow the profile and the box. Links that are no longer configured are forgotten.
 
-        unreachable: None when nothing is known but what was known before.
+        paths: None when nothing is known but what was known before.
         """
-        self._unreachable = self._unreachable if unreachable is None else unreachable
+        self._paths = self._paths if paths is None else paths
         watches = {}
         for name, link in links.items():
             watch = self._watches.get(name)
@@ -128,10 +141,8 @@ class Links:
             self._states.pop(name, None)
             self._orders.pop(name, None)
         for name, watch in watches.items():
-            known = facts.interfaces.get(watch.link.interface)
             hop = next_hop(watch.link, facts)
-            lost = known is not None and hop is not None and (known.index, hop) in self._unreachable
-            watch.follow(facts, lost)
+            watch.follow(facts, self._paths.fault(watch.link.interface, hop))
             self._settle(name)
         self._unsaved |= bool(gone)
 

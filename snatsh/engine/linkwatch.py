@@ -76,10 +76,10 @@ class LinkWatch:
         found = (quality(list(target.results)[-SAMPLES:]) for target in self.targets)
         return worst_needed((one for one in found if one is not None), self._needed)
 
-    def follow(self, facts: Facts, unreachable: bool) -> None:
-        """The box changed. unreachable: the kernel gave the next hop up."""
+    def follow(self, facts: Facts, path_fault: str) -> None:
+        """The box changed. path_fault: what is wrong with the way to the next hop."""
         self._notice_flap(facts)
-        self._fault = fault(self.link, facts, unreachable)
+        self._fault = fault(self.link, facts) or path_fault
         place = place_of(self.link, facts)
         if place != self._place:
             self._stop()
@@ -203,7 +203,7 @@ class LinkWatch:
         return "probes are answered" if self.targets else f"interface {self.link.interface} has carrier"
 
 
-def fault(link: Link, facts: Facts, unreachable: bool = False) -> str:
+def fault(link: Link, facts: Facts) -> str:
     """What of the box keeps the link from working, empty when nothing does."""
     known = facts.interfaces.get(link.interface)
     if known is None:
@@ -214,8 +214,6 @@ def fault(link: Link, facts: Facts, unreachable: bool = False) -> str:
         return f"interface {link.interface} has no address"
     if next_hop(link, facts) is None:
         return f"interface {link.interface} has no other end"
-    if unreachable:
-        return f"next hop {link.next_hop} does not answer ARP"
     return ""
 
 

@@ -147,6 +147,27 @@ def test_both_links_down_and_nothing_leaks(gateway: Gateway) -> None:
     assert gateway.snatd.client.configuration() == written
 
 
+def test_a_route_that_vanished_takes_its_link_along(gateway: Gateway) -> None:
+    """Else what has isp-a's addresses left by isp-b, where the other default route leads."""
+    box, wanted = gateway.lab["gateway"], with_monitors(gateway.hook, hold_down=0)
+    wanted["rules"] = {"10": {"source": "192.168.40.0/24", "pool": "a"}}
+    box.run("ip", "route", "add", "default", "via", "1.1.3.1", "metric", "100")
+    commit(gateway, wanted)
+    wait_state(gateway, "up")
+    with no_leak(gateway.lab, OWN):
+        wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
+        box.run("ip", "route", "del", "default", "via", "1.1.2.1")
+        wait_state(gateway, "down")
+        assert "no route goes by next hop 1.1.2.1" in row(gateway)["reason"]
+        wait(lambda: row(gateway)["failed_over"] == [10], "the switch")
+        assert seen_from(gateway) in B  # with isp-b's addresses
+        box.run("ip", "route", "add", "default", "via", "1.1.2.1")
+        wait_state(gateway, "up")
+        wait(lambda: row(gateway)["failed_over"] == [], "the switch back")
+        assert seen_from(gateway) in A
+    box.run("ip", "route", "del", "default", "via", "1.1.3.1")
+
+
 def test_snatd_killed_during_a_failover_goes_on_from_there(gateway: Gateway) -> None:
     commit(gateway, with_monitors(gateway.hook))
     written, history = gateway.snatd.client.configuration(), gateway.snatd.client.history()

@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from snatsh.engine.links import Links, NoSuchLink
+from snatsh.engine.links import Links, NoSuchLink, Paths
 from snatsh.engine.records import Record
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.schema import Link, Profile
@@ -24,6 +24,7 @@ def link(**more: Any) -> Link:
 
 
 LINKS = {"isp-a": link()}
+HOP = ("eth1", IPv4Address("192.0.2.1"))
 PROFILE = Profile(links=LINKS)
 
 
@@ -82,10 +83,14 @@ async def test_a_carrier_that_was_lost_unseen_counts(tmp_path: Path) -> None:
 @in_loop
 async def test_down_when_the_kernel_gave_the_next_hop_up(tmp_path: Path) -> None:
     links = made(tmp_path)
-    links.update(LINKS, facts(up=True), frozenset({(2, LINKS["isp-a"].next_hop)}))
+    links.update(LINKS, facts(up=True), Paths(silent=frozenset({HOP})))
     assert "does not answer ARP" in links.states["isp-a"].reason
     links.update(LINKS, facts(up=True))  # a commit says nothing of neighbours
     assert links.states["isp-a"].state == "down"
+    links.update(LINKS, facts(up=True), Paths(unrouted=frozenset({HOP})))
+    assert "no route goes by" in links.states["isp-a"].reason
+    links.update(LINKS, facts(up=True), Paths())
+    assert links.states["isp-a"].state == "up"
     links.close()
 
 
