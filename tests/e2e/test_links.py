@@ -25,6 +25,7 @@ from links import (
 )
 from stream import Stream
 
+MANY = 2000
 TURNS = 3
 """At the most: a machine that is busy with something else holds up whom it likes."""
 
@@ -82,3 +83,28 @@ def test_new_flows_move_in_time_and_return(
     assert gateway.snatd.client.configuration() == written
     assert found.outage < bound
     assert found.lost <= found.outage * 100 + 5
+
+
+def test_thousands_of_rules_move_as_fast(gateway: Gateway, capsys: Any) -> None:
+    """Each of 2,000 rules goes another way: all of them are staged, and one flip switches them."""
+    wanted = with_monitors(gateway.hook, hold_down=0, timeout=50)
+    wanted["rules"] = {
+        str(10 + number): {
+            "source": f"10.{number // 256}.{number % 256}.0/24",
+            "out-interface": "eth1",
+            "pool": "a",
+        }
+        for number in range(MANY)
+    } | {"10000": wanted["rules"]["10"]}
+    commit(gateway, wanted)
+    wait_state(gateway, "up")
+    wait(lambda: row(gateway)["rtt"] is not None, "round trips")
+    with no_leak(gateway.lab, OWN):
+        for _ in range(TURNS):
+            found = fail_over(gateway, target_dead)
+            with capsys.disabled():
+                print(f"\n{gateway.hook} {MANY:,} rules: {found}")
+            assert len(found.state["failed_over"]) == MANY + 1
+            if found.outage < 0.5:
+                break
+    assert found.outage < 0.5
