@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from dhcp import Dhcp
 from harness import Gateway, document, no_leak
 from links import OWN, VIA_A, A, B, cable_down, commit, row, seen_from, wait, wait_state, with_monitors
 
@@ -82,29 +83,29 @@ def test_a_last_resort_is_used_when_nothing_else_is_up(gateway: Gateway) -> None
     wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
 
 
-def test_a_pool_follows_the_address_of_its_interface(fresh_gateway: Gateway) -> None:
+def test_a_pool_follows_the_address_that_dhcp_gives(fresh_gateway: Gateway) -> None:
     gateway, box = fresh_gateway, fresh_gateway.lab["gateway"]
     wanted = document(gateway.hook)
     wanted["pools"] = {"own": {"interface-address": "eth1"}, "b": wanted["pools"]["b"]}
     wanted["rules"]["10"]["pool"] = "own"
     commit(gateway, wanted)
     assert seen_from(gateway) == "1.1.2.2"
-    box.run("ping", "-c", "1", "-W", "2", VIA_A)  # the box itself goes on by the same address
+    dhcp = Dhcp(gateway.lab)
     with Watch(gateway.lab["isp-a"], "eth0", "ip src net 192.168.40.0/24") as untranslated:
-        # As a DHCP client does it.
-        box.run("ip", "address", "add", "1.1.2.77/24", "dev", "eth1")
-        box.run("ip", "address", "del", "1.1.2.2/24", "dev", "eth1")
-        box.run("ip", "address", "add", "1.1.2.77/24", "dev", "eth1", check=False)  # went with the first one
-        box.run("ip", "route", "replace", "default", "via", "1.1.2.1")
-        wait(lambda: seen_from(gateway) == "1.1.2.77", "the new address")
+        for address in ("1.1.2.70", "1.1.2.77"):
+            dhcp.serve(address, "1.1.2.1")
+            dhcp.ask()
+            wait(lambda address=address: seen_from(gateway) == address, f"the address {address}")
+            box.run("ping", "-c", "1", "-W", "2", VIA_A)  # the box itself goes by the same address
         assert untranslated.count() == 0, untranslated.example()
 
     def used() -> set[str]:
         [pool] = [one for one in gateway.snatd.client.pools() if one["name"] == "own"]
         return {one["address"] for one in pool["usage"]}
 
-    wait(lambda: used() == {"1.1.2.77"}, "the old address forgotten")
-    assert not [one for one in gateway.snatd.client.flows()["flows"] if one["mapped"] == "1.1.2.2"]
+    wait(lambda: used() == {"1.1.2.77"}, "the old addresses forgotten")
+    mapped = {flow["mapped"] for flow in gateway.snatd.client.flows()["flows"]}
+    assert not mapped & {"1.1.2.2", "1.1.2.70"}
     shown = gateway.snatd.shell("show configuration | display set").stdout
     assert "set pools own interface-address eth1" in shown
 
