@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.compile.sharing import WAY_BUCKETS, fill
-from snatsh.compile.ways import Ways, ways_in_force
+from snatsh.compile.ways import NOWHERE, Ways, links_by_route, ways_in_force
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.schema import Profile
 
@@ -96,3 +96,28 @@ def test_who_is_on_a_link_that_works_stays_there(found: dict[str, int], data: st
     total = sum(found.values())
     counts = Counter(before)
     assert all(abs(counts[name] - WAY_BUCKETS * weight / total) < 1 for name, weight in found.items())
+
+
+def test_a_link_without_a_next_hop_goes_to_the_other_end() -> None:
+    line = {"interface": "ppp0", "pool": "b"}
+    links = {"a": {**LINKS["a"], "backup": "dsl"}, "dsl": line}
+    profile = Profile.model_validate(
+        {**BASE, "links": links, "rules": {"1": {"out-interface": "eth1", "pool": "a"}}}
+    )
+    peer = IPv4Address("10.64.0.1")
+    ppp = InterfaceFacts(9, b"", 1492, True, (IPv4Interface("10.64.0.2/32"),), framing="none", peers=(peer,))
+    there = Facts({**FACTS.interfaces, "ppp0": ppp})
+    assert text(ways_in_force(profile, there, frozenset({"a"}))[1]) == ("dsl/b/10.64.0.1",)
+    # While it is away nothing is sent anywhere else in its place.
+    assert text(ways_in_force(profile, FACTS, frozenset({"a"}))[1]) == (f"dsl/b/{NOWHERE}",)
+
+
+def test_links_need_a_route_where_rules_follow_it() -> None:
+    def needed(*rules: dict[str, Any]) -> frozenset[str]:
+        numbered = {str(number): rule for number, rule in enumerate(rules, 1)}
+        profile = Profile.model_validate({**BASE, "links": LINKS, "link-groups": GROUPS, "rules": numbered})
+        return links_by_route(profile, FACTS)
+
+    assert needed({"out-interface": "eth1", "pool": "a"}, {"next-hop": "1.1.3.1", "pool": "c"}) == {"a", "b"}
+    assert needed({"pool": "c"}) == {"c"}
+    assert needed({"redirect": "1.1.2.1", "pool": "a"}, {"group": "wan"}, {"action": "drop"}) == set()

@@ -241,3 +241,22 @@ def test_a_link_needs_a_route_or_somebody_who_sends_to_it():
     down = {**FACTS.interfaces, "eth2": replace(FACTS.interfaces["eth2"], up=False)}
     found = findings("", facts=replace(FACTS, interfaces=down, gateways=only_a))
     assert [one.severity for one in found if "no route goes by it" in one.reason] == ["warning"]
+
+
+def test_a_next_hop_may_be_left_out_where_there_is_another_end():
+    line = replace(FACTS.interfaces["eth2"], framing="none", peers=(parse_address("1.1.3.1"),))
+
+    def about(link, facts):
+        found = findings(f"delete links isp-b next-hop\n{link}", facts=facts)
+        return [(one.severity, " ".join(one.path)) for one in found if one.path[0] != "rules"]
+
+    assert about("", FACTS) == [("error", "links isp-b next-hop")]
+    there = replace(FACTS, interfaces={**FACTS.interfaces, "eth2": line})
+    assert ("error", "links isp-b next-hop") not in about("", there)
+    alone = replace(FACTS, interfaces={**FACTS.interfaces, "eth2": replace(line, peers=())})
+    assert ("error", "links isp-b next-hop") in about("", alone)
+    assert ("error", "links isp-b monitor arp") in about("set links isp-b monitor arp target 1.1.3.1", there)
+    assert ("error", "interfaces eth2 hook") in about("set interfaces eth2 hook xdp", there)
+    assert ("error", "interfaces eth2 role") in about("set interfaces eth2 role inside", there)
+    other = replace(FACTS, interfaces={**FACTS.interfaces, "eth2": replace(line, framing="other")})
+    assert ("error", "interfaces eth2") in about("", other)
