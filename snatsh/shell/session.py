@@ -281,7 +281,7 @@ class Session:
         if error.expected and not any(word in text for word in error.expected):
             text += f"; {expected(error.expected)}"
         if error.problems and column is None:
-            text = problem_lines(error.problems).rstrip("\n")
+            text = f"{problem_lines(error.problems)}error: nothing was changed"
         return Outcome(printable(_as_error(text) if column is None else f"{text}\n"), True, column)
 
     def _statement_length(self, line: str) -> int:

@@ -29,7 +29,9 @@ def test_what_is_protected_stays(gateway: Gateway) -> None:
         refused = shell("configure", command, check=False)
         assert refused.returncode == 1, command
         if "wildcard" not in command:
-            assert "rules 10: is protected; see `unprotect`" in refused.stderr, command
+            assert "is protected; see `unprotect`" in refused.stderr, command
+    refused = shell("configure", "delete rules 10", check=False)
+    assert refused.stderr.endswith("             ^\nrules 10: is protected; see `unprotect`\n")
     assert not gateway.snatd.client.candidate()["changed"]
     shell("configure", "unprotect rules 10", "set rules 10 pool c", "commit")
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
