@@ -120,6 +120,6 @@ class Follower:
 def _look(plan: Plan) -> tuple[Facts, Paths]:
     facts, links = gather(), plan.profile.links
     routed = {name: next_hop(links[name], facts) for name in links_by_route(plan.profile, facts)}
-    hops = [(links[name].interface, hop) for name, hop in routed.items() if hop is not None]
-    silent = unreachable(facts, {link.interface for link in links.values()})
-    return facts, Paths(silent, unrouted(facts, hops))
+    hops = frozenset((links[name].interface, hop) for name, hop in routed.items() if hop is not None)
+    silent, missing = unreachable(facts, {link.interface for link in links.values()}), unrouted(facts, hops)
+    return facts, Paths(silent, hops - missing, missing)

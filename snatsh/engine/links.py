@@ -18,7 +18,6 @@ from snatsh.engine.records import Record
 from snatsh.model.facts import Facts
 from snatsh.model.nexthops import next_hop
 from snatsh.model.schema import Link, Profile
-from snatsh.model.values import Address
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +27,12 @@ Order = Literal["up", "down", "drain"]
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Next hops that don't work: `silent` ones the kernel could not resolve, `unrouted` ones need a route."""
+    """Next hops: `silent` ones the kernel could not resolve; of those that rules take by the route the ones
+    that have a route, and the ones that have none."""
 
     silent: frozenset[Hop] = frozenset()
+    routed: frozenset[Hop] = frozenset()
     unrouted: frozenset[Hop] = frozenset()
-
-    def fault(self, interface: str, hop: Address | None) -> str:
-        if hop is None:
-            return ""
-        if (interface, hop) in self.silent:
-            return f"next hop {hop} does not answer ARP"
-        return f"no route goes by next hop {hop}" if (interface, hop) in self.unrouted else ""
 
 
 class NoSuchLink(EngineError):
@@ -87,6 +81,7 @@ class Links:
         self._before: dict[str, LinkState] = {}
         self._falls: dict[str, int] = {}
         self._paths = Paths()
+        self._had_route: set[Hop] = set()
         self._unsaved = False
         self._saving = asyncio.Lock()
         self._load()
@@ -129,6 +124,8 @@ class Links:
         paths: None when nothing is known but what was known before.
         """
         self._paths = self._paths if paths is None else paths
+        known = self._had_route | self._paths.routed
+        self._had_route = {hop for hop in known if hop[0] in facts.interfaces}
         watches = {}
         for name, link in links.items():
             watch = self._watches.get(name)
@@ -142,7 +139,7 @@ class Links:
             self._orders.pop(name, None)
         for name, watch in watches.items():
             hop = next_hop(watch.link, facts)
-            watch.follow(facts, self._paths.fault(watch.link.interface, hop))
+            watch.follow(facts, self._path_fault((watch.link.interface, hop)) if hop is not None else "")
             self._settle(name)
         self._unsaved |= bool(gone)
 
@@ -167,6 +164,14 @@ class Links:
         for watch in self._watches.values():
             watch.close()
         self._watches = {}
+
+    def _path_fault(self, hop: Hop) -> str:
+        """What is wrong with the way to a next hop. One that never had a route may be meant for redirects."""
+        if hop in self._paths.silent:
+            return f"next hop {hop[1]} does not answer ARP"
+        if hop in self._paths.unrouted & self._had_route:
+            return f"no route goes by next hop {hop[1]} any more"
+        return ""
 
     def _watch(self, name: str, link: Link, old: LinkWatch | None) -> LinkWatch:
         health = Health()

@@ -87,10 +87,24 @@ async def test_down_when_the_kernel_gave_the_next_hop_up(tmp_path: Path) -> None
     assert "does not answer ARP" in links.states["isp-a"].reason
     links.update(LINKS, facts(up=True))  # a commit says nothing of neighbours
     assert links.states["isp-a"].state == "down"
-    links.update(LINKS, facts(up=True), Paths(unrouted=frozenset({HOP})))
-    assert "no route goes by" in links.states["isp-a"].reason
     links.update(LINKS, facts(up=True), Paths())
     assert links.states["isp-a"].state == "up"
+
+
+@in_loop
+async def test_down_when_its_route_vanished_and_not_when_it_never_had_any(tmp_path: Path) -> None:
+    hops = frozenset({HOP})
+    links = made(tmp_path)
+    for paths, state in (
+        (Paths(unrouted=hops), "up"),
+        (Paths(routed=hops), "up"),
+        (Paths(unrouted=hops), "down"),
+        (None, "down"),
+        (Paths(routed=hops), "up"),
+    ):
+        links.update(LINKS, facts(up=True), paths)
+        assert links.states["isp-a"].state == state
+        assert (state == "down") == ("no route goes by" in links.states["isp-a"].reason)
     links.close()
 
 
