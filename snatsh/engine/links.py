@@ -81,7 +81,7 @@ class Links:
         self._before: dict[str, LinkState] = {}
         self._falls: dict[str, int] = {}
         self._paths = Paths()
-        self._had_route: set[Hop] = set()
+        self._had_route: dict[Hop, int] = {}
         self._unsaved = False
         self._saving = asyncio.Lock()
         self._load()
@@ -123,9 +123,9 @@ class Links:
 
         paths: None when nothing is known but what was known before.
         """
-        self._paths = self._paths if paths is None else paths
-        known = self._had_route | self._paths.routed
-        self._had_route = {hop for hop in known if hop[0] in facts.interfaces}
+        if paths is not None:
+            self._paths = paths
+            self._note_routes(facts)
         watches = {}
         for name, link in links.items():
             watch = self._watches.get(name)
@@ -165,11 +165,17 @@ class Links:
             watch.close()
         self._watches = {}
 
+    def _note_routes(self, facts: Facts) -> None:
+        """An interface that is another one by now, as a PPP session's, begins without."""
+        indices = {name: known.index for name, known in facts.interfaces.items()}
+        had = {hop: index for hop, index in self._had_route.items() if indices.get(hop[0]) == index}
+        self._had_route = had | {hop: indices[hop[0]] for hop in self._paths.routed if hop[0] in indices}
+
     def _path_fault(self, hop: Hop) -> str:
         """What is wrong with the way to a next hop. One that never had a route may be meant for redirects."""
         if hop in self._paths.silent:
             return f"next hop {hop[1]} does not answer ARP"
-        if hop in self._paths.unrouted & self._had_route:
+        if hop in self._paths.unrouted and hop in self._had_route:
             return f"no route goes by next hop {hop[1]} any more"
         return ""
 

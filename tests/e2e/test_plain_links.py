@@ -89,6 +89,23 @@ def test_each_session_has_its_own_address(line: Gateway) -> None:
         wait(lambda: "10.64.0.2" not in mapped(gateway), "flows of the session before ended")
 
 
+def test_nothing_leaves_by_a_session_that_snatd_has_not_seen(line: Gateway) -> None:
+    """The interface is new, so no guard is on it."""
+    gateway, box = line, line.lab["gateway"]
+    with dial(gateway, "10.64.0.2"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        commit(gateway, by_tunnel(gateway.hook))
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
+    before = gateway.drops()["leak-guard"]
+    gateway.snatd.kill()
+    with dial(gateway, "10.64.0.7"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        assert seen_from(gateway) == ""
+        gateway.snatd.start()
+        assert gateway.drops()["leak-guard"] > before
+        wait(lambda: seen_from(gateway) == "10.64.0.7", "the address of the next session")
+
+
 def test_a_line_stands_in_and_is_stood_in_for(line: Gateway) -> None:
     """Redirected to the other end of the line, from a route that goes another way, and back."""
     gateway, box = line, line.lab["gateway"]
