@@ -41,7 +41,7 @@ pictures: setup
 recording: setup
 	@$(PYTHON) tests/e2e/console_recording.py
 
-## make fuzz                    ten million mutated packets through the datapath; takes about an hour
+## make fuzz                    ten million mutated packets through the datapath; takes some minutes
 fuzz: setup
 	@$(PYTHON) tests/kernel/test_fuzz.py
 

@@ -188,7 +188,9 @@ class Fuzz:
 
 
 def _is_refusal(frame: bytes) -> bool:
-    return len(frame) == 70 and frame[23] == 1 and frame[34:36] == b"\x03\x0d"
+    """From the gateway itself: an inside host may send such an error, too."""
+    own = int.from_bytes(frame[26:30], "big") in OWN
+    return own and len(frame) == 70 and frame[23] == 1 and frame[34:36] == b"\x03\x0d"
 
 
 @dataclass(frozen=True)
