@@ -26,8 +26,8 @@ check: setup
 ## make bench                   the gateway beside iptables and nft, in ratios; also in build/bench.json
 bench: setup
 	@$(PYTHON) tests/bench/bench.py
-	@$(PYTHON) tests/bench/console.py
 	@$(PYTHON) tests/bench/shell.py
+	@$(PYTHON) tests/bench/console.py
 
 ## make bench-hour              the live console over a million flows for an hour
 bench-hour: setup
