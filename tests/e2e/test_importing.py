@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 from harness import Gateway, document, running_gateway
+from hypothesis import given, settings
 from terminals import environment
 
-from snatsh.interop.dialects import export, import_text
+from snatsh.interop import netfilter
+from snatsh.interop.assemble import assemble
+from snatsh.interop.dialects import export, import_text, read
+from snatsh.interop.intermediate import Imported, Match, Outcome
 from snatsh.lab.gateway import SNATSH
+from tests.unit.interop.strategies import as_rules, rule_lists
 
 CASES = Path(__file__).parents[1] / "unit" / "interop" / "cases"
 RULES = {
@@ -53,6 +58,24 @@ def test_nft_gives_back_what_was_exported() -> None:
     again, report = import_text(listed)
     assert report.dialect == "nft"
     assert by_match(again) == by_match(RULES)
+
+
+PRINTED = {
+    "iptables": (["iptables-restore"], ["iptables-save"]),
+    "nft": (["nft", "-f", "-"], ["nft", "-j", "list", "ruleset"]),
+}
+
+
+@pytest.mark.parametrize("dialect", PRINTED)
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(pairs=rule_lists)
+def test_the_kernel_gives_back_whatever_can_be_said(dialect: str, pairs: list[tuple[Match, Outcome]]) -> None:
+    load, show = PRINTED[dialect]
+    document, _ = assemble(Imported("test", as_rules(pairs)))
+    text = export(document, dialect)
+    found = read(in_a_namespace((load, text.replace('"', "")), (show, "")), dialect)
+    sayable = [pair for pair in pairs if not netfilter.cannot(*pair)]
+    assert sorted(str((rule.match, rule.outcome)) for rule in found.rules) == sorted(map(str, sayable))
 
 
 def by_match(found: dict) -> list[str]:
@@ -123,6 +146,45 @@ def test_an_import_is_committed_and_shown_as_it_was(box: Gateway) -> None:
     assert sorted(map(int, rules)) == [10, 20, 30, 40]
     box.snatd.client.replace_candidate(document("tc"))
     box.snatd.client.commit()
+
+
+@pytest.mark.parametrize("words", ["load import iptables terminal", "load import terminal"])
+def test_an_import_that_is_typed_in(box: Gateway, words: str) -> None:
+    text = "*nat", "-A POSTROUTING -s 10.0.0.0/8 -o eth1 -j SNAT --to-source 1.1.2.9", "COMMIT"
+    told, wrong = session(box, words, *text, "\x04", "show rules")
+    assert not wrong
+    assert "dialect iptables, 1 rules" in told
+    assert "source 10.0.0.0/8;" in told
+    box.snatd.client.replace_candidate(document("tc"))
+
+
+@pytest.mark.parametrize("dialect", ["ipvsadm", "keepalived", "iptables", "nft"])
+def test_a_session_shows_the_rules_in_every_dialect(box: Gateway, dialect: str) -> None:
+    shown, wrong = session(box, f"run show configuration | display {dialect}")
+    assert not wrong
+    body = "\n".join(line for line in shown.splitlines() if not line.startswith(("[edit", "Entering")))
+    for address in ("1.1.2.100-1.1.2.110", "1.1.3.100-1.1.3.110"):
+        assert address in body
+
+
+def test_an_import_without_a_gateway(tmp_path: Path) -> None:
+    (path,) = CASES.glob("01_*")
+    told = subprocess.run([SNATSH, "import", path], text=True, capture_output=True, timeout=30, check=False)
+    assert told.returncode == 0
+    assert "next-hop: 1.1.2.1" in told.stdout
+    assert "line 7 -> rule 10" in told.stderr
+    by_pipe = [SNATSH, "import", "ipvsadm", "-", "--json"]
+    given = subprocess.run(
+        by_pipe, input=path.read_text(), text=True, capture_output=True, timeout=30, check=True
+    )
+    answer = json.loads(given.stdout)
+    assert list(answer["document"]["rules"]) == ["10", "20", "30", "40"]
+    assert [row["rule"] for row in answer["report"]["rules"]] == [10, 20, 30, 40]
+    wrong = subprocess.run(
+        [SNATSH, "import", "nft", path], text=True, capture_output=True, timeout=30, check=False
+    )
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "line 1" in wrong.stderr
 
 
 def test_a_wrong_file_leaves_the_candidate_alone(box: Gateway) -> None:

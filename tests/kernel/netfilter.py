@@ -1,7 +1,8 @@
 """Run by `unshare -n`: what this kernel's netfilter makes of packets. JSON in, JSON out.
 
 In: {"rules": texts of iptables-restore, "packets": [[source, destination, protocol]]}. Out: for each text and
-packet the source that a wire saw, in order. eth1 is the default way, eth2 the way to 9.0.0.0/8.
+packet the source that a wire saw, in order. eth1 is the default way, eth2 the way to
+203.0.113.0/24.
 """
 
 import json
@@ -23,7 +24,7 @@ addr add 1.1.3.2/24 dev eth2
 neigh add 1.1.2.1 lladdr 02:00:00:00:00:01 dev eth1
 neigh add 1.1.3.1 lladdr 02:00:00:00:00:02 dev eth2
 route add default via 1.1.2.1
-route add 9.0.0.0/8 via 1.1.3.1
+route add 203.0.113.0/24 via 1.1.3.1
 """
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
 SECONDS = 5.0
