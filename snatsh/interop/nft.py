@@ -117,8 +117,8 @@ class _Reader:
                 raise _NoWordsError("a protocol is not known here")
             sides[left] = tuple(values)
         elif left == "mark":
-            if len(values) != 1 or not isinstance(values[0], int):
-                raise _NoWordsError("a mark here is one number")
+            if len(values) != 1 or not isinstance(values[0], int) or not 0 <= values[0] <= text.MAX_NUMBER:
+                raise _NoWordsError("a mark here is one number of 32 bits")
             sides[left] = tuple(values)
         else:
             if any("*" in str(value) for value in values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from snatsh.interop.intermediate import Finding, Place
@@ -48,9 +49,16 @@ class Report:
 
     def text(self) -> str:
         lines = [f"dialect {self.dialect}, {len(self.rows)} rules; without a rule: {self.unmatched}"]
-        lines += [f"  line {row.place.line} -> rule {row.rule}: {row.text}" for row in self.rows]
+        lines += [_told(list(rows)) for _, rows in groupby(self.rows, key=lambda row: row.place)]
         for kind, head in _HEADS.items():
             found = [one for one in self.findings if one.kind == kind]
             lines += [f"{head}:"] if found else []
             lines += [f"  line {one.place.line}, column {one.place.column}: {one.text}" for one in found]
         return "\n".join(lines) + "\n"
+
+
+def _told(rows: list[Row]) -> str:
+    """A source line, and the first and the last of the rules that it became."""
+    first, last = rows[0], rows[-1]
+    became = f"rule {first.rule}" if first is last else f"{len(rows)} rules, {first.rule} to {last.rule}"
+    return f"  line {first.place.line} -> {became}: {first.text}"

@@ -43,6 +43,7 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*
 _DASHES = str.maketrans({"\u2013": "-", "\u2014": "-", "\u2212": "-"})
 _DASH_LIKE = ("\u2013", "\u2014", "\u2212")
 MAX_WORD = 10_000
+MAX_NUMBER = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +201,14 @@ def port_range(word: Word, text: str) -> PortRange:
 
 
 def number(word: Word) -> int:
+    """Of 32 bits, decimal or as C writes it."""
     try:
-        return int(word.text, 0)
+        value = int(word.text, 0)
     except ValueError:
         raise word.refuse("expected a number") from None
+    if not 0 <= value <= MAX_NUMBER:
+        raise word.refuse(f"expected a number from 0 to {MAX_NUMBER}")
+    return value
 
 
 def prefixes_of(span: AddressRange) -> tuple[Prefix, ...]:

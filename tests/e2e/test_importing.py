@@ -196,6 +196,22 @@ def test_a_wrong_file_leaves_the_candidate_alone(box: Gateway) -> None:
     assert box.snatd.client.candidate()["document"] == before
 
 
+def test_what_nft_alone_translates_by(box: Gateway) -> None:
+    gateway = box.lab["gateway"]
+    chain = "add table ip n; add chain ip n p { type nat hook postrouting priority 100; }; "
+    gateway.run("nft", chain + 'add rule ip n p ip saddr 10.0.0.0/8 oifname "eth1" masquerade')
+    try:
+        told, wrong = session(box, "load import live")
+    finally:
+        gateway.run("nft", "flush ruleset")
+    assert not wrong
+    assert "dialect nft, 1 rules" in told
+    found = box.snatd.client.candidate()["document"]
+    assert found["pools"]["p1"]["address"] == ["1.1.2.2"]
+    assert found["rules"]["10"]["source"] == "10.0.0.0/8"
+    box.snatd.client.replace_candidate(document("tc"))
+
+
 def test_what_the_box_itself_translates_by(box: Gateway) -> None:
     rule = ["-s", "192.168.40.0/24", "-o", "eth1", "-j", "SNAT", "--to-source", "1.1.2.100-1.1.2.110"]
     gateway = box.lab["gateway"]

@@ -102,6 +102,8 @@ REFUSED = {
     "ipvsadm -K -f 1 -F $(cat net) -U 1.1.1.1": (1, 20),
     "iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -j SNAT --to-source 1.1.1.300": (1, 66),
     "virtual_server fwmark 1 {\n snat_rule {\n  frum 10.0.0.0/8\n }\n}": (3, 3),
+    "*nat\n-A POSTROUTING -m mark --mark 0x1ffffffff -j SNAT --to-source 1.1.1.1": (2, 31),
+    "*nat\n-A POSTROUTING -s 10.0.0.0/8 -p tcp -j SNAT --to-source 1.1.1.1:0-5": (2, 57),
     '{"nftables": [}': (1, 15),
 }
 

@@ -226,6 +226,23 @@ def test_a_catch_all_that_hid_what_came_before_is_told() -> None:
     assert any(line == 2 and "hid it there" in found for line, found in traps(report))
 
 
+def test_what_ipvsadm_saves() -> None:
+    document, report = import_text(
+        "-A -f 1 -s snat_sched\n-K -f 1 -F 10.0.0.0/8 -W 1.1.2.1 -U 1.1.2.9 -O sh\n"
+    )
+    rule = {"source": "10.0.0.0/8", "next-hop": "1.1.2.1", "algorithm": "source-hash"}
+    assert (report.dialect, rules(document)) == ("ipvsadm", [(rule, ["1.1.2.9"])])
+
+
+def test_a_line_of_many_rules_is_told_in_one_line() -> None:
+    source = "-m iprange --src-range 10.0.0.1-10.0.0.30"
+    _, report = import_text(f"*nat\n-A POSTROUTING {source} -j SNAT --to-source 1.1.2.9\nCOMMIT\n")
+    told = [line for line in report.text().splitlines() if "->" in line]
+    assert len(report.rows) == 8
+    assert len(told) == 1
+    assert told[0].startswith("  line 2 -> 8 rules, 10 to 80: -A POSTROUTING")
+
+
 def test_edit_and_delete_act_on_what_came_before() -> None:
     document, _ = import_text(
         "ipvsadm -A -f 1 -s snat_sched\n"
