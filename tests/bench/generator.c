@@ -12,6 +12,7 @@ struct plan {
     __u32 interface;
     __u32 flows;
     __u32 clients;
+    __u32 stride;      /* from one packet's endpoint to that of the next */
     __u32 source;      /* host order, as the others */
     __u32 destination;
     __u8 source_mac[6];
@@ -53,8 +54,8 @@ int generate(struct xdp_md *context)
     if (!plan || (void *)(frame + 1) > (void *)(long)context->data_end || !plan->flows || !plan->clients)
         return XDP_ABORTED;
 
-    __u32 flow = plan->next;
-    plan->next = flow + 1 < plan->flows ? flow + 1 : 0;
+    __u64 flow = plan->next, next = flow + plan->stride;
+    plan->next = next < plan->flows ? next : next - plan->flows;
     __u32 source = plan->source + flow % plan->clients;
     __u16 source_port = 1024 + flow / plan->clients;
     __u16 ip_size = sizeof(struct frame) - sizeof(struct ethhdr) + PAYLOAD;

@@ -39,13 +39,14 @@ DURATION = 7  # its field
 class Plan:
     """What is sent: `flows` UDP endpoints, spread over `clients` addresses from `source` on, over and over.
 
-    first: the endpoint that it begins with.
+    first: the endpoint that it begins with. stride: from each packet's endpoint to the next one's.
     """
 
     port: str
     gateway_mac: str
     flows: int
     first: int = 0
+    stride: int = 1
     source: str = str(INSIDE[256])
     clients: int = 256
     destination: str = "203.0.113.9"
@@ -72,7 +73,9 @@ class Frames:
     def load_plan(self, generator: Namespace, plan: Plan) -> None:
         index, mac = interface(generator, plan.port)
         addresses = (int(IPv4Address(plan.source)), int(IPv4Address(plan.destination)))
-        numbers = struct.pack("=QIIIII", plan.first, index, plan.flows, plan.clients, *addresses)
+        numbers = struct.pack(
+            "=QIIIIII", plan.first, index, plan.flows, plan.clients, plan.stride, *addresses
+        )
         self._set("plans", numbers + mac + _mac(plan.gateway_mac))
 
     def send(self, packets: int) -> float:

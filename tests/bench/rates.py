@@ -27,11 +27,12 @@ class Runner:
         self._opened = 0
         self._worst_loss = 0.0
 
-    def known(self, flows: int, seconds: float) -> float:
+    def known(self, flows: int, seconds: float, stride: int) -> float:
         """Packets per second that arrive, of flows that are there; each of them at least once."""
         rate = self._send(Plan(self._port, INSIDE_MAC, flows), max(WARM_UP, flows - self._opened))
         self._opened = max(self._opened, flows)
-        return self._send(Plan(self._port, INSIDE_MAC, flows), max(WARM_UP, flows, int(rate * seconds)))
+        plan = Plan(self._port, INSIDE_MAC, flows, stride=stride)
+        return self._send(plan, max(WARM_UP, flows, int(rate * seconds)))
 
     def fresh(self, seconds: float) -> float:
         """Flows opened per second: every packet is the first of its flow."""
@@ -74,13 +75,17 @@ class Rates:
             row: Runner(row, frames, lab["generator"], number) for number, row in enumerate(rows)
         }
 
-    def known(self, flows: int, rounds: int, rows: Sequence[Row]) -> Samples:
-        """A sample per row and round. The first round, which opens the flows, does not count."""
+    def known(self, flows: int, rounds: int, rows: Sequence[Row], stride: int = 1) -> Samples:
+        """A sample per row and round. The first round, which opens the flows, does not count.
+
+        stride: 1 for the order in which they were opened; a number that has no divisor in common with `flows`
+        for one in which no packet's flow lies near the one before in anybody's memory.
+        """
         samples: Samples = {row: [] for row in rows}
         for number in range(rounds + 1):
             progress(f"{flows:,} known flows: round {number} of {rounds}")
             for row in rows:
-                samples[row].append(self._runners[row].known(flows, self._seconds))
+                samples[row].append(self._runners[row].known(flows, self._seconds, stride))
         return {row: values[1:] for row, values in samples.items()}
 
     def fresh(self, rounds: int, rows: Sequence[Row]) -> Samples:
