@@ -38,7 +38,6 @@ struct scratch {
     u32 ended;  /* by this run of the sweep */
     u32 refused; /* why; for the program that tells the inside host */
     struct flow_key reply;
-    struct mapping mapping;
     struct exterior exterior;
 };
 BPF_TABLE("percpu_array", u32, struct scratch, scratches, 1);

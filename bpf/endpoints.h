@@ -1,5 +1,5 @@
 /* Endpoint-independent mapping and filtering (RFC 4787, REQ-1 and REQ-8). The exterior, a mapped address
- * and port, is claimed with BPF_NOEXIST as a whole; the flows behind it then take their mappings. A pool
+ * and port, is claimed with BPF_NOEXIST as a whole; the flows behind it then take their tuples. A pool
  * serves either endpoint-independent rules or others, never both, so no mapping crosses an exterior. */
 BPF_TABLE_PINNED("hash", struct endpoint_key, struct exterior_key, endpoints, MAX_FLOWS, PIN_DIR "/endpoints",
                  BPF_F_NO_PREALLOC);

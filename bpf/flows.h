@@ -1,8 +1,4 @@
-/* Flow state. `flows` is keyed by the inside tuple and holds state and expiry; `mappings` is keyed by
- * the reply's tuple and is what a mapped port is claimed with. Plain hash maps: a full table refuses
- * new flows, it never evicts (RFC 6888). */
-BPF_TABLE_PINNED("hash", struct flow_key, struct flow, flows, MAX_FLOWS, PIN_DIR "/flows");
-BPF_TABLE_PINNED("hash", struct flow_key, struct mapping, mappings, MAX_FLOWS, PIN_DIR "/mappings");
+/* What a flow is beside its place in the table: timeouts, gauges, TCP states, its end. */
 BPF_TABLE_PINNED("hash", u32, struct address_usage, address_usage, MAX_ADDRESSES, PIN_DIR "/address_usage");
 BPF_TABLE_PINNED("hash", u32, struct subscriber, subscribers, MAX_SUBSCRIBERS, PIN_DIR "/subscribers",
                  BPF_F_NO_PREALLOC);
@@ -19,28 +15,7 @@ inline_always u32 timeout_ticks(u32 slot, u8 protocol, u8 state)
     return limits ? limits->timeouts[which & (TIMEOUT_COUNT - 1)] : TICKS_PER_SECOND * 30;
 }
 
-inline_always void flow_key_of_mapping(const struct flow_key *reply, const struct mapping *mapping,
-                                       struct flow_key *key)
-{
-    key->source = mapping->inside;
-    key->destination = reply->source;
-    key->source_port = mapping->inside_port;
-    key->destination_port = reply->source_port;
-    key->protocol = reply->protocol;
-    key->pad[0] = key->pad[1] = key->pad[2] = 0;
-}
-
-inline_always void reply_key_of_flow(const struct flow_key *key, const struct flow *flow, struct flow_key *reply)
-{
-    reply->source = key->destination;
-    reply->destination = flow->mapped;
-    reply->source_port = key->destination_port;
-    reply->destination_port = flow->mapped_port;
-    reply->protocol = key->protocol;
-    reply->pad[0] = reply->pad[1] = reply->pad[2] = 0;
-}
-
-/* Gauges belong to the mapping: whoever inserts it adds, whoever deletes it takes away. */
+/* Gauges belong to the record: whoever puts it into the table adds, whoever takes it out takes away. */
 inline_always void add_active(struct address_usage *usage, u8 protocol, u32 change)
 {
     if (protocol == IPPROTO_TCP)
@@ -51,25 +26,27 @@ inline_always void add_active(struct address_usage *usage, u8 protocol, u32 chan
         lock_xadd(&usage->icmp, change);
 }
 
-/* Deletes a mapping and settles its gauges; of two CPUs that try, one succeeds. */
-inline_always void end_mapping(struct flow_key *reply, u32 inside, int answered)
+/* Ends a flow and settles its gauges, if the record still is what it was at `live`. Returns 1 for the one CPU that did. */
+inline_always int end_flow(const struct control *state, struct record *record, u64 live)
 {
-    u32 mapped = reply->destination;
+    u32 mapped = record->reply.destination, inside = record->key.source;
     struct address_usage *usage;
     struct subscriber *subscriber;
 
-    if (mappings.delete(reply))
-        return;
-    give_back(reply);
+    if (!remove_record(state, record, live))
+        return 0;
+    give_back(&record->reply);
     usage = address_usage.lookup(&mapped);
     if (usage)
-        add_active(usage, reply->protocol, -1);
+        add_active(usage, record->reply.protocol, -1);
     subscriber = subscribers.lookup(&inside);
-    if (!subscriber)
-        return;
-    lock_xadd(&subscriber->sessions, -1);
-    if (!answered)
-        lock_xadd(&subscriber->half_open, -1);
+    if (subscriber) {
+        lock_xadd(&subscriber->sessions, -1);
+        if (!(record->flow.seen & SEEN_REPLY))
+            lock_xadd(&subscriber->half_open, -1);
+    }
+    release(live);
+    return 1;
 }
 
 inline_always void add_half_open(u32 inside, u32 change)
@@ -78,19 +55,6 @@ inline_always void add_half_open(u32 inside, u32 change)
 
     if (subscriber)
         lock_xadd(&subscriber->half_open, change);
-}
-
-/* Ends a flow: its mapping first, so that nothing is left that claims a port without a flow. */
-inline_always void end_flow(struct flow_key *key, const struct flow *flow)
-{
-    struct flow_key reply;
-    struct mapping *mapping;
-
-    reply_key_of_flow(key, flow, &reply);
-    mapping = mappings.lookup(&reply);
-    if (mapping && mapping->inside == key->source && mapping->inside_port == key->source_port)
-        end_mapping(&reply, key->source, flow->seen & SEEN_REPLY);
-    flows.delete(key);
 }
 
 inline_always void set_state(struct flow *flow, u32 slot, u8 protocol, u8 state, u32 now)

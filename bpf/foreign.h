@@ -9,7 +9,7 @@ inline_always void note_foreign(const struct packet *p, u32 now)
     key_of_reply(p, p->source, p->source_port, &key);
     key.source = p->destination;
     key.source_port = p->destination_port;
-    if (!flows.lookup(&key))
+    if (!find_flow(&key))
         foreign.update(&key, &now);
 }
 

@@ -102,10 +102,9 @@ inline_always int rewrite_quoted(struct __sk_buff *skb, u32 icmp, const struct q
 inline_always int translate_error_inbound(struct __sk_buff *skb, const struct packet *p, u32 now)
 {
     struct change change = {.is_source = 0};
-    struct flow_key reply = {}, key;
+    struct flow_key reply = {};
     struct quoted quoted = {};
-    struct mapping *mapping;
-    struct flow *flow;
+    struct record *record;
 
     if (!load_quoted(skb, p, &quoted) || quoted.source != p->destination)
         return 0;
@@ -114,15 +113,11 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
     reply.source_port = quoted.destination_port;
     reply.destination_port = quoted.source_port;
     reply.protocol = quoted.protocol;
-    mapping = mappings.lookup(&reply);
-    if (!mapping)
+    record = find_mapping(&reply);
+    if (!record || is_past(now, record->flow.expires))
         return 0;
-    flow_key_of_mapping(&reply, mapping, &key);
-    flow = flows.lookup(&key);
-    if (!flow || is_past(now, flow->expires))
-        return 0;
-    change.address = mapping->inside;
-    if (rewrite_quoted(skb, p->l4, &quoted, 1, mapping->inside, mapping->inside_port) ||
+    change.address = record->key.source;
+    if (rewrite_quoted(skb, p->l4, &quoted, 1, record->key.source, record->key.source_port) ||
         rewrite_skb_address(skb, &change, p->destination))
         return -1;
     return 1;
@@ -137,6 +132,7 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     struct change change = {.is_source = 1};
     struct quoted quoted = {};
     struct flow_key key = {};
+    struct record *record;
     struct flow *flow;
 
     if (!load_quoted(skb, p, &quoted))
@@ -146,8 +142,11 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     key.source_port = quoted.destination_port;
     key.destination_port = quoted.source_port;
     key.protocol = quoted.protocol;
-    flow = flows.lookup(&key);
-    if (!flow || is_past(now, flow->expires))
+    record = find_flow(&key);
+    if (!record)
+        return 0;
+    flow = &record->flow;
+    if (is_past(now, flow->expires))
         return 0;
     change.address = flow->mapped;
     *redirect = flow->redirect;

@@ -38,15 +38,17 @@ inline_always void note_hairpin(struct flow *flow, u32 slot, u32 destination)
 }
 
 /* Returns 0 when the flow is over and the packet has to open a new one. */
-inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key, struct flow *flow,
-                                   const struct packet *p, const struct control *state, u32 now)
+inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record, const struct packet *p,
+                                   const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch;
+    struct flow *flow = &record->flow;
     u8 answered = flow->seen & SEEN_REPLY;
+    u64 live = live_of(record);
     struct path path;
 
-    if (is_past(now, flow->expires) || (flow->epoch != epoch && leaves_pool(slot, flow->mapped))) {
-        end_flow(key, flow);
+    if (!live || is_past(now, flow->expires) || (flow->epoch != epoch && leaves_pool(slot, flow->mapped))) {
+        end_flow(state, record, live);
         return 0;
     }
     touch_outbound(flow, slot, p, now);
@@ -66,22 +68,20 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct flow_key *key,
     return 1;
 }
 
-/* Returns 0 when no live flow stands behind the mapping. */
-inline_always int refresh_inbound(void *ctx, u32 ifindex, struct flow_key *reply, struct mapping *mapping,
-                                  const struct packet *p, const struct control *state, u32 now)
+/* Returns 0 when the flow is over. */
+inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record, const struct packet *p,
+                                  const struct control *state, u32 now)
 {
-    u32 slot = state->generation & 1, epoch = state->epoch, inside = mapping->inside;
-    u8 answered;
-    struct flow_key key;
-    struct flow *flow;
+    u32 slot = state->generation & 1, epoch = state->epoch;
+    struct mapping *mapping = &record->mapping;
+    struct flow *flow = &record->flow;
+    u32 inside = mapping->inside;
+    u64 live = live_of(record);
     struct path path;
+    u8 answered;
 
-    flow_key_of_mapping(reply, mapping, &key);
-    flow = flows.lookup(&key);
-    if (!flow || flow->mapped != reply->destination || flow->mapped_port != reply->destination_port)
-        return 0; /* being opened or ended on another CPU */
-    if (is_past(now, flow->expires) || (mapping->epoch != epoch && leaves_pool(slot, flow->mapped))) {
-        end_flow(&key, flow);
+    if (!live || is_past(now, flow->expires) || (mapping->epoch != epoch && leaves_pool(slot, flow->mapped))) {
+        end_flow(state, record, live);
         return 0;
     }
     answered = flow->seen & SEEN_REPLY;
@@ -106,8 +106,8 @@ inline_always void change_of_flow(const struct flow *flow, struct change *change
 {
     change->address = flow->mapped;
     change->port = flow->mapped_port;
-    change->address_delta = flow->address_delta;
-    change->port_delta = flow->port_delta;
+    change->ip_delta = flow->ip_delta;
+    change->l4_delta = flow->l4_delta;
     change->is_source = 1;
 }
 
@@ -115,8 +115,8 @@ inline_always void change_of_mapping(const struct mapping *mapping, struct chang
 {
     change->address = mapping->inside;
     change->port = mapping->inside_port;
-    change->address_delta = mapping->address_delta;
-    change->port_delta = mapping->port_delta;
+    change->ip_delta = mapping->ip_delta;
+    change->l4_delta = mapping->l4_delta;
     change->is_source = 0;
 }
 

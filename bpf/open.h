@@ -7,26 +7,6 @@ struct opening {
     u32 by_endpoint; /* the flow is claimed by its endpoint-independent rule's program */
 };
 
-inline_always u32 fold(u64 sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
-}
-
-/* RFC 1624: what replacing a word by another adds to the complemented checksum. */
-inline_always u16 delta_of_address(u32 from, u32 to)
-{
-    u32 out = ~from;
-
-    return fold((u64)(out & 0xffff) + (out >> 16) + (to & 0xffff) + (to >> 16));
-}
-
-inline_always u16 delta_of_port(u16 from, u16 to)
-{
-    return fold((u64)(u16)~from + to);
-}
-
 /* Packets that may not open a flow: an answer nobody asked for, a reset of nothing, and where the profile
  * says so a TCP packet from the middle of a connection. */
 inline_always int may_open(const struct packet *p, const struct settings *limits)
@@ -111,13 +91,13 @@ inline_always u32 next_round(struct scratch *scratch)
     return scratch->rounds < CLAIM_ROUNDS ? CLAIM_AGAIN : CLAIM_BUSY;
 }
 
-/* Claims an address and a port for the packet into scratch->reply; scratch->mapping lacks only the deltas.
- * Starts with the chosen address, goes on to the next ones when it has no port left for this flow. */
-inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
+/* Looks for an address and a port for the packet, into scratch->reply. Starts with the chosen address, goes on
+ * to the next ones when it has no port left for this flow. CLAIMED: found, and to be claimed. */
+inline_always u32 find_free(const struct control *state, struct scratch *scratch, const struct pool *pool,
+                            const struct packet *p, u32 now)
 {
-    struct mapping *mapping = &scratch->mapping;
     struct flow_key *reply = &scratch->reply;
-    u32 outcome, i;
+    u32 i;
 
     for (i = 0; i < CLAIM_TRIES; i++) {
         u16 port;
@@ -133,14 +113,8 @@ inline_always u32 claim_somewhere(struct scratch *scratch, const struct pool *po
         if (!port)
             continue;
         reply->destination_port = port;
-        mapping->address_delta = delta_of_address(reply->destination, p->source);
-        mapping->port_delta = delta_of_port(port, p->source_port);
-        outcome = claim(reply, mapping, now);
-        if (outcome == CLAIM_BUSY)
-            continue;
-        if (scratch->step > LUCKY_TRIES)
-            found_free(reply);
-        return outcome;
+        if (is_free(state, reply, now))
+            return CLAIMED;
     }
     return next_round(scratch);
 }
@@ -159,51 +133,56 @@ inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
     return pool && pool->size && pool->port_count ? pool : 0;
 }
 
-/* Everything of the mapping but what the claim decides. */
-inline_always void prepare_mapping(struct scratch *scratch, u32 inside, u16 inside_port, u32 rule, u32 counter, u32 now)
+/* A record for a flow of this key, with everything but what the claim decides. 0: the table is full. */
+inline_always struct record *prepare_record(u32 slot, const struct flow_key *key, u32 rule, u32 counter, u32 redirect,
+                                            u32 now)
 {
-    struct mapping *mapping = &scratch->mapping;
+    u32 number = 0;
+    struct record *record = take_record(&number);
 
-    __builtin_memset(mapping, 0, sizeof(*mapping));
-    mapping->inside = inside;
-    mapping->inside_port = inside_port;
-    mapping->rule = rule;
-    mapping->counter = counter;
-    mapping->created = now;
-    mapping->touched = now - TOUCH_TICKS; /* the first reply looks its path up */
+    if (!record)
+        return 0;
+    record->key = *key;
+    __builtin_memset(&record->flow, 0, sizeof(record->flow));
+    __builtin_memset(&record->mapping, 0, sizeof(record->mapping));
+    set_state(&record->flow, slot, key->protocol, STATE_UNREPLIED, now);
+    record->flow.counter = counter;
+    record->flow.redirect = redirect;
+    record->flow.touched = now - TOUCH_TICKS; /* so that this very packet looks the path up */
+    record->mapping.inside = key->source;
+    record->mapping.inside_port = key->source_port;
+    record->mapping.rule = rule;
+    record->mapping.counter = counter;
+    record->mapping.created = now;
+    record->mapping.touched = now - TOUCH_TICKS; /* the first reply looks its path up */
+    name_record(record, number);
+    return record;
 }
 
-/* The mapping in scratch is claimed: publish the flow it belongs to. */
-inline_always void publish_flow(struct scratch *scratch, u32 redirect, u8 seen, struct opening *opening, u32 now)
+/* The record has its mapped address and port: now it is the flow of its key. */
+inline_always void publish_flow(const struct control *state, struct record *record, u8 seen, struct opening *opening)
 {
-    struct mapping *mapping = &scratch->mapping;
-    struct flow_key *reply = &scratch->reply, key;
-    u32 outcome, counter = mapping->counter;
+    u8 protocol = record->key.protocol;
+    u32 outcome, counter = record->mapping.counter;
+    struct record *holder;
     struct rule_count *count;
-    struct flow flow = {};
 
-    settle_claim(reply->destination, mapping->inside, reply->protocol);
-    flow_key_of_mapping(reply, mapping, &key);
-    flow.mapped = reply->destination;
-    flow.mapped_port = reply->destination_port;
-    flow.address_delta = delta_of_address(mapping->inside, flow.mapped);
-    flow.port_delta = delta_of_port(mapping->inside_port, flow.mapped_port);
-    flow.counter = counter;
-    flow.redirect = redirect;
-    flow.seen = seen;
-    set_state(&flow, scratch->slot & 1, reply->protocol, STATE_UNREPLIED, now);
-    flow.touched = now - TOUCH_TICKS; /* so that this very packet looks the path up */
-    outcome = flows.insert(&key, &flow);
-    if (outcome) {
-        end_mapping(reply, mapping->inside, 0);
-        if (outcome != -17) /* EEXIST: another CPU opened the same flow; its entry serves */
-            return refuse(opening, DROP_TABLE_FULL);
+    record->flow.seen |= seen;
+    if (seen & SEEN_ENDPOINT)
+        keep_exterior(record->flow.mapped, record->flow.mapped_port, protocol, record->flow.expires);
+    settle_claim(record->reply.destination, record->key.source, protocol);
+    outcome = add_tuple(state, SIDE_FLOW, &record->key, number_of(record), &holder);
+    opening->verdict = VERDICT_TRANSLATE;
+    if (outcome != ADDED) {
+        end_flow(state, record, live_of(record));
+        if (outcome != HELD) /* else another CPU opened the same flow; its record serves */
+            refuse(opening, DROP_TABLE_FULL);
+        return;
     }
     count = rule_counters.lookup(&counter);
-    if (count && !outcome)
+    if (count)
         count->flows++;
-    note_recent(&key);
-    opening->verdict = VERDICT_TRANSLATE;
+    note_recent(&record->key);
 }
 
 /* What a claim that failed means for the packet. */
@@ -219,19 +198,35 @@ inline_always void start_flow(void *ctx, struct scratch *scratch, const struct r
                               struct opening *opening, u32 now)
 {
     struct pool *pool = pool_of(scratch->slot & 1, rule);
+    const struct control *state = running();
+    struct record *record;
+    struct flow_key key;
     u32 outcome;
 
-    if (!pool)
+    if (!pool || !state)
         return refuse(opening, DROP_INTERNAL);
-    prepare_mapping(scratch, p->source, p->source_port, rule->number, rule->counter, now);
-    outcome = claim_somewhere(scratch, pool, p, now);
-    if (outcome == CLAIMED && pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, &scratch->reply)) {
-        mappings.delete(&scratch->reply); /* and the port is not given back: nobody else may have it */
+    key_of(p, &key);
+    record = prepare_record(scratch->slot & 1, &key, rule->number, rule->counter, rule->redirect, now);
+    if (!record)
+        return settle_failure(scratch, CLAIM_FULL, opening);
+    outcome = find_free(state, scratch, pool, p, now);
+    if (outcome == CLAIMED) {
+        outcome = claim(state, record, &scratch->reply, now);
+        if (outcome == CLAIM_BUSY) /* another CPU was faster */
+            outcome = next_round(scratch);
+        else if (scratch->step > LUCKY_TRIES)
+            found_free(&scratch->reply);
+    }
+    if (outcome == CLAIMED && pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, &record->reply)) {
+        /* and the port is not given back: nobody else may have it */
+        remove_tuple(state, SIDE_REPLY, &record->reply, number_of(record));
         outcome = next_round(scratch);
     }
-    if (outcome != CLAIMED)
+    if (outcome != CLAIMED) {
+        drop_record(record);
         return settle_failure(scratch, outcome, opening);
-    publish_flow(scratch, rule->redirect, 0, opening, now);
+    }
+    publish_flow(state, record, 0, opening);
 }
 
 /* Notes the rule and the pool address for claim_flow, which runs next on this CPU. */

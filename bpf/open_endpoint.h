@@ -66,18 +66,27 @@ inline_always u32 settle_exterior(void *ctx, struct scratch *scratch, const stru
     return CLAIMED;
 }
 
-/* Claims the mapping that scratch->reply names by its destination address and port. */
-inline_always u32 claim_mapping(struct scratch *scratch, u32 remote, u16 remote_port, u8 protocol, u32 now)
+/* The flow of this key, with the mapped address and port in scratch->reply. */
+inline_always u32 open_by_exterior(struct scratch *scratch, const struct flow_key *key, const struct exterior *exterior,
+                                   u32 redirect, struct opening *opening, u32 now)
 {
-    struct mapping *mapping = &scratch->mapping;
     struct flow_key *reply = &scratch->reply;
+    const struct control *state = running();
+    struct record *record;
+    u32 outcome;
 
-    reply->source = remote;
-    reply->source_port = remote_port;
-    reply->protocol = protocol;
-    mapping->address_delta = delta_of_address(reply->destination, mapping->inside);
-    mapping->port_delta = delta_of_port(reply->destination_port, mapping->inside_port);
-    return claim(reply, mapping, now);
+    if (!state)
+        return CLAIM_BUSY;
+    reply->source = key->destination;
+    reply->source_port = key->destination_port;
+    reply->protocol = key->protocol;
+    record = prepare_record(scratch->slot & 1, key, exterior->rule, exterior->counter, redirect, now);
+    outcome = record ? claim(state, record, reply, now) : CLAIM_FULL;
+    if (outcome == CLAIMED)
+        publish_flow(state, record, SEEN_ENDPOINT, opening);
+    else if (record)
+        drop_record(record);
+    return outcome;
 }
 
 inline_always void claim_flow_of_endpoint(void *ctx, struct packet *p, struct opening *opening, u32 now)
@@ -86,16 +95,16 @@ inline_always void claim_flow_of_endpoint(void *ctx, struct packet *p, struct op
     struct scratch *scratch = scratches.lookup(&zero);
     struct rule *rule = scratch ? matched_rule(scratch) : 0;
     struct pool *pool = rule ? pool_of(scratch->slot & 1, rule) : 0;
+    struct flow_key key;
 
     if (!pool)
         return refuse(opening, DROP_INTERNAL);
-    prepare_mapping(scratch, p->source, p->source_port, rule->number, rule->counter, now);
+    key_of(p, &key);
     outcome = settle_exterior(ctx, scratch, rule, pool, p, now);
     if (outcome == CLAIMED)
-        outcome = claim_mapping(scratch, p->destination, p->destination_port, p->protocol, now);
+        outcome = open_by_exterior(scratch, &key, &scratch->exterior, rule->redirect, opening, now);
     if (outcome != CLAIMED)
-        return settle_failure(scratch, outcome, opening);
-    publish_flow(scratch, rule->redirect, SEEN_ENDPOINT, opening, now);
+        settle_failure(scratch, outcome, opening);
 }
 
 /* The exterior that filters by nothing and takes this packet from outside; 0 when there is none. */
@@ -119,6 +128,7 @@ inline_always int open_from_outside(u32 slot, const struct packet *p, u32 now)
     struct exterior *exterior = open_exterior(p, now);
     struct opening opening = {};
     struct scratch *scratch;
+    struct flow_key key = {};
     u32 zero = 0;
 
     scratch = scratches.lookup(&zero);
@@ -127,11 +137,13 @@ inline_always int open_from_outside(u32 slot, const struct packet *p, u32 now)
     if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return 0;
     scratch->slot = slot;
-    prepare_mapping(scratch, exterior->inside, exterior->inside_port, exterior->rule, exterior->counter, now);
     scratch->reply.destination = p->destination;
     scratch->reply.destination_port = p->destination_port;
-    if (claim_mapping(scratch, p->source, p->source_port, p->protocol, now) != CLAIMED)
-        return 0;
-    publish_flow(scratch, 0, SEEN_ENDPOINT, &opening, now);
-    return opening.verdict == VERDICT_TRANSLATE;
+    key.source = exterior->inside;
+    key.destination = p->source;
+    key.source_port = exterior->inside_port;
+    key.destination_port = p->source_port;
+    key.protocol = p->protocol;
+    return open_by_exterior(scratch, &key, exterior, 0, &opening, now) == CLAIMED &&
+           opening.verdict == VERDICT_TRANSLATE;
 }

@@ -1,48 +1,56 @@
-/* Port claim: insert the mapping with BPF_NOEXIST, and only then publish the flow. The source port is
+/* Port claim: the tuple of the reply first, and only then that of the flow. The source port is
  * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
  * so many tries for a packet, on so many addresses. */
 #define CLAIM_TRIES 8  /* in one run of the claiming program, for the verifier's sake; … */
 #define CLAIM_ROUNDS 16 /* … which calls itself again so many times; the kernel allows 33 calls in all */
 #define ADDRESS_TRIES 16
-#define CLAIM_GRACE_TICKS 120 /* a claim this young may be another CPU's, not yet published */
 
 enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 
-/* Frees the mapping if nothing lives behind it; returns 1 when it is worth trying again. */
-inline_always int reclaim(struct flow_key *reply, u32 now)
+/* Translates the record's flow to where `reply` goes. */
+inline_always void aim(struct record *record, const struct flow_key *reply)
 {
-    struct mapping *mapping = mappings.lookup(reply);
-    struct flow_key key;
-    struct flow *flow;
-    u32 inside;
-    int answered = 0;
+    u32 inside = record->key.source, mapped = reply->destination;
+    u16 inside_port = record->key.source_port, mapped_port = reply->destination_port;
+    u32 address = delta_of_address(inside, mapped), back = delta_of_address(mapped, inside);
 
-    if (!mapping)
-        return 1;
-    inside = mapping->inside;
-    flow_key_of_mapping(reply, mapping, &key);
-    flow = flows.lookup(&key);
-    if (flow && flow->mapped == reply->destination && flow->mapped_port == reply->destination_port) {
-        if (!is_past(now, flow->expires))
-            return 0;
-        answered = flow->seen & SEEN_REPLY;
-        flows.delete(&key);
-    } else if (!is_past(now, mapping->created + CLAIM_GRACE_TICKS)) {
-        return 0;
-    }
-    end_mapping(reply, inside, answered);
-    return 1;
+    record->reply = *reply;
+    record->flow.mapped = mapped;
+    record->flow.mapped_port = mapped_port;
+    record->flow.ip_delta = fold(address + TTL_DELTA);
+    record->flow.l4_delta = fold(address + delta_of_port(inside_port, mapped_port));
+    record->mapping.ip_delta = fold(back + TTL_DELTA);
+    record->mapping.l4_delta = fold(back + delta_of_port(mapped_port, inside_port));
 }
 
-inline_always u32 claim(struct flow_key *reply, struct mapping *mapping, u32 now)
+/* Whether nobody has the mapped address and port of `reply`, or only a flow that has expired. */
+inline_always int is_free(const struct control *state, const struct flow_key *reply, u32 now)
 {
-    int outcome = mappings.insert(reply, mapping);
+    struct record *holder = find_record(state, SIDE_REPLY, reply);
 
-    if (outcome == -17 && reclaim(reply, now)) /* EEXIST */
-        outcome = mappings.insert(reply, mapping);
-    if (!outcome)
-        return CLAIMED;
-    return outcome == -17 ? CLAIM_BUSY : CLAIM_FULL;
+    return !holder || is_past(now, holder->flow.expires);
+}
+
+/* Gives the mapped address and port of `reply` to the record, which is not in the table yet but complete. */
+inline_always u32 claim(const struct control *state, struct record *record, const struct flow_key *reply, u32 now)
+{
+    struct record *holder;
+    u32 outcome, i;
+    u64 live;
+
+    aim(record, reply);
+    for (i = 0; i < 2; i++) {
+        outcome = add_tuple(state, SIDE_REPLY, &record->reply, number_of(record), &holder);
+        if (outcome == ADDED)
+            return CLAIMED;
+        if (outcome == NO_ROOM || !holder)
+            break;
+        live = live_of(holder);
+        if (!is_past(now, holder->flow.expires))
+            break;
+        end_flow(state, holder, live);
+    }
+    return CLAIM_BUSY;
 }
 
 inline_always u16 random_port(const struct pool *pool)

@@ -32,12 +32,16 @@ inline_always void note_recent(const struct flow_key *key)
 
 inline_always void evict(struct flow_key *key)
 {
-    struct flow *flow = flows.lookup(key);
+    const struct control *state = running();
+    struct record *record = state ? find_record(state, SIDE_FLOW, key) : 0;
     struct subscriber *subscriber;
+    u64 live;
 
-    if (!flow || flow->state != STATE_UNREPLIED || flow->seen & SEEN_REPLY)
+    if (!record)
         return;
-    end_flow(key, flow);
+    live = live_of(record);
+    if (record->flow.state != STATE_UNREPLIED || record->flow.seen & SEEN_REPLY || !end_flow(state, record, live))
+        return;
     subscriber = subscribers.lookup(&key->source);
     if (subscriber)
         lock_xadd(&subscriber->evicted, 1);

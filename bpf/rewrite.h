@@ -3,41 +3,28 @@
 struct change {
     u32 address;
     u16 port;
-    u16 address_delta;
-    u16 port_delta;
+    u16 ip_delta;
+    u16 l4_delta;
     u8 is_source; /* 1: source address and port; 0: destination */
 };
-
-inline_always u16 adjusted(u16 checksum, u32 delta)
-{
-    u32 sum = (u16)~checksum + delta;
-
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return ~sum;
-}
-
-/* TTL down by one: the 16-bit word of TTL and protocol loses 0x0100. */
-#define TTL_DELTA bpf_htons(0xfeff)
 
 /* L4 header of an option-free packet, TTL included. Returns 0 when the frame is too short for it. */
 inline_always int rewrite_l4_frame(void *data, void *end, const struct change *change, u8 protocol)
 {
     void *l4 = data + L3 + sizeof(struct iphdr);
-    u32 delta = change->address_delta + (u32)change->port_delta;
     u16 *ports = l4, *checksum;
 
     if (protocol == IPPROTO_TCP) {
         if (l4 + sizeof(struct tcphdr) > end)
             return 0;
         checksum = l4 + 16;
-        *checksum = adjusted(*checksum, delta);
+        *checksum = adjusted(*checksum, change->l4_delta);
     } else if (protocol == IPPROTO_UDP) {
         if (l4 + 8 > end)
             return 0;
         checksum = l4 + 6;
         if (*checksum) { /* zero means "not computed" and stays (RFC 768) */
-            u16 sum = adjusted(*checksum, delta);
+            u16 sum = adjusted(*checksum, change->l4_delta);
 
             *checksum = sum ? sum : 0xffff;
         }
@@ -45,7 +32,7 @@ inline_always int rewrite_l4_frame(void *data, void *end, const struct change *c
         if (l4 + 8 > end)
             return 0;
         checksum = l4 + 2;
-        *checksum = adjusted(*checksum, change->port_delta);
+        *checksum = adjusted(*checksum, delta_of_port(ports[2], change->port));
         ports[2] = change->port;
         return 1;
     }
@@ -60,13 +47,15 @@ inline_always int rewrite_headers(void *data, void *end, const struct change *ch
 
     if ((void *)(ip + 1) > end)
         return 0;
-    ip->check = adjusted(ip->check, change->address_delta + (u32)TTL_DELTA);
+    ip->check = adjusted(ip->check, change->ip_delta);
     ip->ttl--;
     if (change->is_source)
         ip->saddr = change->address;
     else
         ip->daddr = change->address;
-    __builtin_memcpy(data, ethernet, 12);
+    ((u32 *)data)[0] = ((u32 *)ethernet)[0]; /* byte by byte is what memcpy would be */
+    ((u32 *)data)[1] = ((u32 *)ethernet)[1];
+    ((u32 *)data)[2] = ((u32 *)ethernet)[2];
     return 1;
 }
 

@@ -1,5 +1,5 @@
 /* What the TC programs share: reading, dropping and sending buffers. */
-BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 7, PIN_DIR "/tc_programs");
+BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 8, PIN_DIR "/tc_programs");
 #define TC_PROGRAM_MATCH 0
 #define TC_PROGRAM_CLAIM 1
 #define TC_PROGRAM_ENDPOINT 2
@@ -7,6 +7,7 @@ BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 7, PIN_DIR "/tc_programs");
 #define TC_PROGRAM_OUTSIDE_IN 4
 #define TC_PROGRAM_OUTSIDE_OUT 5
 #define TC_PROGRAM_RESET 6
+#define TC_PROGRAM_INSIDE 7
 
 /* BCC 0.26 declares this helper without its third argument. */
 static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =

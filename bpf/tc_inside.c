@@ -61,7 +61,7 @@ int tc_inside(struct __sk_buff *skb)
     struct interface *interface;
     struct packet p = {};
     struct flow_key key;
-    struct flow *flow;
+    struct record *record;
     u32 outcome;
 
     skb->tc_index = 0;
@@ -74,12 +74,12 @@ int tc_inside(struct __sk_buff *skb)
     if (outcome != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
         return leave_to_stack(skb, slot, &p);
     key_of(&p, &key);
-    flow = flows.lookup(&key);
+    record = find_record(state, SIDE_FLOW, &key);
     now = now_ticks();
-    if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
-                 refresh_outbound(skb, skb->ifindex, &key, flow, &p, state, now))) {
-        trace(&p, TRACE_TRANSLATED, 0, flow->mapped, flow->mapped_port);
-        return forward(skb, slot, &p, flow);
+    if (record && (is_settled(record->flow.touched, record->flow.epoch, now, state->epoch, p.tcp_flags) ||
+                   refresh_outbound(skb, skb->ifindex, record, &p, state, now))) {
+        trace(&p, TRACE_TRANSLATED, 0, record->flow.mapped, record->flow.mapped_port);
+        return forward(skb, slot, &p, &record->flow);
     }
     interface = find_interface(slot, skb->ifindex);
     if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))

@@ -59,25 +59,13 @@ int tc_match(struct __sk_buff *skb)
     return drop_skb(DROP_INTERNAL, &p);
 }
 
-/* The packet's flow is there: on its way with it. */
-inline_always int send_opened_skb(struct __sk_buff *skb, const struct packet *p, const struct opening *opening, u32 now)
+/* The packet's flow is there, and found from the start; or the packet is refused. */
+inline_always int go_on_opened(struct __sk_buff *skb, const struct packet *p, const struct opening *opening)
 {
-    u32 zero = 0;
-    struct control *state = control.lookup(&zero);
-    struct flow_key key;
-    struct flow *flow;
-
     if (opening->verdict == VERDICT_DROP)
         return refuse_skb(skb, opening->reason, p);
-    key_of(p, &key);
-    flow = flows.lookup(&key);
-    if (!flow)
-        return drop_skb(DROP_INTERNAL, p);
-    if (!at_ingress(skb))
-        return leave(skb, p, flow, now);
-    if (!state || !refresh_outbound(skb, skb->ifindex, &key, flow, p, state, now))
-        return drop_skb(DROP_INTERNAL, p);
-    return forward(skb, state->generation & 1, p, flow);
+    tc_programs.call(skb, at_ingress(skb) ? TC_PROGRAM_INSIDE : TC_PROGRAM_OUTSIDE_OUT);
+    return drop_skb(DROP_INTERNAL, p);
 }
 
 int tc_claim(struct __sk_buff *skb)
@@ -93,7 +81,7 @@ int tc_claim(struct __sk_buff *skb)
         tc_programs.call(skb, TC_PROGRAM_CLAIM);
         return drop_skb(DROP_INTERNAL, &p);
     }
-    return send_opened_skb(skb, &p, &opening, now);
+    return go_on_opened(skb, &p, &opening);
 }
 
 int tc_endpoint(struct __sk_buff *skb)
@@ -109,7 +97,7 @@ int tc_endpoint(struct __sk_buff *skb)
         tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
         return drop_skb(DROP_INTERNAL, &p);
     }
-    return send_opened_skb(skb, &p, &opening, now);
+    return go_on_opened(skb, &p, &opening);
 }
 
 /* At the egress the frame's own source is long gone: there by the route back. */

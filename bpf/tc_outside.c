@@ -31,6 +31,7 @@ int tc_outside_in(struct __sk_buff *skb)
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
     struct mapping *mapping;
+    struct record *record;
     struct change change;
     struct flow_key reply;
     struct packet p;
@@ -54,11 +55,14 @@ int tc_outside_in(struct __sk_buff *skb)
     if (p.kind != KIND_FLOW)
         return refuse_inbound(slot, &p);
     key_of(&p, &reply);
-    mapping = mappings.lookup(&reply);
-    if (!mapping && open_from_outside(slot, &p, now))
-        mapping = mappings.lookup(&reply);
-    if (!mapping || (!is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) &&
-                     !refresh_inbound(skb, skb->ifindex, &reply, mapping, &p, state, now)))
+    record = find_record(state, SIDE_REPLY, &reply);
+    if (!record && open_from_outside(slot, &p, now))
+        record = find_record(state, SIDE_REPLY, &reply);
+    if (!record)
+        return refuse_inbound(slot, &p);
+    mapping = &record->mapping;
+    if (!is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) &&
+        !refresh_inbound(skb, skb->ifindex, record, &p, state, now))
         return refuse_inbound(slot, &p);
     if (p.ttl <= 1)
         return TC_ACT_OK; /* untouched: the error the stack sends must not show the inside address */
@@ -128,7 +132,7 @@ int tc_outside_out(struct __sk_buff *skb)
     struct control *state = control.lookup(&zero);
     struct packet p = {};
     struct flow_key key;
-    struct flow *flow;
+    struct record *record;
     u32 outcome;
 
     if (skb->tc_index == TRANSLATED) {
@@ -148,11 +152,11 @@ int tc_outside_out(struct __sk_buff *skb)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);
     if (p.kind == KIND_FLOW) {
         key_of(&p, &key);
-        flow = flows.lookup(&key);
-        if (flow && (is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) ||
-                     refresh_outbound(skb, skb->ingress_ifindex, &key, flow, &p, state, now))) {
-            trace(&p, TRACE_TRANSLATED, 0, flow->mapped, flow->mapped_port);
-            return leave(skb, &p, flow, now);
+        record = find_record(state, SIDE_FLOW, &key);
+        if (record && (is_settled(record->flow.touched, record->flow.epoch, now, state->epoch, p.tcp_flags) ||
+                       refresh_outbound(skb, skb->ingress_ifindex, record, &p, state, now))) {
+            trace(&p, TRACE_TRANSLATED, 0, record->flow.mapped, record->flow.mapped_port);
+            return leave(skb, &p, &record->flow, now);
         }
     }
     if (p.kind == KIND_FRAGMENT) {

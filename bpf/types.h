@@ -62,12 +62,14 @@ enum timeout {
 
 /* The one word a commit flips: the low bit of `generation` says which half of the config maps rules.
  * `epoch` changes with every commit and every route or neighbour change: a flow that carries
- * another one looks its path up again. `watched` is the tick until which somebody sees to that. */
+ * another one looks its path up again. `watched` is the tick until which somebody sees to that, `traced` that until
+ * which packets are traced; 0: none are. */
 struct control {
     u32 generation;
     u32 epoch;
     u32 watched;
-    u32 reserved;
+    u32 traced;
+    u64 secrets[4]; /* of the flow table's hash; for the life of the table */
 };
 
 /* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. probe: identifier
@@ -208,7 +210,7 @@ struct flow_key {
     u8 pad[3];
 };
 
-/* Value of `flows`. With its key and the kernel's element header two cache lines. */
+/* The outbound half of a record. */
 struct flow {
     u32 touched; /* tick of the last write of state */
     u32 epoch;   /* the path below was looked up in it */
@@ -218,8 +220,8 @@ struct flow {
     u16 counter;
     u32 mapped;
     u16 mapped_port;
-    u16 address_delta; /* checksum difference of the address; of the port: next */
-    u16 port_delta;
+    u16 ip_delta; /* what address and TTL add to the IP header's complemented checksum */
+    u16 l4_delta; /* what address and port add to that of TCP or UDP */
     u16 mtu;
     u32 out_ifindex; /* 0: path unknown, the stack sends it */
     u8 ethernet[12]; /* destination, source */
@@ -228,14 +230,14 @@ struct flow {
     u64 bytes;
 };
 
-/* Value of `mappings`: whoever inserted it owns the mapped address and port towards that destination. */
+/* The inbound half: the record owns the mapped address and port towards that destination. */
 struct mapping {
     u32 touched;
     u32 epoch;
     u32 inside;
     u16 inside_port;
-    u16 address_delta;
-    u16 port_delta;
+    u16 ip_delta;
+    u16 l4_delta;
     u16 mtu;
     u32 out_ifindex;
     u8 ethernet[12];
@@ -244,6 +246,27 @@ struct mapping {
     u32 counter;
     u64 packets;
     u64 bytes;
+};
+
+/* A flow. live: the record's number, and above it what tells its uses apart; 0 while it is free. */
+struct record {
+    u64 live;
+    struct flow_key key;
+    struct flow flow;
+    struct flow_key reply;
+    struct mapping mapping;
+};
+
+#define LINE_TAGS 16 /* a cache line of them; the first counts the tags that found no room here and lie elsewhere */
+
+struct line {
+    u32 tags[LINE_TAGS];
+};
+
+/* Records handed out: `used` for the first time, `taken` all in all. */
+struct taking {
+    u64 used;
+    u64 taken;
 };
 
 #define SEEN_REPLY 1

@@ -1,11 +1,12 @@
 /* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
  * translates it there. Frames that leave from here are translated, always. */
-BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 5, PIN_DIR "/xdp_programs");
+BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 6, PIN_DIR "/xdp_programs");
 #define XDP_PROGRAM_MATCH 0
 #define XDP_PROGRAM_CLAIM 1
 #define XDP_PROGRAM_ENDPOINT 2
 #define XDP_PROGRAM_REFUSE 3
 #define XDP_PROGRAM_RESET 4
+#define XDP_PROGRAM_INSIDE 5
 
 inline_always int hand_up(u32 reason, const struct packet *p)
 {
@@ -102,27 +103,32 @@ inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct fl
 
 int xdp_inside(struct xdp_md *ctx)
 {
-    u32 zero = 0, now, outcome;
+    u32 zero = 0, to, now, outcome;
     struct control *state = control.lookup(&zero);
     struct packet p;
+    struct record *record;
     struct flow_key key;
     struct flow *flow;
     int verdict;
 
     if (!state)
         return XDP_PASS;
+    to = send_short(ctx, state, SIDE_FLOW);
+    if (to)
+        return bpf_redirect(to, 0);
     outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
     if (outcome != PARSED)
         return hand_up_unread(ctx, outcome);
     if (!is_plain(&p, &verdict))
         return verdict;
     key_of(&p, &key);
-    flow = flows.lookup(&key);
-    if (!flow)
+    record = find_record(state, SIDE_FLOW, &key);
+    if (!record)
         goto open;
     now = now_ticks();
+    flow = &record->flow;
     if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
-        !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, &p, state, now))
+        !refresh_outbound(ctx, ctx->ingress_ifindex, record, &p, state, now))
         goto open;
     verdict = send_out(ctx, &p, flow);
     trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_HANDED_UP, UP_NO_PATH, flow->mapped, flow->mapped_port);
@@ -167,21 +173,13 @@ int xdp_match(struct xdp_md *ctx)
     return drop_frame(DROP_INTERNAL, &p);
 }
 
-/* The packet's flow is there: on its way with it. */
-inline_always int send_opened(struct xdp_md *ctx, const struct packet *p, const struct opening *opening, u32 now)
+/* The packet's flow is there, and found from the start; or the packet is refused. */
+inline_always int go_on_frame(struct xdp_md *ctx, const struct packet *p, const struct opening *opening)
 {
-    u32 zero = 0;
-    struct control *state = control.lookup(&zero);
-    struct flow_key key;
-    struct flow *flow;
-
     if (opening->verdict == VERDICT_DROP)
         return refuse_frame(ctx, opening->reason, p);
-    key_of(p, &key);
-    flow = flows.lookup(&key);
-    if (!state || !flow || !refresh_outbound(ctx, ctx->ingress_ifindex, &key, flow, p, state, now))
-        return drop_frame(DROP_INTERNAL, p);
-    return send_out(ctx, p, flow);
+    xdp_programs.call(ctx, XDP_PROGRAM_INSIDE);
+    return drop_frame(DROP_INTERNAL, p);
 }
 
 int xdp_claim(struct xdp_md *ctx)
@@ -197,7 +195,7 @@ int xdp_claim(struct xdp_md *ctx)
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
         return drop_frame(DROP_INTERNAL, &p);
     }
-    return send_opened(ctx, &p, &opening, now);
+    return go_on_frame(ctx, &p, &opening);
 }
 
 int xdp_endpoint(struct xdp_md *ctx)
@@ -213,7 +211,7 @@ int xdp_endpoint(struct xdp_md *ctx)
         xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
         return drop_frame(DROP_INTERNAL, &p);
     }
-    return send_opened(ctx, &p, &opening, now);
+    return go_on_frame(ctx, &p, &opening);
 }
 
 /* Tells the inside host: the error goes back where the frame came from. */
@@ -281,10 +279,11 @@ int xdp_reset(struct xdp_md *ctx)
 
 int xdp_outside(struct xdp_md *ctx)
 {
-    u32 zero = 0, now, outcome;
+    u32 zero = 0, to, now, outcome;
     struct control *state = control.lookup(&zero);
     struct pool_address *address;
     struct mapping *mapping;
+    struct record *record;
     struct change change;
     struct flow_key reply;
     struct packet p;
@@ -292,16 +291,20 @@ int xdp_outside(struct xdp_md *ctx)
 
     if (!state)
         return XDP_PASS;
+    to = send_short(ctx, state, SIDE_REPLY);
+    if (to)
+        return bpf_redirect(to, 0);
     outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
     if (outcome != PARSED)
         return hand_up_unread(ctx, outcome);
     if (!is_plain(&p, &verdict))
         return verdict;
     key_of(&p, &reply);
-    mapping = mappings.lookup(&reply);
+    record = find_record(state, SIDE_REPLY, &reply);
     now = now_ticks();
-    if (mapping && (is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) ||
-                    refresh_inbound(ctx, ctx->ingress_ifindex, &reply, mapping, &p, state, now))) {
+    if (record && (is_settled(record->mapping.touched, record->mapping.epoch, now, state->epoch, p.tcp_flags) ||
+                   refresh_inbound(ctx, ctx->ingress_ifindex, record, &p, state, now))) {
+        mapping = &record->mapping;
         change_of_mapping(mapping, &change);
         verdict = send_frame(ctx, &p, &change, mapping->ethernet, mapping->out_ifindex, mapping->mtu);
         if (verdict == XDP_REDIRECT)

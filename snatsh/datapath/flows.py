@@ -1,4 +1,4 @@
-"""Flow tables as numpy arrays: dumped in batches, joined, and ended through the sweep program."""
+"""The flow table as numpy arrays, and what is ended of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import kernel, layout
 from snatsh.datapath.kernel import Map
-
-SWEEP_KEYS = 100  # bpf/sweep.c
+from snatsh.datapath.table import SWEEP_KEYS, Table
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
 # seconds; out is inside to outside; redirect is 0 where the route decides.
@@ -41,70 +40,21 @@ def _elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
     return (np.uint32(now) - ticks.astype(np.uint32)).astype(np.int32)
 
 
-def _words(keys: NDArray[Any]) -> NDArray[np.uint64]:
-    """A key as two words, shape (n, 2): quicker to hash and to compare than its fields."""
-    return np.ascontiguousarray(keys).view(np.uint64).reshape(-1, 2)
-
-
-def _hashes(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        mixed = words[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[:, 1]
-        hashes: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(29))
-    return hashes
-
-
-def _rows_of(wanted: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.int64]:
-    """For each wanted key its row in `keys`, -1 where it is not there."""
-    if not len(keys):
-        return np.full(len(wanted), -1)
-    there, asked = _words(keys), _words(wanted)
-    hashes = _hashes(there)
-    order = np.argsort(hashes)
-    rows = order[np.minimum(np.searchsorted(hashes[order], _hashes(asked)), len(keys) - 1)]
-    return np.where((there[rows] == asked).all(axis=1), rows, -1)
-
-
-def reply_keys(keys: NDArray[Any], flows: NDArray[Any]) -> NDArray[Any]:
-    """Keys into `mappings` of the flows with these keys and values."""
-    replies: NDArray[Any] = np.zeros(len(keys), dtype=layout.FLOW_KEY)
-    replies["source"], replies["source_port"] = keys["destination"], keys["destination_port"]
-    replies["destination"], replies["destination_port"] = flows["mapped"], flows["mapped_port"]
-    replies["protocol"] = keys["protocol"]
-    return replies
-
-
-def view(maps: Mapping[str, Map]) -> NDArray[Any]:
+def view(table: Table) -> NDArray[Any]:
     """All live flows as FLOW_VIEW rows."""
-    keys, flows = maps["flows"].dump()
-    mapping_keys, mappings = maps["mappings"].dump()
     now = now_ticks()
-    rows = _rows_of(reply_keys(keys, flows), mapping_keys)
-    live = (rows >= 0) & (_elapsed(now, flows["expires"]) < 0)
-    return _shown(keys[live], flows[live], mappings[rows[live]], now)
+    parts = [_shown(records[_elapsed(now, records["flow"]["expires"]) < 0], now) for records in table.parts()]
+    return kernel.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
 
 
-def look_up(maps: Mapping[str, Map], rows: NDArray[Any]) -> NDArray[Any]:
+def look_up(table: Table, rows: NDArray[Any]) -> NDArray[Any]:
     """These FLOW_VIEW rows as they are now, one lookup each; without those that ended meanwhile."""
-    keys = keys_of(rows)
-    there, flows = _each(maps["flows"], keys)
-    keys, flows = keys[there], flows[there]
-    there, mappings = _each(maps["mappings"], reply_keys(keys, flows))
-    return _shown(keys[there], flows[there], mappings[there], now_ticks())
+    return _shown(table.get(keys_of(rows)), now_ticks())
 
 
-def _each(table: Map, keys: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """For each key whether it is there, and its value."""
-    values: NDArray[Any] = np.zeros(len(keys), dtype=table.value)
-    there = np.zeros(len(keys), dtype=np.bool_)
-    for at in range(len(keys)):
-        value = table.get(keys[at : at + 1])
-        if value is not None:
-            there[at], values[at] = True, value
-    return there, values
-
-
-def _shown(keys: NDArray[Any], flows: NDArray[Any], mappings: NDArray[Any], now: int) -> NDArray[Any]:
-    shown: NDArray[Any] = np.zeros(len(keys), dtype=FLOW_VIEW)
+def _shown(records: NDArray[Any], now: int) -> NDArray[Any]:
+    shown: NDArray[Any] = np.zeros(len(records), dtype=FLOW_VIEW)
+    keys, flows, mappings = records["key"], records["flow"], records["mapping"]
     for name in ("source", "destination", "source_port", "destination_port", "protocol"):
         shown[name] = keys[name]
     for name in ("mapped", "mapped_port", "state", "redirect"):
@@ -121,16 +71,11 @@ def _shown(keys: NDArray[Any], flows: NDArray[Any], mappings: NDArray[Any], now:
 
 
 def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
-    """Keys into `flows` of FLOW_VIEW rows."""
+    """Flow keys of FLOW_VIEW rows."""
     keys: NDArray[Any] = np.zeros(len(rows), dtype=layout.FLOW_KEY)
     for name in ("source", "destination", "source_port", "destination_port", "protocol"):
         keys[name] = rows[name]
     return keys
-
-
-def expired_keys(maps: Mapping[str, Map]) -> NDArray[Any]:
-    keys, flows = maps["flows"].dump()
-    return keys[_elapsed(now_ticks(), flows["expires"]) >= 0]
 
 
 def expired_exteriors(maps: Mapping[str, Map]) -> NDArray[Any]:
@@ -147,20 +92,13 @@ def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
     return idle
 
 
-def end(sweep: int, keys: NDArray[Any], *, force: bool) -> int:
-    """End these flows, or exteriors, in the kernel; how many it were. Without `force` only expired ones.
-
-    sweep: file descriptor of the program for what the keys are of. The check and the end happen there, next
-    to each other.
-    """
-    ended = 0
+def end_exteriors(sweep: int, keys: NDArray[Any], *, force: bool) -> None:
+    """End these exteriors; without `force` only expired ones. sweep: the program's file descriptor."""
     for start in range(0, len(keys), SWEEP_KEYS):
         part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
         header: NDArray[Any] = np.zeros(1, dtype=layout.SWEEP_HEADER)
         header["count"], header["force"] = len(part), force
-        count, _ = kernel.test_run(sweep, header.tobytes() + part.tobytes())
-        ended += count
-    return ended
+        kernel.test_run(sweep, header.tobytes() + part.tobytes())
 
 
 def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> None:
@@ -170,11 +108,10 @@ def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> Non
     maps["ended"].put_all(keys, until)
 
 
-def withdrawn_keys(maps: Mapping[str, Map], slot: int) -> NDArray[Any]:
-    """Keys of the flows whose mapped address is in no pool of the half `slot`."""
-    keys, flows = maps["flows"].dump()
-    withdrawn: NDArray[Any] = keys[~in_pools(maps, slot, flows["mapped"])]
-    return withdrawn
+def withdrawn(table: Table, maps: Mapping[str, Map], slot: int) -> NDArray[np.uint64]:
+    """The `live` of the flows whose mapped address is in no pool of the half `slot`."""
+    found = [part["live"][~in_pools(maps, slot, part["flow"]["mapped"])] for part in table.parts()]
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.uint64)
 
 
 def lost_addresses(maps: Mapping[str, Map], slot: int) -> bool:

@@ -19,6 +19,7 @@ from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 from snatsh.datapath.stage import Stage
+from snatsh.datapath.table import Table
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 
 _CONTROL_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
@@ -41,7 +42,7 @@ class RuleCounter:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """In bytes. per_flow: of the two tables that hold every flow."""
+    """In bytes. per_flow: of the flow table and its index."""
 
     maps: int
     per_flow: float
@@ -58,6 +59,7 @@ class Datapath:
         self._loaded = opened
         self._predecessor = opened.predecessor
         self._maps = opened.maps
+        self._table = Table(opened.maps, opened.programs)
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         own = {kernel.program_id(fd): name for name, fd in opened.programs.items()}
         self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
@@ -76,7 +78,7 @@ class Datapath:
         self._attacher.ensure(hooks)
         self._xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
         if self._predecessor is not None:  # its programs have just been replaced
-            takeover.copy_flows(self._predecessor, self._maps)
+            takeover.copy_flows(self._predecessor, self._maps, self._table, settle=True)
             self._predecessor = None
 
     def stage(self, image: Image) -> Stage:
@@ -112,7 +114,7 @@ class Datapath:
         slot = self.generation & 1
         if not flows.lost_addresses(self._maps, slot):
             return 0  # and the flow table, which may be large, is not read
-        ended = flows.end(self._sweep, flows.withdrawn_keys(self._maps, slot), force=True)
+        ended = self._table.end(flows.withdrawn(self._table, self._maps, slot), force=True)
         addresses, usage = self._maps["address_usage"].dump()
         unused = usage["tcp"] + usage["udp"] + usage["icmp"] == 0
         gone = unused & ~flows.in_pools(self._maps, slot, addresses)
@@ -136,24 +138,21 @@ class Datapath:
 
     def watch_paths(self, seconds: float) -> None:
         """A promise to `refresh_paths` at every change until then; without it, flows look once a second."""
-        with self._control_lock:
-            value = np.array([self._control()])
-            value["watched"] = flows.now_ticks() + int(seconds * layout.TICKS_PER_SECOND) & 0xFFFFFFFF
-            self._maps["control"].put(_CONTROL_KEY, value)
+        self._change_control(watched=flows.now_ticks() + int(seconds * layout.TICKS_PER_SECOND) & 0xFFFFFFFF)
 
     # Flows.
 
     def flows(self) -> NDArray[Any]:
         """All live flows, FLOW_VIEW rows."""
-        return flows.view(self._maps)
+        return flows.view(self._table)
 
     def flows_again(self, rows: NDArray[Any]) -> NDArray[Any]:
         """These FLOW_VIEW rows as they are now, without those that ended meanwhile. For a few rows."""
-        return flows.look_up(self._maps, rows)
+        return flows.look_up(self._table, rows)
 
     def end_flows(self, rows: NDArray[Any]) -> int:
         """End the flows in these FLOW_VIEW rows; how many it were."""
-        return flows.end(self._sweep, flows.keys_of(rows), force=True)
+        return self._table.end(self._table.find(flows.keys_of(rows)), force=True)
 
     def reset_flows(self, rows: NDArray[Any], seconds: int) -> int:
         """End these FLOW_VIEW rows; the inside hosts of TCP get a reset when they speak within `seconds`."""
@@ -164,9 +163,9 @@ class Datapath:
 
     def age(self) -> int:
         """End what has expired; how many it were. Correctness does not wait for it, capacity does."""
-        ended = flows.end(self._sweep, flows.expired_keys(self._maps), force=False)
+        ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
         exteriors = flows.expired_exteriors(self._maps)
-        flows.end(self.programs["xdp_sweep_exteriors"], exteriors, force=False)
+        flows.end_exteriors(self.programs["xdp_sweep_exteriors"], exteriors, force=False)
         self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 
@@ -178,13 +177,14 @@ class Datapath:
 
     def trace(self, wanted: TraceFilter, seconds: float) -> None:
         """Note what becomes of these packets, for so long."""
-        tracing.ask(self._maps, wanted, seconds)
+        self._change_control(traced=tracing.ask(self._maps, wanted, seconds))
 
     def traced(self) -> list[TraceEvent]:
         """What was noted since the last time."""
         return tracing.fetch(self._maps)
 
     def stop_trace(self) -> None:
+        self._change_control(traced=0)
         tracing.stop(self._maps)
 
     # Counters.
@@ -234,7 +234,8 @@ class Datapath:
     def memory(self) -> Memory:
         """What the maps take, as the kernel accounts for it."""
         sizes = {name: kernel.map_memory(map_.fd) for name, map_ in self._maps.items()}
-        return Memory(sum(sizes.values()), (sizes["flows"] + sizes["mappings"]) / self.max_flows)
+        table = sum(sizes[name] for name in ("records", "lines", "freed"))
+        return Memory(sum(sizes.values()), table / self.max_flows)
 
     def clear_counters(self) -> None:
         """Rule, drop and hand-up counters to zero; pool gauges stay, they count what is there."""
@@ -255,18 +256,21 @@ class Datapath:
         for fd in (*(map_.fd for map_ in self._maps.values()), *self.programs.values()):
             os.close(fd)
 
-    @property
-    def _sweep(self) -> int:
-        return self.programs["xdp_sweep"]
-
     def _control(self) -> Any:
         return self._maps["control"].get(_CONTROL_KEY)
 
     def _put_control(self, generation: int) -> None:
-        before = self._control()
-        value = np.array([before])
-        value["generation"] = generation
-        value["epoch"] = int(before["epoch"]) + 1 & 0xFFFFFFFF
+        epoch = int(self._control()["epoch"]) + 1 & 0xFFFFFFFF
+        self._write_control(generation=generation, epoch=epoch)
+
+    def _change_control(self, **words: int) -> None:
+        with self._control_lock:
+            self._write_control(**words)
+
+    def _write_control(self, **words: int) -> None:
+        value = np.array([self._control()])
+        for name, word in words.items():
+            value[name] = word
         self._maps["control"].put(_CONTROL_KEY, value)
 
     def _counts(self, name: str, reasons: Iterable[str]) -> dict[str, Count]:

@@ -127,7 +127,7 @@ def program_id(fd: int) -> int:
     return int(words[1])
 
 
-def _joined(parts: list[Array]) -> Array:
+def joined(parts: list[Array]) -> Array:
     """The parts as one array of the same type; np.concatenate would turn the fields to native byte order."""
     if len(parts) == 1:
         return parts[0]
@@ -194,8 +194,8 @@ class Map:
             values.append(chunk_values[: batch.count])
             if ended:
                 break
-        found = _joined(values)
-        return _joined(keys), found if self.cpus > 1 else found[:, 0]
+        found = joined(values)
+        return joined(keys), found if self.cpus > 1 else found[:, 0]
 
     def put_all(self, keys: NDArray[np.generic], values: NDArray[np.generic]) -> None:
         """Updates every entry; raises at the first that is refused."""

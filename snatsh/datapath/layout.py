@@ -14,7 +14,7 @@ import numpy as np
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 12
+LAYOUT_VERSION = 13
 
 TICK_NANOSECONDS = 1 << 24
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
@@ -30,7 +30,10 @@ def _record(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
 
 INDEX = np.dtype("u4")
 ADDRESS = np.dtype(NET32)
-CONTROL = _record(("generation", "u4"), ("epoch", "u4"), ("watched", "u4"), ("reserved", "u4"))
+CONTROL = _record(
+    ("generation", "u4"), ("epoch", "u4"), ("watched", "u4"), ("traced", "u4"),
+    ("secrets", "u8", 4),
+)  # fmt: skip
 SETTINGS = _record(
     ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
@@ -74,14 +77,18 @@ FLOW_KEY = _record(
 )  # fmt: skip
 FLOW = _record(
     ("touched", "u4"), ("epoch", "u4"), ("expires", "u4"), ("state", "u1"), ("seen", "u1"), ("counter", "u2"),
-    ("mapped", NET32), ("mapped_port", NET16), ("address_delta", "u2"), ("port_delta", "u2"), ("mtu", "u2"),
+    ("mapped", NET32), ("mapped_port", NET16), ("ip_delta", "u2"), ("l4_delta", "u2"), ("mtu", "u2"),
     ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("redirect", NET32), ("packets", "u8"), ("bytes", "u8"),
 )  # fmt: skip
 MAPPING = _record(
-    ("touched", "u4"), ("epoch", "u4"), ("inside", NET32), ("inside_port", NET16), ("address_delta", "u2"),
-    ("port_delta", "u2"), ("mtu", "u2"), ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("rule", "u4"),
+    ("touched", "u4"), ("epoch", "u4"), ("inside", NET32), ("inside_port", NET16), ("ip_delta", "u2"),
+    ("l4_delta", "u2"), ("mtu", "u2"), ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("rule", "u4"),
     ("created", "u4"), ("counter", "u4"), ("packets", "u8"), ("bytes", "u8"),
 )  # fmt: skip
+RECORD = _record(("live", "u8"), ("key", FLOW_KEY), ("flow", FLOW), ("reply", FLOW_KEY), ("mapping", MAPPING))
+LINE_TAGS = 16
+LINE = _record(("tags", "u4", LINE_TAGS))
+TAKING = _record(("used", "u8"), ("taken", "u8"))
 ALLOCATOR_KEY = _record(
     ("mapped", NET32), ("remote", NET32), ("remote_port", NET16), ("protocol", "u1"), ("pad", "u1")
 )
@@ -122,7 +129,8 @@ TWINS = {
     "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE, "own_key": OWN_KEY,
     "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
     "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
-    "mapping": MAPPING, "allocator_key": ALLOCATOR_KEY,
+    "mapping": MAPPING, "record": RECORD, "line": LINE, "taking": TAKING,
+    "allocator_key": ALLOCATOR_KEY,
     "allocator": ALLOCATOR, "endpoint_key": ENDPOINT_KEY, "exterior_key": EXTERIOR_KEY,
     "exterior": EXTERIOR, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
     "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
@@ -148,8 +156,10 @@ MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
     "rule_counters": (INDEX, RULE_COUNT, True),
     "trace_filters": (INDEX, TRACE_FILTER, False),
     "trace_events": (np.dtype("u8"), TRACE_EVENT, False),
-    "flows": (FLOW_KEY, FLOW, False),
-    "mappings": (FLOW_KEY, MAPPING, False),
+    "lines": (INDEX, LINE, False),
+    "records": (INDEX, RECORD, False),
+    "takings": (INDEX, TAKING, False),
+    "freed": (np.dtype("V0"), INDEX, False),
     "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),
     "endpoints": (ENDPOINT_KEY, EXTERIOR_KEY, False),
     "exteriors": (EXTERIOR_KEY, EXTERIOR, False),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,29 +19,31 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.datapath import kernel, takeover
+from snatsh.datapath import kernel, layout, takeover
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
+from snatsh.datapath.table import Table
 from snatsh.datapath.toolchain import cflags, kernel_stub
 
 SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
 # BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
 SOURCES = (
-    "types.h", "counters.h", "config.h", "hash.h", "parse.h", "trace.h", "path.h", "allocator.h",
-    "endpoints.h", "flows.h", "pools.h", "rules.h", "ports.h", "limits.h", "pressure.h", "open.h",
-    "open_endpoint.h", "refuse.h", "reset.h", "rewrite.h", "fragments.h", "icmp.h", "foreign.h", "arp.h",
-    "known.h", "skb.h", "xdp.c", "tc_inside.c", "tc_outside.c", "tc_open.c", "tc_plain.c", "sweep.c",
+    "types.h", "counters.h", "config.h", "hash.h", "checksum.h", "parse.h", "trace.h", "path.h",
+    "allocator.h", "endpoints.h", "table.h", "flows.h", "pools.h", "rules.h", "ports.h", "limits.h",
+    "pressure.h", "open.h", "open_endpoint.h", "refuse.h", "reset.h", "rewrite.h", "fragments.h",
+    "icmp.h", "foreign.h", "arp.h", "known.h", "skb.h", "short.h", "xdp.c",
+    "tc_inside.c", "tc_outside.c", "tc_open.c", "tc_plain.c", "sweep.c",
 )  # fmt: skip
 XDP_PROGRAMS = (
     "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset", "xdp_outside",
-    "xdp_sweep", "xdp_sweep_exteriors",
+    "xdp_sweep", "xdp_sweep_exteriors", "xdp_find", "xdp_adopt",
 )  # fmt: skip
 TC_PROGRAMS = (
     "tc_inside", "tc_inside_out", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim", "tc_endpoint",
     "tc_refuse", "tc_reset", "tc_plain_in", "tc_plain_out",
 )  # fmt: skip
 TAIL_CALLS = {
-    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset"),
+    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset", "xdp_inside"),
     "tc_programs": (
         "tc_match",
         "tc_claim",
@@ -49,6 +52,7 @@ TAIL_CALLS = {
         "tc_outside_in",
         "tc_outside_out",
         "tc_reset",
+        "tc_inside",
     ),
 }
 _BPFFS_MAGIC = 0xCAFE4A11
@@ -90,7 +94,8 @@ def load(pins: Path, max_flows: int) -> Loaded:
         loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted, before)
         _link_tail_calls(loaded)
         if before is not None:
-            takeover.copy(before, loaded.maps)
+            takeover.copy(before, loaded.maps, Table(loaded.maps, loaded.programs))
+        _keep_secret(loaded.maps["control"])
     except OSError as error:
         raise LoadError(
             f"{folder}: {error.strerror}; remove the folder to start afresh (this ends all flows)"
@@ -162,7 +167,7 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
     _check_pinned(folder)
     stub = kernel_stub()
     try:
-        flags = [*cflags(stub), f'-DPIN_DIR="{folder}"', f"-DMAX_FLOWS={max_flows}"]
+        flags = [*cflags(stub), f'-DPIN_DIR="{folder}"', f"-DMAX_FLOWS={max_flows}", *table_size(max_flows)]
         flags.append(f"-DRECENT_CPUS={_recent_cpus()}")
         bpf = BPF(text=text.encode(), cflags=flags)
         unpin(programs)
@@ -182,6 +187,21 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
             f"the datapath does not load on this kernel ({os.uname().release}): {error}"
         ) from error
     bpf.cleanup()
+
+
+def _keep_secret(control: kernel.Map) -> None:
+    """The flow table's hash gets its secrets when the table is new."""
+    key: Any = np.zeros(1, dtype=INDEX)
+    value = np.array([control.get(key)])
+    if not value["secrets"].any():
+        value["secrets"] = np.frombuffer(secrets.token_bytes(value["secrets"].nbytes), np.uint64)
+        control.put(key, value)
+
+
+def table_size(max_flows: int) -> list[str]:
+    """Bits that number the records, and lines of the index: half of its tags stay free (bpf/table.h)."""
+    bits = (max_flows - 1).bit_length()
+    return [f"-DNUMBER_BITS={bits}", f"-DLINES={max((2 << bits) // layout.LINE_TAGS, 1)}"]
 
 
 def _recent_cpus() -> int:

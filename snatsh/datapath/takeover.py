@@ -12,39 +12,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.datapath.flows import reply_keys
 from snatsh.datapath.kernel import Map
+from snatsh.datapath.table import Table
 
 Maps = Mapping[str, Map]
 
-_FLOWS = ("flows", "mappings")
 _ENDPOINTS = ("endpoints", "exteriors")
-_LEFT = frozenset({*_FLOWS, "xdp_programs", "tc_programs", "allocators", "fragments"})
-"""Copied by themselves, made anew, or hints and parts of packets that nobody misses."""
+_TABLE = frozenset({"lines", "records", "takings", "freed"})
+_LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments"}
+"""Copied flow by flow, made anew, or hints and parts of packets that nobody misses."""
 
 
-def copy(old: Maps, new: Maps) -> int:
-    """Everything; how many flows. Where the new tables hold fewer, as many as they hold."""
+def copy(old: Maps, new: Maps, table: Table) -> int:
+    """Everything; how many flows. Where the new table holds fewer, as many as it holds."""
     for name in sorted(set(new) - _LEFT):
         new[name].put_all(*old[name].dump())
-    return copy_flows(old, new)
+    return copy_flows(old, new, table, settle=False)
 
 
-def copy_flows(old: Maps, new: Maps) -> int:
-    """The flows that `new` does not have yet, with what belongs to them; how many."""
+def copy_flows(old: Maps, new: Maps, table: Table, *, settle: bool) -> int:
+    """The flows that the new table does not have yet, with what belongs to them; how many.
+
+    settle: their pools and inside hosts do not count them yet.
+    """
     for name in _ENDPOINTS:
         keys, values = old[name].dump()
         missing = _missing(keys, new[name])
         new[name].put_all(keys[missing], values[missing])
-    keys, flows = old["flows"].dump()
-    missing = _missing(keys, new["flows"])
-    room = new["flows"].info.max_entries - len(new["flows"].dump()[0])
-    keys, flows = keys[missing][:room], flows[missing][:room]
-    replies, mappings = old["mappings"].dump()
-    own = np.isin(_comparable(replies), _comparable(reply_keys(keys, flows)))
-    new["mappings"].put_all(replies[own], mappings[own])
-    new["flows"].put_all(keys, flows)
-    return len(keys)
+    adopted = 0
+    for records in Table(old, {}).parts():
+        adopted += table.adopt(records[table.find(records["key"]) == 0], settle=settle)
+    return adopted
 
 
 def _missing(keys: NDArray[Any], there: Map) -> NDArray[np.bool_]:

@@ -54,17 +54,19 @@ class TraceEvent:
     port: int
 
 
-def ask(maps: Mapping[str, Map], wanted: TraceFilter, seconds: float) -> None:
-    """Trace what fits for so long; what was asked before is over, and its events are gone."""
+def ask(maps: Mapping[str, Map], wanted: TraceFilter, seconds: float) -> int:
+    """Trace what fits for so long; what was asked before is over, its events are gone. The last tick."""
     fetch(maps)
     value: NDArray[Any] = np.zeros(1, dtype=layout.TRACE_FILTER)
-    value["until"] = flows.now_ticks() + max(1, round(seconds * layout.TICKS_PER_SECOND)) or 1
+    until = flows.now_ticks() + max(1, round(seconds * layout.TICKS_PER_SECOND)) & 0xFFFFFFFF or 1
+    value["until"] = until
     for name in ("source", "destination"):
         prefix: Prefix | None = getattr(wanted, name)
         if prefix is not None:
             value[name], value[f"{name}_mask"] = int(prefix.network_address), int(prefix.netmask)
     value["protocol"], value["port"], value["probe"] = wanted.protocol, wanted.port, wanted.probe
     maps["trace_filters"].put(_KEY, value)
+    return until
 
 
 def stop(maps: Mapping[str, Map]) -> None:

@@ -1,72 +1,76 @@
-"""A million flows that nobody sent: written straight into the pinned maps of a running snatd."""
+"""A million flows that nobody sent: put straight into the pinned table of a running snatd."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from snatsh.datapath import flows, kernel, layout
 from snatsh.datapath.kernel import Map
+from snatsh.datapath.table import Table
 
 FIRST_SOURCE = int(IPv4Address("10.40.1.0"))
 FIRST_MAPPED = int(IPv4Address("1.1.2.100"))
-SOURCES, MAPPED, DESTINATIONS = 20_000, 11, 5_000
+SOURCES, MAPPED, PORTS, DESTINATIONS = 20_000, 11, 64_000, 5_000
 LIFE_SECONDS = 2 * 3600
 _BATCH = 50_000
 
 
 class Crowd:
-    """The flows, and the maps they are in. `move` is what traffic would do to them."""
+    """The flows, and the table they are in. `move` is what traffic would do to them."""
 
     def __init__(self, pins: Path, max_flows: int) -> None:
         folder = pins / f"v{layout.LAYOUT_VERSION}-{max_flows}"
-        self._maps = {
+        maps = {
             name: Map(kernel.open_pin(folder / name), *layout.MAPS[name][:2])
-            for name in ("flows", "mappings")
+            for name in ("records", "takings")
         }
+        (programs,) = folder.glob("programs-*")
+        self._records = maps["records"]
+        self._table = Table(maps, {name: kernel.open_pin(programs / name) for name in ("xdp_adopt",)})
         self._random = np.random.default_rng(1)
-        self._keys = np.zeros(0, dtype=layout.FLOW_KEY)
-        self._forward = np.zeros(0, dtype=layout.FLOW)
+        self._moving = np.zeros(0, dtype=layout.RECORD)
 
     def fill(self, count: int, out_ifindex: int, rule: int) -> None:
         """Flows of `SOURCES` inside addresses, in all states, that live for an hour and more."""
         for start in range(0, count, _BATCH):
-            keys, forward, back = _flows(np.arange(start, min(start + _BATCH, count)), out_ifindex, rule)
-            self._maps["mappings"].put_all(flows.reply_keys(keys, forward), back)
-            self._maps["flows"].put_all(keys, forward)
-            if start == 0:
-                self._keys, self._forward = keys, forward
+            records = _flows(np.arange(start, min(start + _BATCH, count)), out_ifindex, rule)
+            assert self._table.adopt(records, settle=False) == len(records)
+        self._moving = kernel.joined(list(islice(self._table.parts(), 4)))
 
     def move(self, count: int) -> None:
         """So many flows send a few packets."""
-        chosen = self._random.choice(len(self._keys), count, replace=False)
+        chosen = self._random.choice(len(self._moving), count, replace=False)
         packets = self._random.integers(1, 2000, count).astype(np.uint64)
-        self._forward["packets"][chosen] += packets
-        self._forward["bytes"][chosen] += packets * np.uint64(900)
-        self._forward["touched"][chosen] = flows.now_ticks()
-        self._maps["flows"].put_all(self._keys[chosen], self._forward[chosen])
+        outbound = self._moving["flow"]
+        outbound["packets"][chosen] += packets
+        outbound["bytes"][chosen] += packets * np.uint64(900)
+        outbound["touched"][chosen] = flows.now_ticks()
+        moved = self._moving[chosen]
+        self._records.put_all((moved["live"] & np.uint64(0xFFFFFFFF)).astype(layout.INDEX), moved)
 
 
-def _flows(numbers: np.ndarray, out_ifindex: int, rule: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keys, and values in both maps."""
+def _flows(numbers: np.ndarray, out_ifindex: int, rule: int) -> np.ndarray:
+    """Their records."""
     random = np.random.default_rng(int(numbers[0]))
     now, second = flows.now_ticks(), layout.TICKS_PER_SECOND
     keys = np.zeros(len(numbers), dtype=layout.FLOW_KEY)
     keys["source"] = FIRST_SOURCE + numbers % SOURCES
     keys["source_port"] = 1024 + numbers // SOURCES
     keys["destination"] = int(IPv4Address("203.0.113.0")) + random.integers(0, DESTINATIONS, len(numbers))
-    keys["destination_port"] = random.choice([53, 80, 443, 8080], len(numbers))
+    keys["destination_port"] = random.choice([53, 80, 443, 8080], len(numbers)) + numbers // (MAPPED * PORTS)
     keys["protocol"] = random.choice([6, 17], len(numbers))
     ages = random.integers(1, 600 * int(second), len(numbers))
     forward = np.zeros(len(numbers), dtype=layout.FLOW)
     forward["touched"] = now - random.integers(0, ages)
     forward["expires"] = now + int(LIFE_SECONDS * second)
     forward["state"] = random.integers(0, len(layout.STATE_NAMES), len(numbers))
-    # Each mapped endpoint once per destination: number by number through addresses and ports.
+    # Each mapped endpoint once per destination: number by number through addresses, ports and remote ports.
     forward["mapped"] = FIRST_MAPPED + numbers % MAPPED
-    forward["mapped_port"] = 1024 + numbers // MAPPED % 64_000
+    forward["mapped_port"] = 1024 + numbers // MAPPED % PORTS
     forward["out_ifindex"] = out_ifindex
     forward["packets"] = random.integers(1, 10_000, len(numbers))
     forward["bytes"] = forward["packets"] * 700
@@ -75,4 +79,15 @@ def _flows(numbers: np.ndarray, out_ifindex: int, rule: int) -> tuple[np.ndarray
     back["touched"], back["created"] = forward["touched"], now - ages
     back["rule"], back["out_ifindex"] = rule, out_ifindex
     back["packets"], back["bytes"] = forward["packets"], forward["bytes"] * 2
-    return keys, forward, back
+    records = np.zeros(len(numbers), dtype=layout.RECORD)
+    records["key"], records["flow"], records["mapping"] = keys, forward, back
+    records["reply"]["source"], records["reply"]["source_port"] = (
+        keys["destination"],
+        keys["destination_port"],
+    )
+    records["reply"]["destination"], records["reply"]["destination_port"] = (
+        forward["mapped"],
+        forward["mapped_port"],
+    )
+    records["reply"]["protocol"] = keys["protocol"]
+    return records

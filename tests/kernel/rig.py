@@ -22,7 +22,7 @@ from scapy.layers.l2 import Ether
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import Image
 from snatsh.compile.matcher import Packet
-from snatsh.datapath.flows import end
+from snatsh.datapath.flows import end_exteriors
 from snatsh.datapath.gateway import Datapath
 from snatsh.datapath.kernel import test_run as run_program
 from snatsh.engine.box import gather
@@ -91,7 +91,7 @@ class Rig:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
         keys, _ = self.datapath._maps["exteriors"].dump()
-        end(self.datapath.programs["xdp_sweep_exteriors"], keys, force=True)
+        end_exteriors(self.datapath.programs["xdp_sweep_exteriors"], keys, force=True)
         for name in ("foreign", "fragments", "subscribers"):
             remembered = self.datapath._maps[name]
             remembered.remove_all(remembered.dump()[0])

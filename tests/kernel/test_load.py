@@ -63,8 +63,8 @@ def test_a_pinned_map_of_another_shape_is_refused(pins: Path) -> None:
     folder = loaded.folder
     for programs in folder.glob("programs-*"):
         unpin(programs)
-    (folder / "flows").unlink()
-    (folder / "drops").rename(folder / "flows")
+    (folder / "records").unlink()
+    (folder / "drops").rename(folder / "records")
     with pytest.raises(LoadError, match="keys of"):
         load(pins, 64)
 
