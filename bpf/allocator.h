@@ -1,12 +1,19 @@
-/* Finding a free port at any fill, with bounded work. A few lucky tries come first (the kept source port,
- * random ones). Towards a destination where these fail, ports that ended flows gave back are taken; else
- * all ports are gone through in an order that looks random, each once a round, from where the last
- * flow stopped. So a pool fills to the last port, and the work is spread over all flows. */
+/* Finding a free port at any fill, with bounded work. The kept source port comes first. Else, towards a destination
+ * where a random port was taken once, ports that ended flows gave back are taken; then all ports are gone
+ * through in an order that looks random, each once a round, from where the last flow stopped. What lies ahead in
+ * that order is free but for kept ports, so that a flow finds its port at once until the last ones are left. */
 BPF_TABLE_PINNED("lru_hash", struct allocator_key, struct allocator, allocators, MAX_ALLOCATORS,
                  PIN_DIR "/allocators");
+/* What a new one begins as: too large for the stack. */
+BPF_TABLE("percpu_array", u32, struct allocator, fresh_allocators, 1);
+/* By pool: the address that had room when another was full, counted from 1; 0 while none has been. */
+BPF_TABLE("array", u32, u32, roomy_addresses, MAX_POOLS);
 
-#define LUCKY_TRIES 4
+#define LUCKY_TRIES 2 /* the kept port and a random one */
 #define TRIES_PER_ADDRESS 112
+#define NEARLY_FULL 256 /* tries in a row that found nothing: on to the next address soon … */
+#define TRIES_NEARLY_FULL 3 /* … after so many */
+#define LOOKED_AT_MASK 7 /* and by one flow of eight only, if another address has room */
 #define FULL_TICKS 60 /* how long an address counts as full towards a destination, if no flow ends */
 
 inline_always int in_range(const struct pool *pool, u16 port)
@@ -50,15 +57,23 @@ inline_always void give_back(const struct flow_key *reply)
 
 inline_always struct allocator *find_allocator(const struct flow_key *reply)
 {
-    struct allocator fresh = {}, *found;
     struct allocator_key key;
 
     allocator_key_of(reply, &key);
-    found = allocators.lookup(&key);
-    if (found)
-        return found;
-    fresh.seed = bpf_get_prandom_u32();
-    allocators.insert(&key, &fresh);
+    return allocators.lookup(&key);
+}
+
+inline_always struct allocator *make_allocator(const struct flow_key *reply)
+{
+    u32 zero = 0;
+    struct allocator *fresh = fresh_allocators.lookup(&zero);
+    struct allocator_key key;
+
+    if (!fresh)
+        return 0;
+    allocator_key_of(reply, &key);
+    fresh->seed = bpf_get_prandom_u32();
+    allocators.insert(&key, fresh);
     return allocators.lookup(&key);
 }
 
@@ -94,6 +109,27 @@ inline_always int went_round(const struct allocator *allocator, const struct poo
     return allocator->misses >> (2 * (pool->half_bits & 15));
 }
 
+inline_always u16 random_port(const struct pool *pool)
+{
+    return bpf_htons(pool->port_first + scale(bpf_get_prandom_u32(), pool->port_count));
+}
+
+inline_always int is_full(const struct allocator *allocator, u32 now)
+{
+    return allocator->full_until && !is_past(now, allocator->full_until);
+}
+
+/* Whether to go on to another address at once: that of `reply` has no port left towards its destination, or so few
+ * that only some flows look for them. */
+inline_always int is_passed_over(const struct flow_key *reply, u32 now)
+{
+    struct allocator *allocator = find_allocator(reply);
+
+    if (!allocator)
+        return 0;
+    return is_full(allocator, now) || (allocator->misses > NEARLY_FULL && bpf_get_prandom_u32() & LOOKED_AT_MASK);
+}
+
 /* A port towards the destination of `reply`, in network order; 0: none this time, try on. Sets
  * scratch->full when the address is full or had its share of tries. */
 inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, const struct flow_key *reply, u32 now)
@@ -102,11 +138,16 @@ inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, con
     u16 port;
     u32 at;
 
+    if (!allocator && scratch->step <= LUCKY_TRIES)
+        return random_port(pool);
+    if (!allocator)
+        allocator = make_allocator(reply);
     if (!allocator) {
         scratch->full = 1;
         return 0;
     }
-    if (allocator->full_until && !is_past(now, allocator->full_until)) {
+    if (is_full(allocator, now) ||
+        (allocator->misses > NEARLY_FULL && scratch->step > TRIES_NEARLY_FULL && pool->size > 1)) {
         scratch->full = 1;
         return 0;
     }

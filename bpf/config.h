@@ -28,6 +28,7 @@ struct scratch {
     u32 high;
     u32 rule; /* from here on: what the program that matches hands to the one that claims */
     u32 slot;
+    u32 pool;  /* its index in this half */
     u32 index; /* of the pool's address */
     u32 address;
     u32 step;  /* tries on this address */

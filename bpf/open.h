@@ -45,16 +45,26 @@ inline_always void note_exhausted(u32 mapped)
         lock_xadd(&usage->exhausted, 1);
 }
 
-/* The port to try next on an address: the kept one, random ones, then by the allocator. */
+/* Whether an address of the pool was ever full towards some destination: else nobody needs to ask. */
+inline_always int has_full_addresses(const struct scratch *scratch)
+{
+    u32 at = scratch->pool, *roomy = roomy_addresses.lookup(&at);
+
+    return scratch->addresses || (roomy && *roomy);
+}
+
+/* The port to try next on an address: the kept one, then by the allocator. */
 inline_always u16 port_to_try(struct scratch *scratch, const struct pool *pool, const struct packet *p,
                               const struct flow_key *reply, u32 now)
 {
     u32 step = scratch->step++;
 
-    if (step == 0 && in_range(pool, p->source_port))
+    if (step == 0 && has_full_addresses(scratch) && is_passed_over(reply, now)) {
+        scratch->full = 1;
+        return 0;
+    }
+    if (step == 0 && !scratch->addresses && in_range(pool, p->source_port))
         return p->source_port;
-    if (step < LUCKY_TRIES)
-        return random_port(pool);
     if (step >= TRIES_PER_ADDRESS) {
         scratch->full = 1;
         return 0;
@@ -74,15 +84,28 @@ inline_always void start_address(struct scratch *scratch, const struct pool *poo
         address_usage.insert(&address, &fresh); /* the first flow of an address makes its counters */
 }
 
-/* Goes on to the pool's next address; 0 when enough of them were tried. */
+/* Goes on to another address of the pool: to that where room was found last, then to its neighbours. 0 when enough
+ * were tried. */
 inline_always int next_pool_address(struct scratch *scratch, const struct pool *pool)
 {
-    scratch->index = scratch->index + 1 < pool->size ? scratch->index + 1 : 0;
+    u32 at = scratch->pool, next = scratch->index + 1, *roomy = roomy_addresses.lookup(&at);
+
+    if (roomy && *roomy && !scratch->addresses)
+        next = *roomy - 1;
+    scratch->index = next < pool->size ? next : 0;
     scratch->addresses++;
-    if (scratch->addresses >= ADDRESS_TRIES || scratch->addresses >= pool->size)
+    if (scratch->addresses >= ADDRESS_TRIES || scratch->addresses > pool->size || pool->size == 1)
         return 0;
     start_address(scratch, pool);
     return 1;
+}
+
+inline_always void note_room(const struct scratch *scratch)
+{
+    u32 at = scratch->pool, *roomy = roomy_addresses.lookup(&at);
+
+    if (roomy && scratch->addresses)
+        *roomy = scratch->index + 1;
 }
 
 inline_always u32 next_round(struct scratch *scratch)
@@ -113,8 +136,10 @@ inline_always u32 find_free(const struct control *state, struct scratch *scratch
         if (!port)
             continue;
         reply->destination_port = port;
-        if (is_free(state, reply, now))
+        if (is_free(state, reply, now)) {
+            note_room(scratch);
             return CLAIMED;
+        }
     }
     return next_round(scratch);
 }
@@ -214,7 +239,7 @@ inline_always void start_flow(void *ctx, struct scratch *scratch, const struct r
         outcome = claim(state, record, &scratch->reply, now);
         if (outcome == CLAIM_BUSY) /* another CPU was faster */
             outcome = next_round(scratch);
-        else if (scratch->step > LUCKY_TRIES)
+        else if (scratch->step > 1)
             found_free(&scratch->reply);
     }
     if (outcome == CLAIMED && pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, &record->reply)) {
@@ -241,6 +266,7 @@ inline_always void hand_to_claim(u32 slot, const struct rule *rule, const struct
         return refuse(opening, limit);
     if (!scratch || !pool)
         return refuse(opening, DROP_INTERNAL);
+    scratch->pool = rule->pool;
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->slot = slot;
     scratch->addresses = scratch->rounds = scratch->evictions = 0;

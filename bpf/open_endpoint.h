@@ -7,7 +7,7 @@ inline_always u32 claim_new_exterior(struct scratch *scratch, const struct pool 
     struct exterior_key key;
     u32 i;
 
-    for (i = 0; i < CLAIM_TRIES; i++) {
+    for (i = 0; i < ENDPOINT_TRIES; i++) {
         u16 port;
 
         __builtin_memset(reply, 0, sizeof(*reply)); /* the allocator's hints are for all destinations */
@@ -26,7 +26,8 @@ inline_always u32 claim_new_exterior(struct scratch *scratch, const struct pool 
         exterior_key_of(scratch->address, port, p->protocol, &key);
         if (!claim_exterior(&key, &scratch->exterior, now))
             continue;
-        if (scratch->step > LUCKY_TRIES)
+        note_room(scratch);
+        if (scratch->step > 1)
             found_free(reply);
         return CLAIMED;
     }

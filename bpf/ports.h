@@ -2,8 +2,9 @@
  * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
  * so many tries for a packet, on so many addresses. */
 #define CLAIM_TRIES 8  /* in one run of the claiming program, for the verifier's sake; … */
+#define ENDPOINT_TRIES 4 /* the same for an endpoint-independent mapping */
 #define CLAIM_ROUNDS 16 /* … which calls itself again so many times; the kernel allows 33 calls in all */
-#define ADDRESS_TRIES 16
+#define ADDRESS_TRIES 17 /* one of them may come twice */
 
 enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 
@@ -51,11 +52,6 @@ inline_always u32 claim(const struct control *state, struct record *record, cons
         end_flow(state, holder, live);
     }
     return CLAIM_BUSY;
-}
-
-inline_always u16 random_port(const struct pool *pool)
-{
-    return bpf_htons(pool->port_first + scale(bpf_get_prandom_u32(), pool->port_count));
 }
 
 /* Whether a socket of this box would get the replies: a listener's port is never handed out, nor the tuple of

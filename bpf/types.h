@@ -286,7 +286,7 @@ struct allocator_key {
     u8 pad;
 };
 
-#define FREED_PORTS 16
+#define FREED_PORTS 128
 
 struct allocator {
     u32 seed;   /* of the order in which ports are gone through */

@@ -94,7 +94,7 @@ ALLOCATOR_KEY = _record(
 )
 ALLOCATOR = _record(
     ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("freed_count", "u4"),
-    ("freed", NET16, 16),
+    ("freed", NET16, 128),
 )  # fmt: skip
 ENDPOINT_KEY = _record(
     ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("protocol", "u1"), ("pad", "u1")

@@ -13,6 +13,7 @@ from pathlib import Path
 import commits
 import conntrack
 import costs
+import fill
 import latency
 import streams
 from generator import Frames
@@ -72,6 +73,8 @@ def measure(options: argparse.Namespace, found: list[Entry]) -> None:
     for room in SIZES:
         if set(options.only) & ({"known", "new", "latency", "commits"} if room == max(SIZES) else {"known"}):
             measure_gateways(options, frames, found, room)
+    if "new" in options.only:
+        found += fill.measure(frames)
     if "costs" in options.only:
         found += costs.measure()
     if "streams" in options.only:

@@ -19,11 +19,14 @@ LOSS_WORTH_TELLING = 0.001
 class Runner:
     """Sends packets through one row's gateway."""
 
-    def __init__(self, row: Row, frames: Frames, generator: Namespace, number: int) -> None:
+    def __init__(
+        self, row: Row, frames: Frames, generator: Namespace, number: int, destination: str = Plan.destination
+    ) -> None:
         self._row = row
         self._frames = frames
         self._generator = generator
         self._port = port(number)
+        self._destination = destination
         self._opened = 0
         self._worst_loss = 0.0
 
@@ -36,10 +39,11 @@ class Runner:
 
     def fresh(self, seconds: float) -> float:
         """Flows opened per second: every packet is the first of its flow."""
-        return self._open(max(WARM_UP, int(self._open(WARM_UP // 2) * seconds)))
+        return self.open(max(WARM_UP, int(self.open(WARM_UP // 2) * seconds)))
 
-    def _open(self, flows: int) -> float:
-        plan = Plan(self._port, INSIDE_MAC, ENDLESS, first=self._opened)
+    def open(self, flows: int) -> float:
+        """The same for so many flows."""
+        plan = Plan(self._port, INSIDE_MAC, ENDLESS, first=self._opened, destination=self._destination)
         self._opened += flows
         return self._send(plan, flows)
 

@@ -105,21 +105,23 @@ def _even_out(lab: Lab, row: Row) -> None:
     lab[row.gateway].sysctl({f"netfilter/nf_{name}": value for name, value in settings.items()})
 
 
-def _snatsh(lab: Lab, row: Row, frames: Frames, room: int, rules: int = 0) -> None:
+def snatsh(lab: Lab, row: Row, frames: Frames, room: int, rules: int = 0, **pool: str) -> None:
     profile = lab.folder / f"{row.label}.yaml"
-    profile.write_text(yaml.safe_dump(document(str(row.hook), rules)))
+    profile.write_text(yaml.safe_dump(document(str(row.hook), rules, **pool)))
     row.snatd(lab).start(profile, "--max-flows", str(room), seconds=120)
 
 
-def document(hook: str, others: int = 0) -> dict[str, Any]:
+def document(
+    hook: str, others: int = 0, pool: str = POOL, algorithm: str = "source-destination-hash"
+) -> dict[str, Any]:
     """One rule for the traffic, and so many that it does not match, of eight prefix lengths."""
-    own = {"source": str(INSIDE), "out-interface": "eth1", "pool": "a"}
+    own = {"source": str(INSIDE), "out-interface": "eth1", "pool": "a", "algorithm": algorithm}
     return {
         "interfaces": {
             "eth0": {"role": "inside", "hook": hook},
             "eth1": {"role": "outside", "hook": hook},
         },
-        "pools": {"a": {"address": [POOL]}},
+        "pools": {"a": {"address": [pool]}},
         "rules": {
             "1": own,
             **{str(10 + at): {"source": _elsewhere(at), "pool": "a"} for at in range(others)},
@@ -136,9 +138,9 @@ def _elsewhere(number: int) -> str:
 
 LIMIT = Row("xdp-redirect", "xdp", _shortcut, translates=False)
 IPTABLES = Row("iptables", None, _iptables)
-XDP, TC = Row("snatsh", "xdp", _snatsh), Row("snatsh", "tc", _snatsh)
-FEW_RULES = Row("snatsh-10-rules", "xdp", partial(_snatsh, rules=9))
-MANY_RULES = Row("snatsh-10000-rules", "xdp", partial(_snatsh, rules=9_999))
+XDP, TC = Row("snatsh", "xdp", snatsh), Row("snatsh", "tc", snatsh)
+FEW_RULES = Row("snatsh-10-rules", "xdp", partial(snatsh, rules=9))
+MANY_RULES = Row("snatsh-10000-rules", "xdp", partial(snatsh, rules=9_999))
 ROWS = [
     LIMIT,
     Row("xdp-forward", "xdp", _forwarder, translates=False),

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 from crowd import Crowd
 
 POOLS = 1000
+RULES = 10_000
 LARGE = "100.64.0.0/16"
 MILLION = 1_000_000
 
@@ -33,6 +34,25 @@ def test_a_thousand_pools_serve_a_source_each(gateway: Rig) -> None:
         sent = gateway.outbound(from_inside(udp(5000, 53), source=f"10.{at // 250}.{at % 250}.7"))
         assert sent.frame[IP].src == f"100.{64 + at // 250}.{at % 250}.1"
         assert gateway.inbound(reply_to(sent.frame), "eth1").verdict == "translated"
+
+
+def test_ten_thousand_rules_are_committed_in_two_seconds(gateway: Rig) -> None:
+    """Of eight prefix lengths, the right one of which a new flow finds; that takes effect as one."""
+    rules = {
+        str(10 + at): {
+            "source": str(IPv4Network((int(IPv4Address("10.0.0.0")) + (at << 8), 24 + at % 8), strict=False)),
+            "pool": "a" if at % 2 else "b",
+        }
+        for at in range(RULES)
+    }
+    pools = {"a": {"address": ["1.1.2.100"]}, "b": {"address": ["1.1.2.101"]}}
+    gateway.commit({"pools": pools, "rules": {"1": {"pool": "a"}}})
+    begun = time.monotonic()
+    gateway.commit({"pools": pools, "rules": rules})
+    assert time.monotonic() - begun < 2
+    for at in (0, 1, 4_998, 9_999):
+        sent = gateway.outbound(from_inside(udp(5000, 53), source=f"10.{at >> 8}.{at & 255}.1"))
+        assert sent.frame[IP].src == ("1.1.2.100" if at % 2 else "1.1.2.101")
 
 
 @pytest.mark.parametrize("algorithm", ["source-hash", "round-robin", "random", "least-used"])
