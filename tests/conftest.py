@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 NEEDS_ROOT = ("kernel", "e2e")
+
+
+def pytest_configure() -> None:
+    # A shell's background jobs ignore ^C, and so would the consoles that are started here and sent one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
