@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import commits
@@ -18,7 +19,7 @@ import latency
 import streams
 from generator import Frames
 from rates import Rates
-from report import Entry, entries, progress, save, show
+from report import Entry, entries, progress, ratio, save, show
 from rows import FEW_RULES, LIMIT, MANY_RULES, ROWS, TC, TRANSLATING, XDP, topology
 
 from snatsh.lab.namespaces import Lab
@@ -56,7 +57,7 @@ def measure_gateways(options: argparse.Namespace, frames: Frames, found: list[En
             samples = rates.known(options.flows, ROUNDS[options.flows], ROWS, FAR)
             found += entries("known, in disorder", "packets/s", samples, options.flows, f"room for {room:,}")
         if "new" in parts:
-            found += entries("new flows", "flows/s", rates.fresh(5, [*TRANSLATING, FEW_RULES, MANY_RULES]))
+            found += new_flows(rates)
         rates.tell_loss()
         if "latency" in parts:
             found += latency.measure(lab, frames, [row for row in ROWS if row is not LIMIT], rows, 8_000)
@@ -66,6 +67,13 @@ def measure_gateways(options: argparse.Namespace, frames: Frames, found: list[En
             memory = XDP.snatd(lab).client.system("resources")["bytes_per_flow"]
             found.append(Entry("memory", "snatsh", None, room, memory, "bytes/flow"))
         os.sched_setaffinity(0, cpus)
+
+
+def new_flows(rates: Rates) -> list[Entry]:
+    samples = rates.fresh(9, [*TRANSLATING, FEW_RULES, MANY_RULES])
+    *others, many = entries("new flows", "flows/s", samples)
+    share = ratio(samples[MANY_RULES], samples[FEW_RULES])
+    return [*others, replace(many, note=f"{share:.2f} of that with 10 rules")]
 
 
 def measure(options: argparse.Namespace, found: list[Entry]) -> None:

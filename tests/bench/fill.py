@@ -6,7 +6,7 @@ import os
 import statistics
 from functools import partial
 
-from generator import Frames
+from generator import REMOTE, Frames
 from rates import Runner
 from report import Entry, progress
 from rows import Row, snatsh, topology
@@ -16,7 +16,7 @@ from snatsh.lab.namespaces import Lab
 POOL, PORTS = "1.1.2.64-1.1.2.79", 16 * 64_512
 ROOM = 1 << 22
 SAMPLE = 30_000
-DESTINATIONS = ("203.0.113.9", "203.0.113.10", "203.0.113.11")  # each finds the whole pool free
+DESTINATIONS = (REMOTE, "203.0.113.10", "203.0.113.11")  # each finds the whole pool free
 ROWS = [Row("snatsh", hook, partial(snatsh, pool=POOL)) for hook in ("xdp", "tc")]
 
 

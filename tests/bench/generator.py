@@ -27,6 +27,7 @@ PAYLOAD = 18  # the smallest Ethernet frame: 60 bytes and the check sum
 HEADERS = 14 + 20 + 8
 DESTINATION_PORT = 9
 INSIDE = IPv4Network("10.40.0.0/16")
+REMOTE = "203.0.113.9"
 
 BPF_SYSCALL = 321  # x86-64
 BPF_PROG_TEST_RUN = 10
@@ -49,7 +50,7 @@ class Plan:
     stride: int = 1
     source: str = str(INSIDE[256])
     clients: int = 256
-    destination: str = "203.0.113.9"
+    destination: str = REMOTE
 
 
 class Frames:

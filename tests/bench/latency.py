@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from generator import DESTINATION_PORT, INSIDE, Frames, interface
+from generator import DESTINATION_PORT, INSIDE, REMOTE, Frames, interface
 from report import Entry, progress, ratio
 from rows import INSIDE_MAC, IPTABLES, Row, port
 from scapy.layers.inet import IP, UDP
@@ -62,7 +62,7 @@ def _round_trips(lab: Lab, row: Row, number: int, packets: int) -> list[float]:
     own = mac.hex(":")
     neighbour = (CLIENT, "lladdr", own, "dev", "eth0", "nud", "permanent")
     lab[row.gateway].run("ip", "neigh", "replace", *neighbour)
-    header = IP(src=CLIENT, dst="203.0.113.9") / UDP(sport=5000, dport=DESTINATION_PORT)
+    header = IP(src=CLIENT, dst=REMOTE) / UDP(sport=5000, dport=DESTINATION_PORT)
     frame = bytes(Ether(src=own, dst=INSIDE_MAC) / header / bytes(18))
     with generator.entered():
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)

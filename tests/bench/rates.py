@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from generator import Frames, Plan
+from generator import REMOTE, Frames, Plan
 from report import progress
 from rows import INSIDE_MAC, Row, port
 
@@ -20,7 +20,7 @@ class Runner:
     """Sends packets through one row's gateway."""
 
     def __init__(
-        self, row: Row, frames: Frames, generator: Namespace, number: int, destination: str = Plan.destination
+        self, row: Row, frames: Frames, generator: Namespace, number: int, destination: str = REMOTE
     ) -> None:
         self._row = row
         self._frames = frames
