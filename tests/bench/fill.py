@@ -17,7 +17,10 @@ POOL, PORTS = "1.1.2.64-1.1.2.79", 16 * 64_512
 ROOM = 1 << 22
 SAMPLE = 30_000
 DESTINATIONS = (REMOTE, "203.0.113.10", "203.0.113.11")  # each finds the whole pool free
-ROWS = [Row("snatsh", hook, partial(snatsh, pool=POOL)) for hook in ("xdp", "tc")]
+INDEPENDENT = Row("snatsh-eim", "xdp", partial(snatsh, pool=POOL, mapping="endpoint-independent"))
+"""A port is taken for all destinations: its pool is filled once."""
+
+ROWS = [*(Row("snatsh", hook, partial(snatsh, pool=POOL)) for hook in ("xdp", "tc")), INDEPENDENT]
 
 
 def measure(frames: Frames) -> list[Entry]:
@@ -34,7 +37,7 @@ def measure(frames: Frames) -> list[Entry]:
 
 def _measure(lab: Lab, frames: Frames, row: Row, number: int) -> Entry:
     rates, ratios = [], []
-    for destination in DESTINATIONS:
+    for destination in DESTINATIONS[:1] if row is INDEPENDENT else DESTINATIONS:
         progress(f"new flows into a full pool: {row.label}, {destination}")
         runner = Runner(row, frames, lab["generator"], number, destination)
         empty = runner.open(SAMPLE)

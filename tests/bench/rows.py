@@ -19,6 +19,7 @@ NEXT_HOP_MAC = "02:00:00:00:02:01"
 POOL = "1.1.2.64-1.1.2.127"
 UDP_TIMEOUT = 900  # seconds, everywhere: no flow ends while others are measured
 LENGTHS = range(25, 33)  # of the source prefixes in a large rule set
+ALGORITHM = "source-destination-hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +106,15 @@ def _even_out(lab: Lab, row: Row) -> None:
     lab[row.gateway].sysctl({f"netfilter/nf_{name}": value for name, value in settings.items()})
 
 
-def snatsh(lab: Lab, row: Row, frames: Frames, room: int, rules: int = 0, **pool: str) -> None:
+def snatsh(lab: Lab, row: Row, frames: Frames, room: int, rules: int = 0, **options: str) -> None:
     profile = lab.folder / f"{row.label}.yaml"
-    profile.write_text(yaml.safe_dump(document(str(row.hook), rules, **pool)))
+    profile.write_text(yaml.safe_dump(document(str(row.hook), rules, **options)))
     row.snatd(lab).start(profile, "--max-flows", str(room), seconds=120)
 
 
-def document(
-    hook: str, others: int = 0, pool: str = POOL, algorithm: str = "source-destination-hash"
-) -> dict[str, Any]:
-    """One rule for the traffic, and so many that it does not match, of eight prefix lengths."""
-    own = {"source": str(INSIDE), "out-interface": "eth1", "pool": "a", "algorithm": algorithm}
+def document(hook: str, others: int = 0, pool: str = POOL, **options: str) -> dict[str, Any]:
+    """The traffic's rule, with these options, and so many that it does not match, of eight prefix lengths."""
+    own = {"source": str(INSIDE), "out-interface": "eth1", "pool": "a", "algorithm": ALGORITHM, **options}
     return {
         "interfaces": {
             "eth0": {"role": "inside", "hook": hook},
