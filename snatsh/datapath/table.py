@@ -39,9 +39,16 @@ class Table:
         return sum(int(np.count_nonzero(window["live"])) for window in self._windows())
 
     def parts(self) -> Iterator[NDArray[Any]]:
-        """All flows as copies of their records, in runs."""
+        """All flows as copies of their records, in runs.
+
+        A flow that ended while it was copied is left out: its record may be half another's.
+        """
         for window in self._windows():
-            yield window[window["live"] != 0]
+            live = window["live"].copy()
+            there = np.flatnonzero(live)
+            records = window[there]
+            same = window["live"][there] == live[there]
+            yield records if same.all() else records[same]
 
     def expired(self, now: int) -> NDArray[np.uint64]:
         """The `live` of every flow whose time is over. now: in ticks."""
@@ -67,8 +74,9 @@ class Table:
         found: NDArray[Any] = np.zeros(len(keys), dtype=layout.RECORD)
         for at, live in enumerate(self.find(keys)):
             if live:
-                record = self._records.get(np.array([live & _NUMBER], dtype=layout.INDEX))
-                if record is not None and record["live"] == live:
+                number = np.array([live & _NUMBER], dtype=layout.INDEX)
+                record, after = (self._records.get(number) for _ in range(2))
+                if after is not None and after["live"] == live:
                     found[at] = record
         there: NDArray[Any] = found[found["live"] != 0]
         return there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -25,6 +26,7 @@ from snatsh.datapath.toolchain import cflags, kernel_stub
 ROOM = 4096
 CPUS = sorted(os.sched_getaffinity(0))
 LIFE_TICKS = 60_000
+FIRST_HOST = int(IPv4Address("192.168.40.10"))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def records(count: int, clients: int = 16) -> NDArray[np.void]:
     numbers = np.arange(count)
     made = np.zeros(count, dtype=layout.RECORD)
     key, reply, flow = made["key"], made["reply"], made["flow"]
-    key["source"] = int(IPv4Address("192.168.40.10")) + numbers % clients
+    key["source"] = FIRST_HOST + numbers % clients
     key["source_port"] = 1024 + numbers // clients
     key["destination"] = reply["source"] = int(IPv4Address("203.0.113.9"))
     key["destination_port"] = reply["source_port"] = 53
@@ -148,6 +150,33 @@ def test_no_port_is_given_out_twice_by_flows_opened_on_all_cpus_at_once(gateway:
         assert len(rows) == sum(translated) == min(200, 120 * len(CPUS))
         assert len(np.unique(rows["mapped_port"])) == len(rows)
         gateway.end_flows()
+
+
+def test_what_is_read_while_flows_come_and_go_is_never_half_of_two(table: Table) -> None:
+    wanted, read = records(ROOM), 0
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        order = np.random.default_rng(7)
+        while not stop.is_set():
+            order.shuffle(wanted)  # so that each record is another flow's the next time
+            table.adopt(wanted, settle=False)
+            table.end(table.find(wanted["key"]), force=True)
+
+    changes = threading.Thread(target=come_and_go)
+    changes.start()
+    try:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            for part in table.parts():
+                key, reply = part["key"], part["reply"]
+                read += len(part)
+                numbers = (key["source_port"].astype(int) - 1024) * 16 + key["source"] - FIRST_HOST
+                assert (reply["destination_port"] == 10_000 + numbers).all()
+    finally:
+        stop.set()
+        changes.join()
+    assert read > ROOM
 
 
 FIGHT = """
