@@ -130,9 +130,12 @@ def _serve(options: Options) -> int:
 
 def _open_datapath(pins: Path, max_flows: int) -> Datapath:
     from snatsh.datapath.gateway import Datapath
+    from snatsh.datapath.loader import other_layouts
 
     datapath = Datapath.open(pins, max_flows=max_flows)
     log.info("datapath %s at %s", "found again" if datapath.adopted else "loaded", pins)
+    for folder in other_layouts(pins):
+        log.warning("flows in %s can't be taken over from that version of snatsh: they begin anew", folder)
     return datapath
 
 

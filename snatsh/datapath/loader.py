@@ -114,6 +114,11 @@ def remove_others(pins: Path, kept: Path) -> None:
             unpin(folder)
 
 
+def other_layouts(pins: Path) -> list[Path]:
+    """What versions with records or maps of another layout pinned; nothing of it can be taken over."""
+    return sorted(set(pins.glob("v*-*")) - set(pins.glob(f"v{LAYOUT_VERSION}-*")))
+
+
 def unpin(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 

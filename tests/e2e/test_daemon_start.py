@@ -167,6 +167,17 @@ def test_sigterm_and_sigint_leave_the_datapath_running(fresh_gateway: Gateway) -
     assert "found again" in snatd.log.read_text()
 
 
+def test_flows_of_a_version_with_another_layout_are_said_to_begin_anew(fresh_gateway: Gateway) -> None:
+    gateway, snatd = fresh_gateway, fresh_gateway.snatd
+    assert snatd.stop() == 0
+    (snatd.pins / "v12-4096").mkdir()
+    snatd.start()
+    assert "v12-4096 can't be taken over" in snatd.log.read_text()
+    assert seen_from(gateway) in addresses("a")
+    gateway.commit("set rules 10 pool c")
+    assert not (snatd.pins / "v12-4096").exists()
+
+
 def test_a_killed_snatds_socket_is_no_obstacle(fresh_gateway: Gateway) -> None:
     snatd = fresh_gateway.snatd
     snatd.kill()
