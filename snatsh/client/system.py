@@ -6,11 +6,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from snatsh.client.errors import Garbled
-from snatsh.client.rows import (
-    FileRow,
-    Notices,
-    Version,
-)
+from snatsh.client.rows import FileRow, Notices, Version
 from snatsh.client.transport import API, Transport
 
 

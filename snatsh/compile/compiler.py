@@ -26,11 +26,11 @@ from snatsh.compile.image import (
     SubscriberLimits,
     Tuple,
 )
-from snatsh.compile.ways import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
+from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import NO_INDEX, Facts
-from snatsh.model.pools import runs, with_interface_addresses
-from snatsh.model.schema import Profile, Rule
+from snatsh.model.pool_addresses import runs, with_interface_addresses
+from snatsh.model.schema.profile import Profile, Rule
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange, Prefix
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 

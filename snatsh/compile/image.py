@@ -1,7 +1,7 @@
 """A profile as the datapath wants it: flat tables, names resolved to indices. Pure.
 
-The same image feeds the config maps (`snatsh.datapath.stage`) and the reference matcher
-(`snatsh.compile.matcher`), so that the two can be held against each other.
+The same image feeds the config maps (`snatsh.datapath.map_writer`) and the reference matcher
+(`snatsh.compile.reference_matcher`), so that the two can be held against each other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Literal
 
-from snatsh.compile.ways import Ways
+from snatsh.compile.link_selection import Ways
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
 # The datapath's bounds (bpf/types.h).

@@ -46,25 +46,24 @@ class Route:
 
 def build(engine: Engine, audit: Audit) -> web.Application:
     """The application over an engine that was started."""
-    from snatsh.daemon import (
-        routes_commit,
-        routes_config,
-        routes_files,
-        routes_links,
-        routes_live,
-        routes_netfilter,
-        routes_sessions,
-        routes_state,
-        routes_system,
-        routes_trace,
+    from snatsh.daemon.routes import (
+        commit,
+        config,
+        files,
+        links,
+        live,
+        netfilter,
+        sessions,
+        state,
+        system,
+        trace,
     )
 
     app = web.Application(middlewares=[_audited, answer_errors], client_max_size=BODY_LIMIT)
     app[ENGINE] = engine
     app[AUDIT] = audit
     app[CONSOLES] = Consoles()
-    state = (routes_state, routes_links, routes_live, routes_netfilter, routes_system, routes_trace)
-    for part in (routes_config, routes_commit, routes_files, routes_sessions, *state):
+    for part in (config, commit, files, sessions, state, links, live, netfilter, system, trace):
         _add(app, part.ROUTES)
     return app
 

@@ -14,7 +14,7 @@ from typing import Literal, TextIO
 
 from snatsh.daemon import privileges
 from snatsh.daemon.xdp_support import native_xdp
-from snatsh.engine.box import forwarding, gather
+from snatsh.engine.host.facts import forwarding, gather
 from snatsh.model.errors import SnatshError
 
 OLDEST_KERNEL = (5, 15)

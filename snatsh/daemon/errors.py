@@ -9,7 +9,12 @@ from typing import Any
 from aiohttp import web
 
 from snatsh.daemon.roles import Forbidden
-from snatsh.engine.confirm import NothingPending
+from snatsh.engine.config.confirm import NothingPending
+from snatsh.engine.config.edit_sessions import Locked
+from snatsh.engine.config.schedule import AlreadyScheduled, BadTime
+from snatsh.engine.diagnostics.packet_test import NoRoute
+from snatsh.engine.diagnostics.pool_ping import NoProbe
+from snatsh.engine.diagnostics.trace import Tracing
 from snatsh.engine.errors import (
     Busy,
     Conflict,
@@ -20,12 +25,7 @@ from snatsh.engine.errors import (
     StatementFailed,
     StoreError,
 )
-from snatsh.engine.folders import FileError, NoSuchFile
-from snatsh.engine.probe import NoProbe
-from snatsh.engine.schedule import AlreadyScheduled, BadTime
-from snatsh.engine.sessions import Locked
-from snatsh.engine.tracing import Tracing
-from snatsh.engine.trial import NoRoute
+from snatsh.engine.storage.user_files import FileError, NoSuchFile
 from snatsh.model.errors import FormError, Problem, ProfileError, SnatshError, StatementError
 
 log = logging.getLogger(__name__)

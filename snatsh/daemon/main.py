@@ -20,9 +20,9 @@ from snatsh.model.errors import SnatshError
 if TYPE_CHECKING:
     from snatsh.daemon.listen import Listener
     from snatsh.datapath.gateway import Datapath
-    from snatsh.engine.locks import FolderLock
-    from snatsh.engine.store import Store
-    from snatsh.model.document import Document
+    from snatsh.engine.config.history import Store
+    from snatsh.engine.storage.locks import FolderLock
+    from snatsh.model.document.document import Document
 
 log = logging.getLogger("snatd")
 
@@ -106,8 +106,8 @@ def _flows(text: str) -> int:
 def _serve(options: Options) -> int:
     from snatsh.daemon import privileges
     from snatsh.daemon.listen import Listener
-    from snatsh.engine.locks import NamespaceLock
-    from snatsh.engine.store import Store
+    from snatsh.engine.config.history import Store
+    from snatsh.engine.storage.locks import NamespaceLock
 
     privileges.require()
     with ExitStack() as held:
@@ -141,8 +141,8 @@ def _open_datapath(pins: Path, max_flows: int) -> Datapath:
 
 def _capacity(store: Store, profile: Document | None) -> int:
     """Flows there has to be room for, by what will run."""
-    from snatsh.model.document import to_profile
-    from snatsh.model.schema import Limits
+    from snatsh.model.document.document import to_profile
+    from snatsh.model.schema.profile import Limits
 
     for number in range(len(store.entries())):
         with suppress(SnatshError):
@@ -163,7 +163,7 @@ def _leave(datapath: Datapath) -> None:
 def _lock_pins(pins: Path) -> FolderLock | None:
     """Keep a second snatd off the same datapath, whatever its state folder."""
     from snatsh.datapath.loader import is_bpffs
-    from snatsh.engine.locks import FolderLock
+    from snatsh.engine.storage.locks import FolderLock
 
     try:
         pins.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -178,8 +178,8 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
     if store.entries() or store.damaged:
         log.info("%s is not used: there is a history already", path)
         return None
-    from snatsh.engine.box import survey
-    from snatsh.engine.commit import examine
+    from snatsh.engine.config.commit import examine
+    from snatsh.engine.host.facts import survey
 
     document = _read_profile(path)
     examine(document, survey())
@@ -187,8 +187,8 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
 
 
 def _read_profile(path: Path) -> Document:
-    from snatsh.model import yaml_form
     from snatsh.model.errors import FormError
+    from snatsh.model.forms import yaml_form
 
     try:
         return yaml_form.parse(path.read_text())
@@ -228,7 +228,7 @@ async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Do
 
 def _remove(options: Options) -> int:
     from snatsh.daemon import privileges
-    from snatsh.engine.locks import NamespaceLock
+    from snatsh.engine.storage.locks import NamespaceLock
 
     privileges.require()
     with ExitStack() as held:

@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 
-from snatsh.engine.netlink import ATTRIBUTE, HEADER, attributes_in, messages_in
+from snatsh.engine.host.netlink import ATTRIBUTE, HEADER, attributes_in, messages_in
 
 _GENERIC = 16
 _GENL = struct.Struct("=BBH")

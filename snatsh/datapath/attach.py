@@ -149,7 +149,7 @@ class Attacher:
 
     @property
     def _current_ids(self) -> set[int]:
-        from snatsh.datapath.kernel import program_id
+        from snatsh.datapath.bpf_syscall import program_id
 
         return {program_id(fd) for fd in self._programs.values()}
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.datapath import kernel, layout
-from snatsh.datapath.kernel import Map
-from snatsh.datapath.table import SWEEP_KEYS, Table
+from snatsh.datapath import bpf_syscall, layout
+from snatsh.datapath.bpf_syscall import Map
+from snatsh.datapath.flow_table import SWEEP_KEYS, Table
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
 # seconds; out is inside to outside; redirect is 0 where the route decides.
@@ -44,7 +44,7 @@ def view(table: Table) -> NDArray[Any]:
     """All live flows as FLOW_VIEW rows."""
     now = now_ticks()
     parts = [_shown(records[_elapsed(now, records["flow"]["expires"]) < 0], now) for records in table.parts()]
-    return kernel.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
+    return bpf_syscall.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
 
 
 def look_up(table: Table, rows: NDArray[Any]) -> NDArray[Any]:
@@ -98,7 +98,7 @@ def end_exteriors(sweep: int, keys: NDArray[Any], *, force: bool) -> None:
         part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
         header: NDArray[Any] = np.zeros(1, dtype=layout.SWEEP_HEADER)
         header["count"], header["force"] = len(part), force
-        kernel.test_run(sweep, header.tobytes() + part.tobytes())
+        bpf_syscall.test_run(sweep, header.tobytes() + part.tobytes())
 
 
 def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> None:

@@ -14,12 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import HookWish, Image
-from snatsh.datapath import flows, kernel, layout, loaded, loader, stage, takeover, tracing
+from snatsh.datapath import (
+    bpf_syscall,
+    flow_migration,
+    flows,
+    layout,
+    loader,
+    map_reader,
+    map_writer,
+    tracing,
+)
 from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
+from snatsh.datapath.flow_table import Table
+from snatsh.datapath.map_writer import Stage
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
-from snatsh.datapath.stage import Stage
-from snatsh.datapath.table import Table
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 
 _CONTROL_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
@@ -61,7 +70,7 @@ class Datapath:
         self._maps = opened.maps
         self._table = Table(opened.maps, opened.programs)
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
-        own = {kernel.program_id(fd): name for name, fd in opened.programs.items()}
+        own = {bpf_syscall.program_id(fd): name for name, fd in opened.programs.items()}
         self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
         self._quiet = -1  # generation in which nobody reads the idle half any more
         self._attacher = Attacher(opened.programs, _ids_of_pins(pins) | own)
@@ -78,23 +87,23 @@ class Datapath:
         self._attacher.ensure(hooks)
         self._xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
         if self._predecessor is not None:  # its programs have just been replaced
-            takeover.copy_flows(self._predecessor, self._maps, self._table, settle=True)
+            flow_migration.copy_flows(self._predecessor, self._maps, self._table, settle=True)
             self._predecessor = None
 
     def stage(self, image: Image) -> Stage:
         """Fill the idle half of the config maps, for interfaces as `ensure` left them. Raises StageError; the
         running half is not touched."""
         self._wait_for_readers()
-        return stage.fill(self._maps, self.generation + 1, image, self._xdp)
+        return map_writer.fill(self._maps, self.generation + 1, image, self._xdp)
 
     def admit(self, image: Image) -> None:
         """The interfaces of an image that differs in nothing else have their hooks."""
-        stage.admit(self._maps, self.generation & 1, image)
+        map_writer.admit(self._maps, self.generation & 1, image)
 
     def _wait_for_readers(self) -> None:
         """A program run may still be reading the half that went idle with the last flip."""
         if self._quiet != self.generation:
-            kernel.wait_for_readers()
+            bpf_syscall.wait_for_readers()
             self._quiet = self.generation
 
     def flip(self, staged: Stage) -> None:
@@ -171,7 +180,7 @@ class Datapath:
 
     def loaded(self, known: Image) -> Image:
         """The rules and pools that are in force, read back from the maps; all else as `known`."""
-        return loaded.read(self._maps, self.generation & 1, known)
+        return map_reader.read(self._maps, self.generation & 1, known)
 
     # Traces.
 
@@ -191,7 +200,7 @@ class Datapath:
 
     def rule_counters(self) -> dict[int, RuleCounter]:
         """By rule number, of the running rules."""
-        running = stage.running_rules(self._maps, self.generation & 1)
+        running = map_writer.running_rules(self._maps, self.generation & 1)
         return {number: self._rule_counter(counter) for number, counter in running.items()}
 
     def _rule_counter(self, counter: int) -> RuleCounter:
@@ -233,7 +242,7 @@ class Datapath:
 
     def memory(self) -> Memory:
         """What the maps take, as the kernel accounts for it."""
-        sizes = {name: kernel.map_memory(map_.fd) for name, map_ in self._maps.items()}
+        sizes = {name: bpf_syscall.map_memory(map_.fd) for name, map_ in self._maps.items()}
         table = sum(sizes[name] for name in ("records", "lines", "freed"))
         return Memory(sum(sizes.values()), table / self.max_flows)
 
@@ -286,7 +295,7 @@ def _per_cpu_sum(values: NDArray[Any]) -> NDArray[Any]:
 def _ids_of_pins(pins: Path) -> dict[int, str]:
     found = {}
     for path in loader.program_pins(pins):
-        fd = kernel.open_pin(path)
-        found[kernel.program_id(fd)] = path.name
+        fd = bpf_syscall.open_pin(path)
+        found[bpf_syscall.program_id(fd)] = path.name
         os.close(fd)
     return found

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.datapath import kernel, layout, takeover
+from snatsh.datapath import bpf_syscall, flow_migration, layout
 from snatsh.datapath.errors import LoadError
+from snatsh.datapath.flow_table import Table
 from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
-from snatsh.datapath.table import Table
 from snatsh.datapath.toolchain import cflags, kernel_stub
 
 SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
@@ -67,10 +67,10 @@ class Loaded:
     """
 
     folder: Path
-    maps: dict[str, kernel.Map]
+    maps: dict[str, bpf_syscall.Map]
     programs: dict[str, int]
     adopted: bool
-    predecessor: dict[str, kernel.Map] | None = None
+    predecessor: dict[str, bpf_syscall.Map] | None = None
 
 
 def source_text() -> str:
@@ -94,7 +94,7 @@ def load(pins: Path, max_flows: int) -> Loaded:
         loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted, before)
         _link_tail_calls(loaded)
         if before is not None:
-            takeover.copy(before, loaded.maps, Table(loaded.maps, loaded.programs))
+            flow_migration.copy(before, loaded.maps, Table(loaded.maps, loaded.programs))
         _keep_secret(loaded.maps["control"])
     except OSError as error:
         raise LoadError(
@@ -183,7 +183,7 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
                 name: workers.submit(bpf.load_func, name.encode(), kind) for name, kind in kinds.items()
             }
             for name, program in opened.items():
-                kernel.pin(program.result().fd, programs / name)
+                bpf_syscall.pin(program.result().fd, programs / name)
     except Exception as error:  # BCC raises Exception itself
         unpin(programs)
         if fresh:
@@ -194,7 +194,7 @@ def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
     bpf.cleanup()
 
 
-def _keep_secret(control: kernel.Map) -> None:
+def _keep_secret(control: bpf_syscall.Map) -> None:
     """The flow table's hash gets its secrets when the table is new."""
     key: Any = np.zeros(1, dtype=INDEX)
     value = np.array([control.get(key)])
@@ -211,7 +211,7 @@ def table_size(max_flows: int) -> list[str]:
 
 def _recent_cpus() -> int:
     """CPUs that remember flows by themselves (bpf/pressure.h): a power of two; beyond it they share."""
-    return min(64, 1 << (kernel.possible_cpus() - 1).bit_length())
+    return min(64, 1 << (bpf_syscall.possible_cpus() - 1).bit_length())
 
 
 def _check_pinned(folder: Path) -> None:
@@ -219,7 +219,7 @@ def _check_pinned(folder: Path) -> None:
     for name, (key, value, _) in MAPS.items():
         if not (folder / name).exists():
             continue
-        info = kernel.map_info(kernel.open_pin(folder / name))
+        info = bpf_syscall.map_info(bpf_syscall.open_pin(folder / name))
         if (info.key_size, info.value_size) != (key.itemsize, value.itemsize):
             raise LoadError(
                 f"{folder / name}: keys of {info.key_size} and values of {info.value_size} bytes,"
@@ -227,21 +227,21 @@ def _check_pinned(folder: Path) -> None:
             )
 
 
-def _open_maps(folder: Path) -> dict[str, kernel.Map]:
+def _open_maps(folder: Path) -> dict[str, bpf_syscall.Map]:
     return {
-        name: kernel.Map(kernel.open_pin(folder / name), key, value, per_cpu=per_cpu)
+        name: bpf_syscall.Map(bpf_syscall.open_pin(folder / name), key, value, per_cpu=per_cpu)
         for name, (key, value, per_cpu) in MAPS.items()
     }
 
 
-def _predecessor(pins: Path, folder: Path) -> dict[str, kernel.Map] | None:
+def _predecessor(pins: Path, folder: Path) -> dict[str, bpf_syscall.Map] | None:
     others = [path for path in sorted(pins.glob(f"v{LAYOUT_VERSION}-*")) if path != folder]
     complete = [path for path in others if all((path / name).exists() for name in MAPS)]
     return _open_maps(complete[0]) if complete else None
 
 
 def _open_programs(folder: Path) -> dict[str, int]:
-    return {name: kernel.open_pin(folder / name) for name in (*XDP_PROGRAMS, *TC_PROGRAMS)}
+    return {name: bpf_syscall.open_pin(folder / name) for name in (*XDP_PROGRAMS, *TC_PROGRAMS)}
 
 
 def _link_tail_calls(loaded: Loaded) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.datapath import flows, layout
-from snatsh.datapath.kernel import Map
+from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 from snatsh.model.values import Address, Prefix
 

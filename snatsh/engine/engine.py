@@ -17,30 +17,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from snatsh.engine.ager import Ager
-from snatsh.engine.box import gather, survey
-from snatsh.engine.candidate import Candidate
-from snatsh.engine.commit import Committed, Committer, Plan, prepare
-from snatsh.engine.confirm import Confirmation, NothingPending
+from snatsh.engine.config.candidate import Candidate
+from snatsh.engine.config.commit import Committed, Committer, Plan, prepare
+from snatsh.engine.config.confirm import Confirmation, NothingPending
+from snatsh.engine.config.deadlines import Timekeeper
+from snatsh.engine.config.edit_sessions import Sessions
+from snatsh.engine.config.history import Metadata, Store
+from snatsh.engine.config.schedule import Schedule, Scheduled, boot_id, parse_time
+from snatsh.engine.config.transaction import Step
+from snatsh.engine.diagnostics.trace import Tracer
 from snatsh.engine.errors import Busy, Conflict, NoRescue, StoreError
-from snatsh.engine.follower import Follower
-from snatsh.engine.linkevents import LinkEvents
-from snatsh.engine.linkhistory import LinkHistory
-from snatsh.engine.links import Links, LinkState
-from snatsh.engine.live.live import Live
-from snatsh.engine.notices import Notices
-from snatsh.engine.records import Record
-from snatsh.engine.schedule import Schedule, Scheduled, boot_id, parse_time
-from snatsh.engine.sessions import Sessions
-from snatsh.engine.store import Metadata, Store
-from snatsh.engine.timekeeper import Timekeeper
-from snatsh.engine.tracing import Tracer
-from snatsh.engine.transaction import Step
-from snatsh.engine.watcher import Change, Watcher
-from snatsh.model.document import Document, validate_shape
+from snatsh.engine.flows.expiry import Ager
+from snatsh.engine.host.facts import gather, survey
+from snatsh.engine.host.netlink_watcher import Change, Watcher
+from snatsh.engine.links.events import LinkEvents
+from snatsh.engine.links.history import LinkHistory
+from snatsh.engine.links.manager import Links, LinkState
+from snatsh.engine.reconciler import Follower
+from snatsh.engine.status.live import Live
+from snatsh.engine.status.notices import Notices
+from snatsh.engine.storage.json_record import Record
+from snatsh.model.changes.merge import conflicts, merge
+from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import Problem, SnatshError
 from snatsh.model.facts import Facts
-from snatsh.model.merge import conflicts, merge
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath

@@ -7,7 +7,7 @@ from typing import Any
 from snatsh.interop import order
 from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, SourceRule
 from snatsh.interop.report import Report, Row
-from snatsh.model.document import Document, validate_shape
+from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import FormError
 from snatsh.model.values import AddressRange
 

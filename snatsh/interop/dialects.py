@@ -9,9 +9,9 @@ from snatsh.interop import dpvs, iptables, ipvsadm, keepalived, lvs_dpdk, nft
 from snatsh.interop.assemble import assemble
 from snatsh.interop.intermediate import Imported, Match, Outcome
 from snatsh.interop.report import Report
-from snatsh.model.document import Document, to_profile
+from snatsh.model.document.document import Document, to_profile
 from snatsh.model.errors import FormError
-from snatsh.model.schema import Pool, Profile
+from snatsh.model.schema.profile import Pool, Profile
 from snatsh.model.values import Address, PortRange
 
 Writer = Callable[[list[tuple[int, Match, Outcome]]], Iterator[str]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from snatsh.interop import text
 from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
 from snatsh.interop.text import Line, Word
+from snatsh.model.schema.tokenizer import check_size
 from snatsh.model.values import AddressRange, Prefix
-from snatsh.model.words import check_size
 
 _ADD = {"-A": "add", "-a": "server", "-s": "scheduler=", "-H": "match=", "-r": "address=", "-w": "weight=",
         "-J": "snat", "--add-service": "add", "--add-server": "server", "--match": "match="}  # fmt: skip

@@ -11,8 +11,8 @@ from snatsh.interop import netfilter, text
 from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
 from snatsh.interop.text import Word
 from snatsh.model.errors import FormError
+from snatsh.model.schema.tokenizer import check_size
 from snatsh.model.values import AddressRange, PortRange, Prefix
-from snatsh.model.words import check_size
 
 _RULE = re.compile(r'\{\s*"rule"\s*:')
 Json = Any

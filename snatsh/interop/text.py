@@ -19,15 +19,8 @@ from lark.exceptions import UnexpectedInput
 
 from snatsh.interop.intermediate import Place
 from snatsh.model.errors import FormError
-from snatsh.model.values import (
-    Address,
-    AddressRange,
-    PortRange,
-    Prefix,
-    parse_address,
-    parse_prefix,
-)
-from snatsh.model.words import check_size
+from snatsh.model.schema.tokenizer import check_size
+from snatsh.model.values import Address, AddressRange, PortRange, Prefix, parse_address, parse_prefix
 
 _LINES = r"""
 start: line? (_END line?)*

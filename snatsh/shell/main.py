@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from snatsh import __version__
 from snatsh.client import DEFAULT_SOCKET, Client
-from snatsh.shell import batch, probe
-from snatsh.shell.loop import converse
-from snatsh.shell.session import Session
+from snatsh.shell.core.session import Session
+from snatsh.shell.frontends import batch, terminal_probe
+from snatsh.shell.frontends.loop import converse
 
 _PLAIN_TERMINALS = ("", "dumb", "unknown", "vt100")
 
@@ -40,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Neither a core nor a stopped process: who logs in here has no other shell to come back to.
         for number in (signal.SIGQUIT, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)
-        typed = "" if os.environ.get("TERM", "") in _PLAIN_TERMINALS else probe.typed_instead_of_answering()
+        typed = (
+            ""
+            if os.environ.get("TERM", "") in _PLAIN_TERMINALS
+            else terminal_probe.typed_instead_of_answering()
+        )
         if typed is None:
             return _rich(client)
         return _plain(client, typed)
@@ -61,7 +65,7 @@ def _top(options: Sequence[str]) -> int:
 
 
 def _import(arguments: Sequence[str]) -> int:
-    from snatsh.shell import importing
+    from snatsh.shell.commands import importing
 
     try:
         status = importing.main(arguments)
@@ -107,7 +111,7 @@ def _commands(given: list[str] | None) -> list[str]:
 
 
 def _plain(client: Client, typed: str) -> int:
-    from snatsh.shell.plain import PlainFront, RawTerminal
+    from snatsh.shell.frontends.plain import PlainFront, RawTerminal
 
     with RawTerminal(typed=typed) as terminal:
         front = PlainFront(terminal)
@@ -116,7 +120,7 @@ def _plain(client: Client, typed: str) -> int:
 
 
 def _rich(client: Client) -> int:
-    from snatsh.shell.rich_front import RichFront
+    from snatsh.shell.frontends.rich import RichFront
 
     front = RichFront()
     front.session = Session(client, front)

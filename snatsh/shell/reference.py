@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from snatsh.model.tree import Node, root
-from snatsh.shell import configuration, operational, pipes
-from snatsh.shell.commands import Argument, Command, Flag, Option, Parameter
-from snatsh.shell.registries import CONFIGURE, MOVES, OPERATIONAL
+from snatsh.model.schema.tree import Node, root
+from snatsh.shell.commands import configuration, operational
+from snatsh.shell.core.command import Argument, Command, Flag, Option, Parameter
+from snatsh.shell.core.registries import CONFIGURE, MOVES, OPERATIONAL
+from snatsh.shell.pipes import pipes
 
 _HEAD = """\
 # The command line

@@ -15,7 +15,6 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import ModalScreen, Screen
 
 from snatsh.client import Client, Overview, Version
-from snatsh.tui import look
 from snatsh.tui.faults import Faults, background
 from snatsh.tui.keymap import actions_of
 from snatsh.tui.screens.base import LiveScreen
@@ -29,6 +28,7 @@ from snatsh.tui.screens.log import LogScreen
 from snatsh.tui.screens.pools import PoolsScreen
 from snatsh.tui.screens.rules import RulesScreen
 from snatsh.tui.screens.subscribers import SubscribersScreen
+from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.prompt import Prompt
 from snatsh.tui.widgets.status import TABS, State, Status
@@ -85,7 +85,7 @@ class Top(App[None]):
         client: Client,
         *,
         interval: float = 1.0,
-        theme: str = look.DARK,
+        theme: str = palette.DARK,
         mode: str = "dashboard",
         keymap: dict[str, str] | None = None,
         label: str = "",
@@ -102,7 +102,7 @@ class Top(App[None]):
         self._keys = keymap or {}
         self._clashes: list[str] = []
         self._line: Any = None
-        for one in look.THEMES:
+        for one in palette.THEMES:
             self.register_theme(one)
         self.theme = theme
 
@@ -179,7 +179,7 @@ class Top(App[None]):
             await self.action_quit()
 
     def action_theme(self) -> None:
-        self.theme = look.LIGHT if self.theme == look.DARK else look.DARK
+        self.theme = palette.LIGHT if self.theme == palette.DARK else palette.DARK
 
     def action_keys(self) -> None:
         if isinstance(self.screen, LiveScreen):
@@ -232,7 +232,7 @@ class Top(App[None]):
 
     def _command_line(self) -> Any:
         if self._line is None:
-            from snatsh.shell.embedded import CommandLine
+            from snatsh.shell.frontends.embedded import CommandLine
 
             self._line = CommandLine(self.client, self._ask_from_thread)
         return self._line

@@ -7,6 +7,6 @@ from typing import Any
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """Empty when there is none. The model is loaded for it, which no first screen waits for."""
-    from snatsh.model.diff import render_curly
+    from snatsh.model.changes.diff import render_curly
 
     return render_curly(old, new)

@@ -12,7 +12,7 @@ from typing import Any
 from textual.dom import DOMNode
 from textual.worker import Worker
 
-from snatsh.tui.top import top_of
+from snatsh.tui.context import top_of
 
 _KEPT = 100
 _SAME_SECONDS = 5.0

@@ -81,8 +81,9 @@ def _once(client: Client, as_json: bool) -> int:
 
 
 def _live(client: Client, options: argparse.Namespace) -> int:
-    from snatsh.tui import keymap, look
+    from snatsh.tui import keymap
     from snatsh.tui.app import Top, actions
+    from snatsh.tui.style import palette
 
     if options.screen not in Top.MODES:
         raise keymap.KeymapError(f"{options.screen}: no such screen; expected one of {', '.join(Top.MODES)}")
@@ -95,7 +96,7 @@ def _live(client: Client, options: argparse.Namespace) -> int:
     path = options.keys or (keymap.usual_path() if keymap.usual_path().exists() else None)
     keys = keymap.load(path, actions()) if path else {}
     label = "REC" if options.record else "REPLAY" if options.replay else ""
-    theme = look.LIGHT if options.theme == "light" else look.DARK
+    theme = palette.LIGHT if options.theme == "light" else palette.DARK
     app = Top(client, interval=options.interval, theme=theme, mode=options.screen, keymap=keys, label=label)
     for name in ("COLUMNS", "LINES"):  # the terminal itself knows better, above all after a resize
         os.environ.pop(name, None)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from snatsh.client import Client
-from snatsh.shell.text import count, duration, fields
+from snatsh.shell.render.text import count, duration, fields
 from snatsh.tui.widgets.graph import bits, per_second
 
 ROWS = 20

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from snatsh.datapath import flows, kernel, layout
-from snatsh.datapath.kernel import Map
-from snatsh.datapath.table import Table
+from snatsh.datapath import bpf_syscall, flows, layout
+from snatsh.datapath.bpf_syscall import Map
+from snatsh.datapath.flow_table import Table
 
 FIRST_SOURCE = int(IPv4Address("10.40.1.0"))
 FIRST_MAPPED = int(IPv4Address("1.1.2.100"))
@@ -25,12 +25,12 @@ class Crowd:
     def __init__(self, pins: Path, max_flows: int) -> None:
         folder = pins / f"v{layout.LAYOUT_VERSION}-{max_flows}"
         maps = {
-            name: Map(kernel.open_pin(folder / name), *layout.MAPS[name][:2])
+            name: Map(bpf_syscall.open_pin(folder / name), *layout.MAPS[name][:2])
             for name in ("records", "takings")
         }
         (programs,) = folder.glob("programs-*")
         self._records = maps["records"]
-        self._table = Table(maps, {name: kernel.open_pin(programs / name) for name in ("xdp_adopt",)})
+        self._table = Table(maps, {name: bpf_syscall.open_pin(programs / name) for name in ("xdp_adopt",)})
         self._random = np.random.default_rng(1)
         self._moving = np.zeros(0, dtype=layout.RECORD)
 
@@ -39,7 +39,7 @@ class Crowd:
         for start in range(0, count, _BATCH):
             records = _flows(np.arange(start, min(start + _BATCH, count)), out_ifindex, rule)
             assert self._table.adopt(records, settle=False) == len(records)
-        self._moving = kernel.joined(list(islice(self._table.parts(), 4)))
+        self._moving = bpf_syscall.joined(list(islice(self._table.parts(), 4)))
 
     def move(self, count: int) -> None:
         """So many flows send a few packets."""

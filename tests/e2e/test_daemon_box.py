@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from harness import Gateway, addresses, document
 
-from snatsh.engine.announce import frame
+from snatsh.engine.host.gratuitous_arp import frame
 from snatsh.lab.topology import INSIDE_PREFIX
 from snatsh.lab.watch import Watch
 

@@ -10,7 +10,7 @@ import pytest
 from snatsh.interop.dialects import import_text
 from snatsh.interop.report import Report
 from snatsh.lab.namespaces import Lab, Namespace
-from snatsh.model.document import Document
+from snatsh.model.document.document import Document
 from snatsh.model.values import Address
 
 OWN = {"eth1": Address("1.1.2.2"), "eth2": Address("1.1.3.2")}

@@ -9,7 +9,7 @@ from harness import Gateway
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
-from snatsh.engine.offloads import takes_tags_off, untagging
+from snatsh.engine.host.offloads import takes_tags_off, untagging
 from snatsh.lab.watch import Watch
 
 FRAMES = 5

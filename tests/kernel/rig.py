@@ -21,14 +21,14 @@ from scapy.layers.l2 import Ether
 
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import Image
-from snatsh.compile.matcher import Packet
+from snatsh.compile.reference_matcher import Packet
+from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flows import end_exteriors
 from snatsh.datapath.gateway import Datapath
-from snatsh.datapath.kernel import test_run as run_program
-from snatsh.engine.box import gather
+from snatsh.engine.host.facts import gather
 from snatsh.lab.namespaces import Namespace
 from snatsh.model.facts import Facts
-from snatsh.model.schema import Profile
+from snatsh.model.schema.profile import Profile
 
 XDP_DROP, XDP_PASS, XDP_REDIRECT = 1, 2, 4
 TC_OK, TC_SHOT, TC_REDIRECT = 0, 2, 7

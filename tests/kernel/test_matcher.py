@@ -13,7 +13,7 @@ from rig import Rig, checksums_right
 from scapy.layers.inet import ICMP, IP, UDP
 
 from snatsh.compile.image import Algorithm
-from snatsh.compile.matcher import judge
+from snatsh.compile.reference_matcher import judge
 
 SOURCES = ["192.168.40.9", "192.168.40.10", "192.168.50.9", "10.1.2.3", "10.1.2.4", "10.200.0.1"]
 DESTINATIONS = ["8.8.8.8", "8.8.4.4", "203.0.113.9", "203.0.113.200", "1.1.2.50", "1.1.3.50", "1.1.2.1"]

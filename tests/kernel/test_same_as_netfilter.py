@@ -16,7 +16,7 @@ from rig import Rig
 from scapy.layers.inet import IP
 
 from snatsh.interop.dialects import import_text
-from snatsh.model.document import Document
+from snatsh.model.document.document import Document
 from snatsh.model.values import Address, AddressRange
 
 SOURCES = ("10.1.2.3", "10.1.2.200", "10.1.9.9", "10.7.7.7", "192.168.4.4")

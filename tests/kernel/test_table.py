@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rig import XDP_REDIRECT, Rig, rig
 
 from snatsh.datapath import flows, layout
-from snatsh.datapath.kernel import test_run as run_program
+from snatsh.datapath.bpf_syscall import test_run as run_program
+from snatsh.datapath.flow_table import Table
 from snatsh.datapath.loader import SOURCE_FOLDER, table_size, unpin
-from snatsh.datapath.table import Table
 from snatsh.datapath.toolchain import cflags, kernel_stub
 
 ROOM = 4096

@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from snatsh.client import Client, ClientError, Refused, Rejected
+from snatsh.tui.context import top_of
 from snatsh.tui.faults import background
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.keys import Keys, key_name
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.prompt import Prompt

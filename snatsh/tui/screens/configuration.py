@@ -11,12 +11,12 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from snatsh.client import Client, ClientError, Commit, Rejected
-from snatsh.shell.text import duration
+from snatsh.shell.render.text import duration
+from snatsh.tui.context import top_of
 from snatsh.tui.difference import difference
 from snatsh.tui.faults import background
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.history import HistoryScreen
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, diff_lines, plain_lines
 from snatsh.tui.widgets.lines import Line, Lines
 from snatsh.tui.widgets.panel import Panel
@@ -182,7 +182,7 @@ class ConfigurationScreen(LiveScreen):
         if event.kind != "=":
             return
         event.stop()
-        from snatsh.shell.lexer import lex
+        from snatsh.shell.core.lexer import lex
 
         words = [token.text for token in lex(event.text).tokens]
         if len(words) < 2 or words[0] not in ("set", "delete"):

@@ -8,9 +8,9 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from snatsh.client import Client, Overview
-from snatsh.shell.text import count, duration
+from snatsh.shell.render.text import count, duration
+from snatsh.tui.context import top_of
 from snatsh.tui.screens.base import LiveScreen
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.graph import bits, graph, level, meter, per_second, percent
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel

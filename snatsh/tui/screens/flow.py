@@ -12,9 +12,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from snatsh.client import ClientError, Flow
-from snatsh.shell.text import count, duration, size
+from snatsh.shell.render.text import count, duration, size
+from snatsh.tui.context import top_of
 from snatsh.tui.faults import background
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.graph import bits, graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel

@@ -9,11 +9,11 @@ from typing import Any
 from textual.binding import Binding
 
 from snatsh.client import Client, ClientError
-from snatsh.shell.text import count, duration, size
+from snatsh.shell.render.text import count, duration, size
+from snatsh.tui.context import top_of
 from snatsh.tui.faults import background
 from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.tables import Part, TableScreen
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Question
 from snatsh.tui.widgets.graph import bits
 from snatsh.tui.widgets.table import Cell, Column, Row

@@ -12,9 +12,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from snatsh.client import ClientError
+from snatsh.tui.context import top_of
 from snatsh.tui.difference import difference
 from snatsh.tui.faults import background
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Question, TextView, diff_lines
 from snatsh.tui.widgets.table import Column, Table
 

@@ -9,8 +9,8 @@ from typing import Any
 from textual.binding import Binding
 
 from snatsh.client import Client, Refused
+from snatsh.tui.context import top_of
 from snatsh.tui.screens.tables import LocalTable
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import TextView, plain_lines
 from snatsh.tui.widgets.table import Cell, Column, Row
 

@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from snatsh.client import Client, LivePool
-from snatsh.shell.text import count, duration
+from snatsh.shell.render.text import count, duration
 from snatsh.tui.screens.tables import Caption, LocalTable, Part
 from snatsh.tui.widgets.graph import level, meter, percent
 from snatsh.tui.widgets.heat import heat_lines

@@ -8,7 +8,7 @@ from typing import Any
 from textual.binding import Binding
 
 from snatsh.client import Client
-from snatsh.shell.text import count, size
+from snatsh.shell.render.text import count, size
 from snatsh.tui.screens.tables import LocalTable, Part
 from snatsh.tui.widgets.dialogs import TextView
 from snatsh.tui.widgets.graph import bits, per_second

@@ -8,10 +8,10 @@ from typing import Any
 from textual.binding import Binding
 
 from snatsh.client import Client
-from snatsh.shell.text import count, duration, size
+from snatsh.shell.render.text import count, duration, size
+from snatsh.tui.context import top_of
 from snatsh.tui.screens.flows import query_of
 from snatsh.tui.screens.tables import Part, TableScreen
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.graph import bits, level
 from snatsh.tui.widgets.table import Cell, Column, Row
 

@@ -13,9 +13,9 @@ from textual.widget import Widget
 from snatsh.client import Client, ClientError
 from snatsh.model.errors import SnatshError
 from snatsh.tui import export
+from snatsh.tui.context import top_of
 from snatsh.tui.faults import background
 from snatsh.tui.screens.base import LiveScreen
-from snatsh.tui.top import top_of
 from snatsh.tui.widgets.dialogs import Ask
 from snatsh.tui.widgets.lines import Line, Lines
 from snatsh.tui.widgets.prompt import Prompt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snatsh.shell.text import size
+from snatsh.shell.render.text import size
 from snatsh.tui.widgets.lines import Piece
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"

@@ -10,12 +10,12 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from snatsh.shell.text import printable_line
-from snatsh.tui import look
-from snatsh.tui.top import top_of
+from snatsh.shell.render.text import printable_line
+from snatsh.tui.context import top_of
+from snatsh.tui.style import palette
 
 Piece = tuple[str, str]
-"""Text, and the name of its style (`look.py`)."""
+"""Text, and the name of its style (`palette.py`)."""
 
 Line = Sequence[Piece]
 
@@ -71,7 +71,9 @@ class Lines(Widget):
         if y >= len(self._shown):
             return Strip.blank(self.content_size.width, self.rich_style)
         theme = self.app.theme
-        segments = [Segment(text, self.rich_style + look.style(theme, name)) for text, name in self._shown[y]]
+        segments = [
+            Segment(text, self.rich_style + palette.style(theme, name)) for text, name in self._shown[y]
+        ]
         return Strip(segments, self._width)
 
     @property

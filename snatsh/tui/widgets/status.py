@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from textual.events import Click
 
 from snatsh.client import Overview, Version
-from snatsh.shell.text import count, duration
+from snatsh.shell.render.text import count, duration
 from snatsh.tui.widgets.lines import Line, Lines, Piece
 
 TABS = {

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from snatsh.tui import look
+from snatsh.tui.style import palette
 
 Path = tuple[str, ...]
 _MISSING = object()
@@ -83,7 +83,7 @@ class ConfigurationTree(Tree[Path]):
         return ("~", "changed") if mine != other else (" ", "plain")
 
     def _style(self, name: str) -> Style:
-        return look.style(self.app.theme, name)
+        return palette.style(self.app.theme, name)
 
 
 def _value(side: Any) -> str:

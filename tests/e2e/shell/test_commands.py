@@ -14,7 +14,7 @@ from harness import NOBODY, Gateway
 from terminals import STARTS, Terminal, Tmux, environment
 
 from snatsh.lab.gateway import SNATSH
-from snatsh.model import yaml_form
+from snatsh.model.forms import yaml_form
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 

@@ -13,8 +13,8 @@ from harness import Gateway, document
 from terminals import STARTS, Terminal, Tmux, environment
 
 from snatsh.lab.gateway import SNATSH
-from snatsh.shell.batch import BatchTerminal
-from snatsh.shell.session import Session
+from snatsh.shell.core.session import Session
+from snatsh.shell.frontends.batch import BatchTerminal
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import MAX_TUPLES, Image
-from snatsh.compile.matcher import Packet, find_rule, judge
+from snatsh.compile.reference_matcher import Packet, find_rule, judge
 from snatsh.model.errors import ProfileError
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.schema import Profile
+from snatsh.model.schema.profile import Profile
 
 FACTS = Facts(
     {

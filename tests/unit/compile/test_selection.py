@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.compile.selection import source_destination_hash, source_hash, tuple_hash
+from snatsh.compile.address_hash import source_destination_hash, source_hash, tuple_hash
 from snatsh.model.values import AddressRange
 
 VECTORS = Path(__file__).with_name("lvs_snat_ip_selection.txt").read_text().splitlines()

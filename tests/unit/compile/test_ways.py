@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.compile.sharing import WAY_BUCKETS, fill
-from snatsh.compile.ways import NOWHERE, Ways, links_by_route, ways_in_force
+from snatsh.compile.link_selection import NOWHERE, Ways, links_by_route, ways_in_force
+from snatsh.compile.weighted_buckets import WAY_BUCKETS, fill
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.schema import Profile
+from snatsh.model.schema.profile import Profile
 
 NUMBERS = {1: "a", 2: "b", 3: "c"}
 

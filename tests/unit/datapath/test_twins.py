@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snatsh.compile import image
-from snatsh.datapath import flows, layout, stage
+from snatsh.datapath import flows, layout, map_writer
 from snatsh.datapath.loader import SOURCE_FOLDER, SOURCES
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 
@@ -37,7 +37,7 @@ def test_enumerations() -> None:
     assert enum("types.h", "algorithm") == [a.name.lower().replace("_", "-") for a in image.Algorithm]
     assert enum("types.h", "action") == [a.name.lower() for a in image.Action]
     assert enum("types.h", "timeout") == [f.replace("_", "-") for f in image.Seconds.__dataclass_fields__]
-    assert enum("types.h", "role")[1:] == list(stage.ROLES)
+    assert enum("types.h", "role")[1:] == list(map_writer.ROLES)
 
 
 @pytest.mark.parametrize("name", ["MAX_TUPLES", "MAX_RULES", "MAX_POOLS", "MAX_RANGES", "MAX_INTERFACES"])

@@ -6,7 +6,7 @@ import ipaddress
 
 from scapy.layers.l2 import ARP, Ether
 
-from snatsh.engine.announce import frame, stations
+from snatsh.engine.host.gratuitous_arp import frame, stations
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.values import AddressRange
 

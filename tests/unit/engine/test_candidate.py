@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snatsh.engine.candidate import Candidate, Statement
+from snatsh.engine.config.candidate import Candidate, Statement
 from snatsh.engine.errors import StatementFailed
 from snatsh.model.errors import ProfileError
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.datapath.flows import FLOW_VIEW
-from snatsh.engine import flowquery
 from snatsh.engine.errors import QueryError
-from snatsh.engine.flowquery import FlowFilter
+from snatsh.engine.flows import query as flow_query
+from snatsh.engine.flows.query import FlowFilter
 from snatsh.model.vocabulary import FLOW_SORTS
 
 
@@ -86,14 +86,14 @@ def test_bad_filters_name_what_is_expected(query: dict[str, str], says: str) -> 
 def test_limit_and_sort_are_checked() -> None:
     for text in ("-1", "x", "", "99999999999"):
         with pytest.raises(QueryError):
-            flowquery.parse_limit(text)
+            flow_query.parse_limit(text)
     with pytest.raises(QueryError, match="bytes"):
-        flowquery.parse_sort("colour")
+        flow_query.parse_sort("colour")
 
 
 def test_greatest_first_even_beyond_what_a_signed_number_holds() -> None:
-    assert flowquery.first(FLOWS, 1, "packets")[0] == FLOWS[3]
-    assert [int(row["bytes_in"] + row["bytes_out"]) for row in flowquery.first(FLOWS, 3, "bytes")] == [
+    assert flow_query.first(FLOWS, 1, "packets")[0] == FLOWS[3]
+    assert [int(row["bytes_in"] + row["bytes_out"]) for row in flow_query.first(FLOWS, 3, "bytes")] == [
         9,
         5,
         0,
@@ -118,22 +118,22 @@ def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int
 
     descending = sort in ("bytes", "packets", "rate", "age", "idle", "expires")
     expected = sorted(map(key, flows), reverse=descending)[:limit]
-    assert list(map(key, flowquery.first(flows, limit, sort))) == expected
+    assert list(map(key, flow_query.first(flows, limit, sort))) == expected
 
 
 def test_talkers_add_up_what_each_source_has() -> None:
     flows = np.array([flow(source=s, bytes_out=b, packets_in=1) for s, b in ((1, 5), (2, 7), (1, 4))])
-    rows = flowquery.talkers(flows, 5)
+    rows = flow_query.talkers(flows, 5)
     assert [(row["source"], row["flows"], row["packets"], row["bytes"], row["rate"]) for row in rows] == [
         ("0.0.0.1", 2, 2, 9, 72),
         ("0.0.0.2", 1, 1, 7, 56),
     ]
-    assert flowquery.talkers(flows, 1) == rows[:1]
-    assert flowquery.talkers(flows[:0], 5) == []
+    assert flow_query.talkers(flows, 1) == rows[:1]
+    assert flow_query.talkers(flows[:0], 5) == []
 
 
 def test_rows_read_well() -> None:
-    rows = list(flowquery.rows(FLOWS[:1], {0: "eth1"}))
+    rows = list(flow_query.rows(FLOWS[:1], {0: "eth1"}))
     assert rows[0]["source"] == "10.0.0.1"
     assert rows[0]["destination_port"] == 53
     assert (rows[0]["protocol"], rows[0]["state"], rows[0]["out_interface"]) == ("udp", "unreplied", "eth1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snatsh.engine import linkhistory
-from snatsh.engine.linkhistory import KEPT, LinkChange, LinkHistory
+from snatsh.engine.links import history
+from snatsh.engine.links.history import KEPT, LinkChange, LinkHistory
 
 
 def change(number: int, link: str = "isp-a") -> LinkChange:
@@ -38,17 +38,17 @@ def test_a_damaged_file_is_good_as_far_as_it_goes(tmp_path: Path) -> None:
 
 def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "links.log"
-    history = LinkHistory(path)
+    links = LinkHistory(path)
     for number in range(3 * KEPT):
-        history.add(change(number))
+        links.add(change(number))
     assert len(path.read_text().splitlines()) <= 2 * KEPT
     assert [one.reason for one in LinkHistory(path).newest(limit=2)] == ["reason 2999", "reason 2998"]
     assert len(LinkHistory(path).newest()) == KEPT
 
 
 def test_a_file_that_can_not_be_written_is_told_once(tmp_path: Path, caplog) -> None:
-    history = LinkHistory(tmp_path / "gone" / "links.log")
+    links = LinkHistory(tmp_path / "gone" / "links.log")
     for number in range(3):
-        history.add(change(number))
-    assert len(history.newest()) == 3
-    assert len([one for one in caplog.records if one.name == linkhistory.__name__]) == 1
+        links.add(change(number))
+    assert len(links.newest()) == 3
+    assert len([one for one in caplog.records if one.name == history.__name__]) == 1

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from snatsh.engine.links import Links, NoSuchLink, Paths
-from snatsh.engine.records import Record
+from snatsh.engine.links.manager import Links, NoSuchLink, Paths
+from snatsh.engine.storage.json_record import Record
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.schema import Link, Profile
+from snatsh.model.schema.profile import Link, Profile
 
 
 def link(**more: Any) -> Link:

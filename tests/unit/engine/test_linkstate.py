@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.engine.linkstate import (
+from snatsh.engine.links.state_machine import (
     ENOUGH,
     Health,
     Hold,

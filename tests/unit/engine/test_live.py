@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine.errors import QueryError
-from snatsh.engine.flowquery import FlowFilter, rows
-from snatsh.engine.live import groups, listing, pools
-from snatsh.engine.live.listing import Wish
-from snatsh.engine.live.snapshot import Picked, Snapshots, take
-from snatsh.engine.live.textmatch import matching
+from snatsh.engine.flows import groups, listing
+from snatsh.engine.flows.listing import Wish
+from snatsh.engine.flows.query import FlowFilter, rows
+from snatsh.engine.flows.snapshot import Picked, Snapshots, take
+from snatsh.engine.flows.text_match import matching
+from snatsh.engine.pools import watch
 
 INTERFACES = {3: "eth1", 4: "wan7"}
 
@@ -137,9 +138,9 @@ def test_one_reading_serves_all_who_look_and_none_is_made_when_nobody_does() -> 
 
 
 def test_forecast() -> None:
-    assert pools.forecast([(float(at), 100 + 10 * at) for at in range(0, 60, 10)], 1600) == 100
-    assert pools.forecast([(float(at), 100) for at in range(0, 60, 10)], 1600) is None
-    assert pools.forecast([(0.0, 1), (10.0, 5)], 1600) is None
+    assert watch.forecast([(float(at), 100 + 10 * at) for at in range(0, 60, 10)], 1600) == 100
+    assert watch.forecast([(float(at), 100) for at in range(0, 60, 10)], 1600) is None
+    assert watch.forecast([(0.0, 1), (10.0, 5)], 1600) is None
 
 
 def test_sums_are_made_once_per_reading() -> None:

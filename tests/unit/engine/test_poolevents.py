@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from snatsh.engine.poolevents import PoolEvents
-from snatsh.engine.pooluse import PoolUse, use_of
+from snatsh.engine.pools.events import PoolEvents
+from snatsh.engine.pools.usage import PoolUse, use_of
 
 
 def use(used: int, exhausted: int = 0) -> list[PoolUse]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from snatsh.engine.config.history import KEPT, Metadata, Store
 from snatsh.engine.errors import AlreadyRunning, NoSuchEntry, StoreError
-from snatsh.engine.store import KEPT, Metadata, Store
 
 
 def document(number: int) -> dict:

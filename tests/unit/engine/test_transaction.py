@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from snatsh.engine.config.transaction import Transaction
 from snatsh.engine.errors import CommitError
-from snatsh.engine.transaction import Transaction
 
 
 def fail() -> None:

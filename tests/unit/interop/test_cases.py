@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from snatsh.compile.compiler import compile_profile
-from snatsh.compile.matcher import Packet, find_rule
+from snatsh.compile.reference_matcher import Packet, find_rule
 from snatsh.interop.dialects import detect, import_text
 from snatsh.interop.report import Report
-from snatsh.model.document import Document, to_profile
+from snatsh.model.document.document import Document, to_profile
 from snatsh.model.errors import FormError
 from snatsh.model.facts import Facts, InterfaceFacts
 

@@ -13,7 +13,7 @@ from snatsh.interop.assemble import assemble
 from snatsh.interop.dialects import WRITERS, export, read
 from snatsh.interop.intermediate import Imported, Match, Outcome
 from snatsh.interop.order import resolve
-from snatsh.model.document import to_profile
+from snatsh.model.document.document import to_profile
 from snatsh.model.values import Address
 from tests.unit.interop.strategies import as_rules, prefixes, rule_lists
 

@@ -13,10 +13,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from snatsh.model import marks
-from snatsh.model.document import Document
+from snatsh.model.document import marks
+from snatsh.model.document.document import Document
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.tree import Node, ValueType, root
+from snatsh.model.schema.tree import Node, ValueType, root
 from snatsh.model.values import InterfaceAddress
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.model import set_form
-from snatsh.model.diff import Change, apply, diff, graft, render_curly, render_set
-from snatsh.model.document import delete, get, set_
+from snatsh.model.changes.diff import Change, apply, diff, graft, render_curly, render_set
+from snatsh.model.document.document import delete, get, set_
 from snatsh.model.errors import StatementError
+from snatsh.model.forms import set_form
 from tests.unit.model.strategies import documents, profiles
 
 

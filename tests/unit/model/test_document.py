@@ -8,17 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from snatsh.model.document import (
-    Draft,
-    delete,
-    from_profile,
-    get,
-    set_,
-    to_profile,
-    validate_shape,
-)
+from snatsh.model.document.document import Draft, delete, from_profile, get, set_, to_profile, validate_shape
 from snatsh.model.errors import ProfileError, StatementError
-from snatsh.model.set_form import render, statements
+from snatsh.model.forms.set_form import render, statements
 from tests.unit.model.strategies import documents, profiles
 
 EXAMPLE = {

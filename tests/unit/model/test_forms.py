@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.model import curly_form, set_form, yaml_form
-from snatsh.model.document import validate_shape
+from snatsh.model.document.document import validate_shape
 from snatsh.model.errors import FormError, ProfileError, SnatshError
-from snatsh.model.words import MAX_TEXT, quote, split
-from snatsh.shell.lexer import lex
+from snatsh.model.forms import curly_form, set_form, yaml_form
+from snatsh.model.schema.tokenizer import MAX_TEXT, quote, split
+from snatsh.shell.core.lexer import lex
 from tests.unit.model.strategies import documents, profiles
 
 FORMS = [yaml_form, set_form, curly_form]

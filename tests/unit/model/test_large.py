@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from snatsh.model import curly_form, set_form, yaml_form
-from snatsh.model.diff import apply, diff, render_curly
-from snatsh.model.document import set_, to_profile, validate_shape
-from snatsh.model.validate import validate
+from snatsh.model.changes.diff import apply, diff, render_curly
+from snatsh.model.document.document import set_, to_profile, validate_shape
+from snatsh.model.forms import curly_form, set_form, yaml_form
+from snatsh.model.validate.profile_validator import validate
 from tests.unit.model.strategies import FACTS
 
 RULES = 10_000

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snatsh.model import curly_form, marks, patch, set_form, yaml_form
-from snatsh.model.diff import apply, diff, render_curly, render_set
-from snatsh.model.document import delete, set_, to_profile, validate_shape
+from snatsh.model.changes import patch
+from snatsh.model.changes.diff import apply, diff, render_curly, render_set
+from snatsh.model.changes.merge import merge
+from snatsh.model.document import marks
+from snatsh.model.document.document import delete, set_, to_profile, validate_shape
 from snatsh.model.errors import ProfileError, StatementError
-from snatsh.model.merge import merge
+from snatsh.model.forms import curly_form, set_form, yaml_form
 from tests.unit.model.strategies import documents, marked
 
 few = settings(max_examples=40)
@@ -114,7 +116,7 @@ def test_a_comparison_is_a_patch(document, data):
 
 
 def statement_change(statement):
-    from snatsh.model.diff import Change
+    from snatsh.model.changes.diff import Change
 
     return Change(statement.verb, statement.tokens)
 

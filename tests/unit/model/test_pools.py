@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.model.pools import Spans, runs
-from snatsh.model.schema import Pool
+from snatsh.model.pool_addresses import Spans, runs
+from snatsh.model.schema.profile import Pool
 from snatsh.model.values import Address, AddressRange
 
 BASE = int(Address("10.0.0.0"))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.model import curly_form, set_form, yaml_form
-from snatsh.model.document import to_profile
+from snatsh.model.document.document import to_profile
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.validate import validate
+from snatsh.model.forms import curly_form, set_form, yaml_form
+from snatsh.model.validate.profile_validator import validate
 from snatsh.model.values import InterfaceAddress
 
 FOLDER = Path(__file__).parents[3] / "profiles"

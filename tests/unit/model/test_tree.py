@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snatsh.model.schema import Profile
-from snatsh.model.tree import ROOT, Node, root
+from snatsh.model.schema.profile import Profile
+from snatsh.model.schema.tree import ROOT, Node, root
 from tests.unit.model.strategies import values
 
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from snatsh.model import set_form
-from snatsh.model.document import to_profile
+from snatsh.model.document.document import to_profile
 from snatsh.model.facts import Facts
-from snatsh.model.validate import validate
-from snatsh.model.validate_pools import MAX_ADDRESSES, MAX_POOL_ADDRESSES
+from snatsh.model.forms import set_form
+from snatsh.model.validate.pools import MAX_ADDRESSES, MAX_POOL_ADDRESSES
+from snatsh.model.validate.profile_validator import validate
 from snatsh.model.values import parse_address
 from tests.unit.model.strategies import FACTS, documents, profiles
 

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snatsh.model import set_form
-from snatsh.model.document import Draft
-from snatsh.model.tree import root
-from snatsh.model.words import quote
-from snatsh.shell import configuration, operational, pipes
-from snatsh.shell.complete import asks_help, complete, help_text
-from snatsh.shell.grammar import parse
-from snatsh.shell.lexer import lex
-from snatsh.shell.statements import node_at
+from snatsh.model.document.document import Draft
+from snatsh.model.forms import set_form
+from snatsh.model.schema.tokenizer import quote
+from snatsh.model.schema.tree import root
+from snatsh.shell.commands import configuration, operational
+from snatsh.shell.core.complete import asks_help, complete, help_text
+from snatsh.shell.core.grammar import parse
+from snatsh.shell.core.lexer import lex
+from snatsh.shell.core.statements import node_at
+from snatsh.shell.pipes import pipes
 from tests.unit.model.strategies import documents, marked, profiles
 
 LIVE = {
@@ -105,7 +106,7 @@ def test_completion_never_fails(text):
 
 @given(st.text(max_size=40))
 def test_completion_and_parsing_never_fail_otherwise_than_they_say(text):
-    from snatsh.shell.grammar import CommandError
+    from snatsh.shell.core.grammar import CommandError
 
     offered(text)
     try:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from snatsh.shell import configuration, operational, pipes
-from snatsh.shell.grammar import CommandError, parse
+from snatsh.shell.commands import configuration, operational
+from snatsh.shell.core.grammar import CommandError, parse
+from snatsh.shell.pipes import pipes
 
 
 def run(line, edit=None):
@@ -134,7 +135,7 @@ def test_a_quoted_value_is_never_an_abbreviation():
 
 
 def test_up_goes_up_by_levels_not_words():
-    from snatsh.shell.statements import parent
+    from snatsh.shell.core.statements import parent
 
     assert parent(("rules", "10", "failover", "isp-a")) == ("rules", "10")
     assert parent(("rules", "10")) == ()

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.model.words import quote
-from snatsh.shell.lexer import lex
+from snatsh.model.schema.tokenizer import quote
+from snatsh.shell.core.lexer import lex
 
 lines = st.text(alphabet='ab "|\\?[ \t', max_size=30)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from snatsh.shell.paint import paint
+from snatsh.shell.render.paint import paint
 
 DIFFERENCE = "[edit rules 10]\n-   pool a;\n+   pool c;\n!   inactive: 20 { ... }\n    as it was\n"
 

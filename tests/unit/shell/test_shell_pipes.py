@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from snatsh.shell import operational, pipes, renderers
-from snatsh.shell.answers import ShellError, Table
-from snatsh.shell.grammar import parse
+from snatsh.shell.commands import operational
+from snatsh.shell.core.answers import ShellError, Table
+from snatsh.shell.core.grammar import parse
+from snatsh.shell.pipes import pipes
+from snatsh.shell.render import tables
 
 FLOW = {
     "source": "192.168.40.9", "source_port": 50000, "destination": "203.0.113.80", "destination_port": 443,
@@ -27,7 +29,7 @@ def through(command, data, render):
 
 
 def test_flows_as_a_table():
-    assert through("show flows", FLOWS, renderers.flows).text == (
+    assert through("show flows", FLOWS, tables.flows).text == (
         "Proto  Source              Destination       Mapped           State        Rule  Out   "
         "Out bytes  In bytes  Idle  Expires\n"
         "tcp    192.168.40.9:50000  203.0.113.80:443  1.1.2.100:50000  established    10  eth1  "
@@ -38,35 +40,35 @@ def test_flows_as_a_table():
 
 def test_no_flows():
     empty = {"flows": [], "total": 0, "matched": 0, "capacity": 10}
-    assert through("show flows", empty, renderers.flows).text == "No flows\n"
-    assert "No flow matches, of 5" in through("show flows", empty | {"total": 5}, renderers.flows).text
+    assert through("show flows", empty, tables.flows).text == "No flows\n"
+    assert "No flow matches, of 5" in through("show flows", empty | {"total": 5}, tables.flows).text
 
 
 def test_json_is_the_data():
-    assert json.loads(through("show flows | json", FLOWS, renderers.flows).text) == FLOWS
+    assert json.loads(through("show flows | json", FLOWS, tables.flows).text) == FLOWS
 
 
 def test_line_pipes_chain():
-    assert through("show flows | match TCP | count", FLOWS, renderers.flows).text == "Count: 1 line\n"
-    assert through("show flows | except tcp | count", FLOWS, renderers.flows).text == "Count: 2 lines\n"
-    assert "mapped_port" in through("show flows | display json | match _PORT", FLOWS, renderers.flows).text
-    assert through("show flows | match nothing", FLOWS, renderers.flows).text == ""
+    assert through("show flows | match TCP | count", FLOWS, tables.flows).text == "Count: 1 line\n"
+    assert through("show flows | except tcp | count", FLOWS, tables.flows).text == "Count: 2 lines\n"
+    assert "mapped_port" in through("show flows | display json | match _PORT", FLOWS, tables.flows).text
+    assert through("show flows | match nothing", FLOWS, tables.flows).text == ""
 
 
 def test_no_more_keeps_everything_but_the_pause():
-    product = through("show flows | no-more", FLOWS, renderers.flows)
+    product = through("show flows | no-more", FLOWS, tables.flows)
     assert not product.paged
-    assert product.text == through("show flows", FLOWS, renderers.flows).text
+    assert product.text == through("show flows", FLOWS, tables.flows).text
 
 
 def test_a_form_asked_of_mere_text_says_so():
     with pytest.raises(ShellError, match="put json before"):
-        through("show flows | match tcp | json", FLOWS, renderers.flows)
+        through("show flows | match tcp | json", FLOWS, tables.flows)
 
 
 def test_control_characters_in_data_are_escaped():
     forged = FLOW | {"out_interface": "eth\x1b[2J"}
-    text = through("show flows", FLOWS | {"flows": [forged]}, renderers.flows).text
+    text = through("show flows", FLOWS | {"flows": [forged]}, tables.flows).text
     assert "\x1b" not in text
     assert "eth\\x1b[2J" in text
 
@@ -77,11 +79,11 @@ def test_pools_with_their_addresses():
         "name": "a", "addresses": 1100, "ports": "1024-65535", "announce": "arp",
         "active": {"tcp": 5, "udp": 2, "icmp": 0}, "created": 9, "exhausted": 1, "usage": [usage],
     }  # fmt: skip
-    assert renderers.pools([pool]).splitlines()[1].split() == [
+    assert tables.pools([pool]).splitlines()[1].split() == [
         "a", "1,100", "1024-65535", "arp", "5", "2", "0", "9", "1",
     ]  # fmt: skip
-    assert renderers.pool_detail([pool]).splitlines()[-1].split() == ["1.1.2.100", "5", "2", "0", "9", "1"]
-    assert "No address of a was used" in renderers.pool_detail([pool | {"usage": []}])
+    assert tables.pool_detail([pool]).splitlines()[-1].split() == ["1.1.2.100", "5", "2", "0", "9", "1"]
+    assert "No address of a was used" in tables.pool_detail([pool | {"usage": []}])
 
 
 def test_rules_tell_match_and_action():
@@ -91,17 +93,17 @@ def test_rules_tell_match_and_action():
         "failover": {"isp-a": {"pool": "b", "redirect": None}},
         "flows": 3, "created": 1000, "packets": 1_500_000, "bytes": 2e9,
     }  # fmt: skip
-    text = renderers.rules([rule])
+    text = tables.rules([rule])
     assert "source 10.0.0.0/8 protocol tcp" in text
     assert "translate a via 1.1.3.1" in text
-    assert "failover:" in renderers.rule_detail([rule])
-    assert "isp-a pool b" in renderers.rule_detail([rule])
+    assert "failover:" in tables.rule_detail([rule])
+    assert "isp-a pool b" in tables.rule_detail([rule])
 
 
 def test_drops_leave_out_what_never_happened():
     reason = {"reason": "no-port", "help": "no port left", "packets": 2, "bytes": 120}
     never = reason | {"reason": "no-flow", "packets": 0}
-    text = renderers.drops({"drops": [reason, never], "handed_up": []})
+    text = tables.drops({"drops": [reason, never], "handed_up": []})
     assert "no-port" in text
     assert "no-flow" not in text
     assert "Nothing was handed up" in text

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from snatsh.client import Client
-from snatsh.shell.loop import Hangup, Idle, converse
-from snatsh.shell.plain import PlainFront, RawTerminal
-from snatsh.shell.session import Session
+from snatsh.shell.core.session import Session
+from snatsh.shell.frontends.loop import Hangup, Idle, converse
+from snatsh.shell.frontends.plain import PlainFront, RawTerminal
 
 PROMPT = "u@h> "
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.client import Client
-from snatsh.shell.batch import BatchTerminal
-from snatsh.shell.session import Session
+from snatsh.shell.core.session import Session
+from snatsh.shell.frontends.batch import BatchTerminal
 
 WORDS = ("show", "set", "flows", "configure", "exit", "load", "|", "json", '"', "?", "\x1b", "pools", "[")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.shell.text import Column, duration, json_text, printable, size, table
+from snatsh.shell.render.text import Column, duration, json_text, printable, size, table
 
 
 def test_a_table_is_as_wide_as_its_content_without_trailing_blanks():

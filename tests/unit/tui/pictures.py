@@ -7,7 +7,7 @@ import html
 import re
 from pathlib import Path
 
-from snatsh.tui import look
+from snatsh.tui.style import palette
 from snatsh.tui.widgets.status import TABS
 from tests.unit.tui.playing import LARGE, SMALL, Player, playing
 
@@ -39,11 +39,11 @@ async def _keys(player: Player) -> None:
 
 
 SHOTS = {
-    **{f"{name}-{size}": (name, size, look.DARK, _plain) for name in TABS for size in SIZES},
-    "dashboard-light-80x24": ("dashboard", "80x24", look.LIGHT, _plain),
-    "flow-80x24": ("flows", "80x24", look.DARK, _details),
-    "groups-80x24": ("flows", "80x24", look.DARK, _groups),
-    "keys-80x24": ("flows", "80x24", look.DARK, _keys),
+    **{f"{name}-{size}": (name, size, palette.DARK, _plain) for name in TABS for size in SIZES},
+    "dashboard-light-80x24": ("dashboard", "80x24", palette.LIGHT, _plain),
+    "flow-80x24": ("flows", "80x24", palette.DARK, _details),
+    "groups-80x24": ("flows", "80x24", palette.DARK, _groups),
+    "keys-80x24": ("flows", "80x24", palette.DARK, _keys),
 }
 
 

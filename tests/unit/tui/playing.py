@@ -13,11 +13,11 @@ from textual import events
 from textual.pilot import Pilot
 from textual.worker import Worker
 
-from snatsh.tui import look
 from snatsh.tui.app import Top
 from snatsh.tui.recording import ReplayClient
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.flow import FlowScreen
+from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question
 
 RECORDING = Path(__file__).with_name("session.jsonl.gz")
@@ -118,7 +118,7 @@ _CHARACTERS = {key: character for character, key in _KEYS.items()}
 
 @asynccontextmanager
 async def playing(
-    size: tuple[int, int] = SMALL, mode: str = "dashboard", theme: str = look.DARK, **options: Any
+    size: tuple[int, int] = SMALL, mode: str = "dashboard", theme: str = palette.DARK, **options: Any
 ) -> AsyncIterator[Player]:
     clock = Clock()
     client = options.pop("client", None) or ReplayClient(RECORDING, clock)

@@ -11,11 +11,11 @@ from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen
 
-from snatsh.tui import look
 from snatsh.tui.app import DIALOGS, SCREENS, Top, actions
 from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.history import HistoryScreen
 from snatsh.tui.screens.tables import TableScreen
+from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.status import TABS
 from snatsh.tui.widgets.table import Table
@@ -185,7 +185,7 @@ async def turns_light_and_dark(player: Player, key: str) -> None:
     for _ in range(2):
         await player.press(key)
         themes.append(player.app.theme)
-    assert themes == [look.LIGHT, look.DARK]
+    assert themes == [palette.LIGHT, palette.DARK]
 
 
 @checks("app.quit", "app.interrupt")

@@ -12,10 +12,11 @@ from textual.command import CommandPalette
 from textual.events import MouseScrollDown, MouseScrollUp
 
 from snatsh.client import ServerGone
-from snatsh.tui import faults, look
+from snatsh.tui import faults
 from snatsh.tui.recording import ReplayClient
 from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.history import HistoryScreen
+from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView
 from snatsh.tui.widgets.status import TABS
 from tests.unit.tui.playing import LARGE, RECORDING, Player, playing
@@ -200,7 +201,7 @@ def test_keys_palette_theme_and_command_line() -> None:
         await player.press("question_mark")
         assert isinstance(player.screen, TextView)
         await player.press("escape", "t")
-        assert player.app.theme == look.LIGHT
+        assert player.app.theme == palette.LIGHT
         await player.press("colon")
         await player.type("show nonsense")
         await player.press("enter")

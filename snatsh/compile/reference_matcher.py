@@ -1,0 +1,100 @@
+"""The reference matcher: what the datapath has to do with a packet that no flow covers. Pure, and as
+plain as possible; tests hold the loaded programs against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from snatsh.compile.address_hash import (
+    flow_way,
+    source_destination_hash,
+    source_hash,
+    subscriber_way,
+    tuple_hash,
+)
+from snatsh.compile.image import Action, Algorithm, Image, RuleImage
+from snatsh.model.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """An outbound packet. protocol: IP number. Ports are 0 where there are none; an echo's identifier is
+    its source port. out_interface (ifindex) and next_hop are what routing chose, before any redirect."""
+
+    source: Address
+    destination: Address
+    protocol: int
+    source_port: int
+    destination_port: int
+    out_interface: int
+    next_hop: Address
+    mark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """verdict: pass means untranslated. addresses: those the packet may get, by the algorithm."""
+
+    verdict: Literal["translate", "pass", "drop"]
+    rule: RuleImage | None = None
+    addresses: tuple[Address, ...] = ()
+
+
+def matches(rule: RuleImage, packet: Packet) -> bool:
+    """Whether every field the rule gives fits."""
+    match = rule.match
+    return (
+        packet.source in match.source
+        and packet.destination in match.destination
+        and match.protocol in (0, packet.protocol)
+        and match.out_interface in (0, packet.out_interface)
+        and match.next_hop in (None, packet.next_hop)
+        and match.mark in (None, packet.mark)
+    )
+
+
+def find_rule(image: Image, packet: Packet) -> RuleImage | None:
+    """Longest source prefix, then longest destination, then more fields, then the lowest number."""
+    candidates = [rule for rule in image.rules if matches(rule, packet)]
+    return max(candidates, key=lambda rule: (*rule.match.specificity, -rule.number), default=None)
+
+
+def judge(image: Image, packet: Packet) -> Outcome:
+    """Verdict and address for a packet that came in by an inside interface and goes out by an outside one."""
+    rule = find_rule(image, packet)
+    if rule is None:
+        return Outcome("pass" if image.default_pass else "drop")
+    if rule.action is Action.EXEMPT:
+        return Outcome("pass", rule)
+    if rule.action is Action.DROP:
+        return Outcome("drop", rule)
+    rule = by_way(rule, packet)
+    return Outcome("translate", rule, choices(image, rule, packet))
+
+
+def by_way(rule: RuleImage, packet: Packet) -> RuleImage:
+    """The rule as it is by the link that the packet's flow takes."""
+    if not rule.others:
+        return rule
+    source, destination = packet.source, packet.destination
+    if rule.way_by_flow:
+        bucket = flow_way(source, destination, packet.source_port, packet.destination_port, len(rule.buckets))
+    else:
+        bucket = subscriber_way(source, len(rule.buckets))
+    return (rule, *rule.others)[rule.buckets[bucket]]
+
+
+def choices(image: Image, rule: RuleImage, packet: Packet) -> tuple[Address, ...]:
+    """The addresses the rule's algorithm may choose first: one for a hash, any for the others."""
+    pool = image.pools[rule.pool]
+    source, destination, size = packet.source, packet.destination, pool.size
+    if rule.algorithm is Algorithm.SOURCE_HASH:
+        return (pool.address(source_hash(source, size)),)
+    if rule.algorithm is Algorithm.SOURCE_DESTINATION_HASH:
+        return (pool.address(source_destination_hash(source, destination, size)),)
+    if rule.algorithm is Algorithm.TUPLE_HASH:
+        index = tuple_hash(source, destination, packet.source_port, packet.destination_port, size)
+        return (pool.address(index),)
+    return tuple(pool.address(index) for index in range(size))

@@ -1,0 +1,62 @@
+"""Files of the operator who asks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from snatsh.daemon.app import Body, Route, body, engine, note, peer
+from snatsh.daemon.roles import Role
+from snatsh.engine.storage.user_files import FileError, Folder
+
+
+class FileBody(Body):
+    content: str
+    append: bool = False
+
+
+def _folder(request: web.Request) -> Folder:
+    return Folder(engine(request).store.folder, peer(request).user)
+
+
+async def entries(request: web.Request) -> web.Response:
+    found = await asyncio.to_thread(_folder(request).entries)
+    rows = [
+        {"name": one.name, "size": one.size, "changed": one.changed.isoformat(timespec="seconds")}
+        for one in found
+    ]
+    return web.json_response({"files": rows})
+
+
+async def read(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    content = await asyncio.to_thread(_folder(request).read, name)
+    try:
+        return web.json_response({"content": content.decode()})
+    except UnicodeDecodeError as error:
+        raise FileError(f"{name}: not UTF-8 text (byte {error.start})") from None
+
+
+async def write(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    given = await body(request, FileBody)
+    note(request, f"{'append' if given.append else 'save'} {name}")
+    folder, content = _folder(request), given.content.encode("utf-8", "backslashreplace")
+    size = await asyncio.to_thread(lambda: folder.write(name, content, append=given.append))
+    return web.json_response({"size": size})
+
+
+async def delete(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    note(request, f"file delete {name}")
+    await asyncio.to_thread(_folder(request).delete, name)
+    return web.json_response({})
+
+
+ROUTES = (
+    Route("GET", "/v1/files", Role.VIEW, entries),
+    Route("GET", "/v1/files/{name:.*}", Role.VIEW, read),
+    Route("PUT", "/v1/files/{name:.*}", Role.VIEW, write),
+    Route("DELETE", "/v1/files/{name:.*}", Role.VIEW, delete),
+)

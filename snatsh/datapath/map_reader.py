@@ -1,0 +1,112 @@
+"""What the datapath really holds: the rules and pools of a half of the config maps, read back as an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import numpy as np
+
+from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, Match, PoolImage, RuleImage
+from snatsh.compile.link_selection import WAY_BUCKETS
+from snatsh.datapath import layout, map_writer
+from snatsh.datapath.bpf_syscall import Map
+from snatsh.model.values import Address, AddressRange, PortRange
+
+
+def read(maps: Mapping[str, Map], slot: int, known: Image) -> Image:
+    """`known` with the rules, pools and default action of a half.
+
+    The names of pools and links are not in the maps; they come from what is known.
+    """
+    settings: Any = maps["settings"].get(np.array([slot], dtype=layout.INDEX))
+    return replace(
+        known,
+        rules=_rules(maps, slot, known),
+        pools=_pools(maps, slot, known),
+        default_pass=bool(settings["default_pass"]),
+    )
+
+
+def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage, ...]:
+    keys, places = maps["rule_index"].dump()
+    chosen = keys["slot"] == slot
+    _, rules = maps["rules"].dump()
+    _, tuples = maps["tuples"].dump()
+    _, ways = maps["ways"].dump()
+    shapes, buckets = (
+        tuples[map_writer.SLOT_BASE["tuples"] * slot :],
+        ways[map_writer.SLOT_BASE["ways"] * slot :],
+    )
+    told = {rule.number: rule for rule in known.rules}
+    found = []
+    for key, place in zip(keys[chosen], places[chosen], strict=True):
+        match = _match(key, shapes[int(key["tuple"])])
+        row, base = rules[int(place)], int(place)
+        first = (int(row["ways"]) - 1) * WAY_BUCKETS
+        taken = tuple(int(at) - base for at in buckets[first : first + WAY_BUCKETS]) if row["ways"] else ()
+        also = told.get(int(row["number"]))
+        more = max((*taken, len(also.others) if also and taken else 0), default=0)
+        others = tuple(_rule(match, rules[base + number]) for number in range(1, more + 1))
+        rule = replace(_rule(match, row), others=others, buckets=taken, ways=also.ways if also else None)
+        found.append(rule)
+    return tuple(sorted(found, key=lambda rule: rule.number))
+
+
+def _match(key: Any, shape: Any) -> Match:
+    return Match(
+        source=_prefix(key["source"], shape["source_mask"]),
+        destination=_prefix(key["destination"], shape["destination_mask"]),
+        protocol=int(key["protocol"]),
+        out_interface=int(key["out_ifindex"]),
+        next_hop=Address(int(key["next_hop"])) if shape["next_hop_mask"] else None,
+        mark=int(key["mark"]) if shape["mark_mask"] else None,
+    )
+
+
+def _rule(match: Match, row: Any) -> RuleImage:
+    flags, redirect = int(row["flags"]), int(row["redirect"])
+    return RuleImage(
+        number=int(row["number"]),
+        match=match,
+        action=Action(int(row["action"])),
+        algorithm=Algorithm(int(row["algorithm"])),
+        pool=int(row["pool"]),
+        redirect=Address(redirect) if redirect else None,
+        endpoint_independent=bool(flags & map_writer.RULE_ENDPOINT_INDEPENDENT),
+        filter_by_endpoint=not flags & map_writer.RULE_FILTER_ENDPOINT_INDEPENDENT,
+        way_by_flow=bool(flags & map_writer.RULE_WAY_BY_FLOW),
+    )
+
+
+def _prefix(address: Any, mask: Any) -> IPv4Network:
+    return IPv4Network((int(address), int(mask).bit_count()))
+
+
+def _pools(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[PoolImage, ...]:
+    """As many as are known; what lies behind them in the map is never read."""
+    _, pools = maps["pools"].dump()
+    _, ranges = maps["ranges"].dump()
+    own = ranges[slot * MAX_RANGES :]
+    names = {map_writer.pool_id(pool.name): pool for pool in known.pools}
+    found = []
+    for row in pools[slot * MAX_POOLS :][: len(known.pools)]:
+        named = names.get(int(row["id"]))
+        first, count = int(row["first_range"]), int(row["range_count"])
+        ports = PortRange(int(row["port_first"]), int(row["port_first"]) + int(row["port_count"]) - 1)
+        runs = _runs(own[first : first + count], int(row["size"]))
+        found.append(
+            PoolImage(named.name if named else f"{int(row['id']):08x}", runs, ports, bool(row["flags"]))
+        )
+    return tuple(found)
+
+
+def _runs(rows: Any, size: int) -> tuple[AddressRange, ...]:
+    """A run ends where the next one starts to count."""
+    starts = [*(int(row["start"]) for row in rows), size]
+    return tuple(
+        AddressRange(Address(int(row["first"])), Address(int(row["first"]) + ends - int(row["start"]) - 1))
+        for row, ends in zip(rows, starts[1:], strict=True)
+    )

@@ -1,0 +1,1 @@
+"""Candidate, commit, history and deadlines."""

@@ -1,0 +1,200 @@
+"""The commit: from a document to a datapath that runs it and a history that says so, or to neither.
+
+Everything here blocks and belongs to one thread. The order of the steps: what may refuse comes first,
+then what needs space on disk or in the kernel, then one flip, then what can only shrink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from snatsh.compile.compiler import compile_profile
+from snatsh.compile.image import HookWish, Image
+from snatsh.engine.config.history import Metadata, Store
+from snatsh.engine.config.transaction import Step, Transaction
+from snatsh.model.document.document import Document, to_profile, validate_shape
+from snatsh.model.errors import Problem, ProfileError
+from snatsh.model.facts import NO_INDEX, Facts, InterfaceFacts
+from snatsh.model.schema.profile import Profile
+from snatsh.model.validate.profile_validator import validate
+
+if TYPE_CHECKING:
+    from snatsh.datapath.gateway import Datapath
+
+_EXAMINING = "checking and compiling the configuration"
+_STAGING = "staging the datapath's tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A document compiled for the box as it is. hooks: those of interfaces that exist."""
+
+    document: Document
+    profile: Profile
+    facts: Facts
+    image: Image
+    hooks: tuple[HookWish, ...]
+
+
+Down = Callable[[Profile, Facts], frozenset[str]]
+"""The links of a profile that new flows must not take now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    warnings: tuple[Problem, ...]
+    ended_flows: int
+    steps: tuple[Step, ...]
+
+
+class Committer:
+    """Brings documents into the datapath. `running` is what it holds; None before the first."""
+
+    def __init__(self, datapath: Datapath, store: Store, down: Down) -> None:
+        self._datapath = datapath
+        self._down = down
+        self._store = store
+        self.running: Plan | None = None
+
+    def check(self, document: Document, facts: Facts) -> Committed:
+        """Go as far as a commit can without changing anything."""
+        transaction = Transaction()
+        with transaction.timed(_EXAMINING):
+            plan, warnings = examine(document, facts, self._down)
+        transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
+        return Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps))
+
+    def commit(
+        self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False
+    ) -> Committed:
+        """Run a document and make it history 0. ProfileError, or CommitError with everything undone.
+
+        again: it ran before, and has to run whatever the box lacks by now.
+        """
+        transaction = Transaction()
+        with transaction.timed(_EXAMINING):
+            plan, warnings = (
+                (prepare(document, facts, self._down), ()) if again else examine(document, facts, self._down)
+            )
+        transaction.step(
+            "writing the history",
+            lambda: self._store.prepare(plan.document, metadata),
+            self._store.discard,
+        )
+        self._switch(plan, transaction)
+        entry = transaction.step("publishing the history", self._store.publish)
+        transaction.on_failure("publishing the history", lambda: self._store.withdraw(entry))
+        ended = self._settle(plan, transaction)
+        self._store.trim()
+        self.running = plan
+        return Committed((*warnings, *self._capacity_warning(plan)), ended, tuple(transaction.steps))
+
+    def _capacity_warning(self, plan: Plan) -> Iterator[Problem]:
+        room, asked = self._datapath.max_flows, plan.profile.limits.flows
+        if "flows" in plan.document.get("limits", {}) and asked != room:
+            reason = f"counts from the next start of snatd on; there is room for {room:,} flows now"
+            yield Problem(("limits", "flows"), f"{asked}", reason, "warning")
+
+    def adopt(self, document: Document, facts: Facts) -> None:
+        """Run a document that history holds already. An interface that is missing joins when it appears."""
+        self._run(prepare(document, facts, self._down))
+
+    def reapply(self, facts: Facts) -> bool:
+        """Run the same document for a box that changed. Whether the image is another one now."""
+        if self.running is None:
+            return False
+        plan = prepare(self.running.document, facts, self._down, self.running.profile)
+        if plan.image == self.running.image and plan.hooks == self.running.hooks:
+            # Hooks go with their interface, and anybody with the right can remove one.
+            self._datapath.ensure(plan.hooks)
+            self._datapath.admit(plan.image)
+            self.running = plan
+            return False
+        self._run(plan)
+        return True
+
+    def _run(self, plan: Plan) -> None:
+        transaction = Transaction()
+        if self.running is not None and plan.hooks == self.running.hooks:
+            # A failover does not wait for the kernel's lock of network changes, which a flapping cable holds.
+            self._flip(plan, transaction)
+            self.running = plan
+            self._datapath.ensure(plan.hooks)
+        else:
+            self._switch(plan, transaction)
+        self._settle(plan, transaction)
+        self.running = plan
+
+    def _switch(self, plan: Plan, transaction: Transaction) -> None:
+        """Attach, stage and flip."""
+        # What is attached, not what this process attached: the first switch may follow another snatd's.
+        before = self._attached()
+        transaction.step(
+            "attaching to the interfaces",
+            lambda: self._datapath.ensure(plan.hooks),
+            lambda: self._datapath.prune(before),
+        )
+        self._flip(plan, transaction)
+
+    def _flip(self, plan: Plan, transaction: Transaction) -> None:
+        stage = transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
+        transaction.step("switching the datapath", lambda: self._datapath.flip(stage), self._flip_back)
+
+    def _settle(self, plan: Plan, transaction: Transaction) -> int:
+        """Let go of what the new set no longer has; how many flows that ended."""
+        before = self._attached()
+        transaction.step(
+            "detaching from interfaces",
+            lambda: self._datapath.prune(plan.hooks),
+            lambda: self._datapath.ensure(before),
+        )
+        return transaction.step("ending flows of withdrawn addresses", self._datapath.end_withdrawn)
+
+    def _flip_back(self) -> None:
+        if self.running is not None:
+            self._datapath.flip(self._datapath.stage(self.running.image))
+
+    def _attached(self) -> tuple[HookWish, ...]:
+        return tuple(
+            HookWish(hook.interface, hook.index, hook.role, hook.mode) for hook in self._datapath.attached()
+        )
+
+
+def none_down(_profile: Profile, _facts: Facts) -> frozenset[str]:
+    """For a document that is only looked at."""
+    return frozenset()
+
+
+def examine(document: Document, facts: Facts, down: Down = none_down) -> tuple[Plan, tuple[Problem, ...]]:
+    """Everything that can be said of a document before anything is touched; the plan and the warnings."""
+    document = validate_shape(document)
+    profile = to_profile(document)
+    problems = validate(profile, facts)
+    if any(problem.severity == "error" for problem in problems):
+        raise ProfileError(problems)
+    image = compile_profile(profile, facts, down(profile, facts))
+    return Plan(document, profile, facts, image, image.hooks), tuple(problems)
+
+
+def prepare(document: Document, facts: Facts, down: Down = none_down, profile: Profile | None = None) -> Plan:
+    """Compile what was committed once. Interfaces that are missing now match nothing and get no hook."""
+    profile = profile or to_profile(document)
+    complete = replace(facts, interfaces=_with_missing(profile, facts.interfaces))
+    image = compile_profile(profile, complete, down(profile, facts))
+    hooks = tuple(hook for hook in image.hooks if hook.interface in facts.interfaces)
+    return Plan(document, profile, facts, image, hooks)
+
+
+def _with_missing(profile: Profile, present: Mapping[str, InterfaceFacts]) -> dict[str, InterfaceFacts]:
+    named: Sequence[str | None] = [
+        *profile.interfaces,
+        *(rule.out_interface for rule in profile.rules.values()),
+    ]
+    missing = sorted({name for name in named if name is not None and name not in present})
+    absent = {
+        name: InterfaceFacts(index=NO_INDEX + number, mac=bytes(6), mtu=0, up=False)
+        for number, name in enumerate(missing)
+    }
+    return {**present, **absent}

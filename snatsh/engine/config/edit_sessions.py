@@ -1,0 +1,127 @@
+"""Who edits what. A session belongs to a process: the kernel says when that has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from snatsh.engine.config.candidate import Candidate
+from snatsh.engine.errors import EngineError
+from snatsh.model.document.document import Document
+
+Mode = Literal["shared", "private", "exclusive"]
+
+
+class Locked(EngineError):
+    """Somebody else has the configuration for himself."""
+
+    def __init__(self, holders: list[Session], what: str = "configuration database locked by:") -> None:
+        super().__init__("\n".join([what, *(f"  {session.described}" for session in holders)]))
+
+
+@dataclass
+class Session:
+    """A console in configuration mode. candidate: the one it edits."""
+
+    pid: int
+    user: str
+    terminal: str
+    mode: Mode
+    candidate: Candidate
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    used: float = field(default_factory=time.monotonic)
+    path: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> float:
+        return time.monotonic() - self.used
+
+    @property
+    def described(self) -> str:
+        """As Junos names who is in the way."""
+        minutes, seconds = divmod(int(self.idle), 60)
+        hours, minutes = divmod(minutes, 60)
+        mode = "" if self.mode == "shared" else f"{self.mode} "
+        return (
+            f"{self.user} terminal {self.terminal or 'none'} (pid {self.pid}) on since "
+            f"{self.started:%Y-%m-%d %H:%M:%S} UTC, idle {hours:02}:{minutes:02}:{seconds:02}\n"
+            f"      {mode}[edit{''.join(f' {word}' for word in self.path)}]"
+        )
+
+
+class Sessions:
+    """All of them, by process."""
+
+    def __init__(self, shared: Candidate) -> None:
+        self.shared = shared
+        self._by_pid: dict[int, Session] = {}
+        self._watched: dict[int, int] = {}
+
+    def all(self) -> list[Session]:
+        return sorted(self._by_pid.values(), key=lambda session: session.started)
+
+    def of(self, pid: int) -> Session | None:
+        """The session of a process, which counts as used now."""
+        session = self._by_pid.get(pid)
+        if session is not None:
+            session.used = time.monotonic()
+        return session
+
+    def candidate(self, pid: int) -> Candidate:
+        """What this process edits and commits."""
+        session = self.of(pid)
+        return session.candidate if session else self.shared
+
+    def open(self, pid: int, user: str, terminal: str, mode: Mode, running: Document) -> Session:
+        """Enter configuration mode. Locked when somebody is in the way."""
+        self.close(pid)
+        self.require_free(pid)
+        if mode == "exclusive" and self.shared.changed:
+            raise Locked(self._sharing(), "configuration database modified; commit it or rollback 0 first")
+        candidate = Candidate(running) if mode == "private" else self.shared
+        session = Session(pid, user, terminal, mode, candidate)
+        self._watch(pid)
+        self._by_pid[pid] = session
+        return session
+
+    def close(self, pid: int) -> None:
+        """Leave it. What an exclusive session has not committed goes with it; a private one's was its own."""
+        session = self._by_pid.pop(pid, None)
+        descriptor = self._watched.pop(pid, None)
+        if descriptor is not None:
+            asyncio.get_running_loop().remove_reader(descriptor)
+            os.close(descriptor)
+        if session is not None and session.mode == "exclusive":
+            self.shared.discard()
+
+    def close_all(self) -> None:
+        for pid in list(self._by_pid):
+            self.close(pid)
+
+    def require_free(self, pid: int) -> None:
+        """Nobody but this process may edit while it holds the lock."""
+        holders = [s for s in self._by_pid.values() if s.mode == "exclusive" and s.pid != pid]
+        if holders:
+            raise Locked(holders)
+
+    def candidates(self) -> list[Candidate]:
+        """Every candidate that is being edited."""
+        private = [session.candidate for session in self._by_pid.values() if session.mode == "private"]
+        return [self.shared, *private]
+
+    def _sharing(self) -> list[Session]:
+        return [session for session in self._by_pid.values() if session.mode == "shared"]
+
+    def _watch(self, pid: int) -> None:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError as error:
+            raise EngineError(
+                f"process {pid} can't be watched ({error.strerror}); expected a console on this box"
+            ) from None
+        self._watched[pid] = descriptor
+        asyncio.get_running_loop().add_reader(descriptor, self.close, pid)

@@ -1,0 +1,280 @@
+"""History on disk: what was committed, newest first, number 0 being what runs.
+
+Each entry is one file `history/SERIAL.yaml`: a short header, a line of dashes, then the document as
+an operator would write it. A higher serial is newer, so that publishing a commit is one rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from snatsh.engine.errors import NoSuchEntry, StoreError
+from snatsh.engine.storage.locks import FolderLock
+from snatsh.model.document.document import Document
+from snatsh.model.errors import SnatshError
+from snatsh.model.forms import yaml_form
+
+KEPT = 50
+"""Entries of history, the running one included."""
+
+ENTRY_LIMIT = (16 << 20) + 4096
+"""Bytes of an entry's file."""
+
+_RULER = b"---\n"
+_PENDING = ".pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Who committed what, when and how. method: cli, api or profile."""
+
+    time: datetime
+    user: str
+    method: str
+    comment: str | None = None
+
+    @classmethod
+    def now(cls, user: str, method: str, comment: str | None = None) -> Metadata:
+        return cls(datetime.now(UTC), user, method, comment)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    serial: int
+    path: Path
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file of history that can't be used. It is left where it is."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Store:
+    """The state folder. Held exclusively while open; `damaged` lists what was skipped."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.damaged: tuple[Damage, ...] = ()
+        self._history = folder / "history"
+        self._entries: list[Entry] = []
+        self._last_serial = 0
+        try:
+            self._made = _make_folder(folder)
+            self._lock = FolderLock(folder, "state folder")
+            _make_folder(self._history)
+            self._pending = self._history / _PENDING
+            self._pending.unlink(missing_ok=True)
+            _probe_writable(self._history)
+            self._read()
+        except OSError as error:
+            raise _unusable(folder, error) from None
+
+    def close(self) -> None:
+        """Release the folder. One that was made for nothing goes again."""
+        if self._made and not self._entries:
+            with contextlib.suppress(OSError):
+                self._history.rmdir()
+                self.folder.rmdir()
+        self._lock.release()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Newest first; the position is the number."""
+        return tuple(self._entries)
+
+    @property
+    def last_serial(self) -> int:
+        """Serial of the newest commit, usable or not; 0 before the first."""
+        return self._last_serial
+
+    def entry(self, number: int) -> Entry:
+        if not 0 <= number < len(self._entries):
+            raise NoSuchEntry(number, len(self._entries))
+        return self._entries[number]
+
+    def document(self, number: int) -> Document:
+        """The document of an entry. StoreError when its file was damaged since."""
+        entry = self.entry(number)
+        try:
+            _, body = _read_entry(entry.path)
+            return _parse_body(body)
+        except (OSError, ValueError, SnatshError) as error:
+            raise StoreError(f"history {number} ({entry.path}): {error}") from None
+
+    def skip(self, entry: Entry, reason: str) -> None:
+        """Take an entry that proved unusable out of the numbering."""
+        self._entries.remove(entry)
+        self.damaged = (*self.damaged, Damage(entry.path, reason))
+
+    def prepare(self, document: Document, metadata: Metadata) -> None:
+        """Put all of a new entry on disk, so that publishing it needs no space any more."""
+        content = _compose(document, metadata)
+        if len(content) > ENTRY_LIMIT:
+            raise StoreError(f"the configuration takes {len(content)} bytes; expected {ENTRY_LIMIT} at most")
+        try:
+            _write_durably(self._pending, content)
+        except OSError as error:
+            self.discard()
+            raise _unusable(self.folder, error) from None
+        self._prepared = metadata
+
+    def discard(self) -> None:
+        """Forget what was prepared."""
+        with contextlib.suppress(OSError):
+            self._pending.unlink(missing_ok=True)
+
+    def publish(self) -> Entry:
+        """What was prepared becomes number 0."""
+        serial = self._last_serial + 1
+        path = self._history / f"{serial:010}.yaml"
+        try:
+            self._pending.rename(path)
+        except OSError as error:
+            raise _unusable(self.folder, error) from None
+        entry = Entry(serial, path, self._prepared)
+        self._last_serial = serial
+        self._entries.insert(0, entry)
+        try:
+            _sync_folder(self._history)
+        except OSError as error:
+            self.withdraw(entry)
+            raise _unusable(self.folder, error) from None
+        return entry
+
+    def withdraw(self, entry: Entry) -> None:
+        """Undo publish."""
+        self._entries.remove(entry)
+        try:
+            entry.path.unlink(missing_ok=True)
+            _sync_folder(self._history)
+        except OSError as error:
+            raise _unusable(self.folder, error) from None
+
+    def trim(self) -> None:
+        """Remove what is older than what is kept; damaged files go when all that is kept is newer."""
+        old, self._entries = self._entries[KEPT:], self._entries[:KEPT]
+        paths = [entry.path for entry in old]
+        if len(self._entries) == KEPT:
+            oldest = self._entries[-1].serial
+            lost = [damage for damage in self.damaged if _serial(damage.path) < oldest]
+            self.damaged = tuple(damage for damage in self.damaged if damage not in lost)
+            paths += [damage.path for damage in lost]
+        for path in paths:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        damaged = []
+        paths = sorted((path for path in self._history.glob("*.yaml") if _serial(path) >= 0), key=_serial)
+        for path in reversed(paths):
+            try:
+                metadata, _ = _read_entry(path)
+                self._entries.append(Entry(_serial(path), path, metadata))
+            except (OSError, ValueError) as error:
+                damaged.append(Damage(path, str(error)))
+        self.damaged = tuple(damaged)
+        self._last_serial = _serial(paths[-1]) if paths else 0
+
+
+def _compose(document: Document, metadata: Metadata) -> bytes:
+    body = yaml_form.render(document).encode() if document else b""
+    header = {
+        "time": metadata.time.isoformat(),
+        "user": metadata.user,
+        "method": metadata.method,
+        "comment": metadata.comment,
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    lines = (f"{key}: {json.dumps(value)}\n".encode() for key, value in header.items())
+    return b"# A committed configuration; snatd wrote it.\n" + b"".join(lines) + _RULER + body
+
+
+def _read_entry(path: Path) -> tuple[Metadata, bytes]:
+    """Metadata and the document's text. ValueError says what is wrong with the file."""
+    with path.open("rb") as file:
+        content = file.read(ENTRY_LIMIT + 1)
+    if len(content) > ENTRY_LIMIT:
+        raise ValueError(f"is longer than {ENTRY_LIMIT} bytes")
+    head, ruler, body = content.partition(b"\n" + _RULER)
+    if not ruler:
+        raise ValueError("has no header; it was cut off or is not of snatd's making")
+    header = _parse_header(head)
+    if hashlib.sha256(body).hexdigest() != header.get("sha256"):
+        raise ValueError("its document does not fit its checksum")
+    return _metadata(header), body
+
+
+def _parse_header(head: bytes) -> dict[str, Any]:
+    header = {}
+    for line in head.decode(errors="replace").splitlines():
+        if not line.startswith("#"):
+            key, _, value = line.partition(": ")
+            header[key] = json.loads(value)
+    return header
+
+
+def _metadata(header: dict[str, Any]) -> Metadata:
+    comment = header.get("comment")
+    try:
+        time = datetime.fromisoformat(header["time"]).astimezone(UTC)
+        return Metadata(time, str(header["user"]), str(header["method"]), comment and str(comment))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"its header is not complete: {error}") from None
+
+
+def _parse_body(body: bytes) -> Document:
+    return yaml_form.parse(body.decode()) if body.strip() else {}
+
+
+def _serial(path: Path) -> int:
+    return int(path.stem) if path.stem.isascii() and path.stem.isdigit() else -1
+
+
+def _make_folder(folder: Path) -> bool:
+    """Whether it was not there before."""
+    made = not folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return made
+
+
+def _probe_writable(folder: Path) -> None:
+    """Find a read-only disk or a foreign owner at start, not at the first commit."""
+    probe = folder / ".probe"
+    _write_durably(probe, b"")
+    probe.unlink()
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - the mode is given above
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unusable(folder: Path, error: OSError) -> StoreError:
+    where = f" ({error.filename})" if error.filename and str(error.filename) != str(folder) else ""
+    return StoreError(
+        f"state folder {folder}{where}: {error.strerror or error}; expected a folder snatd can write"
+    )

@@ -1,0 +1,128 @@
+"""A commit for later: `commit at`. One at a time, kept on disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from snatsh.engine.errors import EngineError
+from snatsh.engine.storage.json_record import Record
+from snatsh.model.document.document import Document, validate_shape
+from snatsh.model.errors import SnatshError
+
+AT_REBOOT = "reboot"
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TIME = re.compile(r"(?:(\d{4})-(\d\d?)-(\d\d?) )?(\d\d?):(\d\d)(?::(\d\d))?")
+
+
+class BadTime(EngineError):
+    """Not a time a commit can wait for."""
+
+
+class AlreadyScheduled(EngineError):
+    """Only one commit waits at a time."""
+
+    def __init__(self, scheduled: Scheduled) -> None:
+        super().__init__(
+            f"a commit by {scheduled.user} waits for {scheduled.when}; remove it with `clear system commit`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """at: None for the next boot; boot: the boot it was asked for in."""
+
+    user: str
+    method: str
+    comment: str | None
+    at: datetime | None
+    boot: str
+    document: Document
+
+    @property
+    def when(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S %Z}" if self.at else "the next reboot"
+
+    @property
+    def is_due(self) -> bool:
+        return self.boot != boot_id() if self.at is None else datetime.now(UTC) >= self.at
+
+
+class Schedule:
+    """The commit that waits, on disk and in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._record = Record(folder / "scheduled.json")
+        self.waiting: Scheduled | None = None
+
+    def load(self) -> None:
+        found = self._record.read()
+        if found is None:
+            return
+        try:
+            at = datetime.fromisoformat(found["at"]) if found["at"] else None
+            document = validate_shape(found["document"])
+            self.waiting = Scheduled(
+                found["user"], found["method"], found["comment"], at, found["boot"], document
+            )
+        except (SnatshError, ValueError, KeyError, TypeError) as error:
+            self._record.set_aside(str(error))
+
+    def put(self, scheduled: Scheduled) -> None:
+        self.require_free()
+        self._record.write(_to_json(scheduled))
+        self.waiting = scheduled
+
+    def take(self) -> Scheduled | None:
+        """It waits no longer."""
+        taken, self.waiting = self.waiting, None
+        self._record.write(None)
+        return taken
+
+    def require_free(self) -> None:
+        if self.waiting is not None:
+            raise AlreadyScheduled(self.waiting)
+
+
+def parse_time(text: str) -> datetime | None:
+    """`hh:mm[:ss]`, today or tomorrow, `yyyy-mm-dd hh:mm[:ss]`, both in the box's time; None for `reboot`."""
+    if text == AT_REBOOT:
+        return None
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise BadTime(f'at {text}: expected hh:mm[:ss], "yyyy-mm-dd hh:mm[:ss]" or {AT_REBOOT}')
+    year, month, day, hour, minute, second = (int(part) if part else 0 for part in match.groups())
+    now = datetime.now().astimezone()
+    try:
+        at = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        if year:
+            at = datetime(year, month, day, hour, minute, second).astimezone()
+        elif at <= now:
+            at = (at.replace(tzinfo=None) + timedelta(days=1)).astimezone()
+    except ValueError as error:
+        raise BadTime(f"at {text}: {error}") from None
+    if at <= now:
+        raise BadTime(f"at {text}: is in the past; it is {now:%Y-%m-%d %H:%M:%S} here")
+    return at.astimezone(UTC)
+
+
+def boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _to_json(scheduled: Scheduled) -> dict[str, Any]:
+    return {
+        "user": scheduled.user,
+        "method": scheduled.method,
+        "comment": scheduled.comment,
+        "at": scheduled.at.isoformat() if scheduled.at else None,
+        "boot": scheduled.boot,
+        "document": scheduled.document,
+    }

@@ -1,0 +1,1 @@
+"""Packet test, trace, and ping from a pool address."""

@@ -1,0 +1,175 @@
+"""What would happen to a packet, and why: the reference matcher asked about an image and the box's routes.
+
+The image is the candidate's, or the one that is read back from the maps of the datapath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from snatsh.compile.image import Image, RuleImage
+from snatsh.compile.reference_matcher import Packet, judge, matches
+from snatsh.engine.errors import EngineError
+from snatsh.model.facts import Facts
+from snatsh.model.schema.profile import Profile
+from snatsh.model.values import Address
+from snatsh.model.vocabulary import PROTOCOL_NUMBERS
+
+Row = dict[str, Any]
+_FAMILY = 2
+_SHOWN = 50
+
+
+class NoRoute(EngineError):
+    """The box would not forward such a packet at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """protocol by name. interface: where it comes in; the first inside one when not given."""
+
+    source: Address
+    destination: Address
+    protocol: str
+    source_port: int = 0
+    destination_port: int = 0
+    interface: str | None = None
+    mark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    interface: int
+    next_hop: Address
+
+
+def route(question: Question, profile: Profile, facts: Facts) -> Route:
+    """Where the box's routing sends it, before any redirect. NoRoute says why not."""
+    inside = [name for name, interface in profile.interfaces.items() if interface.role == "inside"]
+    name = question.interface or next(iter(sorted(inside)), None)
+    if name is None or name not in facts.interfaces:
+        raise NoRoute(f"interface {name or 'inside'}: no such inside interface on this box")
+    if name not in inside:
+        raise NoRoute(f"interface {name}: is no inside interface, its packets are not translated")
+    asked = {"dst": str(question.destination), "family": _FAMILY}
+    try:
+        with IPRoute() as netlink:
+            found = netlink.route("get", **asked, src=str(question.source), iif=facts.interfaces[name].index)
+    except NetlinkError:
+        found = _from_the_box(asked, question)
+    message = found[0]
+    index = message.get_attr("RTA_OIF")
+    if index is None:
+        raise NoRoute(f"{question.destination}: there is no route to it")
+    return Route(index, Address(message.get_attr("RTA_GATEWAY") or str(question.destination)))
+
+
+def _from_the_box(asked: dict[str, Any], question: Question) -> Any:
+    """The kernel refuses sources it would not take from that side; the way out is the same."""
+    try:
+        with IPRoute() as netlink:
+            return netlink.route("get", **asked)
+    except NetlinkError as error:
+        raise NoRoute(f"{question.destination}: there is no route to it ({error.args[-1]})") from None
+
+
+def answer(question: Question, image: Image, profile: Profile, facts: Facts) -> Row:
+    """Verdict, rule, address and next hop; and of the other rules why they do not apply."""
+    way = route(question, profile, facts)
+    names = {known.index: name for name, known in facts.interfaces.items()}
+    packet = Packet(
+        question.source, question.destination, PROTOCOL_NUMBERS[question.protocol],
+        question.source_port, question.destination_port, way.interface, way.next_hop, question.mark,
+    )  # fmt: skip
+    out = names.get(way.interface, str(way.interface))
+    role = profile.interfaces[out].role if out in profile.interfaces else None
+    if role != "outside":
+        return {
+            "verdict": "not considered",
+            "reason": f"routing sends it out by {out}, which is no outside interface",
+            "out_interface": out, "next_hop": str(way.next_hop), "rule": None, "ways": "", "pool": None,
+            "addresses": [], "others": [],
+        }  # fmt: skip
+    outcome = judge(image, packet)
+    rule = outcome.rule
+    redirect = rule.redirect if rule else None
+    return {
+        "verdict": outcome.verdict,
+        "reason": _reason(rule, image),
+        "out_interface": out if redirect is None else _interface_of(redirect, facts) or out,
+        "next_hop": str(redirect or way.next_hop),
+        "rule": rule.number if rule else None,
+        "ways": _ways(rule, image),
+        "pool": image.pools[rule.pool].name if rule and outcome.verdict == "translate" else None,
+        "addresses": [str(address) for address in outcome.addresses[:_SHOWN]],
+        "others": list(_others(image, packet, rule, names)),
+    }
+
+
+def _reason(rule: RuleImage | None, image: Image) -> str:
+    if rule is None:
+        return f"no rule matches, so the default action applies: {'pass' if image.default_pass else 'drop'}"
+    return f"rule {rule.number} is the most specific of those that match"
+
+
+def _ways(rule: RuleImage | None, image: Image) -> str:
+    """By which links the rule sends, and instead of which; empty where it follows the route."""
+    found = next((one.ways for one in image.rules if rule and one.number == rule.number), None)
+    if found is None or (len(found.ways) == 1 and found.ways[0].link is None):
+        return ""
+    instead = f", instead of {', '.join(found.instead_of)}" if found.instead_of else ""
+    return found.text + instead
+
+
+def _interface_of(address: Address, facts: Facts) -> str | None:
+    for name, known in facts.interfaces.items():
+        if any(address in own.network for own in known.addresses):
+            return name
+    return None
+
+
+def _others(image: Image, packet: Packet, chosen: RuleImage | None, names: dict[int, str]) -> Iterator[Row]:
+    others = [rule for rule in image.rules if chosen is None or rule.number != chosen.number]
+    # Those that come closest first: an operator asks about the rule he thought would match.
+    ordered = sorted(others, key=lambda rule: (len(_misses(rule, packet, names)), rule.number))
+    for rule in ordered[:_SHOWN]:
+        yield {"rule": rule.number, "reason": _why_not(rule, packet, chosen, names)}
+
+
+def _why_not(rule: RuleImage, packet: Packet, chosen: RuleImage | None, names: dict[int, str]) -> str:
+    if not matches(rule, packet):
+        return "; ".join(_misses(rule, packet, names))
+    assert chosen is not None
+    for what, mine, its in zip(
+        ("a longer source prefix", "a longer destination prefix", "more fields"),
+        rule.match.specificity,
+        chosen.match.specificity,
+        strict=True,
+    ):
+        if mine != its:
+            return f"matches too, but rule {chosen.number} has {what}"
+    return f"matches too, and is as specific, but rule {chosen.number} has the lower number"
+
+
+def _misses(rule: RuleImage, packet: Packet, names: dict[int, str]) -> list[str]:
+    match, found = rule.match, []
+    protocols = {number: name for name, number in PROTOCOL_NUMBERS.items()}
+    if packet.source not in match.source:
+        found.append(f"source is not in {match.source}")
+    if packet.destination not in match.destination:
+        found.append(f"destination is not in {match.destination}")
+    if match.protocol not in (0, packet.protocol):
+        found.append(f"protocol is not {protocols[match.protocol]}")
+    if match.out_interface not in (0, packet.out_interface):
+        name = names.get(match.out_interface, "one that is missing")
+        found.append(f"out-interface is {names.get(packet.out_interface)}, not {name}")
+    if match.next_hop not in (None, packet.next_hop):
+        found.append(f"next-hop is {packet.next_hop}, not {match.next_hop}")
+    if match.mark not in (None, packet.mark):
+        found.append(f"fwmark is {packet.mark}, not {match.mark}")
+    return found

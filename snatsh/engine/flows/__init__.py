@@ -1,0 +1,1 @@
+"""Flow listings, groups, rates and expiry."""

@@ -1,0 +1,93 @@
+"""One screenful of a flow table: filtered, sorted and cut out of a reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.engine.errors import QueryError
+from snatsh.engine.flows.query import FlowFilter
+from snatsh.engine.flows.snapshot import Picked, Snapshot
+from snatsh.engine.flows.text_match import matching
+
+Columns = NDArray[Any]
+_MOST_ROWS = 1000
+
+SORTS: dict[str, Callable[[Picked], Columns]] = {
+    "bytes": lambda flows: flows["bytes_out"] + flows["bytes_in"],
+    "packets": lambda flows: flows["packets_out"] + flows["packets_in"],
+    **{
+        name: (lambda flows, name=name: flows[name])  # type: ignore[misc]
+        for name in (
+            "age", "idle", "expires", "source", "destination", "mapped", "rule", "protocol", "state",
+            "source_port", "destination_port", "mapped_port", "out_interface",
+        )
+    },
+}  # fmt: skip
+RISING = frozenset(SORTS) - {"bytes", "packets", "age", "idle", "expires"}
+"""What is sorted from the least on unless it is turned round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to show of the table. text: somewhere in the row, or nowhere when it begins with `!`."""
+
+    filter: FlowFilter
+    text: str = ""
+    sort: str = "rate"
+    turned: bool = False
+    offset: int = 0
+    limit: int = 50
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.limit <= _MOST_ROWS:
+            raise QueryError(f"limit: {self.limit}: expected a number from 0 to {_MOST_ROWS}")
+        if self.offset < 0:
+            raise QueryError(f"offset: {self.offset}: expected 0 or more")
+
+
+def chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
+    """Places of the flows that match; None for all of them."""
+    question = "chosen", wish.filter, wish.text
+    return snapshot.once(question, lambda: _chosen(snapshot, wish, interfaces))
+
+
+def _chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
+    places = None if wish.filter == FlowFilter() else np.flatnonzero(wish.filter.mask(snapshot.flows))
+    if not wish.text.strip("! "):
+        return places
+    found = matching(snapshot.picked(places), wish.text.removeprefix("!"), interfaces)
+    found = ~found if wish.text.startswith("!") else found
+    return np.flatnonzero(found) if places is None else places[found]
+
+
+def page(snapshot: Snapshot, wish: Wish, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """Places of the rows that the wish shows, in its order."""
+    if wish.sort == "rate":
+        keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
+    elif wish.sort in SORTS:
+        keys = SORTS[wish.sort](snapshot.picked(places))
+    else:
+        raise QueryError(f"sort: {wish.sort}: expected one of rate, {', '.join(SORTS)}")
+    shown = cut(keys, wish, falling=(wish.sort not in RISING) != wish.turned)
+    return shown if places is None else places[shown]
+
+
+def cut(keys: Columns, wish: Wish, *, falling: bool) -> NDArray[np.intp]:
+    """The places `offset` to `offset + limit` of the order of keys."""
+    if falling:  # the complement turns unsigned numbers round without a wrap
+        keys = ~keys if keys.dtype.kind == "u" else -keys
+    last = wish.offset + wish.limit
+    if 0 < last < len(keys) // 4:
+        # Equal keys by their place, so that a screen does not jump about and pages fit together.
+        limit = np.partition(keys, last - 1)[last - 1]
+        below = np.flatnonzero(keys < limit)
+        nearest = np.sort(np.concatenate([below, np.flatnonzero(keys == limit)[: last - len(below)]]))
+        ordered = nearest[np.argsort(keys[nearest], kind="stable")]
+    else:
+        ordered = np.argsort(keys, kind="stable")
+    return ordered[wish.offset : last]

@@ -1,0 +1,101 @@
+"""Which flows have a text somewhere in what a listing shows of them, without writing out a million rows.
+
+An address has 40.9 in it when some octet ends in 40 and the next begins with 9: tables of 256 answers, and
+numpy looks them up. A colon joins an address and its port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.datapath.layout import STATE_NAMES
+from snatsh.engine.flows.snapshot import Picked
+from snatsh.model.vocabulary import PROTOCOL_NUMBERS
+
+Mask = NDArray[np.bool_]
+
+_ENDPOINTS = (("source", "source_port"), ("mapped", "mapped_port"), ("destination", "destination_port"))
+
+
+def matching(flows: Picked, text: str, interfaces: Mapping[int, str]) -> Mask:
+    """text: any part of an address, address:port, port, protocol, state, rule number or interface."""
+    text = text.strip().lower()
+    found = np.zeros(len(flows), dtype=np.bool_)
+    if not text:
+        return ~found
+    for address, port in _ENDPOINTS:
+        found |= _endpoint(flows[address], flows[port], text)
+    protocols = {number: name for name, number in PROTOCOL_NUMBERS.items()}
+    for column, names in (
+        ("protocol", protocols),
+        ("state", dict(enumerate(STATE_NAMES))),
+        ("out_interface", {index: name.lower() for index, name in interfaces.items()}),
+    ):
+        wanted = [number for number, name in names.items() if text in name]
+        if wanted:
+            found |= np.isin(flows[column], wanted)
+    if text.isdigit():
+        rules = np.unique(flows["rule"])
+        found |= np.isin(flows["rule"], [rule for rule in rules.tolist() if text in str(rule)])
+    return found
+
+
+def _endpoint(addresses: NDArray[np.uint32], ports: NDArray[np.uint16], text: str) -> Mask:
+    nothing = np.zeros(len(addresses), dtype=np.bool_)
+    if not set(text) <= set("0123456789.:"):
+        return nothing
+    head, colon, tail = text.partition(":")
+    if not colon:
+        return _address(addresses, text, to_the_end=False) | _port(ports, text, str.__contains__)
+    if ":" in tail or "." in tail:
+        return nothing
+    return _address(addresses, head, to_the_end=True) & _port(ports, tail, str.startswith)
+
+
+def _port(ports: NDArray[np.uint16], text: str, test: Callable[[str, str], bool]) -> Mask:
+    if not text:
+        return np.ones(len(ports), dtype=np.bool_)
+    if not text.isdigit():
+        return np.zeros(len(ports), dtype=np.bool_)
+    found: Mask = _answers(text, test)[ports]
+    return found
+
+
+@lru_cache(maxsize=16)
+def _answers(text: str, test: Callable[[str, str], bool]) -> Mask:
+    """For every port there is."""
+    return np.fromiter((test(str(port), text) for port in range(65_536)), dtype=np.bool_, count=65_536)
+
+
+def _address(addresses: NDArray[np.uint32], text: str, *, to_the_end: bool) -> Mask:
+    """to_the_end: the text ends where the address ends."""
+    parts = text.split(".")
+    found = np.zeros(len(addresses), dtype=np.bool_)
+    if len(parts) > 4 or any(not part for part in parts[1:-1]):
+        return found
+    octets = addresses.astype(">u4").view(np.uint8).reshape(-1, 4).T
+    places = range(5 - len(parts))
+    for place in [places[-1]] if to_the_end else places:
+        here = np.ones(len(addresses), dtype=np.bool_)
+        for at, part in enumerate(parts):
+            begins, ends = at > 0, at < len(parts) - 1 or to_the_end
+            here &= _octets(part, begins, ends)[octets[place + at]]
+        found |= here
+    return found
+
+
+def _octets(part: str, begins: bool, ends: bool) -> Mask:
+    """For each octet whether it holds the part, at its beginning and its end as asked."""
+
+    def holds(octet: str) -> bool:
+        if begins and ends:
+            return octet == part
+        if begins:
+            return octet.startswith(part)
+        return octet.endswith(part) if ends else part in octet
+
+    return np.fromiter((holds(str(octet)) for octet in range(256)), dtype=np.bool_, count=256)

@@ -1,0 +1,160 @@
+"""What the box is like right now: its interfaces, their addresses, and whether it forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
+
+from snatsh.datapath.attach import framing
+from snatsh.engine.errors import EngineError
+from snatsh.engine.host.netfilter import source_translations
+from snatsh.engine.host.offloads import untagging
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.values import Address, InterfaceAddress
+
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_UP_AND_RUNNING = 0x1 | 0x40
+_FAMILY = 2
+_FAILED = 0x20
+_ATTEMPTS = 5
+
+Hop = tuple[str, Address]
+"""Interface and next hop."""
+
+_BY_KERNEL = 2
+"""Protocol of the routes that come with an address: they lead to the neighbours, and nowhere beyond."""
+
+
+def gather(*, routes: bool = False) -> Facts:
+    """Facts of the network namespace the calling thread is in.
+
+    routes: with the gateways of all routes, of which there may be many.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            with IPRoute() as netlink:
+                return _facts(netlink, routes)
+        except NetlinkDumpInterrupted:
+            continue
+        except (NetlinkError, OSError) as error:
+            raise EngineError(f"the interfaces of this box can't be read over netlink: {error}") from None
+    raise EngineError(f"the interfaces of this box changed during each of {_ATTEMPTS} attempts to read them")
+
+
+def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[Hop]:
+    """Neighbours by these interfaces that the kernel asked for and that did not answer."""
+    indices = {facts.interfaces[name].index: name for name in interfaces if name in facts.interfaces}
+    found: set[Hop] = set()
+    try:
+        with IPRoute() as netlink:
+            for index, name in indices.items():
+                for entry in netlink.get_neighbours(family=_FAMILY, ifindex=index):
+                    if entry["state"] & _FAILED and entry["ifindex"] == index:
+                        found.add((name, Address(entry.get_attr("NDA_DST"))))
+    except (NetlinkError, OSError) as error:
+        raise EngineError(f"the neighbours of this box can't be read over netlink: {error}") from None
+    return frozenset(found)
+
+
+def unrouted(facts: Facts, hops: Iterable[Hop]) -> frozenset[Hop]:
+    """Which of these next hops, each with its interface, no route goes by. Reads on until all are found."""
+    missing = set(hops)
+    try:
+        with IPRoute() as netlink:
+            routes = _gateways(netlink, facts.interfaces)
+            while missing and (hop := next(routes, None)):
+                missing.discard(hop)
+    except (NetlinkError, OSError) as error:
+        raise EngineError(f"the routes of this box can't be read over netlink: {error}") from None
+    return frozenset(missing)
+
+
+def traffic() -> dict[str, dict[str, int]]:
+    """What the kernel has counted on each interface. lost: dropped, or wrong."""
+    try:
+        with IPRoute() as netlink:
+            return {str(link.get_attr("IFLA_IFNAME")): _counted(link) for link in netlink.get_links()}
+    except (NetlinkError, OSError) as error:
+        raise EngineError(f"the interfaces' counters can't be read over netlink: {error}") from None
+
+
+def _counted(link: Any) -> dict[str, int]:
+    stats = dict(link.get_attr("IFLA_STATS64") or {})
+    lost = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
+    return {
+        "packets_in": stats.get("rx_packets", 0),
+        "bytes_in": stats.get("rx_bytes", 0),
+        "packets_out": stats.get("tx_packets", 0),
+        "bytes_out": stats.get("tx_bytes", 0),
+        "lost": sum(stats.get(name, 0) for name in lost),
+    }
+
+
+def survey() -> Facts:
+    """Facts with the gateways of all routes, and what else on the box changes frames: for commits."""
+    return replace(gather(routes=True), translations=source_translations(), untagging=untagging())
+
+
+def forwarding() -> bool:
+    """Whether ip_forward is on here."""
+    try:
+        return _FORWARDING.read_text().strip() != "0"
+    except OSError:
+        return False
+
+
+def _facts(netlink: IPRoute, routes: bool) -> Facts:
+    links = list(netlink.get_links())
+    addresses: dict[int, list[InterfaceAddress]] = {}
+    peers: dict[int, list[Address]] = {}
+    for message in netlink.get_addr(family=_FAMILY):
+        # On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is always the box's own.
+        other = message.get_attr("IFA_ADDRESS")
+        own = message.get_attr("IFA_LOCAL") or other
+        if other != own:
+            peers.setdefault(message["index"], []).append(Address(other))
+        addresses.setdefault(message["index"], []).append(InterfaceAddress(f"{own}/{message['prefixlen']}"))
+    interfaces = {
+        str(link.get_attr("IFLA_IFNAME")): _interface(
+            link, tuple(addresses.get(link["index"], ())), tuple(peers.get(link["index"], ()))
+        )
+        for link in links
+    }
+    gateways = frozenset(_gateways(netlink, interfaces)) if routes else None
+    return Facts(interfaces=interfaces, forwarding=forwarding(), gateways=gateways)
+
+
+def _gateways(netlink: IPRoute, interfaces: Mapping[str, InterfaceFacts]) -> Iterator[Hop]:
+    """Next hops of routes, by interface. A route by a device alone goes to the other ends of the device."""
+    names = {known.index: name for name, known in interfaces.items()}
+    for route in netlink.get_routes(family=_FAMILY):
+        for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:
+            gateway = hop.get_attr("RTA_GATEWAY")
+            name = names.get(hop["oif"] if hop is not route else route.get_attr("RTA_OIF"))
+            if name is None:
+                continue
+            if gateway:
+                yield name, Address(gateway)
+            elif route["proto"] != _BY_KERNEL:
+                yield from ((name, peer) for peer in interfaces[name].peers)
+
+
+def _interface(
+    link: Any, addresses: tuple[InterfaceAddress, ...], peers: tuple[Address, ...]
+) -> InterfaceFacts:
+    mac = link.get_attr("IFLA_ADDRESS") or ""
+    return InterfaceFacts(
+        index=link["index"],
+        mac=bytes.fromhex(mac.replace(":", "")) if mac.count(":") == 5 else b"",
+        mtu=link.get_attr("IFLA_MTU") or 0,
+        up=link["flags"] & _UP_AND_RUNNING == _UP_AND_RUNNING,
+        addresses=addresses,
+        carrier_losses=link.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0,
+        framing=framing(link),
+        peers=peers,
+    )

@@ -1,0 +1,106 @@
+"""Keeps the MAC addresses of next hops fresh.
+
+What XDP forwards never goes through the kernel's neighbour table, so the kernel would believe a next hop
+unused and miss that its MAC changed. A managed neighbour is probed whether it is used or not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from snatsh.model.facts import Facts
+from snatsh.model.schema.profile import Profile
+from snatsh.model.values import Address
+
+log = logging.getLogger(__name__)
+
+MOST = 1024
+"""Next hops that are watched. Each costs a probe every few seconds."""
+
+_MANAGED = 1
+_NUD_NONE, _NUD_PERMANENT = 0, 0x80
+_FAMILY = 2
+_MAIN_TABLE = 254
+
+NextHop = tuple[int, str]
+"""Interface index and address."""
+
+
+class Neighbours:
+    """Next hops of the running profile and of the routes by its outside interfaces."""
+
+    def __init__(self) -> None:
+        self._kept: frozenset[NextHop] = frozenset()
+        self._complaint = ""
+
+    def keep(self, profile: Profile, facts: Facts, *, again: bool) -> None:
+        """Have the kernel watch these next hops, and no longer those of before. Never fails: it is an aid.
+
+        again: ask for all of them, as an interface that was down has forgotten them.
+        """
+        try:
+            with IPRoute() as netlink:
+                wanted = frozenset(sorted(_next_hops(netlink, profile, facts))[:MOST])
+                self._forget(netlink, self._kept - wanted)
+                self._watch(netlink, wanted if again else wanted - self._kept)
+            self._kept = wanted
+        except (NetlinkError, OSError) as error:
+            self._complain(error)
+
+    def _watch(self, netlink: Any, hops: frozenset[NextHop]) -> None:
+        if not hops:
+            return
+        # What an administrator set by hand is not ours to change.
+        fixed = {
+            (entry["ifindex"], entry.get_attr("NDA_DST"))
+            for entry in netlink.get_neighbours(family=_FAMILY)
+            if entry["state"] & _NUD_PERMANENT
+        }
+        for index, address in hops - fixed:
+            try:
+                netlink.neigh("replace", dst=address, ifindex=index, state=_NUD_NONE, flags_ext=_MANAGED)
+            except NetlinkError as error:
+                self._complain(error)
+
+    def _forget(self, netlink: Any, hops: frozenset[NextHop]) -> None:
+        for index, address in hops:
+            try:
+                netlink.neigh("del", dst=address, ifindex=index)
+            except NetlinkError:
+                continue  # gone with its interface
+
+    def _complain(self, error: Exception) -> None:
+        if str(error) != self._complaint:
+            log.warning("next hops can't be watched for another MAC: %s", error)
+        self._complaint = str(error)
+
+
+def _next_hops(netlink: Any, profile: Profile, facts: Facts) -> Iterator[NextHop]:
+    outside = [
+        facts.interfaces[name]
+        for name, interface in profile.interfaces.items()
+        if interface.role == "outside" and name in facts.interfaces
+        if facts.interfaces[name].framing == "ethernet"
+    ]
+    for address in _named(profile):
+        yield from ((known.index, str(address)) for known in outside if known.on_link(address))
+    indices = {known.index for known in outside}
+    for route in netlink.get_routes(family=_FAMILY, table=_MAIN_TABLE):
+        for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:
+            gateway = hop.get_attr("RTA_GATEWAY")
+            index = hop["oif"] if hop is not route else route.get_attr("RTA_OIF")
+            if gateway and index in indices:
+                yield index, gateway
+
+
+def _named(profile: Profile) -> Iterable[Address]:
+    """Every next hop that the profile itself names."""
+    found = {link.next_hop for link in profile.links.values()}
+    for rule in profile.rules.values():
+        found |= {rule.next_hop, rule.redirect, *(failover.redirect for failover in rule.failover.values())}
+    return {hop for hop in found if hop is not None}

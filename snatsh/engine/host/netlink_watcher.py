@@ -1,0 +1,126 @@
+"""Tells when the box changed: links, addresses, routes, neighbours, and hooks that somebody removed.
+
+Only the type of a message is looked at; who wants to know more asks the kernel again. The exception
+are neighbours: they report every turn of their state machine, and only another MAC, or being
+reachable at all, changes the way of a packet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from enum import Flag, auto
+
+from snatsh.engine.host.netlink import attributes_in, messages_in
+
+COALESCE_SECONDS = 0.05
+
+
+class Change(Flag):
+    """What happened. LINKS: interfaces or their addresses. PATHS: routes or neighbours. HOOKS: something
+    attached was removed. VERDICTS: a link was judged anew, here."""
+
+    NONE = 0
+    LINKS = auto()
+    PATHS = auto()
+    HOOKS = auto()
+    VERDICTS = auto()
+    ALL = LINKS | PATHS | HOOKS
+
+
+# linux/rtnetlink.h
+_GROUPS = 0x1 | 0x4 | 0x8 | 0x10 | 0x40 | 0x80  # RTMGRP: LINK, NEIGH, TC, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE
+_MORE_GROUPS = (24, 32)  # RTNLGRP: IPV4_NETCONF, NEXTHOP
+_SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
+_DELNEIGH = 29
+_KINDS = {
+    16: Change.LINKS | Change.PATHS,  # NEWLINK
+    17: Change.LINKS | Change.PATHS | Change.HOOKS,  # DELLINK
+    20: Change.LINKS | Change.PATHS,  # NEWADDR
+    21: Change.LINKS | Change.PATHS,  # DELADDR
+    24: Change.PATHS,  # NEWROUTE
+    25: Change.PATHS,  # DELROUTE
+    28: Change.PATHS,  # NEWNEIGH
+    _DELNEIGH: Change.PATHS,
+    32: Change.PATHS,  # NEWRULE
+    33: Change.PATHS,  # DELRULE
+    37: Change.HOOKS,  # DELQDISC
+    45: Change.HOOKS,  # DELTFILTER
+    80: Change.PATHS,  # NEWNETCONF: forwarding switched on or off
+    104: Change.PATHS,  # NEWNEXTHOP
+    105: Change.PATHS,  # DELNEXTHOP
+}
+_NDMSG = struct.Struct("=BxxxiHBB")
+_NDA_DST, _NDA_LLADDR = 1, 2
+_NUD_UNUSABLE = 0x1 | 0x20  # INCOMPLETE, FAILED
+_BUFFER = 1 << 20
+
+
+class Watcher:
+    """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since."""
+
+    def __init__(self, callback: Callable[[Change], None]) -> None:
+        self._callback = callback
+        self._pending = Change.NONE
+        self._quiet_until = 0.0
+        self._usable: dict[bytes, bytes] = {}
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0
+        )
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._socket.bind((0, _GROUPS))
+        for group in _MORE_GROUPS:
+            self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+        self._loop.add_reader(self._socket, self._read)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _read(self) -> None:
+        change = self._drain()
+        if change and not self._pending:
+            # At once when it was quiet: until a new interface has its hooks, nothing is translated there.
+            self._loop.call_at(max(self._quiet_until, self._loop.time()), self._tell)
+        self._pending |= change
+
+    def _drain(self) -> Change:
+        change = Change.NONE
+        while True:
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                return change
+            except OSError:
+                # ENOBUFS: the kernel threw messages away, so anything may have happened.
+                self._usable.clear()
+                change = Change.ALL
+                continue
+            for kind, body in messages_in(data):
+                change |= self._meaning(kind, body)
+
+    def _tell(self) -> None:
+        self._quiet_until = self._loop.time() + COALESCE_SECONDS
+        change, self._pending = self._pending, Change.NONE
+        self._callback(change)
+
+    def _meaning(self, kind: int, body: bytes) -> Change:
+        if kind in (28, _DELNEIGH) and not self._is_news(kind, body):
+            return Change.NONE
+        return _KINDS.get(kind, Change.NONE)
+
+    def _is_news(self, kind: int, body: bytes) -> bool:
+        """Whether a neighbour became usable, unusable or got another MAC."""
+        if len(body) < _NDMSG.size:
+            return True
+        _, interface, state, _, _ = _NDMSG.unpack_from(body)
+        attributes = dict(attributes_in(body[_NDMSG.size :]))
+        key = struct.pack("=i", interface) + attributes.get(_NDA_DST, b"")
+        usable = b"" if kind == _DELNEIGH or state & _NUD_UNUSABLE else attributes.get(_NDA_LLADDR, b"")
+        before = self._usable.pop(key, b"")
+        if usable:
+            self._usable[key] = usable
+        return usable != before

@@ -1,0 +1,1 @@
+"""Uplinks: monitoring, state, failover events."""

@@ -1,0 +1,61 @@
+"""Tells of links that change: the log, consoles, and an executable of the operator's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from snatsh.engine.links.history import LinkChange, LinkHistory
+from snatsh.engine.links.hook import EventHook, LinkEvent
+from snatsh.engine.links.manager import LinkState
+from snatsh.engine.status.notices import Notices
+from snatsh.model.schema.profile import Profile
+
+log = logging.getLogger(__name__)
+
+
+class LinkEvents:
+    def __init__(self, notices: Notices, history: LinkHistory) -> None:
+        self._history = history
+        self._notices = notices
+        self._hook = EventHook()
+
+    def follow(self, profile: Profile) -> None:
+        """What runs from now on says whom to tell."""
+        self._hook.settings = profile.system.event_hook
+
+    def tell(
+        self, name: str, before: LinkState | None, now: LinkState, states: Mapping[str, LinkState]
+    ) -> None:
+        """A link changed its state. One that is well when it is first seen is no news, but for the hook."""
+        if before is None or before.state != now.state:
+            self._hook.put(_event(name, before, now, states))
+        self._keep(name, before, now)
+        if before is None and now.state == "up":
+            return
+        text = f"link {name} is {now.state}: {now.reason}"
+        (log.info if now.state == "up" else log.warning)("%s", text)
+        self._notices.post(text)
+
+    def _keep(self, name: str, before: LinkState | None, now: LinkState) -> None:
+        """For the history, in which a restart of snatd is no change."""
+        last = self._history.newest(name, 1)
+        was = before.state if before else last[0].state if last else ""
+        if was != now.state:
+            time = now.since.isoformat(timespec="seconds")
+            self._history.add(LinkChange(time, name, now.state, was, now.reason))
+
+    async def close(self) -> None:
+        await self._hook.close()
+
+
+def _event(name: str, before: LinkState | None, now: LinkState, states: Mapping[str, LinkState]) -> LinkEvent:
+    return LinkEvent(
+        link=name,
+        state=now.state,
+        before=before.state if before else "",
+        reason=now.reason,
+        time=now.since.isoformat(timespec="milliseconds"),
+        usable=sum(state.usable for state in states.values()),
+        links=len(states),
+    )

@@ -1,0 +1,125 @@
+"""What becomes of the flows of a link that failed, where the profile says to end them.
+
+The entry in the datapath is freed at once. The inside host of a TCP flow has to hear of it too, but a reset
+only counts with the number the host expects next, and nobody here knows it before the host speaks. Its next
+packet says it, and the datapath answers with a reset (bpf/reset.h). A host that is silent is made to speak:
+it gets a segment with numbers that can't be right, and answers with those it holds (RFC 9293, 3.10.7.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.compile.link_selection import link_of
+from snatsh.engine.flows.query import Flows
+from snatsh.engine.links.manager import LinkState
+from snatsh.engine.links.probes.frames import ACK, TCP, Segment, packet
+from snatsh.model.facts import Facts
+from snatsh.model.next_hops import next_hop
+from snatsh.model.pool_addresses import with_interface_addresses
+from snatsh.model.schema.profile import Profile
+
+if TYPE_CHECKING:
+    from snatsh.datapath.gateway import Datapath
+
+log = logging.getLogger(__name__)
+
+MOST_ASKED = 20_000
+"""Connections whose hosts are made to speak when a link fails. The others are told when they speak."""
+
+BATCH = 100
+PAUSE_SECONDS = 0.01
+
+Worker = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Endings:
+    """Ends flows of links that went down since the last look."""
+
+    def __init__(self, datapath: Datapath, worker: Worker) -> None:
+        self._datapath = datapath
+        self._worker = worker
+        self._down: frozenset[str] = frozenset()
+        self._task: asyncio.Task[None] | None = None
+
+    def look(self, profile: Profile, facts: Facts, states: Mapping[str, LinkState]) -> None:
+        down = frozenset(name for name, state in states.items() if state.state == "down")
+        fallen, self._down = down - self._down, down
+        ending = frozenset(
+            name for name in fallen if name in profile.links and profile.links[name].flows == "end"
+        )
+        if ending:
+            before = self._task
+            self._task = asyncio.create_task(self._end(profile, facts, ending, before))
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _end(
+        self, profile: Profile, facts: Facts, links: frozenset[str], before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+
+        def end() -> Flows:
+            table = self._datapath.flows()
+            found = table[flows_of(table, profile, facts, links)]
+            self._datapath.reset_flows(found, profile.timeouts.tcp.established)
+            return found
+
+        try:
+            ended = await self._worker(end)
+            log.info("%d flows of %s were ended", len(ended), ", ".join(sorted(links)))
+            await _ask(ended[ended["protocol"] == TCP][:MOST_ASKED])
+        except OSError as error:
+            log.error("the hosts behind the flows of %s are not told: %s", ", ".join(sorted(links)), error)
+
+
+def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]) -> NDArray[np.bool_]:
+    """Which flows take these links: those redirected there, and those routed there by a rule."""
+    profile = with_interface_addresses(profile, facts)
+    hops = [int(hop) for name in links if (hop := next_hop(profile.links[name], facts))]
+    routed = [
+        number
+        for number, rule in profile.rules.items()
+        if link_of(rule.model_copy(update={"redirect": None}), profile, facts) in links
+    ]
+    by_route = (table["redirect"] == 0) & np.isin(table["rule"], routed)
+    found: NDArray[np.bool_] = np.isin(table["redirect"], hops) | by_route
+    return found
+
+
+async def _ask(flows: Flows) -> None:
+    """Make the inside hosts of these TCP flows speak, paced."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+        for start in range(0, len(flows), BATCH):
+            for flow in flows[start : start + BATCH]:
+                data, host = impossible_segment(flow)
+                try:
+                    sender.sendto(data, (host, 0))
+                except OSError:
+                    continue  # no route to this host any more
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def impossible_segment(flow: Any) -> tuple[bytes, str]:
+    """A segment from the flow's server to its inside host, with numbers drawn at random; and that host."""
+    inside, outside = (int(flow[name]).to_bytes(4, "big") for name in ("source", "destination"))
+    segment = Segment(
+        int(flow["destination_port"]),
+        int(flow["source_port"]),
+        secrets.randbits(32),
+        secrets.randbits(32),
+        ACK,
+    )
+    return packet(TCP, outside, inside, segment.encode(outside, inside)), socket.inet_ntoa(inside)

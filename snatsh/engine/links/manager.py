@@ -1,0 +1,258 @@
+"""The state of every uplink: watched, or set by an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from snatsh.engine.errors import EngineError, StoreError
+from snatsh.engine.host.facts import Hop
+from snatsh.engine.links.monitor import LinkWatch, fault
+from snatsh.engine.links.probes.targets import Target
+from snatsh.engine.links.state_machine import Health, Quality
+from snatsh.engine.storage.json_record import Record
+from snatsh.model.facts import Facts
+from snatsh.model.next_hops import next_hop
+from snatsh.model.schema.profile import Link, Profile
+
+log = logging.getLogger(__name__)
+
+State = Literal["up", "degraded", "down", "drained"]
+Order = Literal["up", "down", "drain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Next hops: `silent` ones the kernel could not resolve; of those that rules take by the route the ones
+    that have a route, and the ones that have none."""
+
+    silent: frozenset[Hop] = frozenset()
+    routed: frozenset[Hop] = frozenset()
+    unrouted: frozenset[Hop] = frozenset()
+
+
+class NoSuchLink(EngineError):
+    """The running configuration has no link of this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"no link {name}; expected one of: {', '.join(known) or 'there is none'}")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """since: when `state` last changed, or when the link was first looked at. ordered: who set it by hand."""
+
+    state: State
+    reason: str
+    since: datetime
+    ordered: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether new flows may take it."""
+        return self.state in ("up", "degraded")
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What an operator wants of a link, whatever its health."""
+
+    order: Literal["down", "drain"]
+    user: str
+
+
+Changed = Callable[[str, LinkState | None, LinkState], None]
+"""Told of a link's name, its state before (None: not watched before) and now."""
+
+
+class Links:
+    """Every link of the running profile, by name. Belongs to the event loop, but for `down_in`."""
+
+    def __init__(self, record: Record, changed: Changed) -> None:
+        self._record = record
+        self._changed = changed
+        self._states: dict[str, LinkState] = {}
+        self._watches: dict[str, LinkWatch] = {}
+        self._orders: dict[str, Ordered] = {}
+        self._before: dict[str, LinkState] = {}
+        self._falls: dict[str, int] = {}
+        self._paths = Paths()
+        self._had_route: dict[Hop, int] = {}
+        self._unsaved = False
+        self._saving = asyncio.Lock()
+        self._load()
+
+    @property
+    def states(self) -> Mapping[str, LinkState]:
+        """As they are now; reasons tell of this very moment."""
+        return {name: self._stated(name) for name in self._states}
+
+    @property
+    def known(self) -> Mapping[str, LinkState]:
+        """As they were told of last."""
+        return self._states
+
+    def quality(self, name: str) -> Quality | None:
+        return self._watches[name].quality if name in self._watches else None
+
+    def targets(self, name: str) -> list[Target]:
+        return self._watches[name].targets if name in self._watches else []
+
+    def down_in(self, profile: Profile, facts: Facts) -> frozenset[str]:
+        """The links of a profile that new flows must not take. For any thread."""
+        watches, states = self._watches, self._states
+        down = set()
+        for name, link in profile.links.items():
+            watch, state = watches.get(name), states.get(name)
+            if watch is None or state is None or not _same_way(watch.link, link):
+                usable = not fault(link, facts) and name not in self._orders
+                before = self._before.get(name)
+                usable = usable and (before is None or before.usable)
+            else:
+                usable = state.usable
+            if not usable:
+                down.add(name)
+        return frozenset(down)
+
+    def update(self, links: Mapping[str, Link], facts: Facts, paths: Paths | None = None) -> None:
+        """Follow the profile and the box. Links that are no longer configured are forgotten.
+
+        paths: None when nothing is known but what was known before.
+        """
+        if paths is not None:
+            self._paths = paths
+            self._note_routes(facts)
+        watches = {}
+        for name, link in links.items():
+            watch = self._watches.get(name)
+            if watch is None or watch.link != link:
+                watch = self._watch(name, link, watch)
+            watches[name] = watch
+        gone = {name for name in self._watches if name not in watches}
+        self._watches = watches
+        for name in gone:
+            self._states.pop(name, None)
+            self._orders.pop(name, None)
+        for name, watch in watches.items():
+            hop = next_hop(watch.link, facts)
+            watch.follow(facts, self._path_fault((watch.link.interface, hop)) if hop is not None else "")
+            self._settle(name)
+        self._unsaved |= bool(gone)
+
+    async def order(self, name: str, order: Order, user: str) -> LinkState:
+        """What an operator says counts until he takes it back, over restarts too."""
+        if name not in self._watches:
+            raise NoSuchLink(name, sorted(self._watches))
+        before = dict(self._orders)
+        if order == "up":
+            self._orders.pop(name, None)
+        else:
+            self._orders[name] = Ordered(order, user)
+        try:
+            await self._save()
+        except StoreError:
+            self._orders = before
+            raise
+        self._settle(name)
+        return self._states[name]
+
+    def close(self) -> None:
+        for watch in self._watches.values():
+            watch.close()
+        self._watches = {}
+
+    def _note_routes(self, facts: Facts) -> None:
+        """An interface that is another one by now, as a PPP session's, begins without."""
+        indices = {name: known.index for name, known in facts.interfaces.items()}
+        had = {hop: index for hop, index in self._had_route.items() if indices.get(hop[0]) == index}
+        self._had_route = had | {hop: indices[hop[0]] for hop in self._paths.routed if hop[0] in indices}
+
+    def _path_fault(self, hop: Hop) -> str:
+        """What is wrong with the way to a next hop. One that never had a route may be meant for redirects."""
+        if hop in self._paths.silent:
+            return f"next hop {hop[1]} does not answer ARP"
+        if hop in self._paths.unrouted and hop in self._had_route:
+            return f"no route goes by next hop {hop[1]} any more"
+        return ""
+
+    def _watch(self, name: str, link: Link, old: LinkWatch | None) -> LinkWatch:
+        health = Health()
+        if old is not None:
+            old.close()
+            if _same_way(old.link, link):
+                health = old.health
+        elif (before := self._before.get(name)) is not None and before.state == "down":
+            # It was down when snatd ended, so it has to earn its way back.
+            health = Health(up=False, falls=max(1, self._falls.get(name, 1)))
+        return LinkWatch(link, lambda: self._settle(name), health)
+
+    def _settle(self, name: str) -> None:
+        """Tell when the link's state is another one now."""
+        if name not in self._watches:
+            return
+        before, now = self._states.get(name), self._stated(name)
+        self._states[name] = now
+        if before is not None and before.state == now.state:
+            return
+        known = before or self._before.pop(name, None)
+        self._unsaved = True
+        self._changed(name, known, now)
+
+    def _stated(self, name: str) -> LinkState:
+        verdict, ordered = self._watches[name].verdict, self._orders.get(name)
+        state: State = "down" if not verdict.up else "degraded" if verdict.degraded else "up"
+        reason, who = verdict.reason, ""
+        if ordered is not None:
+            state = "down" if ordered.order == "down" else "drained"
+            reason, who = f"by order of {ordered.user}; else {reason}", ordered.user
+        before = self._states.get(name) or self._before.get(name)
+        since = before.since if before is not None and before.state == state else datetime.now(UTC)
+        return LinkState(state, reason, since, who)
+
+    def _load(self) -> None:
+        content = self._record.read() or {}
+        try:
+            for name, row in content.items():
+                self._read(name, row)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._before, self._orders, self._falls = {}, {}, {}
+            self._record.set_aside(f"{error!r}")
+
+    def _read(self, name: str, row: Mapping[str, Any]) -> None:
+        if row["state"] not in ("up", "degraded", "down", "drained"):
+            raise ValueError(f"state {row['state']}")
+        # A clock that was set back since must not show a time to come.
+        since = min(datetime.fromisoformat(row["since"]).astimezone(UTC), datetime.now(UTC))
+        self._before[name] = LinkState(row["state"], "", since)
+        self._falls[name] = int(row["falls"])
+        if row.get("order") in ("down", "drain"):
+            self._orders[name] = Ordered(row["order"], str(row["user"]))
+
+    async def keep(self) -> None:
+        """Write down what changed, so that a restart goes on from there."""
+        if not self._unsaved:
+            return
+        self._unsaved = False
+        try:
+            await self._save()
+        except StoreError as error:
+            log.error("the state of the links is not kept over a restart: %s", error)
+
+    async def _save(self) -> None:
+        async with self._saving:  # orders and events come at the same time
+            rows = {name: self._row(name) for name in self._watches}
+            await asyncio.to_thread(self._record.write, rows or None)
+
+    def _row(self, name: str) -> dict[str, Any]:
+        state, ordered = self._states.get(name) or self._stated(name), self._orders.get(name)
+        row: dict[str, Any] = {"state": "down" if not self._watches[name].verdict.up else state.state}
+        row |= {"since": state.since.isoformat(), "falls": self._watches[name].verdict.falls}
+        return row | ({"order": ordered.order, "user": ordered.user} if ordered else {})
+
+
+def _same_way(one: Link, other: Link) -> bool:
+    return (one.interface, one.next_hop) == (other.interface, other.next_hop)

@@ -1,0 +1,40 @@
+"""HTTP GET, on the same terms: one request in one segment, and the beginning of the answer."""
+
+from __future__ import annotations
+
+from snatsh import __version__
+from snatsh.engine.links.probes.frames import ACK, PSH, Segment
+from snatsh.engine.links.probes.port import Port
+from snatsh.engine.links.probes.probe import Result
+from snatsh.engine.links.probes.tcp import MASK, TcpProbe
+
+
+class HttpProbe(TcpProbe):
+    """GET over a connection of its own. The target answers when it begins with a status of 2xx or 3xx."""
+
+    def __init__(self, port: Port, target: bytes, target_port: int, request: bytes, result: Result) -> None:
+        self._request = request
+        super().__init__(port, target, target_port, result)
+
+    def accepted(self, number: int, segment: Segment) -> None:
+        after = (segment.sequence + 1) & MASK
+        self.transmit(segment.destination_port, segment.acknowledged, after, ACK | PSH, self._request)
+        # From here on the target acknowledges the request.
+        local = segment.destination_port
+        self._sequences[local] = (self._sequences[local] + len(self._request)) & MASK
+
+    def followed(self, number: int, segment: Segment) -> None:
+        if segment.data:
+            self.finish(number, segment, is_good_status(segment.data))
+
+
+def is_good_status(answer: bytes) -> bool:
+    version, _, rest = answer.partition(b" ")
+    return version.startswith(b"HTTP/") and rest[:1] in (b"2", b"3")
+
+
+def get(path: str, host: str) -> bytes:
+    """The request."""
+    agent = f"User-Agent: snatsh/{__version__}"
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", agent, "Connection: close"]
+    return "\r\n".join([*lines, "", ""]).encode()

@@ -1,0 +1,35 @@
+"""ICMP echo."""
+
+from __future__ import annotations
+
+import secrets
+
+from snatsh.engine.links.probes import frames
+from snatsh.engine.links.probes.port import Port, from_target
+from snatsh.engine.links.probes.probe import IpProbe, Result
+
+
+class IcmpProbe(IpProbe):
+    def __init__(self, port: Port, target: bytes, result: Result) -> None:
+        self._identifier = secrets.randbelow(1 << 16)
+        self._token = secrets.token_bytes(16)  # so that nobody who can't see the link can answer
+        self._sent: dict[int, int] = {}
+        super().__init__(port, target, result, from_target(port.place, target, frames.ICMP))
+
+    def send(self, number: int) -> None:
+        sequence = number & 0xFFFF
+        message = frames.echo(self._identifier, sequence, self._token)
+        self._sent[sequence] = number
+        self.port.send(frames.packet(frames.ICMP, self.own, self.target, message))
+
+    def received(self, data: bytes) -> None:
+        reply = frames.echo_reply(frames.payload_of(data))
+        if reply is None:
+            return
+        identifier, sequence, token = reply
+        if (identifier, token) == (self._identifier, self._token) and sequence in self._sent:
+            self.result(self._sent.pop(sequence), True)
+
+    def forget(self, number: int) -> None:
+        super().forget(number)
+        self._sent.pop(number & 0xFFFF, None)

@@ -1,0 +1,71 @@
+"""One target probed again and again: the pace, the time limit, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from snatsh.engine.links.probes.probe import Probe, Result
+
+Outcome = Callable[[float | None], None]
+"""Told of each probe when it is decided: its round-trip time in seconds, or None for a loss."""
+
+
+class Series:
+    """Sends a probe every `interval`, and gives each `timeout` to be answered. `start` it."""
+
+    def __init__(
+        self, make: Callable[[Result], Probe], interval: float, timeout: float, outcome: Outcome
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._interval = interval
+        self._timeout = timeout
+        self._outcome = outcome
+        self._number = 0
+        self._sent: dict[int, float] = {}
+        self._limits: dict[int, asyncio.TimerHandle] = {}
+        self._probe = make(self._result)
+        self._next: asyncio.TimerHandle | None = None
+
+    def start(self, delay: float = 0.0) -> None:
+        self._next = self._loop.call_later(delay, self._send)
+
+    def close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        for limit in self._limits.values():
+            limit.cancel()
+        self._limits.clear()
+        self._probe.close()
+
+    def _send(self) -> None:
+        now = self._loop.time()
+        due = self._next.when() if self._next is not None else now
+        # On time after a short delay; without making up for probes that a long one swallowed.
+        self._next = self._loop.call_at(max(due + self._interval, now + self._interval / 2), self._send)
+        self._number += 1
+        number = self._number
+        self._sent[number] = now
+        self._limits[number] = self._loop.call_later(self._timeout, self._expire, number)
+        try:
+            self._probe.send(number)
+        except OSError:
+            self._result(number, False)
+
+    def _result(self, number: int, answered: bool) -> None:
+        limit = self._limits.pop(number, None)
+        if limit is None:
+            return
+        limit.cancel()
+        self._outcome(self._loop.time() - self._sent.pop(number) if answered else None)
+
+    def _expire(self, number: int) -> None:
+        # A loop that was busy may find the answer and the end of the time at once.
+        self._probe.read()
+        if self._limits.pop(number, None) is None:
+            return
+        del self._sent[number]
+        with contextlib.suppress(OSError):
+            self._probe.forget(number)
+        self._outcome(None)

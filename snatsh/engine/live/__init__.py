@@ -1,1 +1,0 @@
-"""What live consoles look at: read while somebody looks, and once for all who do."""

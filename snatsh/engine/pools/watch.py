@@ -1,0 +1,141 @@
+"""Pools over time: high-water marks, and when one will be full.
+
+The pools' gauges are the one small map that is read while nobody looks, every ten seconds: a high-water mark
+that only counts while somebody watches would be none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snatsh.compile.image import PoolImage
+from snatsh.engine.flows.query import address_text
+from snatsh.engine.pools.usage import PROTOCOLS, PoolUse, pool_uses, rows_of, use_of
+
+if TYPE_CHECKING:
+    from snatsh.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 10.0
+CELLS = 512
+"""Of the heat map of a pool, at most: a cell of a larger pool is the fullest of several addresses."""
+
+_TREND = 60  # looks that the forecast is made from: ten minutes
+_FEWEST = 4
+_FARTHEST = 86_400.0  # seconds; a forecast beyond says nothing
+_LEAST = 0.05  # of a pool in use: below, growth is only the start of the day
+
+
+@dataclass
+class History:
+    """Of one pool. peak: the highest share ever seen, and when; used: (monotonic, most used) in a row."""
+
+    peak: float = 0.0
+    peak_at: str = ""
+    used: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_TREND))
+
+
+def forecast(used: list[tuple[float, int]], room: int) -> float | None:
+    """Seconds until the room is used up, if it goes on as in the last minutes; None when it does not grow."""
+    if len(used) < _FEWEST or not _LEAST * room <= used[-1][1] < room:
+        return None
+    at, counts = np.array([point[0] for point in used]), np.array([point[1] for point in used], dtype=float)
+    at -= at[-1]
+    spread = float(((at - at.mean()) ** 2).sum())
+    slope = float(((at - at.mean()) * (counts - counts.mean())).sum()) / spread if spread else 0.0
+    if slope <= 0:
+        return None
+    left = (room - counts[-1]) / slope
+    return round(left) if left < _FARTHEST else None
+
+
+class PoolWatch:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._histories: dict[str, History] = {}
+
+    async def run(self) -> None:
+        told = ""
+        while True:
+            try:
+                self.note(await asyncio.to_thread(self._engine.datapath.address_usage))
+                told = ""
+            except Exception as error:
+                if str(error) != told:
+                    log.error("watching the pools: %s", error)
+                told = str(error)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def note(self, usage: NDArray[Any]) -> None:
+        """One look at the gauges: marks and trend."""
+        uses = pool_uses(self._engine.running.image, usage)
+        for name in set(self._histories) - {use.name for use in uses}:
+            del self._histories[name]
+        for use in uses:
+            self._mark(use).used.append((time.monotonic(), use.used))
+
+    def _mark(self, use: PoolUse) -> History:
+        """The history of a pool, with its high-water mark up to now; the trend keeps its own pace."""
+        history = self._histories.setdefault(use.name, History())
+        if use.share > history.peak:
+            history.peak, history.peak_at = use.share, datetime.now(UTC).isoformat(timespec="seconds")
+        return history
+
+    def rows(self, usage: NDArray[Any], most: int) -> list[dict[str, Any]]:
+        """Every pool as it is now. most: how many of its addresses to list, the fullest first."""
+        return [self._row(pool, usage, most) for pool in self._engine.running.image.pools]
+
+    def _row(self, pool: PoolImage, usage: NDArray[Any], most: int) -> dict[str, Any]:
+        use, mine, ports = use_of(pool, usage), rows_of(pool, usage), pool.ports.size
+        history = self._mark(use)
+        trend = [*history.used, (time.monotonic(), use.used)]
+        by_address = np.maximum.reduce([mine[name] for name in PROTOCOLS])
+        fullest = np.argsort(by_address, kind="stable")[::-1][:most]
+        return {
+            "name": pool.name,
+            "addresses": pool.size,
+            "ports": str(pool.ports),
+            "room": use.room,
+            "used": use.used,
+            "fill": round(use.share, 4),
+            "active": use.active,
+            "peak": round(history.peak, 4),
+            "peak_at": history.peak_at,
+            "forecast": forecast(trend, use.room),
+            "created": use.created,
+            "exhausted": use.exhausted,
+            "heat": _heat(pool, mine["address"], by_address / ports if ports else by_address * 0.0),
+            "usage": [_address_row(mine[at], ports) for at in fullest],
+        }
+
+
+def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> dict[str, Any]:
+    """A digit per cell: tenths that its fullest address is used, `0` for nothing at all, 9 from 90 % on."""
+    per_cell = -(-pool.size // CELLS) if pool.size else 1
+    cells = np.zeros(-(-pool.size // per_cell), dtype=np.float64)
+    start = 0
+    for run in pool.runs:
+        inside = (addresses >= int(run.first)) & (addresses <= int(run.last))
+        places = (start + addresses[inside].astype(np.int64) - int(run.first)) // per_cell
+        np.maximum.at(cells, places, shares[inside])
+        start += run.size
+    tenths = np.where(cells > 0, np.clip(np.ceil(cells * 10), 1, 9), 0).astype(int)
+    return {"per_cell": per_cell, "first": str(pool.runs[0].first) if pool.runs else "",
+            "cells": "".join(map(str, tenths.tolist()))}  # fmt: skip
+
+
+def _address_row(row: Any, ports: int) -> dict[str, Any]:
+    counts: Mapping[str, int] = {name: int(row[name]) for name in (*PROTOCOLS, "created", "exhausted")}
+    fill = max(counts[name] for name in PROTOCOLS) / ports if ports else 0.0
+    return {"address": address_text(int(row["address"])), "fill": round(fill, 4), **counts}

@@ -1,0 +1,1 @@
+"""Counters, alarms and overviews that consoles show."""

@@ -1,0 +1,1 @@
+"""Files that outlive snatd, and locks."""

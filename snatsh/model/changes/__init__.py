@@ -1,0 +1,1 @@
+"""Differences between documents: diff, merge and patch."""

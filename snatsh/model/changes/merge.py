@@ -1,0 +1,73 @@
+"""Two people changed the same configuration: what both did, and where they are in each other's way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from snatsh.model.changes.diff import Change, diff
+from snatsh.model.document.document import Document, Draft
+from snatsh.model.document.marks import MARKS
+from snatsh.model.errors import Path, StatementError
+from snatsh.model.schema.schema_path import resolve
+
+
+def merge(base: Document, ours: Document, theirs: Document) -> Document:
+    """`theirs` with all that was changed from `base` to `ours`; ours wins where both changed a thing."""
+    if theirs == base:
+        return ours
+    draft = Draft(theirs)
+    for change in diff(base, ours):
+        if change.path[:1] == (MARKS,):
+            _mark(draft, change)
+        elif change.verb == "set":
+            draft.set(change.path)
+        else:
+            _delete(draft, change.path)
+    return draft.finish()
+
+
+def _mark(draft: Draft, change: Change) -> None:
+    with contextlib.suppress(StatementError):  # what it marks is gone
+        (draft.set if change.verb == "set" else draft.delete)(change.path)
+
+
+def _delete(draft: Draft, path: Path) -> None:
+    with contextlib.suppress(StatementError):  # gone already, which is what was wanted
+        draft.delete(path)
+
+
+def conflicts(base: Document, ours: Document, theirs: Document) -> list[Change]:
+    """Those of our changes that touch what `theirs` changed as well, and differently."""
+    other = diff(base, theirs)
+    if not other:
+        return []
+    same = set(other)
+    values = {_place(change): change for change in other}
+    inside = {path[:end] for path in values for end in range(len(path))}
+    deleted = {change.path for change in other if change.verb == "delete"}
+    return [
+        change
+        for change in diff(base, ours)
+        if change not in same and _touches(change, values, inside, deleted)
+    ]
+
+
+def _touches(change: Change, values: dict[Path, Change], inside: set[Path], deleted: set[Path]) -> bool:
+    place = _place(change)
+    if change.verb == "delete":
+        # Something of what we delete was set, or changed, over there.
+        return place in values or place in inside
+    return place in values or any(above in deleted for above in _above(place))
+
+
+def _above(place: Path) -> Iterator[Path]:
+    return (place[:end] for end in range(1, len(place)))
+
+
+def _place(change: Change) -> Path:
+    """What a change is about: a leaf without its value, a value of a leaf-list, an entry, a container."""
+    place = resolve(change.path)
+    if place.node.kind == "leaf" and place.values:
+        return place.path
+    return change.path

@@ -1,0 +1,1 @@
+"""A profile as a document: nested dicts, with marks on statements."""

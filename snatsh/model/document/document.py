@@ -1,0 +1,198 @@
+"""A profile as nested dicts of canonical values, and the statements that change one.
+
+A document may be unfinished: each leaf is valid by itself, the whole maybe not yet. Documents are
+never changed in place; what is returned may share parts with what was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from snatsh.model.document import marks
+from snatsh.model.document.document_validator import validate_shape
+from snatsh.model.errors import Problem, ProfileError
+from snatsh.model.schema.profile import Profile
+from snatsh.model.schema.schema_path import Place, one_of, refuse, resolve, shown
+from snatsh.model.schema.tree import Node
+
+__all__ = [
+    "Document",
+    "Draft",
+    "delete",
+    "from_profile",
+    "get",
+    "part",
+    "set_",
+    "to_profile",
+    "validate_shape",
+]
+
+Document = dict[str, Any]
+
+
+def set_(document: Document, tokens: Sequence[str]) -> Document:
+    """The document with one more statement. A leaf-list gains a value, a leaf changes."""
+    draft = Draft(document)
+    draft.set(tokens)
+    return draft.finish()
+
+
+def delete(document: Document, tokens: Sequence[str]) -> Document:
+    """The document without what the tokens name, and without the containers that leaves empty.
+
+    An entry of a list stays when its last statement goes: it was asked for by name.
+    """
+    draft = Draft(document)
+    draft.delete(tokens)
+    return draft.finish()
+
+
+def get(document: Document, tokens: Sequence[str]) -> Any | None:
+    """What is at the tokens' place, or None. A value may be given too: it has to be there."""
+    place = resolve(tokens)
+    found: Any = document
+    for name in place.path:
+        if name not in found:
+            return None
+        found = found[name]
+    held = found if isinstance(found, list) else [found]
+    return found if all(value in held for value in place.values) else None
+
+
+def part(document: Document, path: Sequence[str]) -> tuple[str, Node, Any] | None:
+    """What a form is to show of a document: the last name of the path, its node and what is there."""
+    found = get(document, path)
+    if found is None:
+        return None
+    place = resolve(path)
+    return (place.path[-1] if place.path else ""), (place.node.entry if place.is_entry else place.node), found
+
+
+class Draft:
+    """A document under change, for many statements in a row: each container is copied once at most.
+
+    Leaf-lists under change are kept as dicts, so that a long one is not searched for each value.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = dict(document)
+        self._owned = {id(self._document)}
+        self._unfolded: list[tuple[dict[str, Any], str]] = []
+
+    def set(self, tokens: Sequence[str]) -> Place:
+        """As `set_`, in this draft; what was set."""
+        place = resolve(tokens)
+        if place.path[:1] == (marks.MARKS,):
+            place = self._mark(place, tokens)
+        if place.is_entry:
+            self._reach(place.path)
+            return place
+        if not place.values:
+            reason = f"is not complete; expected {one_of(place.expected)}"
+            raise refuse(tokens, len(tokens), reason, place.expected)
+        *above, name = place.path
+        holder = self._reach(above)
+        if place.node.kind == "leaf-list":
+            self._unfold(holder, name).update(dict.fromkeys(place.values))
+        else:
+            holder[name] = place.values[0]
+        return place
+
+    def delete(self, tokens: Sequence[str]) -> None:
+        """As `delete`, in this draft. Without a token, everything goes."""
+        place = resolve(tokens)
+        if not place.path:
+            self._document.clear()
+            return
+        if place.path[:1] == (marks.MARKS,):
+            place = self._mark(place, tokens)
+        self._require(tokens, place)
+        *above, name = place.path
+        holder = self._reach(above)
+        if place.node.kind == "leaf-list" and place.values:
+            held = self._unfold(holder, name)
+            for value in place.values:
+                held.pop(value, None)
+            if held:
+                return
+        del holder[name]
+        self._prune(place)
+
+    def finish(self) -> Document:
+        """The document as it is now. The draft must not be used any more."""
+        for holder, name in self._unfolded:
+            if isinstance(holder.get(name), dict):
+                holder[name] = list(holder[name])
+        return marks.tidy(self._document)
+
+    def _mark(self, place: Place, tokens: Sequence[str]) -> Place:
+        """The same, in canonical words, if what it marks is there."""
+        _, *names = place.path
+        if names:
+            marks.require(self._document, names[0])
+        return resolve((marks.MARKS, *(marks.key(marks.path_of(name)) for name in names[:1]), *tokens[2:]))
+
+    def _reach(self, path: Sequence[str]) -> dict[str, Any]:
+        """The container at the path, made where it is missing, and safe to change."""
+        at = self._document
+        for name in path:
+            child = at.get(name)
+            if child is None or id(child) not in self._owned:
+                child = at[name] = dict(child or ())
+                self._owned.add(id(child))
+            at = child
+        return at
+
+    def _unfold(self, holder: dict[str, Any], name: str) -> dict[str, None]:
+        """The leaf-list as a dict that keeps order."""
+        held = holder.get(name, ())
+        if isinstance(held, dict):
+            return held
+        unfolded = holder[name] = dict.fromkeys(held)
+        self._unfolded.append((holder, name))
+        return unfolded
+
+    def _require(self, tokens: Sequence[str], place: Place) -> None:
+        """Refuse to delete what is not there."""
+        at: Any = self._document
+        for index, name in enumerate(place.path):
+            if name not in at:
+                raise refuse(tokens, index, "not found")
+            at = at[name]
+        brackets = len(tokens) - len(place.path) - len(place.values)
+        for index, value in enumerate(place.values, len(place.path) + brackets // 2):
+            if value not in (at if isinstance(at, list | dict) else (at,)):
+                raise refuse(tokens, index, "not found")
+
+    def _prune(self, place: Place) -> None:
+        """Take away what a deletion left empty, from its end upwards, up to an entry of a list."""
+        for last in range(len(place.path) - 2, -1, -1):
+            holder = self._reach(place.path[:last])
+            if holder[place.path[last]] or last in place.keys:
+                return
+            del holder[place.path[last]]
+
+
+def to_profile(document: Document) -> Profile:
+    """The profile, without what is inactive; ProfileError names what is missing and what is wrong."""
+    try:
+        return Profile.model_validate(marks.active(document))
+    except ValidationError as error:
+        validate_shape(document)
+        raise ProfileError([_problem(dict(found)) for found in error.errors()]) from None
+
+
+def _problem(found: dict[str, Any]) -> Problem:
+    path = tuple(str(part) for part in found["loc"])
+    if found["type"] == "missing":
+        return Problem(path, "", f"is mandatory; expected {one_of(resolve(path).expected)}")
+    return Problem(path, shown(found["input"]), str(found["msg"]))
+
+
+def from_profile(profile: Profile) -> Document:
+    """The document that gives this profile: what was set in it, not what is so by default."""
+    given = profile.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    return validate_shape(given)

@@ -1,0 +1,72 @@
+"""What holds although nobody wrote it: the schema's defaults, for `display inheritance`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from snatsh.model.document.document import Document
+from snatsh.model.errors import Path
+from snatsh.model.schema.tree import Node, root
+
+NOTE = "default"
+_MARKED = re.compile(r"^(?:(?:inactive|protect): )+")
+
+
+def with_defaults(document: Document) -> Document:
+    """The document with every default of what it holds written out."""
+    filled: Document = _filled(root(), document)
+    return filled
+
+
+def _filled(node: Node, held: Any) -> Any:
+    if node.kind == "list":
+        return {key: _filled(node.entry, entry) for key, entry in held.items()}
+    filled = dict(held)
+    for name, child in node.children.items():
+        if child.kind == "leaf" and child.default is not None:
+            assert child.value is not None
+            filled.setdefault(name, child.value.parse(child.default))
+        elif name in held and child.value is None:
+            filled[name] = _filled(child, held[name])
+        elif child.kind == "container" and not _optional(child):
+            inner = _filled(child, {})
+            if inner:
+                filled[name] = inner
+    return filled
+
+
+def _optional(node: Node) -> bool:
+    """Whether leaving it out means something else than its defaults."""
+    return node.name in ("monitor", "icmp", "arp", "tcp") and "target" in _names(node)
+
+
+def _names(node: Node) -> set[str]:
+    return {name for child in (node, *node.children.values()) for name in child.children}
+
+
+def mark(text: str, document: Document, path: Path) -> str:
+    """Curly text with `##` behind each statement that the document itself does not have."""
+    lines, above = [], list(path)
+    for line in text.splitlines():
+        bare = _MARKED.sub("", line.strip())
+        if bare.startswith(("/*", "#")):
+            lines.append(line)
+            continue
+        if bare.endswith("{"):
+            above.append(bare[:-1].strip().strip('"'))
+        elif bare == "}":
+            above.pop()
+        elif bare.endswith(";") and not _has(document, (*above, bare.split()[0].rstrip(";"))):
+            lines.append(f"{line} ## {NOTE}")
+            continue
+        lines.append(line)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _has(document: Any, path: Path) -> bool:
+    for name in path:
+        if not isinstance(document, dict) or name not in document:
+            return False
+        document = document[name]
+    return True

@@ -1,0 +1,189 @@
+"""Marks on statements: inactive, protected, annotated.
+
+They lie in the document itself, under `marks`, by the statement's words; so whatever compares, merges and
+keeps documents takes them along. The forms show them where the statement stands, as Junos does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from snatsh.model.errors import FormError, Path, StatementError
+from snatsh.model.schema.schema_path import refuse, resolve, shown
+from snatsh.model.schema.tokenizer import in_quotes, quote, split
+
+MARKS = "marks"
+VERBS = ("deactivate", "activate", "protect", "unprotect", "annotate")
+
+_FLAGS = {"deactivate": "inactive", "activate": "inactive", "protect": "protect", "unprotect": "protect"}
+VERB_OF = {"inactive": "deactivate", "active": "activate", "protect": "protect", "unprotect": "unprotect",
+           "annotate": "annotate"}  # fmt: skip
+"""What a comparison says, as a verb."""
+
+_SET = {"inactive": ("active", "inactive"), "protect": ("unprotect", "protect")}
+"""By flag: how a comparison says that it went, and that it came."""
+
+Mark = Mapping[str, str]
+Marks = Mapping[Path, Mark]
+NONE: Marks = {}
+
+
+def key(path: Sequence[str]) -> str:
+    """A statement's words as the name of its mark."""
+    return " ".join(map(quote, path))
+
+
+def path_of(name: str) -> Path:
+    """The statement that a mark belongs to; StatementError when there can't be such a statement."""
+    try:
+        words = tuple(word.text for word in split(name))
+    except FormError as error:
+        raise refuse((MARKS, name), 1, str(error)) from None
+    place = resolve(words)
+    if place.values or not place.path or place.path[0] == MARKS:
+        raise refuse(words, len(words), f"{shown(name)}: expected a statement without its value")
+    return place.path
+
+
+def of(document: Mapping[str, Any], under: Path = ()) -> dict[Path, Mark]:
+    """The marks of a document, at a path and below it."""
+    found = {path_of(name): mark for name, mark in document.get(MARKS, {}).items()}
+    return {path: mark for path, mark in found.items() if path[: len(under)] == under}
+
+
+def translated(verb: str, tokens: Sequence[str]) -> tuple[Literal["set", "delete"], Path]:
+    """A statement that marks another, as one that sets or deletes a mark; those two stay as they are."""
+    if verb == "set":
+        return "set", tuple(tokens)
+    if verb == "delete":
+        return "delete", tuple(tokens)
+    if verb == "annotate":
+        *words, comment = tokens or ("",)
+        name = key(words)
+        return ("set", (MARKS, name, "comment", comment)) if comment else ("delete", (MARKS, name, "comment"))
+    done: Literal["set", "delete"] = "set" if verb in ("deactivate", "protect") else "delete"
+    path = (MARKS, key(tokens), _FLAGS[verb])
+    return done, (*path, "yes") if done == "set" else path
+
+
+def spoken(verb: str, path: Path) -> str:
+    """A change of a mark as the operator's statement."""
+    _, name, flag, *value = path
+    if flag == "comment":
+        # No name has blanks in it, and a word in quotes would be taken for the comment.
+        return f"annotate {' '.join(path_of(name))} {in_quotes(value[0] if value else '')}"
+    words = {"inactive": ("deactivate", "activate"), "protect": ("protect", "unprotect")}[flag]
+    return f"{words[verb == 'delete']} {name}"
+
+
+def statements(marks: Marks) -> Iterator[str]:
+    """The statements that make these marks."""
+    for path, mark in sorted(marks.items()):
+        for flag, value in mark.items():
+            yield spoken("set", (MARKS, key(path), flag, value))
+
+
+def active(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without its marks and without what they make inactive."""
+    result = {name: held for name, held in document.items() if name != MARKS}
+    for path, mark in of(document).items():
+        if "inactive" in mark:
+            keys = resolve(path).keys
+            result = _without(result, path, frozenset(len(path) - 1 - at for at in keys))
+    return result
+
+
+def _without(held: dict[str, Any], path: Path, keys: frozenset[int]) -> dict[str, Any]:
+    """keys: which names, counted from the end of the path, are entries of lists and stay when empty."""
+    name, *rest = path
+    if name not in held:
+        return held
+    inner = _without(held[name], tuple(rest), keys) if rest else None
+    if inner or (inner is not None and len(rest) in keys):
+        return {**held, name: inner}
+    return {other: value for other, value in held.items() if other != name}
+
+
+def tidy(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without marks on what it does not have."""
+    if MARKS not in document:
+        return document
+    kept = {name: mark for name, mark in document[MARKS].items() if mark and _has(document, path_of(name))}
+    if kept == document[MARKS] and kept:
+        return document
+    rest = {name: held for name, held in document.items() if name != MARKS}
+    return {**rest, MARKS: kept} if kept else rest
+
+
+def _has(document: Mapping[str, Any], path: Path) -> bool:
+    held: Any = document
+    for word in path:
+        if not isinstance(held, dict) or word not in held:
+            return False
+        held = held[word]
+    return True
+
+
+def require(document: Mapping[str, Any], name: str) -> None:
+    """Refuse to mark what is not there."""
+    path = path_of(name)
+    if not _has(document, path):
+        raise refuse(path, len(path) - 1, "not found")
+
+
+def moved(document: Mapping[str, Any], old: Path, new: Path) -> dict[str, Mark]:
+    """The marks, with those at `old` and below repeated at `new`."""
+    found = dict(document.get(MARKS, {}))
+    for path, mark in of(document, old).items():
+        found[key((*new, *path[len(old) :]))] = mark
+    return found
+
+
+def protector(document: Mapping[str, Any], path: Path, *, deletes: bool) -> Path | None:
+    """The protected statement that a change of `path` would touch. Marks are changes of their statement."""
+    if path[:1] == (MARKS,):
+        if len(path) < 3 or path[2] == "protect":
+            return None
+        path = path_of(path[1])
+    for protected, mark in of(document).items():
+        if "protect" in mark and (
+            path[: len(protected)] == protected or (deletes and protected[: len(path)] == path)
+        ):
+            return protected
+    return None
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
+    """What changed: the statement's path, `inactive`, `active`, `protect`, `unprotect` or `annotate`, and the
+    comment."""
+    before, after = of(old), of(new)
+    for path in sorted({*before, *after}):
+        was, now = before.get(path, {}), after.get(path, {})
+        for flag, words in _SET.items():
+            if (flag in was) != (flag in now) and _has(new, path):
+                yield path, words[flag in now], ""
+        if was.get("comment") != now.get("comment") and _has(new, path):
+            yield path, "annotate", now.get("comment", "")
+
+
+__all__ = [
+    "MARKS",
+    "NONE",
+    "VERBS",
+    "VERB_OF",
+    "Marks",
+    "StatementError",
+    "active",
+    "differences",
+    "key",
+    "moved",
+    "of",
+    "path_of",
+    "protector",
+    "require",
+    "spoken",
+    "statements",
+    "tidy",
+    "translated",
+]

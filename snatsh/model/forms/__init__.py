@@ -1,0 +1,1 @@
+"""The YAML, set and curly forms of a document."""

@@ -1,0 +1,81 @@
+"""Curly form, as Junos shows a configuration: containers in braces, statements end with a semicolon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from snatsh.model.document import marks
+from snatsh.model.document.document import Document, part
+from snatsh.model.document.marks import Marks
+from snatsh.model.errors import Path
+from snatsh.model.schema.schema_path import resolve, shown_members
+from snatsh.model.schema.tokenizer import quote
+from snatsh.model.schema.tree import Node
+
+INDENT = "    "
+
+
+def render(document: Document, path: Sequence[str] = ()) -> str:
+    """The document, or what the part at the path holds."""
+    found = part(document, path)
+    if found is None:
+        return ""
+    name, node, held = found
+    at = resolve(path).path
+    marked = marks.of(document)
+    if node.value:
+        shown_lines = lines(name, node, held, "", at[:-1], marked)
+    else:
+        shown_lines = contents(node, held, "", at, marked)
+    heads = () if node.value else _heads(at, marked)
+    return "".join(f"{line}\n" for line in (*heads, *shown_lines))
+
+
+def _heads(path: Path, marked: Marks) -> Iterator[str]:
+    """What is said of a part that is shown without its name."""
+    for end in range(1, len(path) + 1):
+        mark = marked.get(path[:end], {})
+        for flag in ("inactive", "protect"):
+            if flag in mark:
+                yield f"## {flag}: {' '.join(map(quote, path[:end]))}"
+
+
+def contents(
+    node: Node, held: Any, pad: str = "", at: Path = (), marked: Marks = marks.NONE
+) -> Iterator[str]:
+    """The lines of everything in a container or a list, which lies at the path `at`."""
+    for name, child, value in shown_members(node, held):
+        yield from lines(name, child, value, pad, at, marked)
+
+
+def lines(
+    name: str, node: Node, held: Any, pad: str = "", above: Path = (), marked: Marks = marks.NONE
+) -> Iterator[str]:
+    """The lines of one statement and all below it."""
+    at = (*above, name)
+    mark = marked.get(at, {})
+    if "comment" in mark:
+        yield f"{pad}/* {mark['comment']} */"
+    name = "".join(f"{flag}: " for flag in ("inactive", "protect") if flag in mark) + quote(name)
+    if node.kind == "leaf":
+        yield f"{pad}{name} {quote(str(held))};"
+    elif node.kind == "leaf-list":
+        values = " ".join(quote(str(value)) for value in held)
+        yield f"{pad}{name} [ {values} ];" if len(held) > 1 else f"{pad}{name} {values};"
+    elif not held:
+        yield f"{pad}{name};"
+    else:
+        yield f"{pad}{name} {{"
+        yield from contents(node, held, pad + INDENT, at, marked)
+        yield f"{pad}}}"
+
+
+def parse(text: str, under: Sequence[str] = ()) -> Document:
+    """The document in the text, all of it below a path.
+
+    FormError where it can't be read, ProfileError with every problem.
+    """
+    from snatsh.model.forms.curly_reader import read
+
+    return read(text, tuple(under))

@@ -1,0 +1,201 @@
+"""Reads curly form: a lark grammar for words and braces, and the schema for what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from snatsh.model.document import marks
+from snatsh.model.document.document import Document, Draft
+from snatsh.model.document.document_validator import MAX_PROBLEMS
+from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
+from snatsh.model.schema.schema_path import one_of, refuse, resolve, shown
+from snatsh.model.schema.tokenizer import QUOTED, check_size, unquote
+
+_GRAMMAR = rf"""
+start: statement*
+statement: _word+ [_values] (_END | block)
+_values: OPEN _word+ CLOSE
+block: _LEFT statement* _RIGHT
+_word: WORD | QUOTED
+_END: ";"
+_LEFT: "{{"
+_RIGHT: "}}"
+OPEN: "["
+CLOSE: "]"
+WORD: /(?!\/\*)[^\s{{}}\[\];"#]+/
+QUOTED: /{QUOTED}/
+COMMENT.2: /#[^\n]*|\/\*(.|\n)*?\*\//
+BLANK: /\s+/
+%ignore COMMENT
+%ignore BLANK
+"""
+
+_TERMINALS = {
+    "WORD": "a word",
+    "QUOTED": "a word in quotes",
+    "_END": "';'",
+    "_LEFT": "'{'",
+    "_RIGHT": "'}'",
+    "OPEN": "'['",
+    "CLOSE": "']'",
+    "$END": "the end of the text",
+}
+
+
+class Statement(NamedTuple):
+    """block: the statements in braces behind the words, None where a semicolon ends it.
+
+    position: where in the text it begins.
+    """
+
+    words: tuple[str, ...]
+    line: int
+    block: list[Statement] | None
+    position: int = 0
+
+
+class _Build(Transformer[Token, list[Statement]]):
+    """Turns each rule into plain values as soon as it is complete; no tree is ever built."""
+
+    def statement(self, parts: list[Any]) -> Statement:
+        block = parts.pop() if isinstance(parts[-1], list) else None
+        return Statement(tuple(map(str, parts)), parts[0].line, block, parts[0].start_pos)
+
+    def block(self, statements: list[Statement]) -> list[Statement]:
+        return statements
+
+    start = block
+
+    def QUOTED(self, token: Token) -> Token:
+        return token.update(value=unquote(token))
+
+
+_LONGEST_COMMENT = 200
+"""A longer one, or one with control characters, is no annotation and is passed over."""
+
+_FLAGS = {"inactive:": "deactivate", "protect:": "protect"}
+
+
+def flags_and_words(words: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """The verbs that the marks before a statement stand for, and the statement's own words."""
+    flags = []
+    while len(words) > 1 and words[0] in _FLAGS:
+        flags.append(_FLAGS[words[0]])
+        words = words[1:]
+    return flags, words
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Build())
+
+
+def read(text: str, under: Path = ()) -> Document:
+    """The document in the text. FormError where it can't be read, ProfileError with every problem."""
+    reading = _Reading(_comments(text))
+    reading.block(under, statements(text))
+    return reading.finish()
+
+
+def statements(text: str) -> list[Statement]:
+    """The text in words and braces, whatever they mean. FormError where it can't be read."""
+    check_size(text)
+    try:
+        found: Any = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _form_error(error, text) from None
+    return list(found)
+
+
+def _form_error(error: UnexpectedInput, text: str) -> FormError:
+    if isinstance(error, UnexpectedToken):
+        at_end = error.token.type == "$END"
+        found = "the text ends here" if at_end else f"unexpected '{shown(str(error.token))}'"
+        expected = sorted(_TERMINALS[name] for name in error.expected if name in _TERMINALS)
+        return FormError(f"{found}; expected {one_of(expected)}", error.line, error.column)
+    if isinstance(error, UnexpectedCharacters):
+        kind = {'"': "the quote is never closed", "/": "the comment is never closed"}
+        reason = kind.get(text[error.pos_in_stream or 0], "unexpected character")
+        return FormError(reason, error.line, error.column)
+    return FormError(shown(str(error)))
+
+
+_LEXICAL = re.compile(rf"{QUOTED}|#[^\n]*|/\*(?:.|\n)*?\*/")
+_BLANKS = re.compile(r"(?:\s|#[^\n]*(?:\n|$))*")
+
+
+def _comments(text: str) -> dict[int, str]:
+    """What stands in `/* */`, by the place of what it stands before."""
+    found = {}
+    for match in _LEXICAL.finditer(text):
+        if match[0].startswith("/*"):
+            place = _BLANKS.match(text, match.end())
+            assert place is not None
+            found[place.end()] = " ".join(match[0][2:-2].split())
+    return found
+
+
+class _Reading:
+    """Sets statement by statement, and goes on after one that is wrong."""
+
+    def __init__(self, comments: Mapping[int, str]) -> None:
+        self._comments = comments
+        self._marked: list[tuple[str, Path]] = []
+        self._draft = Draft({})
+        self._problems: list[Problem] = []
+        self._first: dict[Path, int] = {}
+
+    def finish(self) -> Document:
+        if self._problems:
+            raise ProfileError(self._problems)
+        for verb, tokens in self._marked:
+            self._draft.set(marks.translated(verb, tokens)[1])
+        return self._draft.finish()
+
+    def block(self, above: Path, statements: Sequence[Statement]) -> None:
+        """Goes no deeper than the schema: what it does not know is refused before it is entered."""
+        for statement in statements:
+            flags, words = flags_and_words(statement.words)
+            tokens = above + words
+            try:
+                if statement.block is None:
+                    self._set(tokens, statement.line)
+                else:
+                    self._enter(tokens, statement.block)
+                self._mark(statement, flags, resolve(tokens).path)
+            except StatementError as error:
+                self._report(replace(error.problem, line=statement.line))
+
+    def _mark(self, statement: Statement, flags: Sequence[str], path: Path) -> None:
+        comment = self._comments.get(statement.position, "")
+        if comment and len(comment) <= _LONGEST_COMMENT and comment.isprintable():
+            self._marked.append(("annotate", (*path, comment)))
+        self._marked += [(flag, path) for flag in flags]
+
+    def _set(self, tokens: Path, line: int) -> None:
+        place = self._draft.set(tokens)
+        if place.node.kind != "leaf":
+            return
+        if place.path in self._first:
+            reason = f"is given twice, first in line {self._first[place.path]}"
+            raise refuse(tokens, len(place.path) - 1, reason)
+        self._first[place.path] = line
+
+    def _enter(self, tokens: Path, statements: Sequence[Statement]) -> None:
+        place = resolve(tokens)
+        if place.node.value is not None:
+            raise refuse(tokens, len(tokens), "expected a value and ';' in place of the block")
+        if place.is_entry:
+            self._draft.set(tokens)
+        self.block(tokens, statements)
+
+    def _report(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        if len(self._problems) >= MAX_PROBLEMS:
+            raise ProfileError(self._problems)

@@ -1,0 +1,14 @@
+"""Where packets of a link go."""
+
+from __future__ import annotations
+
+from snatsh.model.facts import Facts
+from snatsh.model.schema.profile import Link
+from snatsh.model.values import Address
+
+
+def next_hop(link: Link, facts: Facts | None) -> Address | None:
+    """The gateway that the link names, else the other end of its interface; None while there is none."""
+    if link.next_hop is not None or facts is None or link.interface not in facts.interfaces:
+        return link.next_hop
+    return next(iter(facts.interfaces[link.interface].peers), None)

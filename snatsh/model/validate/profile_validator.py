@@ -1,0 +1,74 @@
+"""Checks across the tree, on a profile whose statements are each acceptable by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snatsh.model.errors import Problem
+from snatsh.model.facts import Facts, InterfaceFacts
+from snatsh.model.pool_addresses import with_interface_addresses
+from snatsh.model.schema.profile import Interface, Profile
+from snatsh.model.validate.links import check_groups, check_links
+from snatsh.model.validate.pools import check_pools, check_written
+from snatsh.model.validate.rules import check_rules
+from snatsh.model.validate.validation_context import Surroundings, listed
+
+
+def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
+    """Every error and warning, in the order of the schema. Without facts, the box is left out."""
+    around = Surroundings(with_interface_addresses(profile, facts), facts)
+    return [
+        *_check_box(around),
+        *_check_interfaces(around),
+        *check_links(around),
+        *check_groups(around),
+        *check_written(profile),
+        *check_pools(around),
+        *check_rules(around),
+    ]
+
+
+_HIDDEN_TAGS = (
+    "takes VLAN tags off before XDP sees a frame, so that a VLAN's are taken for its own; expected hook tc,"
+    " or: ethtool -K {} rxvlan off"
+)
+
+
+def _check_box(around: Surroundings) -> Iterator[Problem]:
+    if around.facts is None:
+        return
+    if not around.facts.forwarding:
+        yield Problem((), "", "this box does not forward; expected sysctl net.ipv4.ip_forward = 1", "warning")
+    if any(rule.action == "translate" for rule in around.profile.rules.values()):
+        for where in around.facts.translations:
+            yield Problem((), "", f"{where} changes sources too; expected no source NAT but ours", "warning")
+
+
+def _check_interfaces(around: Surroundings) -> Iterator[Problem]:
+    profile, facts = around.profile, around.facts
+    if any(rule.action == "translate" for rule in profile.rules.values()):
+        roles = {interface.role for interface in profile.interfaces.values()}
+        for role in ("inside", "outside"):
+            if role not in roles:
+                reason = f"no interface has role {role}, so nothing is translated; expected at least one"
+                yield Problem(("interfaces",), "", reason, "warning")
+    for name in sorted(profile.interfaces):
+        if facts is not None and name not in facts.interfaces:
+            reason = f"no such interface on this box; there are: {listed(sorted(facts.interfaces))}"
+            yield Problem(("interfaces", name), "", reason)
+        elif facts is not None:
+            yield from _check_framing(name, profile.interfaces[name], facts.interfaces[name])
+            if name in facts.untagging and profile.interfaces[name].hook != "tc":
+                yield Problem(("interfaces", name), "", _HIDDEN_TAGS.format(name), "warning")
+
+
+def _check_framing(name: str, interface: Interface, known: InterfaceFacts) -> Iterator[Problem]:
+    path = ("interfaces", name)
+    if known.framing == "other":
+        yield Problem(
+            path, "", "is neither an Ethernet device nor one without headers, as PPP, tun and WireGuard are"
+        )
+    elif known.framing == "none" and interface.role == "inside":
+        yield Problem((*path, "role"), "inside", "has no Ethernet header; expected an Ethernet device inside")
+    elif known.framing == "none" and interface.hook == "xdp":
+        yield Problem((*path, "hook"), "xdp", "has no Ethernet header for XDP; expected auto or tc")

@@ -1,0 +1,148 @@
+"""Configuration mode: commands that edit the candidate, and those that move about in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from snatsh.client import ClientError
+from snatsh.shell.commands import commit, importing, loading, marking, restructure
+from snatsh.shell.core.answers import Answer, Configuration, Message, ShellError
+from snatsh.shell.core.command import Argument, Command, Flag, number
+from snatsh.shell.core.grammar import Call, State
+from snatsh.shell.core.registries import CONFIGURE, GROUPS, OPERATIONAL
+from snatsh.shell.core.statements import Reach, Words, parent, statement
+from snatsh.shell.pipes.pipes import CONFIGURATION
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+_DEEPEST = 20
+LEAVING = "Exiting configuration mode"
+
+
+def state(edit: Words) -> State:
+    """What may be typed at an edit path."""
+    return CONFIGURE.state(GROUPS, statement_commands(edit))
+
+
+def statement_commands(edit: Words) -> list[Command]:
+    """The commands whose grammar is the schema, seen from the edit path."""
+    return [*_own_commands(edit), *restructure.commands(edit), *marking.commands(edit)]
+
+
+def _own_commands(edit: Words) -> list[Command]:
+
+    def command(word: str, help_: str, run: Callable[..., Any], **reach: Any) -> Command:
+        answers = CONFIGURATION if run is show else None
+
+        def finish(path: Words) -> Call:
+            return Call(run, {"path": path}, answers)
+
+        return Command((word,), help_, run, start=lambda: statement(edit, Reach(finish, **reach)))
+
+    return [
+        Command(("set",), "Set a statement", set_, start=lambda: statement(edit, _setting())),
+        command("delete", "Delete a statement and all below it", delete),
+        command("edit", "Go down to a statement", edit_, containers_only=True, at_start=False),
+        command("show", "Show the candidate", show, with_values=False),
+        Command(("top",), "Go to the top, or run a command from there", top, start=_top_state),
+        Command(("run",), "Run an operational command", top, start=lambda: OPERATIONAL.state(GROUPS)),
+    ]
+
+
+def _setting() -> Reach:
+    """`set`, which takes several statements about one container."""
+
+    def finish(path: Words) -> Call:
+        return Call(set_, {"path": path})
+
+    def chain(given: tuple[Words, ...]) -> Callable[[Words], Call]:
+        return lambda path: Call(set_, {"path": path, "before": given})
+
+    return Reach(finish, must_end=True, at_start=False, existing=False, chain=chain)
+
+
+def _top_state() -> State:
+    return State(state(()).choices, Call(top), of_commands=True)
+
+
+def set_(session: Session, path: Words, before: tuple[Words, ...] = ()) -> Answer:
+    session.client.edit([{"verb": "set", "path": list(words)} for words in (*before, path)])
+    return Message("")
+
+
+def delete(session: Session, path: Words) -> Answer:
+    if path == session.edit and not session.confirms("Delete everything under this level?", default=False):
+        raise ShellError("nothing was deleted")
+    if not path:
+        session.client.replace_candidate({})
+        return Message("")
+    session.client.edit([{"verb": "delete", "path": list(path)}])
+    return Message("")
+
+
+def edit_(session: Session, path: Words) -> Answer:
+    session.go(path)
+    return Message("")
+
+
+def show(session: Session, path: Words) -> Answer:
+    return Configuration(session.client.candidate()["document"], path)
+
+
+def top(session: Session) -> Answer:
+    session.go(())
+    return Message("")
+
+
+@CONFIGURE.command("up", "Go up", Argument("levels", "How many levels (default 1)", number(1, _DEEPEST)))
+def up(session: Session, levels: int = 1) -> Answer:
+    path = session.edit
+    for _ in range(levels):
+        path = parent(path)
+    session.go(path)
+    return Message("")
+
+
+_CHANGED = "The configuration has been changed but not committed"
+_QUESTION = f"{_CHANGED}\nExit with uncommitted changes?"
+_DISCARD = f"{_CHANGED}\nDiscard uncommitted changes?"
+_AT_ONCE = Flag("configuration_mode", "Leave from any level")
+
+
+@CONFIGURE.command("exit", "Go back to the level before, or leave", _AT_ONCE)
+@CONFIGURE.command("quit", "Go back to the level before, or leave", _AT_ONCE)
+def leave(session: Session, configuration_mode: bool = False) -> Answer:
+    if session.edit and not configuration_mode:
+        session.back()
+        return Message("")
+    question = _QUESTION if session.mode == "shared" else _DISCARD
+    if _uncommitted(session) and not session.confirms(question, default=True):
+        return Message("")
+    session.leave_configuration()
+    return Message(LEAVING)
+
+
+def _uncommitted(session: Session) -> bool:
+    """Whether there is something to lose; without snatd there is nobody to ask, and leaving must work."""
+    try:
+        return session.client.candidate()["changed"]
+    except ClientError:
+        return False
+
+
+@CONFIGURE.command("status", "Show who edits the configuration")
+def status(session: Session) -> Answer:
+    editing = session.client.sessions(own=True)
+    return Message(
+        "\n".join(["Users currently editing the configuration:", *(f"  {one['text']}" for one in editing)])
+    )
+
+
+@CONFIGURE.command("help", "How to get along here")
+def help_(session: Session) -> Answer:
+    return Message(session.overview())
+
+
+__all__ = ["CONFIGURE", "commit", "importing", "loading", "state"]

@@ -1,0 +1,126 @@
+"""Bring in what another gateway is configured by: `load import`, and `snatsh import` without a gateway."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snatsh.model.errors import FormError, ProfileError
+from snatsh.shell.commands.loading import FILE, NOTICE, become
+from snatsh.shell.core.answers import Answer, Document, ShellError, Table
+from snatsh.shell.core.command import Argument, Flag
+from snatsh.shell.core.registries import CONFIGURE
+
+if TYPE_CHECKING:
+    from snatsh.model.values import Address
+    from snatsh.shell.core.session import Session
+
+DIALECTS = {
+    "ipvsadm": "Commands of lvs-snat's ipvsadm",
+    "keepalived": "A keepalived.conf of lvs-snat or DPVS",
+    "lvs-dpdk": "Commands of lvs-dpdk's console",
+    "dpvs": "Commands of DPVS",
+    "dpvs-listing": "What ipvsadm -ln prints",
+    "iptables": "What iptables-save prints",
+    "nft": "What nft -j list ruleset prints",
+}
+_FILE = Argument("file", "File of yours to read", FILE)
+_TERMINAL = Flag("terminal", "Type it in, end with ^D")
+
+
+def _declare(dialect: str | None, words: str, help_: str) -> None:
+    @CONFIGURE.command(words, help_, _FILE, _TERMINAL, one_of=("file", "terminal"))
+    def load_import(session: Session, file: str = "", terminal: bool = False) -> Answer:
+        text = session.terminal.read_block(NOTICE) if terminal else session.client.file(file)
+        return _load(session, text, dialect)
+
+
+_declare(None, "load import", "Rules and pools of another system, in the place of the candidate's")
+for _dialect, _help in DIALECTS.items():
+    _declare(_dialect, f"load import {_dialect}", _help)
+
+
+@CONFIGURE.command("load import live", "What iptables or nft of this box translate by now")
+def load_import_live(session: Session) -> Answer:
+    from snatsh.interop.dialects import read
+
+    listed = session.client.netfilter()
+    found = {name: text for name, text in listed["rules"].items() if text}
+    try:
+        held = {name: read(text, name, _own(session)).rules for name, text in found.items()}
+    except (FormError, ProfileError) as error:
+        raise ShellError(f"error: load failed: {error}") from None
+    holding = [name for name, rules in held.items() if rules]
+    if not holding:
+        why = "".join(f"; {reason}" for reason in listed["errors"].values())
+        raise ShellError(f"error: load failed: no rule of this box has a counterpart here{why}")
+    if len(holding) > 1 and any(rule.outcome.action == "translate" for rule in held["nft"]):
+        raise ShellError("error: load failed: iptables and nft both translate here; import each by a file")
+    # nft lists what iptables set too, in words that only iptables knows in full
+    dialect = "iptables" if "iptables" in holding else "nft"
+    return _load(session, found[dialect], dialect)
+
+
+def _load(session: Session, text: str, dialect: str | None) -> Answer:
+    from snatsh.interop.dialects import import_text
+
+    try:
+        document, report = import_text(text, dialect, _own(session))
+    except (FormError, ProfileError) as error:
+        raise ShellError(f"error: load failed: {error}") from None
+    if not report.rows:
+        raise ShellError(f"{report.text()}error: load failed: no rule in it has a counterpart here")
+    become(session, _in_place(session.client.candidate()["document"], document))
+    return Table(report.data, lambda _: f"{report.text()}load complete\n")
+
+
+def _own(session: Session) -> dict[str, Address]:
+    """The first address of each interface, which masquerading takes."""
+    from snatsh.model.values import InterfaceAddress
+
+    rows = session.client.interfaces()
+    return {row["name"]: InterfaceAddress(row["addresses"][0]).ip for row in rows if row["addresses"]}
+
+
+def _in_place(candidate: Document, imported: Document) -> Document:
+    """The candidate with the rules and pools of the import, and what else these need."""
+    kept = {name: held for name, held in candidate.items() if name not in ("rules", "pools")}
+    merged: Document = {**kept, **{name: imported[name] for name in ("rules", "pools") if name in imported}}
+    for name in ("system", "timeouts"):
+        if name in imported:
+            merged[name] = {**candidate.get(name, {}), **imported[name]}
+    interfaces: Document = dict(imported.get("interfaces", {}))
+    interfaces.update(candidate.get("interfaces", {}))
+    return {**merged, "interfaces": interfaces} if interfaces else merged
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`snatsh import [DIALECT] FILE [--json]`: the profile as YAML, and the report on standard error.
+
+    FILE may be `-`, for standard input. Status 1 where nothing came out of it.
+    """
+    from snatsh.interop.dialects import import_text
+    from snatsh.model.forms import yaml_form
+
+    words = [word for word in arguments if word != "--json"]
+    if not 1 <= len(words) <= 2:
+        print("usage: snatsh import [DIALECT] FILE [--json]; DIALECT is one of", *DIALECTS, file=sys.stderr)
+        return 2
+    try:
+        text = sys.stdin.read() if words[-1] == "-" else Path(words[-1]).read_text("utf-8")
+        document, report = import_text(text, words[0] if len(words) == 2 else None)
+    except (FormError, ProfileError) as error:
+        print(f"error: {words[-1]}: {error}", file=sys.stderr)
+        return 1
+    except (OSError, UnicodeError) as error:
+        print(f"error: {words[-1]} can't be read: {error}", file=sys.stderr)
+        return 1
+    if "--json" in arguments:
+        print(json.dumps({"document": document, "report": report.data}, indent=2))
+    else:
+        print(yaml_form.render(document), end="")
+        print(report.text(), end="", file=sys.stderr)
+    return 0 if report.rows else 1

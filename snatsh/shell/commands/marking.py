@@ -1,0 +1,73 @@
+"""Commands that mark statements: deactivate, activate, protect, unprotect, annotate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snatsh.shell.core.answers import Answer, Message
+from snatsh.shell.core.command import Command
+from snatsh.shell.core.grammar import Call, Choice, State, Value
+from snatsh.shell.core.statements import Reach, Words, statement
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+_HELP = {
+    "deactivate": "Run as if a statement were not there",
+    "activate": "Let a deactivated statement count again",
+    "protect": "Keep a statement from being changed",
+    "unprotect": "Let a protected statement be changed again",
+}
+
+
+def commands(edit: Words) -> list[Command]:
+    """Their grammar is the schema, seen from the edit path."""
+    found = [_command(verb, help_, edit) for verb, help_ in _HELP.items()]
+    annotate = Command(("annotate",), "Say something about a statement", mark, start=lambda: _annotate(edit))
+    return [*found, annotate]
+
+
+def _command(verb: str, help_: str, edit: Words) -> Command:
+    def finish(path: Words) -> Call:
+        return Call(mark, {"verb": verb, "path": path})
+
+    reach = Reach(finish, with_values=False, at_start=False)
+    return Command((verb,), help_, mark, start=lambda: statement(edit, reach))
+
+
+def _annotate(edit: Words) -> State:
+    """A statement, then the comment; an empty one takes it away."""
+
+    def comment(path: Words) -> tuple[Choice, ...]:
+        def end(text: str) -> State:
+            return State((), Call(mark, {"verb": "annotate", "path": path, "comment": text}))
+
+        return (Choice(_COMMENT.hint, 'What to say; "" for nothing', end, _COMMENT),)
+
+    return statement(edit, Reach(_unfinished, with_values=False, at_start=False, end=comment))
+
+
+def _unfinished(path: Words) -> None:
+    """Without a comment there is nothing to do."""
+
+
+def _text(text: str) -> str:
+    from snatsh.model.schema.tree import root
+
+    comment = root().children["marks"].children["comment"].value
+    assert comment is not None
+    return str(comment.parse(text))
+
+
+_COMMENT = Value("<comment>", _text, text=True)
+
+
+def mark(session: Session, verb: str, path: Words, comment: str | None = None) -> Answer:
+    from snatsh.model.document import marks
+
+    done, words = marks.translated(verb, path if comment is None else (*path, comment))
+    marked = session.client.candidate()["document"].get(marks.MARKS, {})
+    if done == "delete" and words[2] not in marked.get(words[1], {}):
+        return Message(f"warning: {' '.join(path)}: nothing to {verb}")
+    session.client.edit([{"verb": done, "path": list(words)}])
+    return Message("")

@@ -1,0 +1,87 @@
+"""`monitor`: the same listings, again and again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from snatsh.model.vocabulary import FLOW_SORTS
+from snatsh.shell.commands import operational
+from snatsh.shell.core.answers import Answer, Message, ShellError, Table
+from snatsh.shell.core.command import Option, number
+from snatsh.shell.core.registries import MOVES, OPERATIONAL
+from snatsh.shell.pipes.pipes import TABLE
+from snatsh.shell.render import tables
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+_COUNTERS = ("packets_in", "bytes_in", "packets_out", "bytes_out")
+_SECONDS = Option("interval", "Seconds between two looks (default 2)", number(1, 3600))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Table):
+    refresh: int = 2
+
+
+def _watched(answer: Answer, interval: int) -> Answer:
+    assert isinstance(answer, Table)
+    return Watched(answer.data, answer.render, interval)
+
+
+@OPERATIONAL.command(
+    "monitor flows",
+    "Watch the flows",
+    Option("sort", "Order (default rate)", choices=FLOW_SORTS),
+    Option("limit", "How many (default 20)", number(1, 1000)),
+    _SECONDS,
+    answers=TABLE,
+)
+def monitor_flows(session: Session, sort: str = "rate", limit: int = 20, interval: int = 2) -> Answer:
+    return _watched(operational.show_flows(session, limit=limit, sort=sort), interval)
+
+
+@OPERATIONAL.command("monitor pools", "Watch the pools", _SECONDS, answers=TABLE)
+def monitor_pools(session: Session, interval: int = 2) -> Answer:
+    return _watched(operational.show_pools(session), interval)
+
+
+@OPERATIONAL.command("monitor links", "Watch the links", _SECONDS, answers=TABLE)
+def monitor_links(session: Session, interval: int = 2) -> Answer:
+    return _watched(operational.show_links(session), interval)
+
+
+@OPERATIONAL.command("monitor interfaces", "Watch the interfaces' traffic", _SECONDS, answers=TABLE)
+def monitor_interfaces(session: Session, interval: int = 2) -> Answer:
+    now, rows = time.monotonic(), session.client.interfaces()
+    before, earlier = session.looked if session.repeating else (now, ())
+    session.looked = (now, rows)
+    return Watched(_with_rates(rows, earlier, now - before), tables.interface_traffic, interval)
+
+
+def _with_rates(rows: Sequence[Any], earlier: Sequence[Any], seconds: float) -> list[Any]:
+    """rates: growth of each counter in a second since the look before, empty where there was none."""
+    known = {row["name"]: row for row in earlier}
+    return [{**row, "rates": _rates(row, known.get(row["name"], {}), seconds)} for row in rows]
+
+
+def _rates(row: Any, before: Any, seconds: float) -> dict[str, float]:
+    shared = [name for name in _COUNTERS if name in row and name in before]
+    return {name: max(0, row[name] - before[name]) / seconds for name in shared}
+
+
+@MOVES.command("monitor dashboard", "The live view of everything")
+def monitor_dashboard(session: Session) -> Answer:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ShellError("monitor dashboard: expected a terminal; see also `snatsh top --once --json`")
+    command = [sys.executable, "-m", "snatsh.tui", "--socket", str(session.client.path)]
+    with session.terminal.released():
+        status = subprocess.run(command, check=False).returncode
+    if status:
+        raise ShellError(f"monitor dashboard: the live view ended with status {status}")
+    return Message("")

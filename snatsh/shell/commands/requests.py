@@ -1,0 +1,142 @@
+"""`request`, `file`, and what belongs to commits and their history in operational mode."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from snatsh.shell.commands.loading import FILE
+from snatsh.shell.core.answers import Answer, Configuration, Difference, Message, Table
+from snatsh.shell.core.command import Argument, Command
+from snatsh.shell.core.config_files import shipped_profiles
+from snatsh.shell.core.grammar import Call, Choice, State, Value
+from snatsh.shell.core.registries import OPERATIONAL
+from snatsh.shell.pipes.pipes import COMMITTED, CONFIGURATION, TABLE
+from snatsh.shell.render import system_tables
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+
+@OPERATIONAL.command("request system commit abort", "Roll back the commit that waits to be confirmed")
+def abort(session: Session) -> Answer:
+    session.client.abort()
+    session.refresh()
+    return Message("commit was rolled back")
+
+
+@OPERATIONAL.command("clear system commit", "Forget the commit that waits for its time")
+def unschedule(session: Session) -> Answer:
+    forgotten = session.client.unschedule()
+    return Message(f"commit requested by {forgotten['user']} for {forgotten['at']} will not be executed")
+
+
+@OPERATIONAL.command("request system configuration rescue save", "Keep what runs, for when all else fails")
+def save_rescue(session: Session) -> Answer:
+    session.client.save_rescue()
+    return Message("rescue configuration saved")
+
+
+@OPERATIONAL.command("request system configuration rescue delete", "Forget the rescue configuration")
+def delete_rescue(session: Session) -> Answer:
+    session.client.delete_rescue()
+    return Message("rescue configuration deleted")
+
+
+@OPERATIONAL.command("show system configuration rescue", "The rescue configuration", answers=CONFIGURATION)
+def show_rescue(session: Session) -> Answer:
+    return Configuration(session.client.committed("rescue"))
+
+
+def _link_state() -> State:
+    """`request link NAME down|up|drain`."""
+    orders = {
+        "down": "Take it out of use, and end its flows where its configuration says so",
+        "drain": "Keep its flows, and send no new ones by it",
+        "up": "Leave it to its carrier and its probes again",
+    }
+
+    def ordered(name: object, word: str, _: object) -> State:
+        return State((), Call(order_link, {"name": name, "order": word}))
+
+    def order(name: object) -> State:
+        return State(tuple(Choice(word, told, partial(ordered, name, word)) for word, told in orders.items()))
+
+    return State((Choice("<name>", "Link", order, Value("<name>", str, (("live", "link"),))),))
+
+
+def order_link(session: Session, name: str, order: str) -> Answer:
+    done = session.client.order_link(name, order)
+    return Message(f"link {done['name']} is {done['state']}: {done['reason']}")
+
+
+OPERATIONAL.commands.append(
+    Command(("request", "link"), "Take a link out of use or back", order_link, start=_link_state)
+)
+
+
+def _rollback_state() -> State:
+    """`show system rollback N`, `show system rollback compare N M`."""
+
+    def one(number_: object) -> State:
+        return State((), Call(show_rollback, {"number": number_}, CONFIGURATION))
+
+    def first(old: object) -> State:
+        def second(new: object) -> State:
+            return State((), Call(compare, {"old": old, "new": new}, CONFIGURATION))
+
+        return State((Choice(COMMITTED.hint, "The newer one", second, COMMITTED),))
+
+    olds = State((Choice(COMMITTED.hint, "The older one", first, COMMITTED),))
+    return State(
+        (
+            Choice("compare", "What changed between two of them", lambda _: olds),
+            Choice(COMMITTED.hint, "Its number", one, COMMITTED),
+        )
+    )
+
+
+OPERATIONAL.commands.append(
+    Command(
+        ("show", "system", "rollback"),
+        "A committed configuration",
+        lambda *_: None,
+        start=_rollback_state,
+    )
+)
+
+
+def show_rollback(session: Session, number: int | str) -> Answer:
+    return Configuration(session.client.committed(number))
+
+
+def compare(session: Session, old: int | str, new: int | str) -> Answer:
+    return Difference(session.client.committed(old), session.client.committed(new))
+
+
+@OPERATIONAL.command("show profiles", "Profiles that ship, and those you saved", answers=TABLE)
+def show_profiles(session: Session) -> Answer:
+    rows = [{"name": name, "origin": "shipped"} for name in sorted(shipped_profiles())]
+    for file in session.client.files():
+        if file["name"].endswith(".yaml"):
+            rows.append({"name": file["name"].removesuffix(".yaml"), "origin": "yours"})
+    return Table(rows, system_tables.profiles)
+
+
+@OPERATIONAL.command("file list", "Your files on the gateway", answers=TABLE)
+def file_list(session: Session) -> Answer:
+    return Table(session.client.files(), system_tables.files)
+
+
+_NAMED = Argument("file", "Its name", FILE)
+
+
+@OPERATIONAL.command("file show", "What is in a file of yours", _NAMED, ready=bool, answers=TABLE)
+def file_show(session: Session, file: str) -> Answer:
+    return Table({"name": file, "content": session.client.file(file)}, lambda data: str(data["content"]))
+
+
+@OPERATIONAL.command("file delete", "Delete a file of yours", _NAMED, ready=bool)
+def file_delete(session: Session, file: str) -> Answer:
+    session.client.delete_file(file)
+    return Message("")

@@ -1,0 +1,260 @@
+"""Commands that move whole parts of the candidate: rename, copy, insert, replace pattern, wildcard delete.
+
+Each is worked out on what the candidate is now and sent as statements, so that what others edit stays.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from snatsh.model.errors import ProfileError
+from snatsh.shell.commands.loading import become
+from snatsh.shell.core.answers import Answer, Document, Message, ShellError
+from snatsh.shell.core.command import Command, number
+from snatsh.shell.core.grammar import Call, Choice, State, Value
+from snatsh.shell.core.registries import CONFIGURE
+from snatsh.shell.core.statements import Reach, Words, entry_key, statement
+from snatsh.shell.render.problems import problem_lines
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+_MOST_RULES = 1_000_000
+
+
+def commands(edit: Words) -> list[Command]:
+    """Those whose grammar is the schema, seen from the edit path."""
+
+    def command(words: str, help_: str, start: Callable[[], State]) -> Command:
+        return Command(tuple(words.split()), help_, rename, start=start)
+
+    return [
+        command("rename", "Give an entry another name", lambda: _entry(edit, _to(rename))),
+        command("copy", "Make another entry like one", lambda: _entry(edit, _to(copy))),
+        command("insert", "Move a rule before or after another", lambda: _entry(edit, _beside)),
+        command("wildcard delete", "Delete entries by pattern, such as rules 1*", lambda: _wildcard(edit)),
+    ]
+
+
+def _entry(edit: Words, then: Callable[[Words], State]) -> State:
+    """A statement that ends with an entry of a list; `then` says what follows it."""
+
+    def finish(path: Words) -> Call:
+        return Call(rename, {"path": path})
+
+    return statement(edit, Reach(finish, containers_only=True, at_start=False, then=then))
+
+
+def _to(run: Callable[..., Answer]) -> Callable[[Words], State]:
+    def follow(path: Words) -> State:
+        value = entry_key(path[:-1], existing=False)
+
+        def end(name: Any) -> State:
+            return State((), Call(run, {"path": path, "name": str(name)}))
+
+        named = State((Choice(value.hint, "Its new name", end, value),))
+        return State((Choice("to", "The new name follows", lambda _: named),))
+
+    return follow
+
+
+def _beside(path: Words) -> State:
+    def place(word: str) -> Choice:
+        value = entry_key(path[:-1], existing=True)
+
+        def end(name: Any) -> State:
+            return State((), Call(insert, {"path": path, "place": word, "other": str(name)}))
+
+        def target(_: Any) -> State:
+            # Junos repeats the list's name here; both ways are taken.
+            named = State((Choice(value.hint, "The other one", end, value),))
+            return State((*named.choices, Choice(path[-2], "", lambda _: named)))
+
+        return Choice(word, f"Put it {word} another one", target)
+
+    return State((place("before"), place("after")))
+
+
+def rename(session: Session, path: Words, name: str = "") -> Answer:
+    document = _copied(session, path, name)
+    return _become(session, _without(document, path))
+
+
+def copy(session: Session, path: Words, name: str) -> Answer:
+    return _become(session, _copied(session, path, name))
+
+
+def _copied(session: Session, path: Words, name: str) -> Document:
+    from snatsh.model.document import marks
+
+    document: Document = session.client.candidate()["document"]
+    *above, key = path
+    entries = _at(document, tuple(above))
+    if key not in entries:
+        raise ShellError(f"{' '.join(path)}: not found")
+    if name in entries:
+        raise ShellError(f"{' '.join([*above, name])}: is there already")
+    copied = _with(document, (*above, name), entries[key])
+    moved = marks.moved(document, path, (*above, name))
+    return {**copied, marks.MARKS: moved} if moved else copied
+
+
+def insert(session: Session, path: Words, place: str, other: str) -> Answer:
+    """Rules are in the order of their numbers, so a rule moves by getting another number."""
+    if path[:-1] != ("rules",):
+        raise ShellError(f"{' '.join(path[:-1])}: only rules have an order")
+    rules = _at(session.client.candidate()["document"], ("rules",))
+    if other not in rules:
+        raise ShellError(f"rules {other}: not found")
+    low, high = _gap(sorted(int(key) for key in rules if key != path[-1]), int(other), place)
+    if high - low < 2:
+        raise ShellError(f"there is no number free between {low} and {high}; rename one of them first")
+    new = str(low + min(10, (high - low) // 2))
+    if low < int(path[-1]) < high:
+        return Message("")
+    rename(session, path, new)
+    return Message(f"rule {path[-1]} is rule {new} now")
+
+
+def _gap(numbers: list[int], other: int, place: str) -> tuple[int, int]:
+    """The numbers between which there has to be room."""
+    at = numbers.index(other)
+    if place == "before":
+        return (numbers[at - 1] if at else 0), other
+    return other, (numbers[at + 1] if at + 1 < len(numbers) else _MOST_RULES + 1)
+
+
+def _wildcard(edit: Words) -> State:
+    def finish(path: Words) -> Call:
+        return Call(wildcard_delete, {"path": path})
+
+    return statement(edit, Reach(finish, at_start=False, patterns=True))
+
+
+def wildcard_delete(session: Session, path: Words) -> Answer:
+    document = session.client.candidate()["document"]
+    found = list(_matching(document, path))
+    if not found:
+        raise ShellError(f"{' '.join(path)}: nothing matches")
+    listed = "\n".join(f"  matched: {' '.join(words)}" for words in found)
+    if not session.confirms(f"{listed}\nDelete {len(found)} objects?", default=False):
+        raise ShellError("nothing was deleted")
+    session.client.edit([{"verb": "delete", "path": list(words)} for words in found])
+    return Message("")
+
+
+def _matching(held: Any, path: Words, above: Words = ()) -> Iterator[Words]:
+    if not path:
+        yield above
+        return
+    pattern, *rest = path
+    if isinstance(held, dict):
+        for name, inner in held.items():
+            if fnmatch.fnmatchcase(name, pattern):
+                yield from _matching(inner, tuple(rest), (*above, name))
+    elif not rest:
+        values = held if isinstance(held, list) else [held]
+        yield from ((*above, str(value)) for value in values if fnmatch.fnmatchcase(str(value), pattern))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(f"expected a regular expression ({error})") from None
+
+
+def _replace_state() -> State:
+    """`replace pattern OLD with NEW [upto N]`."""
+
+    def upto(bound: dict[str, Any]) -> State:
+        def end(most: int) -> State:
+            return State((), Call(replace_pattern, {**bound, "upto": most}))
+
+        most = number(1, 1_000_000)
+        state = State((Choice(most.hint, "How many places at most", end, most),))
+        return State((Choice("upto", "Only so many places", lambda _: state),), Call(replace_pattern, bound))
+
+    def with_(pattern: re.Pattern[str]) -> State:
+        def new(text: str) -> State:
+            return upto({"pattern": pattern, "text": text})
+
+        state = State((Choice("<text>", "What to put in its place", new, Value("<text>")),))
+        return State((Choice("with", "The new text follows", lambda _: state),))
+
+    value = Value("<pattern>", _pattern)
+    return State((Choice(value.hint, "Regular expression to look for", with_, value),))
+
+
+CONFIGURE.commands.append(
+    Command(
+        ("replace", "pattern"),
+        "Replace text in names and values, from the edit path down",
+        lambda *_: None,
+        start=_replace_state,
+    )
+)
+
+
+def replace_pattern(session: Session, pattern: re.Pattern[str], text: str, upto: int = 0) -> Answer:
+    document = session.client.candidate()["document"]
+    try:
+        changed = _replaced(_at(document, session.edit), pattern, text, _Counter(upto))
+    except (re.error, IndexError) as error:
+        raise ShellError(f"with {text}: {error}") from None
+    return _become(session, _with(document, session.edit, changed) if session.edit else changed)
+
+
+class _Counter:
+    """How many places are left; a negative number never runs out."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most or -1
+
+
+def _replaced(held: Any, pattern: re.Pattern[str], text: str, counter: _Counter) -> Any:
+    if isinstance(held, dict):
+        return {
+            _replaced(name, pattern, text, counter): _replaced(inner, pattern, text, counter)
+            for name, inner in held.items()
+        }
+    if isinstance(held, list):
+        return [_replaced(value, pattern, text, counter) for value in held]
+    old = str(held)
+    if not pattern.search(old) or counter.left == 0:
+        return held
+    counter.left -= 1
+    return pattern.sub(text, old)
+
+
+def _become(session: Session, document: Document) -> Answer:
+    from snatsh.model.document.document import validate_shape
+
+    try:
+        become(session, validate_shape(document))
+    except ProfileError as error:
+        raise ShellError(problem_lines(error.problems) + "error: nothing was changed") from None
+    return Message("")
+
+
+def _at(document: Document, path: Words) -> Document:
+    for word in path:
+        inner = document.get(word)
+        document = inner if isinstance(inner, dict) else {}
+    return document
+
+
+def _with(document: Document, path: Words, held: Any) -> Document:
+    word, *rest = path
+    inner = document.get(word, {})
+    return {**document, word: _with(inner, tuple(rest), held) if rest else held}
+
+
+def _without(document: Document, path: Words) -> Document:
+    word, *rest = path
+    if rest:
+        return {**document, word: _without(document[word], tuple(rest))}
+    return {name: inner for name, inner in document.items() if name != word}

@@ -1,0 +1,78 @@
+"""`monitor trace`: what becomes of live packets, as it happens, for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from snatsh.client import TraceEvent
+from snatsh.model.vocabulary import PROTOCOLS
+from snatsh.shell.core.answers import Answer, Table
+from snatsh.shell.core.command import PREFIX, Option, number
+from snatsh.shell.core.registries import OPERATIONAL
+from snatsh.shell.pipes.pipes import TABLE
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+_LOOK_SECONDS = 0.5
+_DEFAULT_SECONDS, _MOST_SECONDS = 30, 300
+_DEFAULT_COUNT, _MOST_COUNT = 100, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Traced(Table):
+    refresh: float = _LOOK_SECONDS
+    streams: bool = True
+
+
+@OPERATIONAL.command(
+    "monitor trace",
+    "Show what becomes of packets, until a key is pressed",
+    Option("source", "Inside address or prefix, or the public address it has", PREFIX),
+    Option("destination", "Outside address or prefix", PREFIX),
+    Option("protocol", "Protocol", choices=PROTOCOLS),
+    Option("port", "Either port as it comes in, or identifier of an echo", number(1, 65_535)),
+    Option("count", f"How many events at most (default {_DEFAULT_COUNT})", number(1, _MOST_COUNT)),
+    Option("seconds", f"How long at most (default {_DEFAULT_SECONDS})", number(1, _MOST_SECONDS)),
+    answers=TABLE,
+)
+def monitor_trace(
+    session: Session, count: int = _DEFAULT_COUNT, seconds: int = _DEFAULT_SECONDS, **wanted: Any
+) -> Answer:
+    if not session.repeating:
+        session.client.trace({**wanted, "seconds": seconds})
+        session.to_stop, session.trace_left = session.client.stop_trace, count
+    events, left = session.client.traced()
+    events = events[: session.trace_left]
+    session.trace_left -= len(events)
+    if session.trace_left and left:
+        return Traced(events, render)
+    return Traced(events, _last, refresh=0)
+
+
+def _last(events: Sequence[TraceEvent]) -> str:
+    return render(events) + "trace ends\n"
+
+
+def render(events: Sequence[TraceEvent]) -> str:
+    return "".join(f"{_line(event)}\n" for event in events)
+
+
+def _line(event: TraceEvent) -> str:
+    at = time.strftime("%H:%M:%S", time.localtime(event["time"])) + f".{int(event['time'] % 1 * 1000):03}"
+    ends = f"{event['source']}:{event['source_port']} > {event['destination']}:{event['destination_port']}"
+    packet = f"{at} {event['protocol']:<4} {ends} ttl {event['ttl']} length {event['length']}"
+    return f"{packet}: {_fate(event)}"
+
+
+def _fate(event: TraceEvent) -> str:
+    if event["event"] == "dropped":
+        return f"dropped, {event['reason']}"
+    if event["event"] == "opened":
+        return f"opens a flow by rule {event['rule']}"
+    if event["event"] == "translated":
+        return f"translated, {event['address']}:{event['port']}"
+    return f"handed to the stack, {event['reason']}"

@@ -1,0 +1,1 @@
+"""Sessions, grammar, completion and answers."""

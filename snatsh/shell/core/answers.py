@@ -1,0 +1,135 @@
+"""What commands return: data first, text only when somebody wants to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from snatsh.model.errors import SnatshError
+
+Document = dict[str, Any]
+Path = tuple[str, ...]
+
+
+class ShellError(SnatshError):
+    """A command that was understood but can't be carried out."""
+
+
+class Answer(Protocol):
+    """data: what `| json` prints. text: what an operator reads. display: `| display FORM`."""
+
+    @property
+    def data(self) -> Any: ...
+
+    def text(self) -> str: ...
+
+    def display(self, form: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Operational data and the renderer that makes a table of it."""
+
+    data: Any
+    render: Callable[[Any], str]
+
+    def text(self) -> str:
+        return self.render(self.data)
+
+    def display(self, form: str) -> str:
+        raise ShellError(f"display {form}: only configuration has this form; expected json")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence or two. Nothing to pipe."""
+
+    message: str
+
+    @property
+    def data(self) -> Any:
+        return {"message": self.message}
+
+    def text(self) -> str:
+        return f"{self.message}\n" if self.message else ""
+
+    def display(self, form: str) -> str:
+        raise ShellError(f"display {form}: only configuration has this form")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A part of a configuration. The forms come from the model, imported when they are drawn."""
+
+    document: Document
+    path: Path = ()
+
+    @property
+    def data(self) -> Any:
+        from snatsh.model.document import document
+
+        found = document.get(self.document, self.path)
+        return {} if found is None else found
+
+    def text(self) -> str:
+        from snatsh.model.forms import curly_form
+
+        return curly_form.render(self.document, self.path)
+
+    def display(self, form: str) -> str:
+        from snatsh.model.forms import set_form, yaml_form
+
+        if form == "inheritance":
+            return self._with_defaults()
+        if form in ("ipvsadm", "keepalived", "iptables", "nft"):
+            return self._exported(form)
+        return {"set": set_form.render, "yaml": yaml_form.render}[form](self.document, self.path)
+
+    def _exported(self, dialect: str) -> str:
+        """The rules as another system has them. Pools and all belong to them, so only as a whole."""
+        from snatsh.interop.dialects import export
+        from snatsh.model.errors import ProfileError
+
+        if self.path:
+            raise ShellError(f"display {dialect}: only the whole configuration has this form")
+        try:
+            return export(self.document, dialect)
+        except ProfileError as error:
+            raise ShellError(f"display {dialect}: {error}") from None
+
+    def _with_defaults(self) -> str:
+        """Marked by a comment above each, as Junos marks what is inherited."""
+        from snatsh.model.document import inheritance
+        from snatsh.model.forms import curly_form
+
+        document = inheritance.with_defaults(self.document)
+        return inheritance.mark(curly_form.render(document, self.path), self.document, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changed between two configurations."""
+
+    old: Document
+    new: Document
+    kind: ClassVar[str] = "difference"
+
+    @property
+    def data(self) -> Any:
+        from snatsh.model.changes.diff import diff
+
+        changes = diff(self.old, self.new)
+        return {"changes": [{"verb": change.verb, "path": list(change.path)} for change in changes]}
+
+    def text(self) -> str:
+        from snatsh.model.changes.diff import render_curly
+
+        return render_curly(self.old, self.new)
+
+    def display(self, form: str) -> str:
+        from snatsh.model.changes.diff import diff, render_set
+
+        if form != "set":
+            raise ShellError(f"display {form}: a comparison has no such form; expected set or json")
+        return render_set(diff(self.old, self.new))

@@ -1,0 +1,205 @@
+"""How commands are declared: a typed function, its words and its parameters. The states derive from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snatsh.shell.core.grammar import Call, Choice, Source, State, Value
+
+Bound = Mapping[str, Any]
+Ready = Callable[[Bound], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A value that stands by itself; at most one of a command, before its options or instead of them."""
+
+    name: str
+    help: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A keyword with a value behind it. choices: the words it takes, instead of a free value.
+
+    default: what it means without a value, where that may be left out.
+    """
+
+    name: str
+    help: str
+    value: Value | None = None
+    choices: tuple[str, ...] = ()
+    alone: bool = False
+    default: Any = None
+
+    @property
+    def word(self) -> str:
+        return self.name.replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A keyword that is there or not. alone: nothing goes with it."""
+
+    name: str
+    help: str
+    alone: bool = False
+
+    @property
+    def word(self) -> str:
+        return self.name.replace("_", "-")
+
+
+Parameter = Argument | Option | Flag
+
+
+def _always(_bound: Bound) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """words: its name. run: called with the session and the bound parameters by name.
+
+    ready: whether what is bound suffices. one_of: parameters of which one is needed, and no more.
+    answers: see Call. start: its own grammar, instead of parameters.
+    """
+
+    words: tuple[str, ...]
+    help: str
+    run: Callable[..., Any]
+    parameters: tuple[Parameter, ...] = ()
+    ready: Ready = _always
+    one_of: tuple[str, ...] = ()
+    answers: str | None = None
+    start: Callable[[], State] | None = None
+
+    def state(self) -> State:
+        """The state behind the command's name."""
+        return self.start() if self.start is not None else self._gather({})
+
+    def _gather(self, bound: Bound) -> State:
+        """Parameters come in any order, each once, an argument first."""
+        choices: list[Choice] = []
+        chosen = not self.one_of or any(name in bound for name in self.one_of)
+        for parameter in self.parameters if not self._closed(bound) else ():
+            taken = parameter.name in bound or (chosen and parameter.name in self.one_of)
+            if not taken and not (bound and _first_only(parameter)):
+                choices.append(self._choice(parameter, bound))
+        call = Call(self.run, dict(bound), self.answers) if chosen and self.ready(bound) else None
+        return State(tuple(choices), call)
+
+    def _closed(self, bound: Bound) -> bool:
+        return any(not isinstance(p, Argument) and p.alone and p.name in bound for p in self.parameters)
+
+    def _choice(self, parameter: Parameter, bound: Bound) -> Choice:
+        def bind(value: Any) -> State:
+            return self._gather({**bound, parameter.name: value})
+
+        if isinstance(parameter, Argument):
+            return Choice(parameter.value.hint, parameter.help, bind, parameter.value)
+        if isinstance(parameter, Flag):
+            return Choice(parameter.word, parameter.help, lambda _: bind(True))
+        return Choice(parameter.word, parameter.help, lambda _: self._option(parameter, bind))
+
+    def _option(self, option: Option, bind: Callable[[Any], State]) -> State:
+        value = _option_value(option, bind)
+        if option.default is None:
+            return value
+        without = bind(option.default)
+        return State(value.choices + without.choices, without.call)
+
+
+def _first_only(parameter: Parameter) -> bool:
+    return isinstance(parameter, Argument) or parameter.alone
+
+
+def _option_value(option: Option, bind: Callable[[Any], State]) -> State:
+    if option.choices:
+        return State(tuple(Choice(word, "", bind) for word in option.choices))
+    value = option.value or Value(f"<{option.word}>")
+    return State((Choice(value.hint, option.help, bind, value),))
+
+
+@dataclass
+class Registry:
+    """The commands of one mode, or the pipes."""
+
+    commands: list[Command] = field(default_factory=list)
+
+    def command(
+        self, words: str, help_: str, *parameters: Parameter, **extras: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare the decorated function as a command."""
+
+        def declare(run: Callable[..., Any]) -> Callable[..., Any]:
+            self.commands.append(Command(tuple(words.split()), help_, run, parameters, **extras))
+            return run
+
+        return declare
+
+    def state(self, groups: Mapping[str, str], extra: Iterable[Command] = ()) -> State:
+        """The state at the start of a line. groups: help of words that only begin names, such as `show`."""
+        return word_state([*self.commands, *extra], 0, groups)
+
+
+def word_state(commands: list[Command], depth: int, groups: Mapping[str, str]) -> State:
+    """The choice among commands that agree on their first `depth` words."""
+    branches: dict[str, list[Command]] = {}
+    for command in commands:
+        branches.setdefault(command.words[depth], []).append(command)
+    choices = tuple(_branch(word, branch, depth, groups) for word, branch in sorted(branches.items()))
+    return State(choices, of_commands=True)
+
+
+def _branch(word: str, branch: list[Command], depth: int, groups: Mapping[str, str]) -> Choice:
+    if len(branch) == 1 and len(branch[0].words) == depth + 1:
+        return Choice(word, branch[0].help, lambda _: branch[0].state())
+    name = " ".join(branch[0].words[: depth + 1])
+    own = [command.help for command in branch if len(command.words) == depth + 1]
+    return Choice(word, own[0] if own else groups.get(name, ""), lambda _: _group(branch, depth, groups))
+
+
+def _group(branch: list[Command], depth: int, groups: Mapping[str, str]) -> State:
+    """What may follow words that begin several names, and may be a name by themselves."""
+    longer = [command for command in branch if len(command.words) > depth + 1]
+    inner = word_state(longer, depth + 1, groups)
+    for command in branch:
+        if len(command.words) == depth + 1:
+            own = command.state()
+            return State((*own.choices, *inner.choices), own.call)
+    return inner
+
+
+# Values that several commands take.
+
+
+def number(low: int, high: int, *sources: Source) -> Value:
+    """An integer within bounds."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
+            raise ValueError(f"expected a number from {low} to {high}")
+        return int(text)
+
+    return Value(f"<{low}..{high}>", parse, sources)
+
+
+def _prefix(text: str) -> str:
+    from ipaddress import IPv4Interface, IPv4Network
+
+    try:
+        return str(IPv4Network(text)) if "/" in text else str(IPv4Network(text).network_address)
+    except ValueError:
+        pass
+    try:
+        network = IPv4Interface(text).network
+    except ValueError:
+        raise ValueError("expected an address or a prefix, for example 192.0.2.0/24") from None
+    raise ValueError(f"has host bits set; did you mean {network}?")
+
+
+PREFIX = Value("<address or prefix>", _prefix)

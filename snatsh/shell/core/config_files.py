@@ -1,0 +1,119 @@
+"""Configuration in files: which form a text is in, reading, writing, and the profiles that ship."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from snatsh.client import Rejected
+from snatsh.shell.core.answers import Document, Path, ShellError
+
+if TYPE_CHECKING:
+    from snatsh.client import Statement
+    from snatsh.shell.core.session import Session
+
+_PROFILE_FOLDERS = (
+    pathlib.Path(__file__).resolve().parents[2] / "profiles",
+    pathlib.Path(sys.prefix) / "share" / "snatsh" / "profiles",
+    pathlib.Path("/usr/share/snatsh/profiles"),
+)
+
+
+def shipped_profiles() -> dict[str, pathlib.Path]:
+    """The profiles that come with the product, by name."""
+    found: dict[str, pathlib.Path] = {}
+    for folder in _PROFILE_FOLDERS:
+        for path in folder.glob("*.yaml") if folder.is_dir() else ():
+            found.setdefault(path.stem, path)
+    return found
+
+
+def shipped(name: str) -> str:
+    """The text of a profile that ships."""
+    return shipped_profiles()[name].read_text(encoding="utf-8")
+
+
+def own(session: Session, name: str) -> str:
+    """The text of a profile that the operator saved."""
+    try:
+        return session.client.file(f"{name}.yaml")
+    except Rejected:
+        known = ", ".join(sorted(shipped_profiles())) or "none"
+        raise ShellError(
+            f"no profile {name} is shipped; there are: {known}; and none of yours is saved as {name}.yaml"
+        ) from None
+
+
+def parse(text: str, under: Path = ()) -> Document:
+    """A configuration in curly form, YAML or JSON, told apart by its first statement, all below a path."""
+    form = form_of(text)
+    if form == "set":
+        raise ShellError("these are set commands; expected curly form or YAML here, use `load set`")
+    if form == "yaml":
+        from snatsh.model.forms import yaml_form
+
+        return yaml_form.parse(text, under)
+    from snatsh.model.forms import curly_form
+
+    return curly_form.parse(text, under)
+
+
+def form_of(text: str) -> str:
+    """set, yaml (which JSON is a part of) or curly."""
+    from snatsh.model.document.marks import VERBS
+
+    bare = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    lines = (line.strip() for line in bare.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    if re.match(rf"(set|delete|{'|'.join(VERBS)})\s", first):
+        return "set"
+    if first.startswith(("{", "---", "%")) or re.match(r"[^\s{;]+:(\s|$)", first):
+        return "yaml"
+    return "curly"
+
+
+def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int]]:
+    """The statements of a text of set, delete and other commands, and the line that each stands on."""
+    from snatsh.model.forms import set_form
+
+    found = list(set_form.statements(text, under))
+    statements: list[Statement] = [{"verb": one.verb, "path": list(one.tokens)} for one in found]
+    return statements, [one.line for one in found]
+
+
+def render(name: str, document: Document) -> str:
+    """The document in the form that a file's ending names, curly by default."""
+    from snatsh.model.forms import curly_form, set_form, yaml_form
+
+    if name.endswith((".yaml", ".yml")):
+        return yaml_form.render(document)
+    if name.endswith(".set"):
+        return set_form.render(document)
+    if name.endswith(".json"):
+        return json.dumps(document, indent=2) + "\n"
+    return curly_form.render(document)
+
+
+def restrict(document: Document, path: Path) -> Document:
+    """Only what lies at or below a path, still hanging from the top."""
+    if not path:
+        return document
+    return _restricted(document, path) | _marks(document, path)
+
+
+def _marks(document: Document, path: Path) -> Document:
+    from snatsh.model.document import marks
+
+    found = marks.of(document, path)
+    return {marks.MARKS: {marks.key(at): dict(mark) for at, mark in found.items()}} if found else {}
+
+
+def _restricted(document: Document, path: Path) -> Document:
+    word, *rest = path
+    if not isinstance(document, dict) or word not in document:
+        return {}
+    inner = _restricted(document[word], tuple(rest)) if rest else document[word]
+    return {} if rest and inner == {} else {word: inner}

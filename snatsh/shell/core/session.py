@@ -1,0 +1,309 @@
+"""One operator's session: its mode, its place in the configuration, and what a line does there."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import math
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from snatsh.client import Client, ClientError, Rejected, Waiting
+from snatsh.model.errors import SnatshError
+from snatsh.shell.commands import operational
+from snatsh.shell.core import config_files
+from snatsh.shell.core.answers import Answer, Configuration, Difference, Path
+from snatsh.shell.core.complete import Completion, asks_help, complete, help_text, rest_of_keyword
+from snatsh.shell.core.grammar import CommandError, Parsed, State, expected, parse
+from snatsh.shell.core.lexer import lex
+from snatsh.shell.core.live_names import Live
+from snatsh.shell.core.outcome import Outcome, Prompt, Terminal
+from snatsh.shell.core.settings import Settings, origin, terminal_name
+from snatsh.shell.pipes import pipes
+from snatsh.shell.render.problems import problem_lines
+from snatsh.shell.render.text import duration, printable, printable_line
+
+_PATIENCE_SECONDS = 2.0
+_LONGEST_REPORT = 4096
+_NOT_OF_A_PROMPT = re.compile(r"[][<>#%$]")
+"""What automation would take for a prompt."""
+
+_OVERVIEW = """\
+?        what may come next, at any place in a line
+Tab      complete the word
+| ?      what can be done with an answer
+Words may be shortened as long as one command is meant.
+"""
+
+
+class Session:
+    """Commands act on it; front ends feed it lines."""
+
+    def __init__(self, client: Client, terminal: Terminal) -> None:
+        self.client = client
+        self.terminal = terminal
+        self.live = Live(client)
+        self.settings = Settings()
+        self.history: list[str] = []
+        self.finished = False
+        self.repeating = False
+        self.trace_left = 0
+        self.looked: tuple[float, Sequence[Any]] = (0.0, ())
+        self.to_stop: Callable[[], object] | None = None
+        self.configuring = False
+        self.mode = "shared"
+        self.edit: Path = ()
+        self._before: list[Path] = []
+        self._user = ""
+        self._host = ""
+        self._waiting = ""
+        self._told = 0
+
+    # What front ends call
+
+    def execute(self, line: str) -> Outcome:
+        """Run one line. Every failure comes back as an outcome."""
+        if asks_help(line):
+            return Outcome(self.help(line[:-1]))
+        if not line.strip() or line.lstrip().startswith("#"):
+            return Outcome()
+        self.history.append(line)
+        outcome = self._execute(line)
+        self._report(line, outcome)
+        return outcome
+
+    def _execute(self, line: str) -> Outcome:
+        try:
+            parsed = parse(line, self.grammar(), pipes.grammar)
+            return self._run(parsed)
+        except CommandError as error:
+            return Outcome(printable(f"{error}\n"), failed=True, column=error.column)
+        except Rejected as error:
+            return self._rejected(error, line)
+        except SnatshError as error:
+            return Outcome(printable(_as_error(str(error))), failed=True)
+        finally:
+            self.live.forget()
+
+    def again(self, line: str) -> Outcome:
+        """Run a line that was run before, without another entry anywhere."""
+        self.repeating = True
+        try:
+            return self._execute(line)
+        finally:
+            self.repeating = False
+
+    def end(self) -> None:
+        """What was repeated is over, whether it had come to its end or not."""
+        stop, self.to_stop = self.to_stop, None
+        if stop is not None:
+            with contextlib.suppress(ClientError):
+                stop()
+
+    def complete(self, text: str) -> Completion:
+        """What may stand at the end of `text`."""
+        return complete(text, self.grammar(), pipes.grammar, self.live)
+
+    def on_space(self, text: str) -> str:
+        """What Space adds to the keyword at the end of `text`, itself not included."""
+        return rest_of_keyword(text, self.grammar(), pipes.grammar) if self.settings.complete_on_space else ""
+
+    def help(self, text: str) -> str:
+        """What `?` prints behind `text`."""
+        return printable(help_text(self.complete(text)))
+
+    def grammar(self) -> State:
+        if not self.configuring:
+            return operational.state()
+        from snatsh.shell.commands import configuration
+
+        return configuration.state(self.edit)
+
+    def prompt(self) -> Prompt:
+        """The prompt as Junos writes it."""
+        who = self._who()
+        if not self.configuring:
+            return Prompt(self._waiting, f"{who}> ")
+        banner = f"[edit{''.join(f' {word}' for word in self.edit)}]"
+        gap = "\n" if self._waiting and not self.settings.automated else ""
+        return Prompt(f"{self._waiting}{gap}{banner}", f"{who}# ")
+
+    def news(self) -> str:
+        """What has happened that everybody is to know, before a prompt. Silent without snatd."""
+        try:
+            found = Client(self.client.path, timeout=_PATIENCE_SECONDS).notices(
+                self._told, origin=origin(), terminal=terminal_name()
+            )
+        except ClientError:
+            return ""
+        self._host = found["host_name"]
+        self._told = found["last"] or 1
+        self._waiting = self._of_pending(found["pending"])
+        if self.settings.automated:
+            return ""
+        return "".join(printable_line(f"snatd: {one['text']}") + "\n" for one in found["notices"])
+
+    def _of_pending(self, pending: Waiting | None) -> str:
+        """What stands before the prompt while a commit waits to be confirmed.
+
+        No square brackets, which mean configuration mode to automation. For that, a word in the form of a
+        chassis context, with the minutes left: the drivers know it as a part of the prompt.
+        """
+        if pending is None:
+            return ""
+        if self.settings.automated:
+            return f"{{primary_commit_confirmed:{math.ceil(pending['seconds'] / 60)}}}"
+        left = duration(pending["seconds"])
+        why = f", {_NOT_OF_A_PROMPT.sub('', pending['comment'])}" if pending["comment"] else ""
+        return printable_line(
+            f"(commit confirmed by {pending['user']}{why}: rolled back in {left} unless confirmed)"
+        )
+
+    def greet(self) -> str:
+        """Learn who and where we are, without much patience. The reason, when snatd can't say."""
+        try:
+            version = Client(self.client.path, timeout=_PATIENCE_SECONDS).version()
+        except ClientError as error:
+            return printable(_as_error(str(error)))
+        self._user, self._host = version["user"], version["host_name"]
+        self.settings.idle_minutes = version.get("idle_timeout") or self.settings.idle_minutes
+        announcement = version.get("announcement")
+        return (printable_line(announcement) + "\n" if announcement else "") + self.news()
+
+    # What commands call
+
+    def enter_configuration(self, mode: str = "shared") -> str:
+        """Go to configuration mode. What to tell the operator."""
+        entered = self.client.enter(mode, terminal_name())
+        self.configuring, self.mode = True, mode
+        self.client.mode = "" if mode == "shared" else mode
+        self.edit, self._before = (), []
+        self.grammar()  # takes a moment the first time, which the first Tab shall not
+        told = ["Entering configuration mode"]
+        if mode != "shared":
+            told.insert(0, "warning: uncommitted changes will be discarded on exit")
+        if entered["others"]:
+            told += ["Users currently editing the configuration:"]
+            told += [f"  {other['text']}" for other in entered["others"]]
+        if entered["changed"]:
+            told.append("The configuration has been changed but not committed")
+        return "\n".join(told)
+
+    def leave_configuration(self) -> None:
+        with contextlib.suppress(ClientError):
+            self.client.leave()
+        self.client.mode = ""
+        self.configuring = False
+        self.edit, self._before = (), []
+
+    def go(self, path: Path) -> None:
+        """Change the edit path; `exit` comes back to this one."""
+        if not path:
+            self._before = []
+        elif path != self.edit:
+            self._before.append(self.edit)
+        self._move(path)
+
+    def back(self) -> None:
+        """To the edit path before, or to the top."""
+        self._move(self._before.pop() if self._before else ())
+
+    def _move(self, path: Path) -> None:
+        self.edit = path
+        with contextlib.suppress(ClientError):
+            self.client.move(path)
+
+    def confirms(self, question: str, default: bool) -> bool:
+        """Ask until the answer is yes or no; Enter and the end of the input mean the default."""
+        while True:
+            answer = self.terminal.ask(f"{question} [yes,no] ({'yes' if default else 'no'}) ").strip().lower()
+            if not answer:
+                return default
+            for word in ("yes", "no"):
+                if word.startswith(answer):
+                    return word == "yes"
+
+    def difference(self, candidate: Configuration, rollback: int | str) -> Difference:
+        """A part of the candidate against the same part of a committed configuration."""
+        old = self.client.committed(rollback) if rollback else self.client.configuration()
+        return Difference(
+            config_files.restrict(old, candidate.path),
+            config_files.restrict(candidate.document, candidate.path),
+        )
+
+    def overview(self) -> str:
+        """How to get along."""
+        return _OVERVIEW + "\n" + self.help("").rstrip("\n")
+
+    def refresh(self) -> None:
+        """What this console did itself is no news to it; the host may have another name now."""
+        self.news()
+
+    # Inner workings
+
+    def _who(self) -> str:
+        if not self._user:
+            self.greet()
+        return printable_line(f"{self._user or _own_name()}@{self._host or socket.gethostname()}")
+
+    def _report(self, line: str, outcome: Outcome) -> None:
+        """To the audit log, as far as snatd can be reached."""
+        with contextlib.suppress(ClientError):
+            Client(self.client.path, timeout=_PATIENCE_SECONDS).report(
+                line[:_LONGEST_REPORT], failed=outcome.failed, origin=origin(), terminal=terminal_name()
+            )
+
+    def _run(self, parsed: Parsed) -> Outcome:
+        answer: Answer = parsed.call.run(self, **parsed.call.arguments)
+        product = pipes.Product(answer, kind=getattr(answer, "kind", ""))
+        for pipe in parsed.pipes:
+            product = pipe.run(self, product, **pipe.arguments)
+        refresh = product.refresh or getattr(answer, "refresh", 0)
+        streams = getattr(answer, "streams", False)
+        paged = product.paged and not streams
+        return Outcome(
+            product.text,
+            paged=paged,
+            held=product.held,
+            refresh=refresh,
+            streams=streams,
+            kind=product.kind,
+        )
+
+    def _rejected(self, error: Rejected, line: str) -> Outcome:
+        """A refusal of snatd, with the caret under the token it blames."""
+        column = None
+        if error.index is not None:
+            tokens = lex(line).tokens
+            place = len(tokens) - self._statement_length(line) + error.index
+            column = tokens[place].start if 0 < place < len(tokens) else len(line.rstrip()) + 1
+        text = str(error)
+        if error.expected and not any(word in text for word in error.expected):
+            text += f"; {expected(error.expected)}"
+        if error.problems and column is None:
+            text = f"{problem_lines(error.problems)}error: nothing was changed"
+        return Outcome(printable(_as_error(text) if column is None else f"{text}\n"), True, column)
+
+    def _statement_length(self, line: str) -> int:
+        """How many tokens the statement of this line has, the edit path included."""
+        try:
+            call = parse(line, self.grammar(), pipes.grammar).call
+        except CommandError:
+            return 0
+        return 0 if call.arguments.get("before") else len(call.arguments.get("path", ()))
+
+
+def _own_name() -> str:
+    """Who we are when snatd can't say; not every uid has a name."""
+    try:
+        return getpass.getuser()
+    except KeyError:
+        return str(os.getuid())
+
+
+def _as_error(text: str) -> str:
+    """`error:` before what does not say so itself."""
+    return f"{text}\n" if "error: " in text else f"error: {text}\n"

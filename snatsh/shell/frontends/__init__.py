@@ -1,0 +1,1 @@
+"""Front ends: rich, plain, batch and embedded."""

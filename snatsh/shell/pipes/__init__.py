@@ -1,0 +1,1 @@
+"""Pipes: what happens to an answer on its way to the screen."""

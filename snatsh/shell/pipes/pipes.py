@@ -1,0 +1,257 @@
+"""Pipes: what can be done to an answer on its way to the screen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from snatsh.shell.core.answers import Answer, Configuration, ShellError
+from snatsh.shell.core.command import Argument, Command, Flag, Option, Registry, number
+from snatsh.shell.core.grammar import Call, State, Value
+from snatsh.shell.render.text import json_text, plural, printable, yaml_text
+
+if TYPE_CHECKING:
+    from snatsh.shell.core.session import Session
+
+TABLE = "table"
+CONFIGURATION = "configuration"
+DETAIL = "detail"
+"""The answer has more to say, with `display detail`."""
+
+
+def _number_or_rescue(text: str) -> int | str:
+    return text if text == "rescue" else int(number(0, OLDEST).parse(text))
+
+
+OLDEST = 49
+COMMITTED = Value(f"<0..{OLDEST}|rescue>", _number_or_rescue, (("live", "history"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What flows through the pipes: an answer, until the first pipe that wants text.
+
+    refresh: seconds after which the command is to run again, 0 for never. kind: see Outcome.
+    """
+
+    answer: Answer | None
+    body: str = ""
+    paged: bool = True
+    held: bool = False
+    refresh: int = 0
+    kind: str = ""
+
+    @property
+    def text(self) -> str:
+        """Ready for a terminal. Escaped before lines are counted or matched: what counts is what is seen."""
+        return printable(self.body if self.answer is None else self.answer.text())
+
+    def lines(self) -> list[str]:
+        return self.text.split("\n")[:-1] if self.text.endswith("\n") else self.text.split("\n")
+
+    def of_lines(self, lines: list[str]) -> Product:
+        return self.of_text("".join(f"{line}\n" for line in lines))
+
+    def of_text(self, text: str) -> Product:
+        return replace(self, answer=None, body=text)
+
+    def whole_answer(self, pipe: str) -> Answer:
+        if self.answer is None:
+            raise ShellError(f"{pipe}: the answer is only text by now; put {pipe} before the other pipes")
+        return self.answer
+
+
+_pipes = Registry()
+_configuration_pipes = Registry()
+_detail_pipes = Registry()
+
+
+def grammar(call: Call) -> State:
+    """The pipes that fit what a call answers."""
+    if call.answers is None:
+        return State(())
+    extra = {CONFIGURATION: _configuration_pipes, DETAIL: _detail_pipes}.get(
+        call.answers, Registry()
+    ).commands
+    return _pipes.state({"display": "Show in another form"}, extra)
+
+
+def all_commands() -> list[Command]:
+    """Every pipe there is."""
+    return [*_pipes.commands, *_configuration_pipes.commands, *_detail_pipes.commands]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"expected a regular expression ({error})") from None
+
+
+_LINES = Argument("lines", "How many (default 10)", number(1, 1_000_000))
+_PATTERN = Argument("pattern", "Regular expression, upper and lower case alike", Value("<pattern>", _pattern))
+
+
+@_pipes.command("json", "Show as JSON")
+@_pipes.command("display json", "Show as JSON")
+def as_json(_session: Session, product: Product) -> Product:
+    return product.of_text(json_text(product.whole_answer("json").data))
+
+
+@_detail_pipes.command("display detail", "Show step by step what was done")
+def as_detail(_session: Session, product: Product) -> Product:
+    return product.of_text(product.whole_answer("display").display("detail"))
+
+
+@_configuration_pipes.command("display inheritance", "Show what holds by default too")
+def with_defaults(_session: Session, product: Product) -> Product:
+    return product.of_text(product.whole_answer("display").display("inheritance"))
+
+
+@_configuration_pipes.command("display set", "Show as set commands")
+def as_set(_session: Session, product: Product) -> Product:
+    return product.of_text(product.whole_answer("display").display("set"))
+
+
+def _as_dialect(dialect: str, help_: str) -> None:
+    @_configuration_pipes.command(f"display {dialect}", help_)
+    def show(_session: Session, product: Product) -> Product:
+        return product.of_text(product.whole_answer("display").display(dialect))
+
+
+for _dialect, _help in (
+    ("ipvsadm", "Show as commands of lvs-snat's ipvsadm"),
+    ("keepalived", "Show as a keepalived.conf of lvs-snat"),
+    ("iptables", "Show for iptables-restore"),
+    ("nft", "Show for nft -f"),
+):
+    _as_dialect(_dialect, _help)
+
+
+@_pipes.command("yaml", "Show as YAML")
+@_pipes.command("display yaml", "Show as YAML")
+def as_yaml(_session: Session, product: Product) -> Product:
+    answer = product.whole_answer("yaml")
+    if isinstance(answer, Configuration):
+        return product.of_text(answer.display("yaml"))
+    return product.of_text(yaml_text(answer.data))
+
+
+@_configuration_pipes.command(
+    "compare",
+    "Show what changed since a committed configuration",
+    Option("rollback", "Number of the configuration to compare with, or rescue", COMMITTED),
+)
+def compare(session: Session, product: Product, rollback: int | str = 0) -> Product:
+    answer = product.whole_answer("compare")
+    if not isinstance(answer, Configuration):
+        raise ShellError("compare: this is no configuration; put compare first")
+    difference = session.difference(answer, rollback)
+    return replace(product, answer=difference, kind=difference.kind)
+
+
+@_pipes.command("match", "Show only lines that match", _PATTERN, ready=bool)
+def match(_session: Session, product: Product, pattern: re.Pattern[str]) -> Product:
+    return product.of_lines([line for line in product.lines() if pattern.search(line)])
+
+
+@_pipes.command("except", "Show only lines that do not match", _PATTERN, ready=bool)
+def except_(_session: Session, product: Product, pattern: re.Pattern[str]) -> Product:
+    return product.of_lines([line for line in product.lines() if not pattern.search(line)])
+
+
+@_pipes.command("find", "Begin at the first line that matches", _PATTERN, ready=bool)
+def find(_session: Session, product: Product, pattern: re.Pattern[str]) -> Product:
+    lines = product.lines()
+    start = next((at for at, line in enumerate(lines) if pattern.search(line)), len(lines))
+    return product.of_lines(lines[start:])
+
+
+@_pipes.command("count", "Count the lines")
+def count(_session: Session, product: Product) -> Product:
+    return product.of_text(f"Count: {plural(len(product.lines()), 'line')}\n")
+
+
+@_pipes.command("first", "Show only the first lines", _LINES)
+def first(_session: Session, product: Product, lines: int = 10) -> Product:
+    return product.of_lines(product.lines()[:lines])
+
+
+@_pipes.command("last", "Show only the last lines", _LINES)
+def last(_session: Session, product: Product, lines: int = 10) -> Product:
+    return product.of_lines(product.lines()[-lines:])
+
+
+@_pipes.command(
+    "trim", "Leave out the first columns", Argument("columns", "How many", number(1, 1000)), ready=bool
+)
+def trim(_session: Session, product: Product, columns: int) -> Product:
+    return product.of_lines([line[columns:] for line in product.lines()])
+
+
+@_pipes.command(
+    "sort", "Sort the lines below the head by a column",
+    Argument("column", "Which column, from 1; the whole line when left out", number(1, 100)),
+    Flag("reverse", "Greatest first"),
+)  # fmt: skip
+def sort(_session: Session, product: Product, column: int = 0, reverse: bool = False) -> Product:
+    head, *body = product.lines() or [""]
+    return product.of_lines([head, *sorted(body, key=lambda line: _sort_key(line, column), reverse=reverse)])
+
+
+def _sort_key(line: str, column: int) -> tuple[int, Any]:
+    """Numbers by size, addresses by number, all else as text."""
+    words = line.split()
+    word = (words[column - 1] if column <= len(words) else "") if column else line
+    number_ = re.fullmatch(r"([0-9][0-9,]*(?:\.[0-9]+)?)([KMGTPE]?)%?", word)
+    if number_:
+        power = " KMGTPE".index(number_[2] or " ")
+        return 0, (float(number_[1].replace(",", "")) * 1000**power,)
+    if re.fullmatch(r"[0-9.]+(?::[0-9]+)?(?:/[0-9]+)?", word):
+        return 1, tuple(int(part) for part in re.findall("[0-9]+", word))
+    return 2, (word,)
+
+
+@_pipes.command("resolve", "Put names in the place of addresses")
+def resolve(_session: Session, product: Product) -> Product:
+    from snatsh.shell.pipes.resolver import with_names
+
+    return product.of_text(with_names(product.text))
+
+
+_FILE = Argument("file", "File of yours on the gateway", Value("<file>", str, (("live", "file"),)))
+
+
+@_pipes.command("save", "Write to a file, and show nothing", _FILE, ready=bool)
+def save(session: Session, product: Product, file: str) -> Product:
+    session.client.write_file(file, product.text)
+    return product.of_text(f"Wrote {plural(len(product.lines()), 'line')} of output to '{file}'\n")
+
+
+@_pipes.command("append", "Add to a file, and show nothing", _FILE, ready=bool)
+def append(session: Session, product: Product, file: str) -> Product:
+    session.client.write_file(file, product.text, append=True)
+    return product.of_text(f"Appended {plural(len(product.lines()), 'line')} of output to '{file}'\n")
+
+
+@_pipes.command("tee", "Write to a file, and show", _FILE, ready=bool)
+def tee(session: Session, product: Product, file: str) -> Product:
+    session.client.write_file(file, product.text)
+    return product
+
+
+@_pipes.command("hold", "Stay at the end of the last screenful")
+def hold(_session: Session, product: Product) -> Product:
+    return replace(product, paged=True, held=True)
+
+
+@_pipes.command("refresh", "Run it again and again, until a key is pressed", Argument(
+    "seconds", "How often (default 2)", number(1, 3600)))  # fmt: skip
+def refresh(_session: Session, product: Product, seconds: int = 2) -> Product:
+    return replace(product, refresh=seconds)
+
+
+@_pipes.command("no-more", "Do not pause after each screenful")
+def no_more(_session: Session, product: Product) -> Product:
+    return replace(product, paged=False)

@@ -1,0 +1,271 @@
+"""Operational data as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from snatsh.client import (
+    Drops,
+    Flow,
+    Flows,
+    History,
+    HistoryEntry,
+    InterfaceRow,
+    LinkChange,
+    LinkRow,
+    PoolRow,
+    Reason,
+    RuleRow,
+    Version,
+)
+from snatsh.shell.render.text import Column, count, duration, fields, first_few, plural, size, table
+
+
+def right(*titles: str) -> list[Column]:
+    return [Column(title, right=True) for title in titles]
+
+
+def left(*titles: str) -> list[Column]:
+    return [Column(title) for title in titles]
+
+
+def _end(address: str, port: int) -> str:
+    """An ICMP query has an identifier, shown in its source's place, and no port to go to."""
+    return f"{address}:{port}" if port else address
+
+
+def flows(data: Flows) -> str:
+    columns = left("Proto", "Source", "Destination", "Mapped", "State")
+    columns += right("Rule") + left("Out") + right("Out bytes", "In bytes", "Idle", "Expires")
+    listing = table(columns, [_flow(flow) for flow in data["flows"]]) if data["flows"] else ""
+    return listing + flows_footer(data)
+
+
+def _flow(flow: Flow) -> list[object]:
+    return [
+        flow["protocol"],
+        _end(flow["source"], flow["source_port"]),
+        _end(flow["destination"], flow["destination_port"]),
+        _end(flow["mapped"], flow["mapped_port"]),
+        flow["state"],
+        flow["rule"],
+        flow["out_interface"],
+        size(flow["bytes_out"]),
+        size(flow["bytes_in"]),
+        duration(flow["idle"]),
+        duration(flow["expires"]),
+    ]
+
+
+def flows_footer(data: Flows) -> str:
+    shown, matched = len(data["flows"]), data["matched"]
+    if not data["total"]:
+        return "No flows\n"
+    if not matched:
+        return f"No flow matches, of {count(data['total'])}\n"
+    text = plural(matched, "flow")
+    if matched < data["total"]:
+        text += f" of {count(data['total'])}"
+    if shown < matched:
+        text += f", {count(shown)} shown; `limit` shows more"
+    return text + "\n"
+
+
+def flow_summary(data: Mapping[str, Any]) -> str:
+    used = 100 * data["total"] / data["capacity"] if data["capacity"] else 0.0
+    head = [("Flows", count(data["total"])), ("Capacity", f"{count(data['capacity'])} ({used:.1f}% used)")]
+    if data["matched"] != data["total"]:
+        head.append(("Matched", count(data["matched"])))
+    return fields(head) + "".join(_counted(kind, data[kind]) for kind in ("protocol", "state"))
+
+
+def _counted(kind: str, numbers: Mapping[str, int]) -> str:
+    columns = [Column(kind.capitalize()), Column("Flows", right=True)]
+    return "\n" + table(columns, [(name, count(number)) for name, number in numbers.items()])
+
+
+def pools(data: Sequence[PoolRow]) -> str:
+    if not data:
+        return "No pools\n"
+    columns = left("Pool") + right("Addresses") + left("Ports", "Announce")
+    columns += right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    return table(columns, [_pool(pool) for pool in data])
+
+
+def _pool(pool: PoolRow) -> list[object]:
+    active = pool["active"]
+    figures = [active["tcp"], active["udp"], active["icmp"], pool["created"], pool["exhausted"]]
+    return [pool["name"], count(pool["addresses"]), pool["ports"], pool["announce"], *map(count, figures)]
+
+
+def pool_detail(data: Sequence[PoolRow]) -> str:
+    columns = left("Address") + right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    text = pools(data)
+    for pool in data:
+        rows = [
+            [row["address"], *(count(row[key]) for key in ("tcp", "udp", "icmp", "created", "exhausted"))]
+            for row in pool["usage"]
+        ]
+        text += "\n" + (table(columns, rows) if rows else f"No address of {pool['name']} was used yet\n")
+    return text
+
+
+_MATCHED = ("source", "destination", "protocol", "out-interface", "next-hop")
+
+
+def rules(data: Sequence[RuleRow]) -> str:
+    """In matching order: the first rule that fits a packet wins."""
+    if not data:
+        return "No rules\n"
+    columns = right("Order", "Rule") + left("Match", "Action") + right("Flows", "Created", "Packets", "Bytes")
+    return table(columns, [_rule(rule) for rule in data])
+
+
+def _rule(rule: RuleRow) -> list[object]:
+    figures = [count(rule["flows"]), count(rule["created"]), size(rule["packets"]), size(rule["bytes"])]
+    return [rule["order"] + 1, rule["number"], _rule_match(rule), _rule_action(rule), *figures]
+
+
+def _rule_match(rule: RuleRow) -> str:
+    given = [f"{name} {rule[name]}" for name in _MATCHED if rule.get(name) is not None]
+    return " ".join(given) or "any"
+
+
+def _rule_action(rule: RuleRow) -> str:
+    action = str(rule["action"])
+    if rule.get("pool") is not None:
+        action += f" {rule['pool']}"
+    if rule.get("redirect") is not None:
+        action += f" via {rule['redirect']}"
+    if rule.get("group") is not None:
+        action += f" by {rule['links'] or rule['group']}"
+    if moved := rule.get("failed_over"):
+        action += f"; {moved['from']} failed over: {moved['pool']}"
+        action += f" via {moved['redirect']}" if moved["redirect"] else ""
+        action += f" since {moment(moved['since'])}" if moved["since"] else ""
+    return action
+
+
+def rule_detail(data: Sequence[RuleRow]) -> str:
+    """Every field of the given rules."""
+    return "\n".join(map(_rule_fields, data))
+
+
+def _rule_fields(rule: RuleRow) -> str:
+    shown = {"rule": rule["number"], **rule, "order": rule["order"] + 1, "bytes": count(rule["bytes"])}
+    del shown["number"]
+    return fields([(name, _flat(value)) for name, value in shown.items() if value is not None])
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_flat(inner)}" for key, inner in value.items() if inner is not None)
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def links(data: Sequence[LinkRow]) -> str:
+    if not data:
+        return "No links\n"
+    columns = left("Link", "Interface", "Next hop", "State", "Since")
+    columns += right("RTT", "Loss") + left("Failed over", "Reason")
+    return table(columns, [_link(row) for row in data])
+
+
+def link_changes(data: Sequence[LinkChange]) -> str:
+    if not data:
+        return "No changes\n"
+    rows = [
+        [moment(row["time"]), row["link"], row["before"] or "-", row["state"], row["reason"] or "-"]
+        for row in data
+    ]
+    return table(left("Time", "Link", "From", "To", "Reason"), rows)
+
+
+def _link(row: LinkRow) -> list[object]:
+    told = [row["name"], row["interface"], row["next_hop"], row["state"], moment(row["since"])]
+    rtt = f"{row['rtt']:.1f} ms" if row["rtt"] is not None else "-"
+    loss = f"{row['loss']:g}%" if row["loss"] is not None else "-"
+    moved = "rules " + first_few(row["failed_over"]) if row["failed_over"] else "-"
+    return [*told, rtt, loss, moved, row["reason"] or "-"]
+
+
+def interfaces(data: Sequence[InterfaceRow]) -> str:
+    if not data:
+        return "No interfaces\n"
+    columns = left("Interface", "Role", "Hook", "State") + right("MTU") + left("MAC", "Addresses")
+    return table(columns + right("In bytes", "Out bytes", "Lost"), [_interface(row) for row in data])
+
+
+def _interface(row: InterfaceRow) -> list[object]:
+    told = [row["name"], row["role"] or "-", row["hook"] or "-", row["state"], row["mtu"], row["mac"] or "-"]
+    return [*told, " ".join(row["addresses"]) or "-", *_carried(row)]
+
+
+def _carried(row: InterfaceRow) -> list[object]:
+    if "lost" not in row:
+        return [None, None, None]
+    return [size(row["bytes_in"]), size(row["bytes_out"]), count(row["lost"])]
+
+
+def interface_traffic(data: Sequence[Any]) -> str:
+    """Counters, and what they grow by in a second."""
+    columns = left("Interface", "Role", "State")
+    columns += right("In packets/s", "In bits/s", "Out packets/s", "Out bits/s")
+    columns += right("In bytes", "Out bytes", "Lost")
+    rows = [[row["name"], row["role"], row["state"], *_growth(row["rates"]), *_carried(row)] for row in data]
+    return table(columns, rows)
+
+
+def _growth(rates: Mapping[str, float]) -> list[object]:
+    factors = {"packets_in": 1, "bytes_in": 8, "packets_out": 1, "bytes_out": 8}
+    return [size(rates[name] * factor) if name in rates else None for name, factor in factors.items()]
+
+
+def drops(data: Drops) -> str:
+    return (
+        "Dropped\n"
+        + _reasons(data["drops"], "Nothing was dropped")
+        + "\nHanded to the stack\n"
+        + _reasons(data["handed_up"], "Nothing was handed up")
+    )
+
+
+def _reasons(reasons: Sequence[Reason], nothing: str) -> str:
+    seen = [row for row in reasons if row["packets"]]
+    if not seen:
+        return f"{nothing}\n"
+    columns = [Column("Reason"), *right("Packets", "Bytes"), Column("Meaning")]
+    return table(columns, [[r["reason"], count(r["packets"]), size(r["bytes"]), r["help"]] for r in seen])
+
+
+def history(data: History) -> str:
+    """As Junos lists it: number, time, user, method, then the comment; before it, what waits."""
+    columns = [*right("#"), *left("Time", "User", "Method", "Comment")]
+    waiting = ""
+    if pending := data["pending"]:
+        waiting += (
+            f"commit confirmed by {pending['user']} will be rolled back in {duration(pending['seconds'])}, "
+            f"at {moment(pending['deadline'])}, unless confirmed\n"
+        )
+    if scheduled := data["scheduled"]:
+        waiting += f"commit requested by {scheduled['user']} for {scheduled['at']}\n"
+    listing = table(columns, [_commit(entry) for entry in data["entries"]])
+    return waiting + (listing if data["entries"] else "No commits\n")
+
+
+def _commit(entry: HistoryEntry) -> list[object]:
+    told = [entry["number"], moment(entry["time"]), entry["user"], entry["method"]]
+    return [*told, entry["comment"] or "-"]
+
+
+def moment(time: str) -> str:
+    """A time of the API, to the second."""
+    return time[:19].replace("T", " ") + " UTC" if len(time) >= 19 else time
+
+
+def version(data: Version) -> str:
+    pairs = [("Hostname", data["host_name"]), ("snatd", data["version"]), ("API", data["api"])]
+    return fields([*pairs, ("User", f"{data['user']} ({data['role']})")])
