@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Everything a person types: `make help`.
 PYTHON := .venv/bin/python
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Finding a free port at any fill, with bounded work. The kept source port comes first. Else, towards a destination
  * where a random port was taken once, ports that ended flows gave back are taken; then all ports are gone
  * through in an order that looks random, each once a round, from where the last flow stopped. What lies ahead in

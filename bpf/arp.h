@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Answers ARP for announced pool addresses (RFC 826), so that they need not be the box's own. */
 struct arp {
     u16 hardware;

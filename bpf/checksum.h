@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What translations add to a complemented checksum. */
 inline_always u32 fold(u64 sum)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The config maps. Each holds two halves (slots); snatd fills the idle one, then flips
  * control.generation. A run of a program reads the generation once and stays with its half. */
 BPF_TABLE_PINNED("array", u32, struct control, control, 1, PIN_DIR "/control");

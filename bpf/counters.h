@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Why packets were dropped, and why they went to the stack. Each reason has one name, used everywhere;
  * snatsh/datapath/reasons.py holds the twin lists with their help texts. */
 enum drop_reason {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Endpoint-independent mapping and filtering (RFC 4787, REQ-1 and REQ-8). The exterior, a mapped address
  * and port, is claimed with BPF_NOEXIST as a whole; the flows behind it then take their tuples. A pool
  * serves either endpoint-independent rules or others, never both, so no mapping crosses an exterior. */

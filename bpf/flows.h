@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a flow is beside its place in the table: timeouts, gauges, TCP states, its end. */
 BPF_TABLE_PINNED("hash", u32, struct address_usage, address_usage, MAX_ADDRESSES, PIN_DIR "/address_usage");
 BPF_TABLE_PINNED("hash", u32, struct subscriber, subscribers, MAX_SUBSCRIBERS, PIN_DIR "/subscribers",

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Connections that the stack lets in from outside by itself, as port forwarding and load balancers do: what
  * answers them is the stack's too. Noted as they go out to the inside; the least recently seen make room. */
 BPF_TABLE_PINNED("lru_hash", struct flow_key, u32, foreign, MAX_FOREIGN, PIN_DIR "/foreign");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Fragments. The first one carries the ports and is translated like a whole packet; what became of its
  * address is kept for the others, by the packet's identification. Others that come before the first, and
  * first ones too short for the transport header, are dropped and counted. TC only: XDP hands fragments up.

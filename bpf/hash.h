@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* jhash_3words of Linux 2.6.32 (include/linux/jhash.h, Jenkins' lookup2), initval 0: the hash lvs-snat
  * selects addresses by, over the words as they lie in the packet. */
 inline_always u32 jhash_3words(u32 a, u32 b, u32 c)

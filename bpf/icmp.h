@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* ICMP errors (RFC 5508, section 4): the packet quoted in the error is translated back along with the
  * outer header. An error never refreshes or ends a flow. TC only: errors are rare. */
 struct quoted {

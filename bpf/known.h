@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a packet of a known flow needs beside its one lookup: once a second, on TCP flags that matter and
  * after every change of epoch, its state is looked at again, and its path where that may have changed. */
 inline_always int is_path_known(u32 out_ifindex, u32 epoch, const struct control *state, u32 now)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What one inside address may hold and do, so that a flood from it leaves the others their share. */
 #define NOT_REFUSED DROP_COUNT
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A packet without a flow: match the rules, choose an address, claim a port, publish the flow. */
 enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP, VERDICT_AGAIN };
 

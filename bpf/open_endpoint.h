@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* New flows of endpoint-independent rules: the inside endpoint's exterior, found or claimed, then the flow. */
 
 /* Claims an exterior; its address and port into scratch->reply. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From bytes to what the datapath needs to know of a packet. Ethernet without VLAN tags: a tagged
  * frame belongs to its VLAN device, where the hooks see it untagged. */
 #define L3 ETH_HLEN

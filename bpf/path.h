@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Where a packet goes next: the kernel's own routing table and neighbours, asked once per flow and again
  * whenever control.epoch has changed; once a second while nobody watches for changes. */
 struct path {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The new source address: which of the pool's, by the rule's algorithm. The hashes are lvs-snat's own:
  * index = (hash * n) >> 32. */
 #define LEAST_USED_SCAN 64 /* above this size, the least used of as many neighbours at a random place */

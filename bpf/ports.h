@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Port claim: the tuple of the reply first, and only then that of the flow. The source port is
  * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
  * so many tries for a packet, on so many addresses. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* When the table is full: flows that nobody has answered make room, the oldest that are remembered first. An
  * established flow never does. Each CPU remembers the last flows it opened; it takes from the others' memory
  * too, so that a flood on one CPU does not leave the next one without room. */

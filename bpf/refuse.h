@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What an inside host is told of a refused flow: destination unreachable, communication administratively
  * prohibited (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4; RFC 7857, section 10), so many a second. Not for
  * packets with IP options, for parts of packets, and for ICMP but echo requests. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* TCP flows that snatd ended with their link. The inside host is told at its next packet: by a reset with the number
  * it acknowledges, the only one that counts (RFC 9293, section 3.10.7.1; RFC 5961, section 3.2). */
 BPF_TABLE_PINNED("lru_hash", struct flow_key, u32, ended, MAX_ENDED, PIN_DIR "/ended"); /* until that tick */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* New addresses, ports and checksums. XDP writes the frame itself; TC goes through the helpers, which
  * know of partial checksums, GSO and cloned buffers. */
 struct change {

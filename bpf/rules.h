@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Rule match by tuple-space search. Tuples lie in the order of precedence: longest source prefix,
  * then longest destination prefix, then more fields given; ties by the lowest rule number. */
 inline_always void rule_key_of(u32 slot, u32 index, const struct tuple *tuple, const struct packet *p,

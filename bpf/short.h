@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The short way through XDP: a TCP or UDP frame with nothing unusual about it, of a flow that needs no second look,
  * is read, found, rewritten and sent while its words lie in registers. All else takes the long way (xdp.c), which
  * does the same and everything beside it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the TC programs share: reading, dropping and sending buffers. */
 BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 8, PIN_DIR "/tc_programs");
 #define TC_PROGRAM_MATCH 0

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Ends flows that user space names, and takes over flows of another table: run by BPF_PROG_TEST_RUN with a list
  * as its packet. Here, because only here the check and the end of a flow are next to each other, and a tuple is
  * claimed: user space can't change an entry on a condition. */

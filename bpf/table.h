@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The flow table: records in an array, found by their inside tuple or by that of a reply through an index of
  * tags. A tag is a word: a few bits of the hash and the number of the record; sixteen make a cache line, so that
  * the index of a million flows stays in the processor's caches where a hash map of the kernel does not

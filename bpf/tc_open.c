@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The TC half for packets without a flow, in tail-called programs: at the ingress of the inside where there is
  * no XDP, else at the egress of the outside. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The TC half at the outside interfaces. Inbound packets are translated before routing. Outbound ones
  * are translated at the egress, which is the leak guard too: what came in by an inside interface leaves
  * translated, exempted by a rule, or not at all. */

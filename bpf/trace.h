@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Tracing: what became of packets that somebody asks about. Off, it costs one look at an array. Events lie in a
  * map that user space empties; when it is full, events are lost, packets never. */
 enum trace_kind { TRACE_DROPPED, TRACE_HANDED_UP, TRACE_OPENED, TRACE_TRANSLATED };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Constants and the layout of every record that user space shares with the datapath.
  * Each struct has its twin in snatsh/datapath/layout.py; the loader appends a static assertion per
  * field, so the two can't drift apart. Addresses and ports are in network order unless said. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
  * translates it there. Frames that leave from here are translated, always. */
 BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 6, PIN_DIR "/xdp_programs");

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every test shares: the markers by folder, and who can run what."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Blocking client of snatd, for every console. Standard library only: it imports in milliseconds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Candidate, commits and history."""
 
 from __future__ import annotations

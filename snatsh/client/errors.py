@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a request to snatd can fail."""
 
 from __future__ import annotations

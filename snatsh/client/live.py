@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What live consoles show: a screenful at a time, with rates."""
 
 from __future__ import annotations

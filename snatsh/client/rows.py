@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What snatd answers with, field by field."""
 
 from __future__ import annotations

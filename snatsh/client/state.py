@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs: flows, pools, rules, links, interfaces."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """snatd itself: who and where, logs, files, what consoles tell it."""
 
 from __future__ import annotations

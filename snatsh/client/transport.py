@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests over snatd's socket: one connection each, JSON there and back."""
 
 from __future__ import annotations

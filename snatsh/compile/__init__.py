@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Profile to map images, and the reference matcher the datapath is held against. Pure."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Address selection by hash, as lvs-snat does it, so that a client keeps its public address.
 
 lvs-snat uses jhash_3words of Linux 2.6.32 (include/linux/jhash.h, Jenkins' lookup2) over the

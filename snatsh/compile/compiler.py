@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a profile to the image of it: names become indices, rules tuples. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A profile as the datapath wants it: flat tables, names resolved to indices. Pure.
 
 The same image feeds the config maps (`snatsh.datapath.map_writer`) and the reference matcher

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """By which links the new flows of a rule go, and with which pools, while some links are down. Pure."""
 
 from __future__ import annotations

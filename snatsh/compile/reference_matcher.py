@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reference matcher: what the datapath has to do with a packet that no flow covers. Pure, and as
 plain as possible; tests hold the loaded programs against it.
 """

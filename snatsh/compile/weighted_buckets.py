@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Buckets of links that share: each link has as many as its weight asks for. Pure.
 
 A hash chooses the bucket. When a link goes down, its buckets alone go to the others, so whoever is on a

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """snatd: the API over a Unix socket, roles and audit."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The API server: routes, each with the role it needs, behind the audit and the error format."""
 
 from __future__ import annotations

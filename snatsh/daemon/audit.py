@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who changed, or tried to change, what: one JSON object per line, rotated by size."""
 
 from __future__ import annotations

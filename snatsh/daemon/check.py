@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`snatd --check`: whether this box can run the gateway, line by line, with what to do about it."""
 
 from __future__ import annotations

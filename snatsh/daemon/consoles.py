@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The consoles that are open: those that have shown a prompt or run a command, and whose process lives."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every failure, whatever raised it, in the one format of the API."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Unix socket consoles connect to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """snatd: arguments, and one clear line for everything that stands in the way of a start."""
 
 from __future__ import annotations

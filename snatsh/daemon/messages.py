@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last of what snatd logged, for `show log`: the box's own log may be out of an operator's reach."""
 
 from __future__ import annotations

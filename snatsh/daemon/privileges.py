@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Capabilities: what snatd needs, and giving up the rest."""
 
 from __future__ import annotations

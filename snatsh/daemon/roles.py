@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who asks, and what he may do: the kernel says who is at the other end of a Unix socket."""
 
 from __future__ import annotations

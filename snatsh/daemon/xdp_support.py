@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which drivers do native XDP, as the kernel itself says (netdev generic netlink, Linux 6.3 and later)."""
 
 from __future__ import annotations

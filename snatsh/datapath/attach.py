@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs on interfaces: native XDP and clsact filters, by netlink (pyroute2).
 
 Attachments are found again by the ids of the pinned programs and by the names of the filters, so a new

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bpf(2) system call: maps by file descriptor, pins, test runs. No BCC: it is only for compiling.
 
 Keys and values are numpy arrays, so that a table of a million entries is one call and no copying.

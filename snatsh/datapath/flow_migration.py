@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From one set of maps to another of the same layout with other room for flows, without losing any.
 
 First everything is copied; when the programs of the new maps have taken over, what the old ones opened

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flow table (bpf/table.h): read through windows onto the kernel's memory, changed by programs.
 
 A record is a flow with its mapping. Its `live` names it as long as it lasts and is never used again.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flow table as numpy arrays, and what is ended of it."""
 
 from __future__ import annotations

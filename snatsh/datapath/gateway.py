@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The datapath as one object: what the engine sees of the kernel."""
 
 from __future__ import annotations

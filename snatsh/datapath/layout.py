@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records shared with the kernel, as numpy types: the twins of the structs in bpf/types.h.
 
 Fields in network order are big-endian types. `assertions` gives C that fails to compile when a twin

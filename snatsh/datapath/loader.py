@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compile, load and pin the programs, or find again what is pinned.
 
 Below the pins folder: `v<layout>-<flows>/` holds the maps of one layout and size, and in it

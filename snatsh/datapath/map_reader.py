@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the datapath really holds: the rules and pools of a half of the config maps, read back as an image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filling the idle half of the config maps from an image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why packets were dropped or handed to the stack: the twins of the enums in bpf/counters.h, in order."""
 
 from __future__ import annotations

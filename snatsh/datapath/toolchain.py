@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How BCC compiles here: a stub kernel tree, so that no linux-headers package is needed.
 
 The datapath uses nothing but UAPI headers (Debian's linux-libc-dev). BCC insists on kernel headers; a

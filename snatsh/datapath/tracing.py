@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of packets that somebody asks about (bpf/trace.h): asking, and fetching the answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine: the running configuration, the candidate and the box, kept in step with the datapath.
 
 Coroutines belong to the event loop. Whatever changes the datapath or the history runs in one worker

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps the datapath in step with the box and its links: other interfaces, new paths, failover and return."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an import to a profile's document and a report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dialects by name, and which one a text is in."""
 
 from __future__ import annotations

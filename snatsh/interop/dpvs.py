@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DPVS: `ipvsadm -H MATCH … -J` and `dpip addr … sapool`; its listing; and the services of its keepalived."""
 
 from __future__ import annotations

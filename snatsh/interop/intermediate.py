@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every importer makes of its text, before it is a profile: rules as they were meant there.
 
 Addresses are the schema's values; None means "any" or "not given". Lines and columns are 1-based.

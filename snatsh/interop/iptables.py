@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """iptables-save, or a script of iptables commands: what POSTROUTING of the nat table does; and back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ipvsadm of lvs-snat: v2 rules (-K -k -H), v1 zones, the address list of 2014, and save files; and back."""
 
 from __future__ import annotations

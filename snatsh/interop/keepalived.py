@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """keepalived of lvs-snat: `snat_rule` blocks, v1 zones, and DPVS `virtual_server match`; and back."""
 
 from __future__ import annotations

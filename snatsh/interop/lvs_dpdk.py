@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lvs-dpdk: `snat add from … to … out_dev … source … - … algo …` of its console."""
 
 from __future__ import annotations

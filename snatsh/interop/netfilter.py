@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What iptables and nft have in common: netfilter's source NAT, and what differs from it here."""
 
 from __future__ import annotations

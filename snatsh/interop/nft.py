@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """nftables, by `nft -j list ruleset` (libnftables-json(5)): chains of type nat at postrouting; and back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules that are tried in order, as rules of which the most exact wins.
 
 Where an earlier rule and a later, more exact one meet, a rule for what both match is added that does as the

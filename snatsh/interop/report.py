@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of each source line, for people and as data."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules of lvs-snat v2, whichever program set them: their fields, and the traps that lie in them."""
 
 from __future__ import annotations

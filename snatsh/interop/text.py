@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines as words with their places, and words as values. Grammar by lark.
 
 Quotes, comments, `;`, continued lines and `NAME=value` with `$NAME` are understood; everything else that a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo: the lab network, snatd in its gateway, real traffic through it, and the console. `make run`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """snatd in a node of a lab, with a socket, a state folder and pinned maps of its own."""
 
 from __future__ import annotations

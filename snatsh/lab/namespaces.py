@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds a declared topology in network namespaces of its own, and removes it again.
 
 A lab's name carries the process that owns it, so that what a killed run left behind is recognised and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The internet of the lab: real servers in its server node.
 
 HTTP on 80 (`/` answers with the source it saw, `/bytes/N` with N bytes), TCP and UDP echo on 7 (each tells

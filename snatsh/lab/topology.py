@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a lab looks like: nodes, the cables between them, and the demo network in these terms.
 
 Nothing here touches the machine; `snatsh.lab.namespaces` builds what is declared.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steady clients, and what became of their packets: `python -m snatsh.lab.traffic TARGET...` in a client.
 
 Towards each target: one UDP flow and one ping with a sequence number in each packet, one TCP connection that

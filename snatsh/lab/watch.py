@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts packets at a port of the lab, by a tcpdump expression. The kernel counts, so none is missed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exceptions an operator can act on. Every one says what, where and what was expected."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a profile has to know of the box it is to run on. Gathered elsewhere; here only its shape."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where packets of a link go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The addresses of a pool, in order: what a selection algorithm's index counts over."""
 
 from __future__ import annotations

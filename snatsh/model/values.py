@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leaf values of a profile. Each type has one textual form: `parse(str(x)) == x`.
 
 Addresses are IPv4 today. The family is decided here and nowhere else: the schema, the forms and

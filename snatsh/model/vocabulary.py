@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words of operational state that the daemon answers with and consoles offer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`snatsh`: the console. Chooses the front end and hands over."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/cli.md, written from the grammar: every command, pipe and statement with what it takes.
 
 `python -m snatsh.shell.reference` prints it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m snatsh.tui`, as the shell starts it."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The app: screens as modes, the keys all of them share, what is known of the gateway."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one configuration has and another has not, as curly text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables as files: CSV or JSON, in the operator's own folder on the gateway, as `| save` does it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong that nobody foresaw: it is told and kept for the log, and the console goes on."""
 
 from __future__ import annotations

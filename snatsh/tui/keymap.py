@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys as an operator likes them: a YAML file of `action: key` or `action: [key, key]`."""
 
 from __future__ import annotations

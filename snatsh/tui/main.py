@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`snatsh top`: options, and the app with them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One look at everything, for scripts: `snatsh top --once`."""
 
 from __future__ import annotations

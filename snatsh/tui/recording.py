@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session's data: recorded as snatd answered it, and played again without any snatd.
 
 A recording is JSON lines, gzipped when its name says so: a head, then a line per answer with the seconds

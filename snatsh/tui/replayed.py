@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recorded answer put to another question: filtered, sorted and cut as far as its rows go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway beside what it replaces, measured in one run: `make bench`.
 
 All gateways are up at once and take turns, so that a machine that slows down slows all of them; ratios are

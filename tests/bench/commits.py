@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a commit takes while packets pour in, and what it takes from them."""
 
 from __future__ import annotations

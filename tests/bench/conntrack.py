@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connection tracking with room for the flows that are measured: at its defaults it would refuse them.
 
 The size of its table belongs to the host; it is put back at the end.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The live console over a million flows: CPU, bytes on the wire, answers, memory. Part of `make bench`.
 
 A real snatd with its pinned maps filled, and `snatsh top` in a pseudo-terminal of 180x50. Every second some

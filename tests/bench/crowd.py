@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A million flows that nobody sent: put straight into the pinned table of a running snatd."""
 
 from __future__ import annotations

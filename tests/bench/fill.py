@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New flows per second while a pool has 5 % of its ports left towards their destination, and while all."""
 
 from __future__ import annotations

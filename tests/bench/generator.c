@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Programs of the packet generator and of what it is compared with. The constants in capitals come from generator.py. */
 #include <linux/types.h>
 #include <linux/bpf.h>

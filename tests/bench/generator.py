@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packet generator: an XDP program that the kernel runs on live frames, and a counter at the far end.
 
 BPF_PROG_TEST_RUN hands the program pages in batches; what it redirects goes out by a veth like a packet

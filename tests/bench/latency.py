@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Round trips of single packets through each gateway, at a rate that loads nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packets per second of known flows, and new flows per second."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One figure of the bench, and all of them as a table and as JSON."""
 
 from __future__ import annotations

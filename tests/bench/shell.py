@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How quick the shell is on a gateway with 10,000 rules: first prompts, Tab, `?`. Part of `make bench`.
 
 A real snatd, real pseudo-terminals; times of the wall from the key to the last letter of the answer.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """iperf3 over TCP through each gateway: real senders and receivers, with their kernels' offloads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program in a pseudo-terminal, as an operator has it, and what it sends there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway that end-to-end tests run against, in each hook mode."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes the recording that pictures and screen tests play: a real gateway with real traffic, and something
 of everything on it. `make recording`.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A provider that hands out addresses by DHCP, and the client on the gateway: the real ones."""
 
 from __future__ import annotations

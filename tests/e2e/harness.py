@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gateway in the lab network with real servers behind it, and watches on what leaves it."""
 
 from __future__ import annotations

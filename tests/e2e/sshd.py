@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gateway that operators reach by real OpenSSH, with accounts of its own for each role.
 
 Accounts and groups are files in the lab's folder, seen as /etc/passwd and so on by snatd and sshd alone: both

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bounded stream of new flows: one UDP packet each, from a port of its own, and who the server saw."""
 
 from __future__ import annotations

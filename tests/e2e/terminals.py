@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Terminals that an operator's shell runs on: an old one, and a person's."""
 
 from __future__ import annotations

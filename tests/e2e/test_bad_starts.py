@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """snatd on a box, or with input, that it cannot work with: it says why, ends, and leaves nothing behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other things on the box go on working: load balancer, port forwarding, what is addressed to itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commits under traffic: nothing is lost for a reason of ours, nothing gets out untranslated."""
 
 from __future__ import annotations

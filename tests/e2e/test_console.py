@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The live console on a real gateway with real traffic: what only the real thing can answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The live console in a real terminal (tmux), on the box and over real SSH."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The API as a stranger would use it: right answers, and one format for every wrong question."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """snatd follows the box: interfaces that go, come back or change, links that fail, hooks that are removed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting, stopping and standing in each other's way; commits and histories that fail."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make run`: what it prints, and that it is gone afterwards, however it ends."""
 
 from __future__ import annotations

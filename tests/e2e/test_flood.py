@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One host floods; the others do not notice."""
 
 from __future__ import annotations

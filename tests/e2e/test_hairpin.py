@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two inside hosts that reach each other by their mapped addresses (RFC 4787, REQ-9), as peers in games."""
 
 from __future__ import annotations

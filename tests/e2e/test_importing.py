@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`load import` in a session, and exports in the kernel: what netfilter made of them comes back the same."""
 
 from __future__ import annotations

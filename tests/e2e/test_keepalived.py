@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two gateways behind one pair of addresses, by the example in docs/keepalived and a real keepalived."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lab itself: what tests rely on when they say that nothing leaked, and that labs do not meet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links that share, addresses that follow an interface, and who else is told of a link."""
 
 from __future__ import annotations

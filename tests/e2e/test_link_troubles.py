@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happens to links in a longer life: loss, flapping, both gone, snatd killed, orders, flows that end."""
 
 from __future__ import annotations

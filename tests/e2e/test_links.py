@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links that fail, under a stream of new flows: how long it takes, how many are lost, and back again."""
 
 from __future__ import annotations

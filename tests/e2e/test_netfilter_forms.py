@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What iptables and nft really print for each of their forms of source NAT, and what it is taken for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames that are not for us, on real interfaces, where the stack takes part."""
 
 from __future__ import annotations

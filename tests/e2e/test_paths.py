@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes of routes, neighbours and interfaces reach the flows that are there, and they go on."""
 
 from __future__ import annotations

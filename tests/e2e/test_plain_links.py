@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links by devices without Ethernet header, as PPP is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The datapath goes on without snatd, and the next snatd picks up where the last one was."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What rules do to real traffic: redirect, exempt, drop, algorithms, fragments, announcements, failover."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real clients through the gateway. Whatever they do, only pool addresses and ports get out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A point-to-point line without Ethernet headers, as PPP has it: two tun devices, and who carries packets."""
 
 from __future__ import annotations

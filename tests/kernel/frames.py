@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames as inside hosts and the internet send them."""
 
 from __future__ import annotations

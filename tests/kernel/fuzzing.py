@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutated frames through the programs, judged from outside: no leak, and every checksum as right as before.
 
 The oracle knows nothing of how the programs work: it recomputes every checksum in full, over batches.

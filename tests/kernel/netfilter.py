@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run by `unshare -n`: what this kernel's netfilter makes of packets. JSON in, JSON out.
 
 In: {"rules": texts of iptables-restore, "packets": [[source, destination, protocol]]}. Out: for each text and

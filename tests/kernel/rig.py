@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gateway whose programs are driven by BPF_PROG_TEST_RUN: real devices, routes and neighbours in a
 namespace of its own, and frames made by scapy. No traffic flows.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Endpoint-independent mapping and filtering (RFC 4787, REQ-1 and REQ-8)."""
 
 from __future__ import annotations

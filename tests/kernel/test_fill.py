@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pool fills to the last port, with bounded work per packet, and no two flows share a mapping."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flows: ports, states, expiry, limits, and what a commit leaves of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections that the stack lets in by itself, by port forwarding or a load balancer, are left to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fragments (RFC 4787, REQ-14): translated when the first comes first, else dropped and counted."""
 
 from __future__ import annotations

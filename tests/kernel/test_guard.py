@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nothing leaves untranslated, and nothing that is not ours is touched: odd packets and ICMP errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one inside address may hold and do."""
 
 from __future__ import annotations

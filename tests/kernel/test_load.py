@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loading, taking up what is pinned, and refusing what does not fit."""
 
 from __future__ import annotations

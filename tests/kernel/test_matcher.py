@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loaded programs do what the reference matcher says: same verdict, same address, and back again."""
 
 from __future__ import annotations

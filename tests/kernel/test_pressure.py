@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who makes room when the table is full."""
 
 from __future__ import annotations

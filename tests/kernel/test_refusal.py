@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an inside host is told of a refused flow (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TCP flows that end with their link: what their inside hosts are told (RFC 9293, section 3.10.7.1)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same packets by iptables in the kernel and by its rules imported into the loaded programs: the same
 verdict, and an address of the same pool."""
 

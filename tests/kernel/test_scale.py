@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many pools, large pools, and a table of a million flows."""
 
 from __future__ import annotations

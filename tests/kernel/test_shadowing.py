@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Port shadowing: a pool may hold an address of the box, and then never hands out a port of its sockets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The short way of a known flow's frames does what the long way does, byte for byte."""
 
 from __future__ import annotations

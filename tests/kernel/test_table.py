@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flow table itself: filled to the last record, emptied without a trace, and fought over by all CPUs."""
 
 from __future__ import annotations

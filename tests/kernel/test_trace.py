@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What traced packets are said to have met, in every hook."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commits: now, confirmed, at a time; their history, and the rescue configuration."""
 
 from __future__ import annotations

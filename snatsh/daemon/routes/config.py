@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration: what runs, the candidates, and names for completion."""
 
 from __future__ import annotations

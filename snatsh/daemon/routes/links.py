@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uplinks: their state, the results of their probes, and orders of the operator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What live consoles ask for every second: a screenful at a time, read once for all who look."""
 
 from __future__ import annotations

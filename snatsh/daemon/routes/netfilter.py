@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The box's own netfilter rules, for an import. snatd reads them: a console has no privilege to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Consoles: who edits what, what all of them are told, and what each of them ran."""
 
 from __future__ import annotations

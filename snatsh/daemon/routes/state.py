@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operational state: flows, pools, rules, drops, interfaces."""
 
 from __future__ import annotations

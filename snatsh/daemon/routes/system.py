@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway as a whole, its consoles and logs, and trial packets."""
 
 from __future__ import annotations

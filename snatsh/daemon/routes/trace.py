@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tracing packets: ask, fetch, stop. Echo requests from pool addresses, whose answers are traced."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A candidate configuration: the one that all consoles edit together, or a private one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commit: from a document to a datapath that runs it and a history that says so, or to neither.
 
 Everything here blocks and belongs to one thread. The order of the steps: what may refuse comes first,

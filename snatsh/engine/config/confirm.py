@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commits that end by themselves unless confirmed. The deadline and the way back are on disk first.
 
 The file names the commits it is about by their serial numbers: a crash between writing it and publishing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps promises about time: returns what was not confirmed, commits what was scheduled, warns before."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who edits what. A session belongs to a process: the kernel says when that has ended."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """History on disk: what was committed, newest first, number 0 being what runs.
 
 Each entry is one file `history/SERIAL.yaml`: a short header, a line of dashes, then the document as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A commit for later: `commit at`. One at a time, kept on disk."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps that are undone in reverse when a later one fails."""
 
 from __future__ import annotations

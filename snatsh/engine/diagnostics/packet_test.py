@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What would happen to a packet, and why: the reference matcher asked about an image and the box's routes.
 
 The image is the candidate's, or the one that is read back from the maps of the datapath.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Echo requests from a pool's address, which is no socket's: sent as they are, answers seen by the trace.
 
 An answer belongs to no flow, so the datapath drops it; the trace says that it came, and it is not counted.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One trace at a time: who asked for it, and what it has shown."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sweeps what expired, and looks at the pools while it is at it."""
 
 from __future__ import annotations

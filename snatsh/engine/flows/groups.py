@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flows summed up by subscriber, rule, pool address, destination or link.
 
 Sums over a million flows take a third of a second: they are made once per reading, for all who look at it.

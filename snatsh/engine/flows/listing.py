@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One screenful of a flow table: filtered, sorted and cut out of a reading."""
 
 from __future__ import annotations

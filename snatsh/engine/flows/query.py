@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finding flows among a million: filters and orders as numpy does them."""
 
 from __future__ import annotations

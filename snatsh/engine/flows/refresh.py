@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows on somebody's screen, looked up again: their numbers are of now, whenever the table was read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flow table as it was a moment ago, with each flow's rate, shared by all who look.
 
 Reading a million flows takes seconds of CPU. So a reading is kept for a multiple of what it took, and its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which flows have a text somewhere in what a listing shows of them, without writing out a million rows.
 
 An address has 40.9 in it when some octet ends in 40 and the next begins with 9: tables of 256 answers, and

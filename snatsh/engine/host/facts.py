@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the box is like right now: its interfaces, their addresses, and whether it forwards."""
 
 from __future__ import annotations

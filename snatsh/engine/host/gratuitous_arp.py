@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gratuitous ARP: tells the neighbours of a link that a pool's addresses live here now (RFC 5227)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps the MAC addresses of next hops fresh.
 
 What XDP forwards never goes through the kernel's neighbour table, so the kernel would believe a next hop

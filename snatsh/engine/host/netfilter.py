@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Source translation that the box does beside ours: netfilter's, which would translate a packet twice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The framing of netlink messages, for the few places where a whole netlink library is too much."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells when the box changed: links, addresses, routes, neighbours, and hooks that somebody removed.
 
 Only the type of a message is looked at; who wants to know more asks the kernel again. The exception

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What network cards do to frames before XDP sees them."""
 
 from __future__ import annotations

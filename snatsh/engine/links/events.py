@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells of links that change: the log, consoles, and an executable of the operator's."""
 
 from __future__ import annotations

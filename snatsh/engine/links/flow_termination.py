@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What becomes of the flows of a link that failed, where the profile says to end them.
 
 The entry in the datapath is freed at once. The inside host of a TCP flow has to hear of it too, but a reset

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What links went through, over restarts of snatd: a line per change in a file, the oldest ones left out."""
 
 from __future__ import annotations

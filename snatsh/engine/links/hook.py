@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An executable of the operator's that is told of every change of a link, one call after another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state of every uplink: watched, or set by an operator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One link under watch: what the kernel says of it, its probes, and the verdict over both."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a link counts as up: from answers to probes to a verdict. Pure: the clock is an argument.
 
 A target changes after so many results in a row that speak against it. A link goes down at once when

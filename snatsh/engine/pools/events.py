@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells when a pool runs full, before and when it hurts, and when it has room again."""
 
 from __future__ import annotations

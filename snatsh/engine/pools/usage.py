@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much of each pool is in use: the gauges of its addresses, summed up for listings, alarms and events."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools over time: high-water marks, and when one will be full.
 
 The pools' gauges are the one small map that is read while nobody looks, every ten seconds: a high-water mark

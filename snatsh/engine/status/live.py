@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything that live consoles share of one engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every console is to be told, whoever caused it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway as a whole: what it uses, how long it runs, and what somebody should look at."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Totals per second: what grew between two looks at the counters. Shared, so that many looks cost one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What consoles are shown of a running gateway, as JSON has it."""
 
 from __future__ import annotations

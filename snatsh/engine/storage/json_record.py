@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small facts that must outlive snatd, one JSON file each, written whole or not at all."""
 
 from __future__ import annotations

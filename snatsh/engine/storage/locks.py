@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One snatd per state folder, pins folder and network namespace. A crash releases every lock."""
 
 from __future__ import annotations

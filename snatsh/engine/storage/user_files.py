@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that operators keep on the gateway: a folder of the state folder for each, and nothing outside it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What changed between two documents: as statements, and as Junos' `show | compare` shows it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two people changed the same configuration: what both did, and where they are in each other's way."""
 
 from __future__ import annotations

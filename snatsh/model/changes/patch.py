@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Curly text that changes a document: marked `replace:` or `delete:`, or as `show | compare` prints it."""
 
 from __future__ import annotations

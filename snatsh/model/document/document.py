@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A profile as nested dicts of canonical values, and the statements that change one.
 
 A document may be unfinished: each leaf is valid by itself, the whole maybe not yet. Documents are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether an object has the shape of a document: known names, each value acceptable by itself."""
 
 from __future__ import annotations

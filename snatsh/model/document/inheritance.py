@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What holds although nobody wrote it: the schema's defaults, for `display inheritance`."""
 
 from __future__ import annotations

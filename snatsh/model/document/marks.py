@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Marks on statements: inactive, protected, annotated.
 
 They lie in the document itself, under `marks`, by the statement's words; so whatever compares, merges and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Curly form, as Junos shows a configuration: containers in braces, statements end with a semicolon."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads curly form: a lark grammar for words and braces, and the schema for what they mean."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Set form: one `set` statement per line. `#` begins a comment line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """YAML form. Read from the parser's events: nothing is constructed, expanded or guessed.
 
 Every scalar is text until the schema says otherwise, so `host-name: no` is a name and `0010` is no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The profile's schema: the only source of the YAML, set and curly forms, completion, help and docs.
 
 Field names are kebab-case outside. A dict field is a keyed list, a tuple field a leaf list, a model

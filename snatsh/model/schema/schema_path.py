@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the tokens of a statement point in the schema, and how a token that does not fit is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Words as the set and curly forms write them: bare, or in double quotes with `\"` and `\\`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The schema as a tree of nodes, read off `schema.Profile`: nothing is listed here by hand.
 
 Forms, completion, help and shape checks walk this tree, so a field that is added to the schema is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether links can carry something, and whether what watches and replaces them can work."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether pools hold addresses that may be translated to, and each address only once."""
 
 from __future__ import annotations

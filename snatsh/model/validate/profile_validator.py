@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks across the tree, on a profile whose statements are each acceptable by themselves."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What rules refer to, what they match twice, and what has no effect in them."""
 
 from __future__ import annotations

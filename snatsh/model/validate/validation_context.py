@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What validation has to know of the box around a profile: subnets, own addresses, neighbours."""
 
 from __future__ import annotations

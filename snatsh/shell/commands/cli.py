@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The session itself: `set cli`, `show cli`, `cli`, `start shell`, help by word."""
 
 from __future__ import annotations

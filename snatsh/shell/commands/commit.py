@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commit and rollback."""
 
 from __future__ import annotations

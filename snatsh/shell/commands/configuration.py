@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration mode: commands that edit the candidate, and those that move about in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trying things out: trial packets, ping and traceroute."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bring in what another gateway is configured by: `load import`, and `snatsh import` without a gateway."""
 
 from __future__ import annotations

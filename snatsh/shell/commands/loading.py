@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load and save: configurations in and out of files, the terminal and the profiles that ship."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that mark statements: deactivate, activate, protect, unprotect, annotate."""
 
 from __future__ import annotations

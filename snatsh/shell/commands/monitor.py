@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`monitor`: the same listings, again and again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operational commands: what runs, and what ends it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`request`, `file`, and what belongs to commits and their history in operational mode."""
 
 from __future__ import annotations

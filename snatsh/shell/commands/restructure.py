@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that move whole parts of the candidate: rename, copy, insert, replace pattern, wildcard delete.
 
 Each is worked out on what the candidate is now and sent as statements, so that what others edit stays.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway as a whole: what it uses, what is wrong with it, who is there, what was logged."""
 
 from __future__ import annotations

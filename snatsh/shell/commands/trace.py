@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`monitor trace`: what becomes of live packets, as it happens, for a while."""
 
 from __future__ import annotations

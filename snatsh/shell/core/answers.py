@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What commands return: data first, text only when somebody wants to read it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How commands are declared: a typed function, its words and its parameters. The states derive from that."""
 
 from __future__ import annotations

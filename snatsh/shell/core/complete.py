@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completion and `?`: what may stand at the end of a half-typed line, and why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration in files: which form a text is in, reading, writing, and the profiles that ship."""
 
 from __future__ import annotations

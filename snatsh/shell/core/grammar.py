@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The grammar's machine: states, the words each one takes, and the way of a line through them.
 
 A state knows what may come next and what Enter would run there. Operational commands, configuration

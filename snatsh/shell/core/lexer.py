@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A command line as tokens. Words are separated by blanks, `"` quotes, a bare `|` starts a pipe."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words that only the box knows: names for completion, asked of snatd and kept for a second."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What passes between a session and a front end."""
 
 from __future__ import annotations

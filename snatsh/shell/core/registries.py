@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the commands of each mode are declared."""
 
 from __future__ import annotations

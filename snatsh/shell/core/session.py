@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One operator's session: its mode, its place in the configuration, and what a line does there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `set cli` sets, and where this console is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration statements as states, derived from the schema's tree at the moment they are typed."""
 
 from __future__ import annotations

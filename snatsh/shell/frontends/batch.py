@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands from `-c` or from a pipe: no prompt, answers to stdout, errors to stderr."""
 
 from __future__ import annotations

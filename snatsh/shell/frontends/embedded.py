@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operator's commands inside another console: everything operational, nothing that changes modes."""
 
 from __future__ import annotations

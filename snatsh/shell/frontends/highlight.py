@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The colours of a line while it is typed: what is a keyword, what a value, and what does not fit."""
 
 from __future__ import annotations

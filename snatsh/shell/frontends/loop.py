@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conversation: prompt, line, outcome, until the operator leaves. The same on every front end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plain front end: a raw line editor that needs nothing of the terminal but a carriage return.
 
 No escape codes, its own echo, each prompt in one write: what old terminals and automation can follow.

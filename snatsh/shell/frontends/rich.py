@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The front end for a person's terminal, on prompt_toolkit: menus, history, Ctrl-R, `?` without Enter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether there is a terminal at all behind a terminal's name.
 
 Programs that drive consoles hand on the TERM of the person who runs them, but answer no question about

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pipes: what can be done to an answer on its way to the screen."""
 
 from __future__ import annotations

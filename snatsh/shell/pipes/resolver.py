@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names for addresses, as far as a resolver gives them without much waiting."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The colours of answers on a person's terminal. They say nothing that the text does not say."""
 
 from __future__ import annotations

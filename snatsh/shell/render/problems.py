@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Findings about a configuration, as Junos lays them out."""
 
 from __future__ import annotations

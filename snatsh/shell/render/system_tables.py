@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions, files, the system as a whole and trial packets, as tables."""
 
 from __future__ import annotations

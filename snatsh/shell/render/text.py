@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text as it may reach a terminal: control characters escaped, columns aligned, numbers readable."""
 
 from __future__ import annotations

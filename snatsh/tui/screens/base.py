@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all screens have in common: they look once a second while they are shown, and never otherwise."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The candidate beside what runs, and all that commits it: the same API and roles as the shell's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the gateway is well, at one look."""
 
 from __future__ import annotations

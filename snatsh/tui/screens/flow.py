@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One flow: both tuples, rule, link, time left, and its rates over time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flow table, live: any order, any filter, grouped by whatever; only the rows on the screen come here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commits, newest first: mark two to compare them, or roll the candidate back to one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links: state, round-trip times of their probes, loss, what changed, and which rules went elsewhere."""
 
 from __future__ import annotations

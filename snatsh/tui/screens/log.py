@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happened: commits, links, pools, and what snatd itself said; newest first, live."""
 
 from __future__ import annotations

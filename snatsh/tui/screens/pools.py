@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools: how full, how full at worst, when full; a heat map of the addresses, and who uses most."""
 
 from __future__ import annotations

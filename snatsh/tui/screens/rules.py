@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules in the order they match: what they do per second, and those that never did anything."""
 
 from __future__ import annotations

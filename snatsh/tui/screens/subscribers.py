@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who uses the gateway most, and who reached a limit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Screens with a table: filter, order, freeze, export. Of a far table only the visible rows are here."""
 
 from __future__ import annotations

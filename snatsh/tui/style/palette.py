@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Colours by what they mean. Nothing is told by a colour alone: a word or a sign says it too."""
 
 from __future__ import annotations

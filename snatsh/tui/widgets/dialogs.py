@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions, and texts to read, in front of a screen."""
 
 from __future__ import annotations

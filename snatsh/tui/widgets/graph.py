@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drawn with block characters: graphs over time, meters, and small helpers of numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many shares as one map: a digit for the tenths and a colour for the eye."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last line: the keys of the screen at hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A widget of plain lines that sends over the wire only the cells that changed."""
 
 from __future__ import annotations

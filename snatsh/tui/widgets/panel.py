@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A titled frame around lines that a function draws."""
 
 from __future__ import annotations

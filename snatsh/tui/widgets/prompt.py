@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line to type in at the bottom: a filter behind `/`, a command behind `:`."""
 
 from __future__ import annotations

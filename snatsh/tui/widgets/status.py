@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two lines on top: whether the gateway is well, and which screen this is."""
 
 from __future__ import annotations

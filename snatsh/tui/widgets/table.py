@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A table that holds only the rows on the screen: whoever fills it says which part of how many they are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The candidate as a tree, and beside each line what runs."""
 
 from __future__ import annotations

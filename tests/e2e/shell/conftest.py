@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateways that the shell's tests share: building one takes longer than most tests."""
 
 from __future__ import annotations

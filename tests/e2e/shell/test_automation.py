@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The unmodified Juniper drivers of Netmiko and scrapli against a gateway behind real OpenSSH."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operator's shell on a running gateway: single commands, scripts, and sessions on real terminals."""
 
 from __future__ import annotations

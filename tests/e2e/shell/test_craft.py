@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What makes the shell good to work with: quick answers, Space and Tab, colours, pastes, news, banners."""
 
 from __future__ import annotations

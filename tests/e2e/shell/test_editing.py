@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration mode as a session: moving about, reshaping, loading, comparing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statements that are inactive, protected and annotated, as an operator meets them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operators look at and try out: who talks, what is wrong, which rule a packet would meet."""
 
 from __future__ import annotations

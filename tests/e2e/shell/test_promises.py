@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commits that return unless confirmed, commits for later: whatever ends first, console, snatd or box."""
 
 from __future__ import annotations

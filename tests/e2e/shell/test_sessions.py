@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several operators at once: locks, private candidates, and nothing that anybody typed gets lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators over real OpenSSH: the console as login shell and as forced command, roles, the audit log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes on until a key is pressed: `monitor` and `| refresh`."""
 
 from __future__ import annotations

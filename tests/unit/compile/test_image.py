@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Profiles compiled to images, and what the reference matcher makes of them."""
 
 from __future__ import annotations

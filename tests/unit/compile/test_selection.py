@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Address selection is lvs-snat's own, proven by vectors taken from its kernel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """By which links new flows go: failovers, backups, and links that share."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit log stays readable line by line, and bounded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is written twice, in C and in Python, says the same. Struct layouts are asserted at every load."""
 
 from __future__ import annotations

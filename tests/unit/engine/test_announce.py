@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gratuitous ARP frames, and the choice of who sends them."""
 
 from __future__ import annotations

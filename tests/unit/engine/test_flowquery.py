@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filters and orders, held against plain Python over the same flows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The history of links, in its file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links follow their interface, an operator's orders, and what was written down before a restart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What live consoles see of a table: held against the plain way of doing it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """History on a real disk: numbering, atomicity, damage, and who may hold it."""
 
 from __future__ import annotations

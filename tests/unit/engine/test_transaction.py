@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a failing step leaves behind: nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random rules in the one intermediate form of all dialects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a text is, it is imported or refused by an error of ours, with the place where one is known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every file in `cases`, real configurations of other systems: what exactly comes of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ordered rules in thousands."""
 
 from __future__ import annotations

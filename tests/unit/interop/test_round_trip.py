@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export, then import: the same rules for all that a dialect can say; and rules in order do as before."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hypothesis without deadlines: other work runs on the same cores."""
 
 from __future__ import annotations

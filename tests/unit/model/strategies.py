@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random documents: any that have the right shape, and valid ones on a small network.
 
 The network is the demo's: eth0 inside, eth1 and eth2 outside, as in FACTS. Its address universe is small,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What changed, as statements that do it and as `show | compare` shows it."""
 
 from __future__ import annotations

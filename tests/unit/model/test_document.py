@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Documents change by statements, and only by acceptable ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three forms, one document: what is rendered reads back the same, and junk is refused with its place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ten thousand rules: nothing here may take time by the square of their number.
 
 The bounds are many times what it takes, and far below what a quadratic loop would.

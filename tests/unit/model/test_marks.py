@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Marks on statements: what is inactive does not count, and every form and comparison takes marks along."""
 
 from __future__ import annotations

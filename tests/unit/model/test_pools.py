@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The addresses of a pool, against sets of them."""
 
 from __future__ import annotations

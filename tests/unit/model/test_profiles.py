@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The profiles that ship: explained, in canonical form, and fit for the networks they describe."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tree says what the schema says."""
 
 from __future__ import annotations

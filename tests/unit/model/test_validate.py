@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every check across the tree: that it finds what it is for, and names path, value and reason."""
 # ruff: noqa: E501 - a table is read best with one line for each case
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the client takes a server that is gone, refuses, lies, drips or never ends; a real one."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completion and help, on the grammar that ships."""
 
 import re

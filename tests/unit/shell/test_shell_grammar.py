@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parsing, on the grammar that ships: operational commands, and statements of the schema."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Colours of answers: on a person's terminal, beside the signs and not in their place."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plain line editor on a real pseudo terminal: what is typed, what is echoed, what comes out."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/cli.md says what the grammar says."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session without a snatd: whatever is typed, it answers in words and goes on."""
 
 import pytest

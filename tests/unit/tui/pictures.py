@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of every screen at two sizes, from the recording, in docs/pictures; made by `make pictures`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The live console on a recording of a real gateway, look by look, so that it always shows the same."""
 
 from __future__ import annotations

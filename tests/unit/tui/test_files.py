@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings, keys and exports as files, good and bad."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every key of every screen, one after another: a key that no check is written for fails."""
 
 from __future__ import annotations

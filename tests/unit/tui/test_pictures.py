@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every screen looks like at two sizes, held against the pictures of the documentation."""
 
 from __future__ import annotations

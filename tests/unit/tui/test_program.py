@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`snatsh top` as a program in a terminal of its own, on a recording: options, files and what it sends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every screen and key, on a recording of a real gateway."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ARP: whether an address on the link itself is there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The few packets that probes send and understand. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP GET, on the same terms: one request in one segment, and the beginning of the answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The end of a link that probes use: packet sockets on its interface, and the MAC of its next hop."""
 
 from __future__ import annotations

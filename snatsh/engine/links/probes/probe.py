@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every kind of probe is to who schedules it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One target probed again and again: the pace, the time limit, and what came of it."""
 
 from __future__ import annotations

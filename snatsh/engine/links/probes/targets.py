@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The targets of a link's monitor, and the probe for each."""
 
 from __future__ import annotations

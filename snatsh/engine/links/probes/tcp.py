@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TCP connect: SYN, SYN and ACK, RST, without the kernel's TCP, which would ask the routing table."""
 
 from __future__ import annotations
