@@ -16,16 +16,16 @@ from snatsh.compile.image import (
     MAX_TUPLES,
     Action,
     Algorithm,
-    HookWish,
+    HookRequest,
     Image,
     InterfaceImage,
+    MaskSet,
     Match,
     PoolAddress,
     PoolImage,
     RuleImage,
     Seconds,
-    SubscriberLimits,
-    Tuple,
+    SubscriberLimitImage,
 )
 from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
 from snatsh.model.errors import Problem, ProfileError
@@ -86,9 +86,9 @@ def _is_local(held: tuple[AddressRange, ...], facts: Facts) -> bool:
     return any(run.first <= address <= run.last for run in held for address in _own_addresses(facts))
 
 
-def _limits(profile: Profile) -> SubscriberLimits:
+def _limits(profile: Profile) -> SubscriberLimitImage:
     subscriber = profile.limits.subscriber
-    return SubscriberLimits(
+    return SubscriberLimitImage(
         sessions=subscriber.sessions or 0,
         new_flows=subscriber.new_flows or 0,
         half_open=subscriber.half_open,
@@ -112,11 +112,11 @@ def _interfaces(profile: Profile, facts: Facts) -> Iterator[InterfaceImage]:
         yield InterfaceImage(name, index, interface.role, known.mac, own)
 
 
-def _hooks(profile: Profile, facts: Facts) -> Iterator[HookWish]:
+def _hooks(profile: Profile, facts: Facts) -> Iterator[HookRequest]:
     if profile.system.datapath == "disabled":
         return
     for name, interface in sorted(profile.interfaces.items()):
-        yield HookWish(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
+        yield HookRequest(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
 
 
 def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
@@ -156,14 +156,14 @@ def _by_ways(image: RuleImage, ways: Ways | None, pool_index: dict[str, int]) ->
     return replace(first, ways=ways, others=tuple(others), buckets=ways.buckets if others else ())
 
 
-def _tuples(rules: tuple[RuleImage, ...]) -> tuple[Tuple, ...]:
+def _tuples(rules: tuple[RuleImage, ...]) -> tuple[MaskSet, ...]:
     shapes = {
         (rule.match.source.prefixlen, rule.match.destination.prefixlen, rule.match.fields) for rule in rules
     }
     ordered = sorted(shapes, key=lambda s: (-s[0], -s[1], -s[2].bit_count(), s[2]))
     ranks: dict[tuple[int, int, int], int] = {}
     return tuple(
-        Tuple(
+        MaskSet(
             source,
             destination,
             fields,

@@ -48,7 +48,7 @@ class Field(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class HookWish:
+class HookRequest:
     """An interface the datapath is to attach to."""
 
     interface: str
@@ -150,7 +150,7 @@ class RuleImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuple:
+class MaskSet:
     """A combination of prefix lengths and fields; tuples of one rank are equally specific."""
 
     source_length: int
@@ -173,7 +173,7 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriberLimits:
+class SubscriberLimitImage:
     """Of each inside address; 0 is unlimited, but no refusals at all. new_flows and refusals: a second."""
 
     sessions: int
@@ -187,16 +187,16 @@ class Image:
     """Everything a generation of the config maps holds."""
 
     interfaces: tuple[InterfaceImage, ...]
-    hooks: tuple[HookWish, ...]
+    hooks: tuple[HookRequest, ...]
     pools: tuple[PoolImage, ...]
     pool_addresses: tuple[PoolAddress, ...]
     announced: tuple[tuple[AddressRange, int], ...]
-    tuples: tuple[Tuple, ...]
+    tuples: tuple[MaskSet, ...]
     rules: tuple[RuleImage, ...]
     timeouts: Seconds
     default_pass: bool
     tcp_syn_only: bool
-    limits: SubscriberLimits
+    limits: SubscriberLimitImage
     own: tuple[Address, ...]  # of this box
     newest: int = field(default=0, compare=False)
     """The highest index of an interface there is: what comes later has no guard yet."""

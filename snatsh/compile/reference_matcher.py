@@ -35,7 +35,7 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MatchResult:
     """verdict: pass means untranslated. addresses: those the packet may get, by the algorithm."""
 
     verdict: Literal["translate", "pass", "drop"]
@@ -62,17 +62,17 @@ def find_rule(image: Image, packet: Packet) -> RuleImage | None:
     return max(candidates, key=lambda rule: (*rule.match.specificity, -rule.number), default=None)
 
 
-def judge(image: Image, packet: Packet) -> Outcome:
+def judge(image: Image, packet: Packet) -> MatchResult:
     """Verdict and address for a packet that came in by an inside interface and goes out by an outside one."""
     rule = find_rule(image, packet)
     if rule is None:
-        return Outcome("pass" if image.default_pass else "drop")
+        return MatchResult("pass" if image.default_pass else "drop")
     if rule.action is Action.EXEMPT:
-        return Outcome("pass", rule)
+        return MatchResult("pass", rule)
     if rule.action is Action.DROP:
-        return Outcome("drop", rule)
+        return MatchResult("drop", rule)
     rule = by_way(rule, packet)
-    return Outcome("translate", rule, choices(image, rule, packet))
+    return MatchResult("translate", rule, choices(image, rule, packet))
 
 
 def by_way(rule: RuleImage, packet: Packet) -> RuleImage:

@@ -25,7 +25,7 @@ _TRIAL_FLOWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """FAIL: snatd can't run. warn: it runs, but something is not as it should be."""
 
     level: Literal["ok", "warn", "FAIL"]
@@ -45,7 +45,7 @@ def check(state: Path, pins: Path, out: TextIO = sys.stdout) -> bool:
     return able
 
 
-def findings(state: Path, pins: Path) -> Iterator[Finding]:
+def findings(state: Path, pins: Path) -> Iterator[CheckResult]:
     rights = _rights()
     bcc = _bcc()
     bpffs = _bpffs(pins)
@@ -61,54 +61,54 @@ def findings(state: Path, pins: Path) -> Iterator[Finding]:
     yield from _interfaces()
 
 
-def _rights() -> Finding:
+def _rights() -> CheckResult:
     lacking = privileges.missing()
     if lacking:
-        return Finding("FAIL", "rights", f"{', '.join(lacking)} not held; run snatd as root")
-    return Finding("ok", "rights", "capabilities to load and attach BPF programs are held")
+        return CheckResult("FAIL", "rights", f"{', '.join(lacking)} not held; run snatd as root")
+    return CheckResult("ok", "rights", "capabilities to load and attach BPF programs are held")
 
 
-def _kernel() -> Finding:
+def _kernel() -> CheckResult:
     release = os.uname().release
     version = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
     oldest = ".".join(map(str, OLDEST_KERNEL))
     if version < OLDEST_KERNEL:
-        return Finding("FAIL", "kernel", f"{release} is too old; expected {oldest} or later")
-    return Finding("ok", "kernel", f"{release}, {oldest} or later is needed")
+        return CheckResult("FAIL", "kernel", f"{release} is too old; expected {oldest} or later")
+    return CheckResult("ok", "kernel", f"{release}, {oldest} or later is needed")
 
 
-def _btf() -> Finding:
+def _btf() -> CheckResult:
     if Path("/sys/kernel/btf/vmlinux").exists():
-        return Finding(
+        return CheckResult(
             "ok", "kernel BTF", "there; not needed, but tools like bpftool show maps better with it"
         )
-    return Finding(
+    return CheckResult(
         "warn", "kernel BTF", "not there; snatd runs without it, bpftool shows maps as plain bytes"
     )
 
 
-def _bcc() -> Finding:
+def _bcc() -> CheckResult:
     if importlib.util.find_spec("bcc") is None:
-        return Finding("FAIL", "BCC", "can't be imported; on Debian: apt-get install python3-bpfcc")
+        return CheckResult("FAIL", "BCC", "can't be imported; on Debian: apt-get install python3-bpfcc")
     try:
         from bcc import BPF
     except Exception as error:  # a package of this name on PyPI is something else
-        return Finding(
+        return CheckResult(
             "FAIL", "BCC", f"can't be imported ({error}); on Debian: apt-get install python3-bpfcc"
         )
-    return Finding("ok", "BCC", f"{BPF.__module__} can be imported")
+    return CheckResult("ok", "BCC", f"{BPF.__module__} can be imported")
 
 
-def _bpffs(pins: Path) -> Finding:
+def _bpffs(pins: Path) -> CheckResult:
     from snatsh.datapath.loader import is_bpffs
 
     above = _existing(pins)
     if not is_bpffs(above):
-        return Finding("FAIL", "bpffs", f"{pins} is not on one; mount it: mount -t bpf bpf {pins.parent}")
-    return Finding("ok", "bpffs", f"{above} is on one")
+        return CheckResult("FAIL", "bpffs", f"{pins} is not on one; mount it: mount -t bpf bpf {pins.parent}")
+    return CheckResult("ok", "bpffs", f"{above} is on one")
 
 
-def _trial(pins: Path) -> Finding:
+def _trial(pins: Path) -> CheckResult:
     """Load the datapath beside a running one, attached to nothing, and take it away again."""
     from snatsh.datapath.gateway import Datapath
 
@@ -118,35 +118,35 @@ def _trial(pins: Path) -> Finding:
     try:
         Datapath.open(trial, max_flows=_TRIAL_FLOWS)
     except SnatshError as error:
-        return Finding("FAIL", "datapath", str(error).replace("\n", " "))
+        return CheckResult("FAIL", "datapath", str(error).replace("\n", " "))
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-    return Finding("ok", "datapath", f"compiles and loads, in {time.monotonic() - started:.1f} s")
+    return CheckResult("ok", "datapath", f"compiles and loads, in {time.monotonic() - started:.1f} s")
 
 
-def _state(folder: Path) -> Finding:
+def _state(folder: Path) -> CheckResult:
     above = _existing(folder)
     if not above.is_dir():
-        return Finding("FAIL", "state folder", f"{above} is no folder; choose another with --state")
+        return CheckResult("FAIL", "state folder", f"{above} is no folder; choose another with --state")
     if not os.access(above, os.W_OK | os.X_OK):
-        return Finding("FAIL", "state folder", f"{above} can't be written; choose another with --state")
+        return CheckResult("FAIL", "state folder", f"{above} can't be written; choose another with --state")
     made = "can be written" if above == folder else f"can be made in {above}"
-    return Finding("ok", "state folder", f"{folder} {made}")
+    return CheckResult("ok", "state folder", f"{folder} {made}")
 
 
-def _forwarding() -> Finding:
+def _forwarding() -> CheckResult:
     if forwarding():
-        return Finding("ok", "ip_forward", "is on")
-    return Finding(
+        return CheckResult("ok", "ip_forward", "is on")
+    return CheckResult(
         "warn", "ip_forward", "is off, nothing is routed; turn it on: sysctl -w net.ipv4.ip_forward=1"
     )
 
 
-def _interfaces() -> Iterator[Finding]:
+def _interfaces() -> Iterator[CheckResult]:
     try:
         facts = gather()
     except SnatshError as error:
-        yield Finding("FAIL", "interfaces", str(error))
+        yield CheckResult("FAIL", "interfaces", str(error))
         return
     able = native_xdp()
     for name, known in sorted(facts.interfaces.items()):
@@ -154,13 +154,13 @@ def _interfaces() -> Iterator[Finding]:
             continue
         what = f"interface {name}"
         if able is None:
-            yield Finding(
+            yield CheckResult(
                 "warn", what, "this kernel does not say whether the driver has native XDP; TC works"
             )
         elif able.get(known.index):
-            yield Finding("ok", what, "the driver has native XDP")
+            yield CheckResult("ok", what, "the driver has native XDP")
         else:
-            yield Finding(
+            yield CheckResult(
                 "warn", what, "the driver has no native XDP with redirect; hook auto takes TC, slower"
             )
 

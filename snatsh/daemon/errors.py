@@ -17,7 +17,7 @@ from snatsh.engine.diagnostics.packet_test import NoRoute
 from snatsh.engine.diagnostics.pool_ping import NoProbe
 from snatsh.engine.diagnostics.trace import Tracing
 from snatsh.engine.errors import (
-    Busy,
+    CommitInProgress,
     Conflict,
     EngineError,
     NoRescue,
@@ -54,7 +54,7 @@ class SessionLost(SnatshError):
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Forbidden, 403),
-    (Busy, 409),
+    (CommitInProgress, 409),
     (SessionLost, 410),
     (Locked, 423),
     (Tracing, 423),

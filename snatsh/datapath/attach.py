@@ -15,11 +15,11 @@ from typing import Any, Literal
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from snatsh.compile.image import HookWish
+from snatsh.compile.image import HookRequest
 from snatsh.datapath.errors import AttachError
 from snatsh.model.facts import Framing
 
-__all__ = ["Attacher", "Hook", "HookWish"]
+__all__ = ["Attacher", "Hook", "HookRequest"]
 
 _XDP_DRIVER_MODE, _XDP_ATTACHED_NATIVE = 1 << 2, 1
 _ETHER = 1
@@ -66,10 +66,10 @@ class Attacher:
             hooks = (self._hook_of(netlink, link) for link in netlink.get_links())
             return tuple(hook for hook in hooks if hook)
 
-    def ensure(self, wishes: Sequence[HookWish]) -> None:
+    def ensure(self, wishes: Sequence[HookRequest]) -> None:
         """Attach what is missing or of another version. On AttachError nothing has changed."""
         before = {hook.index: hook for hook in self.attached()}
-        done: list[HookWish] = []
+        done: list[HookRequest] = []
         with IPRoute() as netlink:
             try:
                 # The guards of the outside first: nothing may come in translated before they stand.
@@ -82,7 +82,7 @@ class Attacher:
                     raise
                 raise AttachError(done[-1].interface, f"can't attach: {error}") from error
 
-    def prune(self, wishes: Iterable[HookWish]) -> None:
+    def prune(self, wishes: Iterable[HookRequest]) -> None:
         """Detach from every interface that is not wished for."""
         kept = {wish.index for wish in wishes}
         with IPRoute() as netlink:
@@ -90,18 +90,18 @@ class Attacher:
                 if link["index"] not in kept:
                     self._detach(netlink, link)
 
-    def _undo(self, netlink: Any, done: list[HookWish], before: Mapping[int, Hook]) -> None:
+    def _undo(self, netlink: Any, done: list[HookRequest], before: Mapping[int, Hook]) -> None:
         for wish in done:
             old = before.get(wish.index)
             try:
                 if old:
-                    self._attach(netlink, HookWish(old.interface, old.index, old.role, old.mode))
+                    self._attach(netlink, HookRequest(old.interface, old.index, old.role, old.mode))
                 else:
                     self._detach(netlink, netlink.get_links(wish.index)[0])
             except (NetlinkError, AttachError):
                 continue  # the interface is gone, and its hooks with it
 
-    def _attach(self, netlink: Any, wish: HookWish) -> None:
+    def _attach(self, netlink: Any, wish: HookRequest) -> None:
         link = self._link(netlink, wish)
         plain = _is_plain(wish, link)
         current = self._hook_of(netlink, link)
@@ -119,14 +119,14 @@ class Attacher:
                 self._drop_filter(netlink, wish.index, parent)
 
     @staticmethod
-    def _link(netlink: Any, wish: HookWish) -> Any:
+    def _link(netlink: Any, wish: HookRequest) -> Any:
         try:
             link = netlink.get_links(wish.index)[0]
         except (NetlinkError, IndexError) as error:
             raise AttachError(wish.interface, "no such interface") from error
         return link
 
-    def _attach_xdp(self, netlink: Any, wish: HookWish, link: Any) -> None:
+    def _attach_xdp(self, netlink: Any, wish: HookRequest, link: Any) -> None:
         """Native XDP; where it is not to be had mode auto does without and mode xdp is an error."""
         holder = _xdp_program(link)
         if holder and holder not in self._own_ids:
@@ -218,7 +218,7 @@ def framing(link: Any) -> Framing:
     return "ethernet" if link["ifi_type"] == _ETHER else "none" if link["ifi_type"] in _BARE else "other"
 
 
-def _is_plain(wish: HookWish, link: Any) -> bool:
+def _is_plain(wish: HookRequest, link: Any) -> bool:
     """Whether the device has no Ethernet header. AttachError where nothing can be done with it."""
     found = framing(link)
     if found != "ethernet" and (wish.role == "inside" or found == "other"):

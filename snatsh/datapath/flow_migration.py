@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.flow_table import Table
+from snatsh.datapath.flow_table import FlowTable
 
 Maps = Mapping[str, Map]
 
@@ -24,14 +24,14 @@ _LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments"}
 """Copied flow by flow, made anew, or hints and parts of packets that nobody misses."""
 
 
-def copy(old: Maps, new: Maps, table: Table) -> int:
+def copy(old: Maps, new: Maps, table: FlowTable) -> int:
     """Everything; how many flows. Where the new table holds fewer, as many as it holds."""
     for name in sorted(set(new) - _LEFT):
         new[name].put_all(*old[name].dump())
     return copy_flows(old, new, table, settle=False)
 
 
-def copy_flows(old: Maps, new: Maps, table: Table, *, settle: bool) -> int:
+def copy_flows(old: Maps, new: Maps, table: FlowTable, *, settle: bool) -> int:
     """The flows that the new table does not have yet, with what belongs to them; how many.
 
     settle: their pools and inside hosts do not count them yet.
@@ -41,7 +41,7 @@ def copy_flows(old: Maps, new: Maps, table: Table, *, settle: bool) -> int:
         missing = _missing(keys, new[name])
         new[name].put_all(keys[missing], values[missing])
     adopted = 0
-    for records in Table(old, {}).parts():
+    for records in FlowTable(old, {}).parts():
         adopted += table.adopt(records[table.find(records["key"]) == 0], settle=settle)
     return adopted
 

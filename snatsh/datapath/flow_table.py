@@ -23,7 +23,7 @@ _WANTED = np.dtype([("key", layout.FLOW_KEY), ("live", "u8")], align=True)
 _HEADER = layout.SWEEP_HEADER.itemsize
 
 
-class Table:
+class FlowTable:
     """programs: file descriptors by name; a table that is only read needs none."""
 
     def __init__(self, maps: Mapping[str, Map], programs: Mapping[str, int]) -> None:

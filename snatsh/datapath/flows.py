@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.flow_table import SWEEP_KEYS, Table
+from snatsh.datapath.flow_table import SWEEP_KEYS, FlowTable
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
 # seconds; out is inside to outside; redirect is 0 where the route decides.
@@ -41,14 +41,14 @@ def _elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
     return (np.uint32(now) - ticks.astype(np.uint32)).astype(np.int32)
 
 
-def view(table: Table) -> NDArray[Any]:
+def view(table: FlowTable) -> NDArray[Any]:
     """All live flows as FLOW_VIEW rows."""
     now = now_ticks()
     parts = [_shown(records[_elapsed(now, records["flow"]["expires"]) < 0], now) for records in table.parts()]
     return bpf_syscall.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
 
 
-def look_up(table: Table, rows: NDArray[Any]) -> NDArray[Any]:
+def look_up(table: FlowTable, rows: NDArray[Any]) -> NDArray[Any]:
     """These FLOW_VIEW rows as they are now, one lookup each; without those that ended meanwhile."""
     return _shown(table.get(keys_of(rows)), now_ticks())
 
@@ -109,7 +109,7 @@ def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> Non
     maps["ended"].put_all(keys, until)
 
 
-def withdrawn(table: Table, maps: Mapping[str, Map], slot: int) -> NDArray[np.uint64]:
+def withdrawn(table: FlowTable, maps: Mapping[str, Map], slot: int) -> NDArray[np.uint64]:
     """The `live` of the flows whose mapped address is in no pool of the half `slot`."""
     found = [part["live"][~in_pools(maps, slot, part["flow"]["mapped"])] for part in table.parts()]
     return np.concatenate(found) if found else np.zeros(0, dtype=np.uint64)

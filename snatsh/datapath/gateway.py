@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import HookWish, Image
+from snatsh.compile.image import HookRequest, Image
 from snatsh.datapath import (
     bpf_syscall,
     flow_migration,
@@ -27,7 +27,7 @@ from snatsh.datapath import (
 )
 from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
-from snatsh.datapath.flow_table import Table
+from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.map_writer import Stage
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
@@ -69,7 +69,7 @@ class Datapath:
         self._loaded = opened
         self._predecessor = opened.predecessor
         self._maps = opened.maps
-        self._table = Table(opened.maps, opened.programs)
+        self._table = FlowTable(opened.maps, opened.programs)
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         own = {bpf_syscall.program_id(fd): name for name, fd in opened.programs.items()}
         self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
@@ -83,7 +83,7 @@ class Datapath:
 
     # The way of a commit: ensure, stage, flip, prune, end_withdrawn.
 
-    def ensure(self, hooks: Sequence[HookWish]) -> None:
+    def ensure(self, hooks: Sequence[HookRequest]) -> None:
         """Attach to these interfaces; raises AttachError with nothing changed."""
         self._attacher.ensure(hooks)
         self._xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
@@ -114,7 +114,7 @@ class Datapath:
                 raise StageError("another rule set was committed meanwhile; stage again")
             self._put_control(staged.generation)
 
-    def prune(self, hooks: Iterable[HookWish]) -> None:
+    def prune(self, hooks: Iterable[HookRequest]) -> None:
         """Detach from all other interfaces, and unpin what older versions left."""
         self._attacher.prune(hooks)
         loader.remove_others(self.pins, self._loaded.folder)

@@ -22,7 +22,7 @@ import numpy as np
 
 from snatsh.datapath import bpf_syscall, flow_migration, layout
 from snatsh.datapath.errors import LoadError
-from snatsh.datapath.flow_table import Table
+from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
 from snatsh.datapath.toolchain import cflags, kernel_stub
 
@@ -95,7 +95,7 @@ def load(pins: Path, max_flows: int) -> Loaded:
         loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted, before)
         _link_tail_calls(loaded)
         if before is not None:
-            flow_migration.copy(before, loaded.maps, Table(loaded.maps, loaded.programs))
+            flow_migration.copy(before, loaded.maps, FlowTable(loaded.maps, loaded.programs))
         _keep_secret(loaded.maps["control"])
     except OSError as error:
         raise LoadError(

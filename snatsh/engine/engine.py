@@ -27,15 +27,15 @@ from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.config.schedule import Schedule, Scheduled, boot_id, parse_time
 from snatsh.engine.config.transaction import Step
 from snatsh.engine.diagnostics.trace import Tracer
-from snatsh.engine.errors import Busy, Conflict, NoRescue, StoreError
+from snatsh.engine.errors import CommitInProgress, Conflict, NoRescue, StoreError
 from snatsh.engine.flows.expiry import Ager
 from snatsh.engine.host.facts import gather, survey
-from snatsh.engine.host.netlink_watcher import Change, Watcher
+from snatsh.engine.host.netlink_watcher import HostChange, Watcher
 from snatsh.engine.links.events import LinkEvents
 from snatsh.engine.links.history import LinkHistory
 from snatsh.engine.links.manager import Links, LinkState
 from snatsh.engine.reconciler import Follower
-from snatsh.engine.status.live import Live
+from snatsh.engine.status.live import LiveView
 from snatsh.engine.status.notices import Notices
 from snatsh.engine.storage.json_record import Record
 from snatsh.model.changes.merge import conflicts, merge
@@ -65,7 +65,7 @@ class CommitResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CommitRequest:
     """A commit as it was asked for. confirmed: minutes within which it has to be. at: a time for later."""
 
     user: str
@@ -102,7 +102,7 @@ class Engine:
         self._editing = asyncio.Lock()
         self.tracer = Tracer(datapath)
         self.listing = asyncio.Lock()  # one copy of the flow table in memory at a time
-        self.live = Live(self)
+        self.live = LiveView(self)
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher: Watcher | None = None
 
@@ -139,7 +139,7 @@ class Engine:
             await self._in_worker(lambda: self._committer.commit(first, survey(), metadata))
         self.sessions = Sessions(Candidate(self.running.document))
         await self._follower.follow()
-        self._follower.notice(Change.PATHS)  # what is true of next hops by now
+        self._follower.notice(HostChange.PATHS)  # what is true of next hops by now
         self.confirmation.load(self.store.last_serial)
         self.schedule.load()
         keeper = Timekeeper(self)
@@ -173,7 +173,7 @@ class Engine:
             await asyncio.to_thread(change, candidate)
         return candidate.changed
 
-    async def commit(self, wish: Wish, pid: int = 0) -> CommitResult:
+    async def commit(self, wish: CommitRequest, pid: int = 0) -> CommitResult:
         """Make a process' candidate run. Busy while another commit is at it."""
         self.sessions.require_free(pid)
         candidate = self.sessions.candidate(pid)
@@ -234,7 +234,7 @@ class Engine:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if self._committing:
-            raise Busy
+            raise CommitInProgress
         self._committing = True
         try:
             yield
@@ -256,7 +256,7 @@ class Engine:
             if candidate is not source and (candidate is self.candidate or not candidate.changed):
                 candidate.rebase(self.running.document)
 
-    async def _check(self, document: Document, wish: Wish) -> CommitResult:
+    async def _check(self, document: Document, wish: CommitRequest) -> CommitResult:
         started = time.monotonic()
         at = parse_time(wish.at) if wish.at else None
         done = await self._in_worker(lambda: self._committer.check(document, survey()))
@@ -286,7 +286,7 @@ class Engine:
 
         done = await self._in_worker(guarded)
         await self._follower.follow()
-        self._follower.notice(Change.PATHS)
+        self._follower.notice(HostChange.PATHS)
         milliseconds = (time.monotonic() - started) * 1000
         return CommitResult(0, done.warnings, done.ended_flows, milliseconds, done.steps)
 
@@ -350,6 +350,6 @@ class Engine:
         )
 
     def _link_changed(self, name: str, before: LinkState | None, now: LinkState) -> None:
-        self._follower.notice(Change.VERDICTS)
+        self._follower.notice(HostChange.VERDICTS)
         self._link_events.follow(self.running.profile)
         self._link_events.tell(name, before, now, self.links.known)

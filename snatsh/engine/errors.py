@@ -45,7 +45,7 @@ class NoRescue(EngineError):
         )
 
 
-class Busy(EngineError):
+class CommitInProgress(EngineError):
     """Another commit is running."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from snatsh.engine.config.commit import Committer, Plan
 from snatsh.engine.host.facts import gather, unreachable, unrouted
 from snatsh.engine.host.gratuitous_arp import Announcer, stations
 from snatsh.engine.host.neighbors import Neighbours
-from snatsh.engine.host.netlink_watcher import Change
+from snatsh.engine.host.netlink_watcher import HostChange
 from snatsh.engine.links.flow_termination import Endings
 from snatsh.engine.links.manager import Links, Paths
 from snatsh.model.facts import Facts
@@ -45,10 +45,10 @@ class Follower:
         self._announcer = Announcer()
         self._neighbours = Neighbours()
         self._endings = Endings(datapath, worker)
-        self._changes = Change.NONE
+        self._changes = HostChange.NONE
         self._changed = asyncio.Event()
 
-    def notice(self, change: Change) -> None:
+    def notice(self, change: HostChange) -> None:
         self._changes |= change
         self._changed.set()
 
@@ -64,7 +64,7 @@ class Follower:
         while True:
             await self._next_change()
             self._changed.clear()
-            changes, self._changes = self._changes, Change.NONE
+            changes, self._changes = self._changes, HostChange.NONE
             try:
                 if changes:
                     await self._catch_up(changes)
@@ -93,22 +93,22 @@ class Follower:
             raise RuntimeError("nothing runs yet")
         return self._committer.running
 
-    async def _catch_up(self, changes: Change) -> None:
+    async def _catch_up(self, changes: HostChange) -> None:
         plan = self._plan
         facts = plan.facts
-        if changes & ~Change.VERDICTS:
+        if changes & ~HostChange.VERDICTS:
             facts, paths = await self._worker(lambda: _look(plan))
             # Verdicts of links first: one switch serves both.
             self._links.update(self._plan.profile.links, facts, paths)
-        changes |= self._changes & Change.VERDICTS
-        self._changes &= ~Change.VERDICTS
-        if changes & (Change.LINKS | Change.HOOKS | Change.VERDICTS):
+        changes |= self._changes & HostChange.VERDICTS
+        self._changes &= ~HostChange.VERDICTS
+        if changes & (HostChange.LINKS | HostChange.HOOKS | HostChange.VERDICTS):
             await self._worker(lambda: self._committer.reapply(facts))
-        if changes & Change.VERDICTS:
+        if changes & HostChange.VERDICTS:
             self._endings.look(self._plan.profile, facts, self._links.states)
-        if changes & (Change.LINKS | Change.HOOKS):
+        if changes & (HostChange.LINKS | HostChange.HOOKS):
             await self.follow()
-        if changes & (Change.LINKS | Change.PATHS):
+        if changes & (HostChange.LINKS | HostChange.PATHS):
             await self._worker(self._refresh)
         await self._links.keep()
 

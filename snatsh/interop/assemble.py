@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from snatsh.interop import order
-from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, SourceRule
+from snatsh.interop.intermediate import Finding, Imported, ImportedAction, ImportedMatch, SourceRule
 from snatsh.interop.report import Report, Row
 from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import FormError
@@ -49,7 +49,7 @@ def _without_nothing(document: dict[str, Any]) -> dict[str, Any]:
     return {name: held for name, held in document.items() if held}
 
 
-def _entry(match: Match, outcome: Outcome, pools: dict[_PoolKey, str]) -> dict[str, Any]:
+def _entry(match: ImportedMatch, outcome: ImportedAction, pools: dict[_PoolKey, str]) -> dict[str, Any]:
     """A rule of the document, defaults left out."""
     entry: dict[str, Any] = {
         "source": match.source, "destination": match.destination, "protocol": match.protocol,

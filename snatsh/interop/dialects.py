@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from snatsh.interop import dpvs, iptables, ipvsadm, keepalived, lvs_dpdk, nft
 from snatsh.interop.assemble import assemble
-from snatsh.interop.intermediate import Imported, Match, Outcome
+from snatsh.interop.intermediate import Imported, ImportedAction, ImportedMatch
 from snatsh.interop.report import Report
 from snatsh.model.document.document import Document, to_profile
 from snatsh.model.errors import FormError
 from snatsh.model.schema.profile import Pool, Profile
 from snatsh.model.values import Address, PortRange
 
-Writer = Callable[[list[tuple[int, Match, Outcome]]], Iterator[str]]
+Writer = Callable[[list[tuple[int, ImportedMatch, ImportedAction]]], Iterator[str]]
 
 DIALECTS = ("ipvsadm", "keepalived", "lvs-dpdk", "dpvs", "dpvs-listing", "iptables", "nft")
 WRITERS: dict[str, Writer] = {
@@ -74,15 +74,15 @@ def export(document: Document, dialect: str) -> str:
     return "\n".join([*lines, *WRITERS[dialect](rules)]) + "\n"
 
 
-def _parts(profile: Profile, number: int) -> tuple[Match, Outcome]:
+def _parts(profile: Profile, number: int) -> tuple[ImportedMatch, ImportedAction]:
     rule = profile.rules[number]
     pool = profile.pools.get(rule.pool or "")
-    match = Match(
+    match = ImportedMatch(
         rule.source, rule.destination, rule.protocol, rule.out_interface, rule.next_hop, rule.fwmark
     )
     if pool is None:
-        return match, Outcome(rule.action, redirect=rule.redirect)
-    return match, Outcome(rule.action, pool.address, _ports(pool), rule.algorithm, rule.redirect)
+        return match, ImportedAction(rule.action, redirect=rule.redirect)
+    return match, ImportedAction(rule.action, pool.address, _ports(pool), rule.algorithm, rule.redirect)
 
 
 def _ports(pool: Pool) -> PortRange | None:

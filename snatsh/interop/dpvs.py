@@ -7,8 +7,15 @@ import re
 from dataclasses import dataclass
 
 from snatsh.interop import text
-from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
-from snatsh.interop.text import Line, Word
+from snatsh.interop.intermediate import (
+    Finding,
+    Imported,
+    ImportedAction,
+    ImportedMatch,
+    SourceLocation,
+    SourceRule,
+)
+from snatsh.interop.text import Line, ShellWord
 from snatsh.model.schema.tokenizer import check_size
 from snatsh.model.values import AddressRange, Prefix
 
@@ -21,11 +28,11 @@ _PROTOCOLS = ("tcp", "udp", "icmp")
 class Service:
     """fields: proto, src-range, dst-range, oif and iif, as far as given. servers: address and weight."""
 
-    head: Word
+    head: ShellWord
     shown: str
-    fields: dict[str, Word]
+    fields: dict[str, ShellWord]
     scheduler: str
-    servers: tuple[tuple[Word, int], ...]
+    servers: tuple[tuple[ShellWord, int], ...]
 
 
 def read(source: str) -> Imported:
@@ -61,20 +68,20 @@ def _ipvsadm(line: Line, known: dict[str, Service]) -> None:
     known[match.text] = Service(held.head, held.shown, held.fields, held.scheduler, servers)
 
 
-def _without_port(word: Word) -> Word:
+def _without_port(word: ShellWord) -> ShellWord:
     address, colon, port = word.text.partition(":")
     if colon and port != "0":
         raise word.refuse("expected port 0")
-    return Word(address, word.place)
+    return ShellWord(address, word.place)
 
 
-def _fields(match: Word) -> dict[str, Word]:
-    found: dict[str, Word] = {}
+def _fields(match: ShellWord) -> dict[str, ShellWord]:
+    found: dict[str, ShellWord] = {}
     for part in match.text.split(","):
         name, _, value = part.partition("=")
         if name not in ("proto", "src-range", "dst-range", "oif", "iif") or not value:
             raise match.refuse(f"{part!r} is not known; expected proto, src-range, dst-range, oif or iif")
-        found[name] = Word(value, match.place)
+        found[name] = ShellWord(value, match.place)
     return found
 
 
@@ -89,15 +96,15 @@ def read_listing(source: str) -> Imported:
     found: list[Service] = []
     findings: list[Finding] = []
     for number, line in enumerate(source.splitlines(), 1):
-        place, row, server = Place(number, 1), _ROW.fullmatch(line.rstrip()), _SERVER.fullmatch(line)
-        head = Word(line.strip()[:200], place)
+        place, row, server = SourceLocation(number, 1), _ROW.fullmatch(line.rstrip()), _SERVER.fullmatch(line)
+        head = ShellWord(line.strip()[:200], place)
         if row:
             values = zip(("proto", "src-range", "dst-range", "oif", "iif"), row.groups(), strict=False)
-            fields = {name: Word(value, place) for name, value in values if value}
+            fields = {name: ShellWord(value, place) for name, value in values if value}
             found.append(Service(head, head.text, fields, row[6], ()))
         elif server and found:
             held = found.pop()
-            servers = (*held.servers, (Word(server[1], place), int(server[2])))
+            servers = (*held.servers, (ShellWord(server[1], place), int(server[2])))
             found.append(Service(held.head, held.shown, held.fields, held.scheduler, servers))
         elif re.match(r"\[|IP Virtual|Prot |\s*-> (Source|Remote)A|FWM\s+\d+ snat_sched|\s*$", line):
             if line.startswith("FWM"):
@@ -131,16 +138,16 @@ def _rules(service: Service, findings: list[Finding]) -> list[SourceRule]:
     if len({weight for _, weight in service.servers}) > 1:
         findings.append(Finding(place, "differs", "weights differ there; here all addresses count alike"))
     addresses: dict[AddressRange, None] = {text.address_range(word): None for word, _ in service.servers}
-    outcome = Outcome(addresses=tuple(addresses), algorithm="round-robin")
+    outcome = ImportedAction(addresses=tuple(addresses), algorithm="round-robin")
     out = text.interface(fields["oif"]) if "oif" in fields else None
     return [
-        SourceRule(place, service.shown, Match(source, destination, protocol, out), outcome)
+        SourceRule(place, service.shown, ImportedMatch(source, destination, protocol, out), outcome)
         for source in _span(fields.get("src-range"))
         for destination in _span(fields.get("dst-range"))
     ]
 
 
-def _span(word: Word | None) -> tuple[Prefix | None, ...]:
+def _span(word: ShellWord | None) -> tuple[Prefix | None, ...]:
     if word is None:
         return (None,)
     return tuple(text.given_prefix(one) for one in text.prefixes_of(text.address_range(word)))

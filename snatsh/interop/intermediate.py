@@ -17,20 +17,20 @@ does against what was written, not repeated here. passed-over: no matter of tran
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     line: int
     column: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    place: Place
+    place: SourceLocation
     kind: Kind
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class ImportedMatch:
     """What a packet has to have; a field that is None is not asked for."""
 
     source: Prefix | None = None
@@ -42,7 +42,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ImportedAction:
     """What is done with it. `stack`: traffic to the addresses that is no flow belongs to the box."""
 
     action: Literal["translate", "exempt", "drop"] = "translate"
@@ -55,10 +55,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SourceRule:
-    place: Place
+    place: SourceLocation
     text: str
-    match: Match
-    outcome: Outcome
+    match: ImportedMatch
+    outcome: ImportedAction
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from snatsh.interop import netfilter, text
-from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
-from snatsh.interop.text import Line, Option, Word
+from snatsh.interop.intermediate import (
+    Finding,
+    Imported,
+    ImportedAction,
+    ImportedMatch,
+    SourceLocation,
+    SourceRule,
+)
+from snatsh.interop.text import CommandOption, Line, ShellWord
 from snatsh.model.values import Prefix
 
 _OPTIONS = {
@@ -113,13 +120,15 @@ def _one_word_sets(rest: Line) -> Line:
     words = list(rest)
     for at, word in enumerate(rest[:-2]):
         if word.text == "--match-set":
-            words[at + 1] = Word(f"{rest[at + 1].text} {rest[at + 2].text}", rest[at + 1].place)
+            words[at + 1] = ShellWord(f"{rest[at + 1].text} {rest[at + 2].text}", rest[at + 1].place)
             del words[at + 2]
             break
     return tuple(words)
 
 
-def _rules(place: Place, shown: str, given: list[Option], reading: _Reading) -> Iterator[SourceRule]:
+def _rules(
+    place: SourceLocation, shown: str, given: list[CommandOption], reading: _Reading
+) -> Iterator[SourceRule]:
     why = _unsayable(given, reading)
     if why:
         reason = f"{why}; left out, so its traffic meets the rules after it"
@@ -129,7 +138,7 @@ def _rules(place: Place, shown: str, given: list[Option], reading: _Reading) -> 
     out = text.interface(by_name["out"]) if "out" in by_name else None
     protocol = by_name["protocol"].text if "protocol" in by_name else "all"
     mark = (
-        text.number(Word(by_name["mark"].text.partition("/")[0], by_name["mark"].place))
+        text.number(ShellWord(by_name["mark"].text.partition("/")[0], by_name["mark"].place))
         if "mark" in by_name
         else None
     )
@@ -157,7 +166,7 @@ def _rules(place: Place, shown: str, given: list[Option], reading: _Reading) -> 
         yield from hosts
 
 
-def _unsayable(given: list[Option], reading: _Reading) -> str:
+def _unsayable(given: list[CommandOption], reading: _Reading) -> str:
     """Why a rule has no counterpart; nothing where it has."""
     names = {option.name: option for option in given}
     for option in given:
@@ -196,13 +205,13 @@ def _unsayable(given: list[Option], reading: _Reading) -> str:
 
 
 def _prefixes(
-    given: dict[str, Word], plain: str, span: str, direction: str, reading: _Reading
+    given: dict[str, ShellWord], plain: str, span: str, direction: str, reading: _Reading
 ) -> tuple[Prefix | None, ...]:
     """What a rule asks of an address; one None where nothing."""
     asked: list[tuple[Prefix, ...]] = []
     if plain in given:
         asked.append(
-            tuple(text.prefix(Word(one, given[plain].place))[0] for one in given[plain].text.split(","))
+            tuple(text.prefix(ShellWord(one, given[plain].place))[0] for one in given[plain].text.split(","))
         )
     if span in given:
         asked.append(text.prefixes_of(text.address_range(given[span])))
@@ -217,32 +226,34 @@ def _prefixes(
     return tuple(text.given_prefix(one) for one in asked[0])
 
 
-def _outcome(place: Place, given: dict[str, Word], reading: _Reading, out: str | None) -> Outcome | Finding:
+def _outcome(
+    place: SourceLocation, given: dict[str, ShellWord], reading: _Reading, out: str | None
+) -> ImportedAction | Finding:
     target = given["target"]
     if target.text in ("RETURN", "ACCEPT"):
-        return Outcome("exempt")
+        return ImportedAction("exempt")
     if target.text == "MASQUERADE":
         ports = text.port_range(given["to-ports"], given["to-ports"].text) if "to-ports" in given else None
         outcome = netfilter.masquerade(place, out, reading.own, ports)
-        if isinstance(outcome, Outcome) and out is not None:
+        if isinstance(outcome, ImportedAction) and out is not None:
             reading.findings.append(netfilter.masquerade_finding(place, out, reading.own[out]))
         return outcome
     if target.text == "NETMAP":
         if "to" not in given:
             raise target.refuse("needs --to")
-        return Outcome()
+        return ImportedAction()
     if "to-source" not in given:
         raise target.refuse("needs --to-source")
     to = given["to-source"]
     addresses, _, ports_text = to.text.partition(":")
-    span = text.address_range(Word(addresses, to.place))
+    span = text.address_range(ShellWord(addresses, to.place))
     ports = text.port_range(to, ports_text) if ports_text else None
     outcome = netfilter.translation(span, ports, "persistent" in given)
     reading.findings += netfilter.choice_findings(place, outcome, "random" in given)
     return outcome
 
 
-def write(rules: list[tuple[int, Match, Outcome]]) -> Iterator[str]:
+def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[str]:
     """For iptables-restore; a remark for each rule that iptables has no words for."""
     yield "*nat"
     for number, match, outcome in netfilter.ordered(rules):

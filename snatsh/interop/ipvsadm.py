@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from snatsh.interop import snat_rules, text
-from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, SourceRule
-from snatsh.interop.text import Line, Option, Word
+from snatsh.interop.intermediate import Finding, Imported, ImportedAction, ImportedMatch, SourceRule
+from snatsh.interop.text import CommandOption, Line, ShellWord
 from snatsh.model.errors import FormError
 from snatsh.model.values import AddressRange
 
@@ -46,7 +46,7 @@ def read(source: str) -> Imported:
     return reader.finish()
 
 
-def _command(line: Line) -> tuple[Line, Word] | None:
+def _command(line: Line) -> tuple[Line, ShellWord] | None:
     """A line without the program's name, and its first word; None where it is another program's."""
     first = line[0]
     if first.text.rpartition("/")[2] == "ipvsadm":
@@ -69,8 +69,8 @@ class _Reader:
         self._findings: list[Finding] = []
         self._timeouts: dict[str, dict[str, int]] = {}
         self._plain: list[AddressRange] = []
-        self._gateway: Word | None = None
-        self._first: Word | None = None
+        self._gateway: ShellWord | None = None
+        self._first: ShellWord | None = None
         self._scheduler = "rr"
 
     def line(self, whole: Line) -> None:
@@ -91,10 +91,10 @@ class _Reader:
         else:
             self._service(command, head, text.options(line[1:], _SERVICE))
 
-    def _rule(self, command: str, head: Word, whole: Line, rest: Line) -> None:
+    def _rule(self, command: str, head: ShellWord, whole: Line, rest: Line) -> None:
         given = {option.name: option.given for option in text.options(rest, _RULE)}
         if "snat-ip" not in given and command == "delete":
-            given["snat-ip"] = Word("192.0.2.1", head.place)
+            given["snat-ip"] = ShellWord("192.0.2.1", head.place)
         fields = snat_rules.Fields(
             given.get("from"), given.get("to"), given.get("gw"), given.get("oif"),
             given.get("snat-ip"), given.get("algo"), given.get("new-gw"),
@@ -125,7 +125,7 @@ class _Reader:
             if seconds:
                 self._timeouts.setdefault(protocol, {})[name] = seconds
 
-    def _service(self, command: str, head: Word, given: list[Option]) -> None:
+    def _service(self, command: str, head: ShellWord, given: list[CommandOption]) -> None:
         by_name = {option.name: option.given for option in given}
         if "tcp" in by_name or "udp" in by_name:
             reason = "load balancing has no counterpart here"
@@ -153,17 +153,17 @@ class _Reader:
         if self._gateway is None:
             raise FormError("addresses are given by -P -z, but no gateway by -a -r")
         hop = text.address(self._gateway)
-        outcome = Outcome(addresses=tuple(self._plain), algorithm="round-robin", redirect=hop)
+        outcome = ImportedAction(addresses=tuple(self._plain), algorithm="round-robin", redirect=hop)
         place = self._first.place if self._first else self._gateway.place
         shown = f"-a -r {hop}, -P -z " + " ".join(map(str, self._plain))
-        return SourceRule(place, shown, Match(), outcome)
+        return SourceRule(place, shown, ImportedMatch(), outcome)
 
 
 def _read_zones(lines: list[Line]) -> Imported:
     """v1: the first zone that holds the source wins, and what is in none is dropped."""
     table = {**_SERVICE, "--zone": "zone="}
-    zones: dict[Word, list[AddressRange]] = {}
-    named: dict[str, Word] = {}
+    zones: dict[ShellWord, list[AddressRange]] = {}
+    named: dict[str, ShellWord] = {}
     findings: list[Finding] = []
     for whole in lines:
         found = _command(whole)
@@ -180,7 +180,7 @@ def _read_zones(lines: list[Line]) -> Imported:
             findings.append(Finding(head.place, kind, "no zone: it is no matter of source NAT"))  # type: ignore[arg-type]
             continue
         zone, key = given["zone"], str(text.prefix(given["zone"])[0])
-        held = zones.setdefault(named.setdefault(key, Word(zone.text, head.place)), [])
+        held = zones.setdefault(named.setdefault(key, ShellWord(zone.text, head.place)), [])
         if command == "add-address" and "address" in given:
             held.append(text.address_range(given["address"]))
         elif command == "delete-address" and "address" in given:
@@ -193,21 +193,25 @@ def _read_zones(lines: list[Line]) -> Imported:
 
 
 def zone_rules(
-    dialect: str, zones: list[tuple[Word, list[AddressRange]]], findings: list[Finding]
+    dialect: str, zones: list[tuple[ShellWord, list[AddressRange]]], findings: list[Finding]
 ) -> Imported:
     """The rules of v1 zones, in the order in which they are tried."""
     rules = []
     for zone, held in zones:
         prefix, _ = text.prefix(zone)
-        outcome = Outcome(addresses=tuple(held), algorithm="round-robin") if held else Outcome("drop")
-        rules.append(SourceRule(zone.place, f"zone {zone.text}", Match(text.given_prefix(prefix)), outcome))
+        outcome = (
+            ImportedAction(addresses=tuple(held), algorithm="round-robin") if held else ImportedAction("drop")
+        )
+        rules.append(
+            SourceRule(zone.place, f"zone {zone.text}", ImportedMatch(text.given_prefix(prefix)), outcome)
+        )
         if not held:
             reason = "a zone without an address: its traffic is dropped, there and here"
             findings.append(Finding(zone.place, "differs", reason))
     return Imported(dialect, tuple(rules), tuple(findings), first_match=True)
 
 
-def write(rules: list[tuple[int, Match, Outcome]]) -> Iterator[str]:
+def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[str]:
     """The lines; a remark for each rule that lvs-snat has no words for."""
     yield "ipvsadm -A -f 1 -s snat_sched"
     for number, match, outcome in rules:
@@ -224,13 +228,13 @@ def write(rules: list[tuple[int, Match, Outcome]]) -> Iterator[str]:
         yield " ".join(words)
 
 
-def span(outcome: Outcome) -> str:
+def span(outcome: ImportedAction) -> str:
     """The one range of addresses as first-last: there is no word for a prefix."""
     one = outcome.addresses[0]
     return str(one.first) if one.first == one.last else f"{one.first}-{one.last}"
 
 
-def cannot(match: Match, outcome: Outcome) -> str:
+def cannot(match: ImportedMatch, outcome: ImportedAction) -> str:
     """Why lvs-snat has no words for a rule; nothing where it has."""
     if outcome.action != "translate":
         return f"action {outcome.action} is not known there"

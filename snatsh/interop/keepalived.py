@@ -10,9 +10,16 @@ from typing import Any
 from lark import Token
 
 from snatsh.interop import dpvs, snat_rules, text
-from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
+from snatsh.interop.intermediate import (
+    Finding,
+    Imported,
+    ImportedAction,
+    ImportedMatch,
+    SourceLocation,
+    SourceRule,
+)
 from snatsh.interop.ipvsadm import cannot, span, zone_rules
-from snatsh.interop.text import Word
+from snatsh.interop.text import ShellWord
 from snatsh.model.values import AddressRange
 
 _BLOCKS = r"""
@@ -32,9 +39,9 @@ _FIELDS = {"from": "source", "to": "destination", "gw": "gateway", "oif": "out_i
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    words: tuple[Word, ...]
-    body: tuple[Statement, ...] | None
+class KeepalivedStatement:
+    words: tuple[ShellWord, ...]
+    body: tuple[KeepalivedStatement, ...] | None
 
     @property
     def name(self) -> str:
@@ -45,20 +52,20 @@ class Statement:
         return " ".join(word.text for word in self.words)
 
 
-def _statements(body: Any, depth: int = 0) -> Iterator[Statement]:
+def _statements(body: Any, depth: int = 0) -> Iterator[KeepalivedStatement]:
     for found in body:
         words = tuple(
-            Word(str(token).strip('"'), Place(token.line or 0, token.column or 0))
+            ShellWord(str(token).strip('"'), SourceLocation(token.line or 0, token.column or 0))
             for token in found.children
             if isinstance(token, Token)
         )
         block = found.children[-1]
         if isinstance(block, Token):
-            yield Statement(words, None)
+            yield KeepalivedStatement(words, None)
             continue
         if depth == _DEEPEST:
             raise words[0].refuse(f"is {depth} blocks deep; expected fewer")
-        yield Statement(words, tuple(_statements(_inner(block), depth + 1)))
+        yield KeepalivedStatement(words, tuple(_statements(_inner(block), depth + 1)))
 
 
 def _inner(block: Any) -> Iterator[Any]:
@@ -90,17 +97,17 @@ def read(source: str) -> Imported:
     return Imported("keepalived", tuple(rules), (*findings, *snat_rules.between(rules)))
 
 
-def _is_gateway(one: Statement) -> bool:
+def _is_gateway(one: KeepalivedStatement) -> bool:
     return one.name == "virtual_server" and any(below.name == "snat_rule" for below in one.body or ())
 
 
-def _passed(one: Statement) -> Finding:
+def _passed(one: KeepalivedStatement) -> Finding:
     kind = "no-counterpart" if one.name == "virtual_server" else "passed-over"
     return Finding(one.words[0].place, kind, f"{one.shown[:80]}: no matter of source NAT")  # type: ignore[arg-type]
 
 
-def _rule(one: Statement) -> tuple[SourceRule, list[Finding]]:
-    given: dict[str, Word] = {}
+def _rule(one: KeepalivedStatement) -> tuple[SourceRule, list[Finding]]:
+    given: dict[str, ShellWord] = {}
     for below in one.body or ():
         if below.name not in _FIELDS:
             raise below.words[0].refuse(f"is no part of a snat_rule; expected one of {' '.join(_FIELDS)}")
@@ -113,9 +120,9 @@ def _rule(one: Statement) -> tuple[SourceRule, list[Finding]]:
     return snat_rules.rule(one.words[0], shown, snat_rules.Fields(**given))
 
 
-def _read_zones(statements: list[Statement]) -> Imported:
+def _read_zones(statements: list[KeepalivedStatement]) -> Imported:
     groups: dict[str, list[AddressRange]] = {}
-    zones: list[tuple[Word, list[AddressRange]]] = []
+    zones: list[tuple[ShellWord, list[AddressRange]]] = []
     findings: list[Finding] = []
     for one in statements:
         if one.name == "local_address_group" and len(one.words) == 2:
@@ -127,7 +134,7 @@ def _read_zones(statements: list[Statement]) -> Imported:
             continue
         if len(one.words) != 3:
             raise one.words[0].refuse("expected an address and a mask")
-        zone = Word(f"{one.words[1].text}/{one.words[2].text}", one.words[0].place)
+        zone = ShellWord(f"{one.words[1].text}/{one.words[2].text}", one.words[0].place)
         held: list[AddressRange] = []
         for below in one.body or ():
             if below.name != "laddr_group_name" or len(below.words) != 2:
@@ -139,9 +146,9 @@ def _read_zones(statements: list[Statement]) -> Imported:
     return zone_rules("keepalived-zones", zones, findings)
 
 
-def _service(one: Statement) -> dpvs.Service:
-    given: dict[str, Word] = {}
-    servers: list[tuple[Word, int]] = []
+def _service(one: KeepalivedStatement) -> dpvs.Service:
+    given: dict[str, ShellWord] = {}
+    servers: list[tuple[ShellWord, int]] = []
     for below in one.body or ():
         if below.name == "real_server" and len(below.words) >= 2:
             weight = [
@@ -166,7 +173,7 @@ def _service(one: Statement) -> dpvs.Service:
     )
 
 
-def write(rules: list[tuple[int, Match, Outcome]]) -> Iterator[str]:
+def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[str]:
     """The block; a remark for each rule that lvs-snat has no words for."""
     yield "virtual_server fwmark 1 {"
     for number, match, outcome in rules:

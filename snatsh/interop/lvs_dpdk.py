@@ -6,8 +6,8 @@ from __future__ import annotations
 from lark import Token
 
 from snatsh.interop import snat_rules, text
-from snatsh.interop.intermediate import Finding, Imported, Place, SourceRule
-from snatsh.interop.text import Word
+from snatsh.interop.intermediate import Finding, Imported, SourceLocation, SourceRule
+from snatsh.interop.text import ShellWord
 
 _LINES = r"""
 start: (line | _NL)*
@@ -24,20 +24,20 @@ def read(source: str) -> Imported:
     rules: list[SourceRule] = []
     findings: list[Finding] = []
     for line in text.parse(_LINES, source + "\n").children:
-        words = [Word(str(one), Place(one.line or 0, one.column or 0)) for one in line.children
+        words = [ShellWord(str(one), SourceLocation(one.line or 0, one.column or 0)) for one in line.children
                  if isinstance(one, Token)]  # fmt: skip
         if words[0].text == ">>>":
             del words[0]
         if not words or words[0].text != "snat":
             shown = " ".join(word.text for word in words)
-            findings.append(Finding(Place(line.children[0].line, line.children[0].column), "passed-over",
-                                    f"no snat command: {shown[:80]}"))  # fmt: skip
+            where = SourceLocation(line.children[0].line, line.children[0].column)
+            findings.append(Finding(where, "passed-over", f"no snat command: {shown[:80]}"))
             continue
         _snat(words, rules, findings)
     return Imported("lvs-dpdk", tuple(rules), (*findings, *snat_rules.between(rules)))
 
 
-def _snat(words: list[Word], rules: list[SourceRule], findings: list[Finding]) -> None:
+def _snat(words: list[ShellWord], rules: list[SourceRule], findings: list[Finding]) -> None:
     command = words[1].text if len(words) > 1 else ""
     if command in ("enable", "show"):
         return
@@ -45,7 +45,7 @@ def _snat(words: list[Word], rules: list[SourceRule], findings: list[Finding]) -
         raise words[-1].refuse("expected snat enable, show, add or del")
     fields = _fields(words[2:])
     if command == "del":
-        fields.setdefault("addresses", Word("192.0.2.1", words[0].place))
+        fields.setdefault("addresses", ShellWord("192.0.2.1", words[0].place))
     shown = " ".join(word.text for word in words)
     rule, found = snat_rules.rule(words[0], shown, snat_rules.Fields(**fields))
     if command == "add":
@@ -60,8 +60,8 @@ def _snat(words: list[Word], rules: list[SourceRule], findings: list[Finding]) -
         del rules[at]
 
 
-def _fields(words: list[Word]) -> dict[str, Word]:
-    fields: dict[str, Word] = {}
+def _fields(words: list[ShellWord]) -> dict[str, ShellWord]:
+    fields: dict[str, ShellWord] = {}
     rest = list(reversed(words))
     while rest:
         word = rest.pop()
@@ -74,7 +74,7 @@ def _fields(words: list[Word]) -> dict[str, Word]:
     return fields
 
 
-def _span(word: Word, rest: list[Word]) -> Word:
+def _span(word: ShellWord, rest: list[ShellWord]) -> ShellWord:
     """`A`, `A-B` or `A - B`."""
     if not rest:
         raise word.refuse("needs an address")
@@ -83,5 +83,5 @@ def _span(word: Word, rest: list[Word]) -> Word:
         rest.pop()
         if not rest:
             raise first.refuse("the range has no end")
-        return Word(f"{first.text}-{rest.pop().text}", first.place)
+        return ShellWord(f"{first.text}-{rest.pop().text}", first.place)
     return first

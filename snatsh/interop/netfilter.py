@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from snatsh.interop.intermediate import Finding, Match, Outcome, Place, SourceRule
+from snatsh.interop.intermediate import Finding, ImportedAction, ImportedMatch, SourceLocation, SourceRule
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
 PROTOCOLS = ("tcp", "udp", "icmp")
@@ -18,12 +18,12 @@ Own = Mapping[str, Address]
 """The box's first address on each interface, for masquerading."""
 
 
-def translation(addresses: AddressRange, ports: PortRange | None, persistent: bool) -> Outcome:
+def translation(addresses: AddressRange, ports: PortRange | None, persistent: bool) -> ImportedAction:
     algorithm = "source-hash" if persistent else "source-destination-hash"
-    return Outcome(addresses=(addresses,), ports=ports, algorithm=algorithm)
+    return ImportedAction(addresses=(addresses,), ports=ports, algorithm=algorithm)
 
 
-def choice_findings(place: Place, outcome: Outcome, random: bool) -> Iterator[Finding]:
+def choice_findings(place: SourceLocation, outcome: ImportedAction, random: bool) -> Iterator[Finding]:
     """What differs in how an address and a port are chosen."""
     if outcome.addresses[0].size > 1:
         yield Finding(place, "differs", PRESERVES)
@@ -32,17 +32,19 @@ def choice_findings(place: Place, outcome: Outcome, random: bool) -> Iterator[Fi
         yield Finding(place, "differs", reason)
 
 
-def masquerade(place: Place, out: str | None, own: Own, ports: PortRange | None) -> Outcome | Finding:
+def masquerade(
+    place: SourceLocation, out: str | None, own: Own, ports: PortRange | None
+) -> ImportedAction | Finding:
     if out is None:
         reason = "masquerading without an outside interface takes an address that is not known here"
         return Finding(place, "no-counterpart", f"{reason}; expected one, or a rule with a pool")
     if out not in own:
         reason = f"masquerading takes the address of {out}, which this box does not have;"
         return Finding(place, "no-counterpart", f"{reason} give the rule a pool with it, unmatched stack")
-    return Outcome(addresses=(AddressRange(own[out], own[out]),), ports=ports, stack=True)
+    return ImportedAction(addresses=(AddressRange(own[out], own[out]),), ports=ports, stack=True)
 
 
-def masquerade_finding(place: Place, out: str, address: Address) -> Finding:
+def masquerade_finding(place: SourceLocation, out: str, address: Address) -> Finding:
     reason = f"masquerading follows the address of {out}; here it is {address} until the pool is changed"
     return Finding(place, "differs", reason)
 
@@ -57,29 +59,29 @@ def netmap(rule: SourceRule, to: Prefix) -> list[SourceRule] | Finding:
     rules = []
     for host in source:
         address = Address(int(to.network_address) | int(host) & int(to.hostmask))
-        outcome = Outcome(addresses=(AddressRange(address, address),), ports=PortRange(1, 65535))
-        match = Match(Prefix(host), *_rest(rule.match))
+        outcome = ImportedAction(addresses=(AddressRange(address, address),), ports=PortRange(1, 65535))
+        match = ImportedMatch(Prefix(host), *_rest(rule.match))
         rules.append(SourceRule(rule.place, rule.text, match, outcome))
     return rules
 
 
-def _rest(match: Match) -> tuple[Prefix | None, str | None, str | None, Address | None, int | None]:
+def _rest(match: ImportedMatch) -> tuple[Prefix | None, str | None, str | None, Address | None, int | None]:
     return match.destination, match.protocol, match.out_interface, match.next_hop, match.fwmark
 
 
 def products(
     sources: tuple[Prefix | None, ...], destinations: tuple[Prefix | None, ...],
     outs: tuple[str | None, ...], protocols: tuple[str | None, ...], mark: int | None,
-) -> Iterator[Match]:  # fmt: skip
+) -> Iterator[ImportedMatch]:  # fmt: skip
     """The matches that stand for one rule with sets in it."""
     for source in sources:
         for destination in destinations:
             for out in outs:
                 for protocol in protocols:
-                    yield Match(source, destination, protocol, out, None, mark)
+                    yield ImportedMatch(source, destination, protocol, out, None, mark)
 
 
-def cannot(match: Match, outcome: Outcome) -> str:
+def cannot(match: ImportedMatch, outcome: ImportedAction) -> str:
     """Why netfilter's NAT has no words for a rule; nothing where it has."""
     if outcome.redirect is not None:
         return "NAT does not change the way of a packet"
@@ -96,10 +98,12 @@ def cannot(match: Match, outcome: Outcome) -> str:
     return ""
 
 
-def ordered(rules: list[tuple[int, Match, Outcome]]) -> list[tuple[int, Match, Outcome]]:
+def ordered(
+    rules: list[tuple[int, ImportedMatch, ImportedAction]],
+) -> list[tuple[int, ImportedMatch, ImportedAction]]:
     """The most exact first, as the first match wins there."""
 
-    def rank(one: tuple[int, Match, Outcome]) -> tuple[int, int, int, int]:
+    def rank(one: tuple[int, ImportedMatch, ImportedAction]) -> tuple[int, int, int, int]:
         number, match, _ = one
         others = (match.protocol, match.out_interface, match.next_hop, match.fwmark)
         given = sum(value is not None for value in others)
@@ -112,7 +116,7 @@ def _length(prefix: Prefix | None) -> int:
     return prefix.prefixlen if prefix else 0
 
 
-def dashed(outcome: Outcome) -> str:
+def dashed(outcome: ImportedAction) -> str:
     """`first-last:ports`, as both write it."""
     one = outcome.addresses[0]
     span = str(one.first) if one.first == one.last else f"{one.first}-{one.last}"

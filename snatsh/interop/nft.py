@@ -9,8 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from snatsh.interop import netfilter, text
-from snatsh.interop.intermediate import Finding, Imported, Match, Outcome, Place, SourceRule
-from snatsh.interop.text import Word
+from snatsh.interop.intermediate import (
+    Finding,
+    Imported,
+    ImportedAction,
+    ImportedMatch,
+    SourceLocation,
+    SourceRule,
+)
+from snatsh.interop.text import ShellWord
 from snatsh.model.errors import FormError
 from snatsh.model.schema.tokenizer import check_size
 from snatsh.model.values import AddressRange, PortRange, Prefix
@@ -43,7 +50,9 @@ class _Reader:
     def __init__(self, source: str, objects: list[dict[str, Json]], own: netfilter.Own) -> None:
         self._objects, self._own = objects, own
         starts = [found.start() for found in _RULE.finditer(source)]
-        self._places = [Place(source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)) for at in starts]
+        self._places = [
+            SourceLocation(source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)) for at in starts
+        ]
         self._findings: list[Finding] = []
         self._sets = {
             (one[kind].get("table"), f"@{one[kind].get('name')}"): one[kind].get("elem", [])
@@ -60,7 +69,7 @@ class _Reader:
         found: dict[Any, list[SourceRule]] = {name: [] for name in names}
         rules = [one["rule"] for one in self._objects if "rule" in one]
         for number, rule in enumerate(rules):
-            place = self._places[number] if number < len(self._places) else Place(1, 1)
+            place = self._places[number] if number < len(self._places) else SourceLocation(1, 1)
             if not isinstance(rule, dict) or not isinstance(rule.get("expr"), list):
                 raise FormError("expected a rule with an expr", place.line, place.column)
             at = (rule.get("family"), rule.get("table"), rule.get("chain"))
@@ -81,7 +90,7 @@ class _Reader:
         every = tuple(rule for name in names for rule in found[name])
         return Imported("nft", every, tuple(self._findings), True, "pass")
 
-    def _rule(self, place: Place, shown: str, rule: dict[str, Json]) -> list[SourceRule]:
+    def _rule(self, place: SourceLocation, shown: str, rule: dict[str, Json]) -> list[SourceRule]:
         sides: dict[str, tuple[Any, ...]] = {}
         table, outcome = rule["table"], None
         for statement in rule["expr"]:
@@ -89,7 +98,7 @@ class _Reader:
             if name == "match":
                 self._match(sides, body, place, table)
             elif name in ("accept", "return"):
-                outcome = Outcome("exempt")
+                outcome = ImportedAction("exempt")
             elif name == "snat":
                 return self._snat(place, shown, sides, body or {}, table)
             elif name == "masquerade":
@@ -103,7 +112,7 @@ class _Reader:
         return [SourceRule(place, shown, match, outcome) for match in _matches(sides)]
 
     def _match(
-        self, sides: dict[str, tuple[Any, ...]], body: dict[str, Json], place: Place, table: str
+        self, sides: dict[str, tuple[Any, ...]], body: dict[str, Json], place: SourceLocation, table: str
     ) -> None:
         left, right = _left(body["left"]), body["right"]
         if body["op"] not in ("==", "in"):
@@ -124,7 +133,7 @@ class _Reader:
         else:
             if any("*" in str(value) for value in values):
                 raise _NoWordsError("an out-interface here is one name")
-            sides[left] = tuple(text.interface(Word(str(value), place)) for value in values)
+            sides[left] = tuple(text.interface(ShellWord(str(value), place)) for value in values)
 
     def _values(self, right: Json, table: str) -> list[Json]:
         if isinstance(right, dict) and "set" in right:
@@ -137,7 +146,12 @@ class _Reader:
         return [right]
 
     def _snat(
-        self, place: Place, shown: str, sides: dict[str, tuple[Any, ...]], body: dict[str, Json], table: str
+        self,
+        place: SourceLocation,
+        shown: str,
+        sides: dict[str, tuple[Any, ...]],
+        body: dict[str, Json],
+        table: str,
     ) -> list[SourceRule]:
         if body.get("family", "ip") != "ip":
             raise _NoWordsError("IPv6 is not translated")
@@ -157,7 +171,7 @@ class _Reader:
         return rules
 
     def _targets(
-        self, to: Json, table: str, place: Place, sides: dict[str, tuple[Any, ...]]
+        self, to: Json, table: str, place: SourceLocation, sides: dict[str, tuple[Any, ...]]
     ) -> Iterator[tuple[dict[str, tuple[Any, ...]], Json]]:
         if not (isinstance(to, dict) and "map" in to):
             yield {}, to
@@ -175,7 +189,7 @@ class _Reader:
             yield extra, target
 
     def _masquerade(
-        self, place: Place, shown: str, sides: dict[str, tuple[Any, ...]], body: dict[str, Json]
+        self, place: SourceLocation, shown: str, sides: dict[str, tuple[Any, ...]], body: dict[str, Json]
     ) -> list[SourceRule]:
         rules = []
         for out in sides.get("oifname", (None,)):
@@ -207,32 +221,32 @@ def _element(one: Json) -> Json:
     return one["elem"]["val"] if isinstance(one, dict) and "elem" in one else one
 
 
-def _prefixes(value: Json, place: Place) -> tuple[Prefix | None, ...]:
+def _prefixes(value: Json, place: SourceLocation) -> tuple[Prefix | None, ...]:
     if isinstance(value, dict) and "prefix" in value:
-        prefix, _ = text.prefix(Word(f"{value['prefix']['addr']}/{value['prefix']['len']}", place))
+        prefix, _ = text.prefix(ShellWord(f"{value['prefix']['addr']}/{value['prefix']['len']}", place))
         return (text.given_prefix(prefix),)
     return tuple(map(text.given_prefix, text.prefixes_of(_range(value, place))))
 
 
-def _range(value: Json, place: Place) -> AddressRange:
+def _range(value: Json, place: SourceLocation) -> AddressRange:
     if isinstance(value, dict):
         if "range" in value:
             first, last = value["range"]
-            return text.address_range(Word(f"{first}-{last}", place))
+            return text.address_range(ShellWord(f"{first}-{last}", place))
         if "prefix" in value:
-            return text.address_range(Word(f"{value['prefix']['addr']}/{value['prefix']['len']}", place))
+            return text.address_range(ShellWord(f"{value['prefix']['addr']}/{value['prefix']['len']}", place))
         raise _NoWordsError("an address by an expression is not known here")
-    return text.address_range(Word(str(value), place))
+    return text.address_range(ShellWord(str(value), place))
 
 
-def _ports(value: Json, place: Place) -> PortRange | None:
+def _ports(value: Json, place: SourceLocation) -> PortRange | None:
     if value is None:
         return None
     shown = "-".join(map(str, value["range"])) if isinstance(value, dict) else str(value)
-    return text.port_range(Word(shown, place), shown)
+    return text.port_range(ShellWord(shown, place), shown)
 
 
-def _matches(sides: dict[str, tuple[Any, ...]]) -> Iterator[Match]:
+def _matches(sides: dict[str, tuple[Any, ...]]) -> Iterator[ImportedMatch]:
     none = (None,)
     return netfilter.products(
         sides.get("saddr", none), sides.get("daddr", none), sides.get("oifname", none),
@@ -240,7 +254,7 @@ def _matches(sides: dict[str, tuple[Any, ...]]) -> Iterator[Match]:
     )  # fmt: skip
 
 
-def write(rules: list[tuple[int, Match, Outcome]]) -> Iterator[str]:
+def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[str]:
     """For `nft -f`; a remark for each rule that nft's NAT has no words for."""
     yield "table ip snatsh {"
     yield "    chain postrouting {"

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.interop.intermediate import Finding, Match, SourceRule
+from snatsh.interop.intermediate import Finding, ImportedMatch, SourceRule
 from snatsh.model.errors import FormError
 from snatsh.model.values import Prefix
 
@@ -31,7 +31,7 @@ def resolve(rules: tuple[SourceRule, ...]) -> tuple[list[SourceRule], list[Findi
     kept = _Kept()
     # for each rule, the ones before it; what was added is looked at like any other
     waiting = [(rank, rule) for rank, rule in reversed(list(enumerate(rules)))]
-    by_match: dict[Match, Ranked] = {}
+    by_match: dict[ImportedMatch, Ranked] = {}
     while waiting:
         rank, rule = waiting.pop()
         twin = by_match.get(rule.match)
@@ -63,7 +63,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self._rows: list[Ranked | None] = []
-        self._at: dict[Match, int] = {}
+        self._at: dict[ImportedMatch, int] = {}
         self._values: dict[object, int] = {None: 0}
         self._columns: NDArray[np.int64] = np.zeros((6 + len(_FIELDS), 1024), dtype=np.int64)
 
@@ -119,7 +119,7 @@ def _between(one: Ranked, other: Ranked) -> Ranked | None:
     return None if both is None else (rank, replace(first, match=both))
 
 
-def _exactness(match: Match) -> tuple[int, int, int]:
+def _exactness(match: ImportedMatch) -> tuple[int, int, int]:
     others = sum(getattr(match, name) is not None for name in _FIELDS)
     return _length(match.source), _length(match.destination), others
 
@@ -128,7 +128,7 @@ def _length(prefix: Prefix | None) -> int:
     return prefix.prefixlen if prefix else 0
 
 
-def intersection(one: Match, other: Match) -> Match | None:
+def intersection(one: ImportedMatch, other: ImportedMatch) -> ImportedMatch | None:
     """What both match; None where no packet is."""
     fields = {}
     for name in ("source", "destination", *_FIELDS):
@@ -143,7 +143,7 @@ def intersection(one: Match, other: Match) -> Match | None:
             return None
         else:
             fields[name] = a
-    return Match(**fields)
+    return ImportedMatch(**fields)
 
 
 def _hidden(rule: SourceRule, twin: SourceRule) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from snatsh.interop.intermediate import Finding, Place
+from snatsh.interop.intermediate import Finding, SourceLocation
 
 _HEADS = {
     "no-counterpart": "Has no counterpart here, and is left out",
@@ -21,7 +21,7 @@ _HEADS = {
 class Row:
     """A source line and a rule that it became."""
 
-    place: Place
+    place: SourceLocation
     text: str
     rule: int
 

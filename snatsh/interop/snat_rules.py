@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from snatsh.interop import text
-from snatsh.interop.intermediate import Finding, Match, Outcome, Place, SourceRule
-from snatsh.interop.text import Word
+from snatsh.interop.intermediate import Finding, ImportedAction, ImportedMatch, SourceLocation, SourceRule
+from snatsh.interop.text import ShellWord
 from snatsh.model.values import ANY_PREFIX, Address, Prefix
 
 ALGORITHMS = {
@@ -28,16 +28,16 @@ NAMES = {"source-hash": "sh", "source-destination-hash": "sdh", "random": "rando
 class Fields:
     """The words of one rule, as far as they were given."""
 
-    source: Word | None = None
-    destination: Word | None = None
-    gateway: Word | None = None
-    out_interface: Word | None = None
-    addresses: Word | None = None
-    algorithm: Word | None = None
-    new_gateway: Word | None = None
+    source: ShellWord | None = None
+    destination: ShellWord | None = None
+    gateway: ShellWord | None = None
+    out_interface: ShellWord | None = None
+    addresses: ShellWord | None = None
+    algorithm: ShellWord | None = None
+    new_gateway: ShellWord | None = None
 
 
-def rule(head: Word, shown: str, fields: Fields) -> tuple[SourceRule, list[Finding]]:
+def rule(head: ShellWord, shown: str, fields: Fields) -> tuple[SourceRule, list[Finding]]:
     """The rule and what is to be said about it."""
     findings = list(_traps(head.place, fields))
     if fields.addresses is None:
@@ -47,28 +47,28 @@ def rule(head: Word, shown: str, fields: Fields) -> tuple[SourceRule, list[Findi
     if algorithm not in ALGORITHMS:
         assert fields.algorithm is not None
         raise fields.algorithm.refuse("is no algorithm; expected sh, sdh or random")
-    match = Match(
+    match = ImportedMatch(
         source=_prefix(fields.source),
         destination=_prefix(fields.destination),
         next_hop=_gateway(fields.gateway),
         out_interface=text.interface(fields.out_interface) if fields.out_interface else None,
     )
-    outcome = Outcome(
+    outcome = ImportedAction(
         addresses=(span,), algorithm=ALGORITHMS[algorithm], redirect=_gateway(fields.new_gateway)
     )
     return SourceRule(head.place, shown, match, outcome), findings
 
 
-def _prefix(word: Word | None) -> Prefix | None:
+def _prefix(word: ShellWord | None) -> Prefix | None:
     return text.given_prefix(text.prefix(word)[0]) if word else None
 
 
-def _gateway(word: Word | None) -> Address | None:
+def _gateway(word: ShellWord | None) -> Address | None:
     found = text.address(word) if word else None
     return found if found is not None and int(found) else None
 
 
-def _traps(place: Place, fields: Fields) -> Iterator[Finding]:
+def _traps(place: SourceLocation, fields: Fields) -> Iterator[Finding]:
     for word in (fields.source, fields.destination):
         if word is None:
             continue
@@ -93,7 +93,7 @@ def _traps(place: Place, fields: Fields) -> Iterator[Finding]:
         yield Finding(fields.algorithm.place, "trap", reason)
 
 
-def _pool_traps(addresses: Word, new_gateway: Word | None) -> Iterator[Finding]:
+def _pool_traps(addresses: ShellWord, new_gateway: ShellWord | None) -> Iterator[Finding]:
     span = text.address_range(addresses)
     if int(span.first) >> 8 != int(span.last) >> 8:
         yield Finding(
@@ -107,7 +107,7 @@ def _pool_traps(addresses: Word, new_gateway: Word | None) -> Iterator[Finding]:
 
 def between(rules: Sequence[SourceRule]) -> Iterator[Finding]:
     """Traps that lie in two rules together: equal keys, and catch-alls that hid what is older."""
-    seen: dict[Match, SourceRule] = {}
+    seen: dict[ImportedMatch, SourceRule] = {}
     by_prefixes: dict[tuple[Prefix | None, Prefix | None], list[SourceRule]] = {}
     for one in rules:
         twin = seen.setdefault(one.match, one)

@@ -18,7 +18,7 @@ from typing import Any
 from lark import Lark
 from lark.exceptions import UnexpectedInput
 
-from snatsh.interop.intermediate import Place
+from snatsh.interop.intermediate import SourceLocation
 from snatsh.model.errors import FormError
 from snatsh.model.schema.tokenizer import check_size
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix, parse_address, parse_prefix
@@ -41,15 +41,15 @@ MAX_NUMBER = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ShellWord:
     text: str
-    place: Place
+    place: SourceLocation
 
     def refuse(self, reason: str) -> FormError:
         return FormError(f"'{self.text[:80]}': {reason}", self.place.line, self.place.column)
 
 
-Line = tuple[Word, ...]
+Line = tuple[ShellWord, ...]
 
 
 @cache
@@ -72,15 +72,17 @@ def lines(text: str) -> Iterator[Line]:
     """The command lines, variables put in."""
     known: dict[str, str] = {}
     for line in parse(_LINES, text).children:
-        words = tuple(Word(str(token), Place(token.line, token.column)) for token in line.children)
+        words = tuple(
+            ShellWord(str(token), SourceLocation(token.line, token.column)) for token in line.children
+        )
         assigned = _ASSIGNMENT.fullmatch(words[0].text) if len(words) == 1 else None
         if assigned:
-            known[assigned[1]] = _plain(Word(assigned[2], words[0].place), known)
+            known[assigned[1]] = _plain(ShellWord(assigned[2], words[0].place), known)
             continue
-        yield tuple(Word(_plain(word, known), word.place) for word in words)
+        yield tuple(ShellWord(_plain(word, known), word.place) for word in words)
 
 
-def _plain(word: Word, known: Mapping[str, str]) -> str:
+def _plain(word: ShellWord, known: Mapping[str, str]) -> str:
     """A word without quotes, its variables put in."""
 
     def value(found: re.Match[str]) -> str:
@@ -104,29 +106,29 @@ def _plain(word: Word, known: Mapping[str, str]) -> str:
 def dashes(line: Line) -> Line:
     """Options with the dashes that word processors make of `-`."""
     return tuple(
-        Word(word.text.translate(_DASHES), word.place) if word.text[0:1] in _DASH_LIKE else word
+        ShellWord(word.text.translate(_DASHES), word.place) if word.text[0:1] in _DASH_LIKE else word
         for word in line
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class CommandOption:
     """name: canonical. value: None where it takes none. negated: a `!` stood before it."""
 
     name: str
-    word: Word
-    value: Word | None
+    word: ShellWord
+    value: ShellWord | None
     negated: bool = False
 
     @property
-    def given(self) -> Word:
+    def given(self) -> ShellWord:
         """Its value, where the table says that it takes one."""
         return self.value or self.word
 
 
-def options(line: Line, table: Mapping[str, str]) -> list[Option]:
+def options(line: Line, table: Mapping[str, str]) -> list[CommandOption]:
     """Options of a line. table: option -> canonical name, with `=` at its end where a value follows."""
-    found: list[Option] = []
+    found: list[CommandOption] = []
     rest, negated = list(reversed(line)), False
     while rest:
         word = rest.pop()
@@ -143,7 +145,7 @@ def options(line: Line, table: Mapping[str, str]) -> list[Option]:
         canonical, value = table[name], None
         if canonical.endswith("="):
             if equals:
-                value = Word(joined, word.place)
+                value = ShellWord(joined, word.place)
             elif rest:
                 value = rest.pop()
                 if value.text == "!" and rest:  # the old order, `-s ! 10.0.0.0/8`
@@ -152,12 +154,12 @@ def options(line: Line, table: Mapping[str, str]) -> list[Option]:
                 raise word.refuse("needs a value; the line ends here")
         elif equals:
             raise word.refuse("takes no value")
-        found.append(Option(canonical.rstrip("="), word, value, negated))
+        found.append(CommandOption(canonical.rstrip("="), word, value, negated))
         negated = False
     return found
 
 
-def prefix(word: Word) -> tuple[Prefix, bool]:
+def prefix(word: ShellWord) -> tuple[Prefix, bool]:
     """A prefix, `/24` or `/255.255.255.0`; and whether host bits were set and are cut off."""
     try:
         return parse_prefix(word.text), False
@@ -173,28 +175,28 @@ def given_prefix(found: Prefix) -> Prefix | None:
     return found if found.prefixlen else None
 
 
-def address(word: Word) -> Address:
+def address(word: ShellWord) -> Address:
     try:
         return parse_address(word.text)
     except ValueError as error:
         raise word.refuse(str(error)) from None
 
 
-def address_range(word: Word) -> AddressRange:
+def address_range(word: ShellWord) -> AddressRange:
     try:
         return AddressRange.parse(word.text)
     except ValueError as error:
         raise word.refuse(str(error)) from None
 
 
-def port_range(word: Word, text: str) -> PortRange:
+def port_range(word: ShellWord, text: str) -> PortRange:
     try:
         return PortRange.parse(text)
     except ValueError as error:
         raise word.refuse(str(error)) from None
 
 
-def number(word: Word) -> int:
+def number(word: ShellWord) -> int:
     """Of 32 bits, decimal or as C writes it."""
     try:
         value = int(word.text, 0)
@@ -210,7 +212,7 @@ def prefixes_of(span: AddressRange) -> tuple[Prefix, ...]:
     return tuple(ipaddress.summarize_address_range(span.first, span.last))
 
 
-def interface(word: Word) -> str:
+def interface(word: ShellWord) -> str:
     if not re.fullmatch(r"[^\s/:{}\[\];|#\"'\\\x00-\x1f\x7f-\x9f]{1,15}", word.text):
         raise word.refuse("expected an interface's name, up to 15 characters")
     return word.text

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from snatsh.lab.topology import Node, Port, Topology
+from snatsh.lab.topology import LabNode, LabPort, Topology
 from snatsh.model.errors import SnatshError
 
 NETNS_FOLDER = Path("/run/netns")
@@ -193,7 +193,7 @@ class Lab:
         for node in self.topology.nodes:
             self._configure(node, [port for port in self.topology.ports() if port.node == node.name])
 
-    def _configure(self, node: Node, ports: list[Port]) -> None:
+    def _configure(self, node: LabNode, ports: list[LabPort]) -> None:
         lines = ["link set lo up"]
         lines += [f"address add {address}/32 dev lo" for address in node.loopback]
         lines += [f"link set {bridge} up" for bridge in node.bridges]
@@ -266,7 +266,7 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _mac(port: Port) -> str:
+def _mac(port: LabPort) -> str:
     return f"address {port.mac}" if port.mac else ""
 
 

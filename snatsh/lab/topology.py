@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class LabPort:
     """One end of a cable: an interface of a node.
 
     bridge: the port belongs to the node's bridge of that name, and has no address of its own.
@@ -32,12 +32,12 @@ class Port:
 class Cable:
     """A veth pair between two ports."""
 
-    a: Port
-    b: Port
+    a: LabPort
+    b: LabPort
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class LabRoute:
     """`mtu` is enforced on forwarded packets too, as a narrow link behind the next hop would."""
 
     destination: str
@@ -46,22 +46,22 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class LabNode:
     """One namespace. `loopback` addresses are reachable through any of its ports."""
 
     name: str
     forwards: bool = False
     loopback: tuple[str, ...] = ()
     bridges: tuple[str, ...] = ()
-    routes: tuple[Route, ...] = ()
+    routes: tuple[LabRoute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    nodes: tuple[Node, ...]
+    nodes: tuple[LabNode, ...]
     cables: tuple[Cable, ...]
 
-    def ports(self) -> tuple[Port, ...]:
+    def ports(self) -> tuple[LabPort, ...]:
         return tuple(port for cable in self.cables for port in (cable.a, cable.b))
 
 
@@ -86,42 +86,43 @@ def demo() -> Topology:
     203.0.113.0/24 leaves by isp-b, everything else by isp-a. Answers come back by the provider whose address
     was used.
     """
-    clients = tuple(Node(name, routes=(Route("default", "192.168.40.1"),)) for name in CLIENTS)
+    clients = tuple(LabNode(name, routes=(LabRoute("default", "192.168.40.1"),)) for name in CLIENTS)
     return Topology(
         nodes=(
             *clients,
-            Node("lan", bridges=("bridge",)),
-            Node(
+            LabNode("lan", bridges=("bridge",)),
+            LabNode(
                 "gateway",
                 forwards=True,
-                routes=(Route("default", "1.1.2.1"), Route("203.0.113.0/24", "1.1.3.1")),
+                routes=(LabRoute("default", "1.1.2.1"), LabRoute("203.0.113.0/24", "1.1.3.1")),
             ),
-            Node("isp-a", forwards=True, routes=(Route("default", "198.18.1.2"),)),
-            Node(
+            LabNode("isp-a", forwards=True, routes=(LabRoute("default", "198.18.1.2"),)),
+            LabNode(
                 "isp-b",
                 forwards=True,
                 routes=(
-                    Route("default", "198.18.2.2"),
-                    Route(f"{NARROW_ADDRESS}/32", "198.18.2.2", mtu=NARROW_MTU),
+                    LabRoute("default", "198.18.2.2"),
+                    LabRoute(f"{NARROW_ADDRESS}/32", "198.18.2.2", mtu=NARROW_MTU),
                 ),
             ),
-            Node(
+            LabNode(
                 "server",
                 loopback=SERVER_ADDRESSES,
-                routes=(Route("1.1.2.0/24", "198.18.1.1"), Route("1.1.3.0/24", "198.18.2.1")),
+                routes=(LabRoute("1.1.2.0/24", "198.18.1.1"), LabRoute("1.1.3.0/24", "198.18.2.1")),
             ),
         ),
         cables=(
             *(
-                Cable(Port(name, "eth0", f"{address}/24"), Port("lan", name, bridge="bridge"))
+                Cable(LabPort(name, "eth0", f"{address}/24"), LabPort("lan", name, bridge="bridge"))
                 for name, address in CLIENTS.items()
             ),
             Cable(
-                Port("gateway", "eth0", "192.168.40.1/24"), Port("lan", "gateway", bridge="bridge", gro=True)
+                LabPort("gateway", "eth0", "192.168.40.1/24"),
+                LabPort("lan", "gateway", bridge="bridge", gro=True),
             ),
-            Cable(Port("gateway", "eth1", "1.1.2.2/24"), Port("isp-a", "eth0", "1.1.2.1/24", gro=True)),
-            Cable(Port("gateway", "eth2", "1.1.3.2/24"), Port("isp-b", "eth0", "1.1.3.1/24", gro=True)),
-            Cable(Port("isp-a", "eth1", "198.18.1.1/30"), Port("server", "eth0", "198.18.1.2/30")),
-            Cable(Port("isp-b", "eth1", "198.18.2.1/30"), Port("server", "eth1", "198.18.2.2/30")),
+            Cable(LabPort("gateway", "eth1", "1.1.2.2/24"), LabPort("isp-a", "eth0", "1.1.2.1/24", gro=True)),
+            Cable(LabPort("gateway", "eth2", "1.1.3.2/24"), LabPort("isp-b", "eth0", "1.1.3.1/24", gro=True)),
+            Cable(LabPort("isp-a", "eth1", "198.18.1.1/30"), LabPort("server", "eth0", "198.18.1.2/30")),
+            Cable(LabPort("isp-b", "eth1", "198.18.2.1/30"), LabPort("server", "eth1", "198.18.2.2/30")),
         ),
     )

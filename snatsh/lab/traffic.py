@@ -46,7 +46,7 @@ class Tally:
 
 
 @dataclass
-class Report:
+class TrafficReport:
     udp: Tally = field(default_factory=Tally)
     ping: Tally = field(default_factory=Tally)
     tcp: Tally = field(default_factory=Tally)
@@ -56,7 +56,7 @@ class Report:
         return json.dumps(asdict(self), default=sorted)
 
     @classmethod
-    def from_json(cls, text: str) -> Report:
+    def from_json(cls, text: str) -> TrafficReport:
         tallies = {name: Tally(**values) for name, values in json.loads(text).items()}
         for tally in tallies.values():
             tally.sources = set(tally.sources)
@@ -175,8 +175,8 @@ async def http_once(target: str, path: str, tally: Tally) -> None:
     tally.longest_wait = max(tally.longest_wait, time.monotonic() - start)
 
 
-async def run(targets: list[str], interval: float, seconds: float) -> Report:
-    report = Report()
+async def run(targets: list[str], interval: float, seconds: float) -> TrafficReport:
+    report = TrafficReport()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

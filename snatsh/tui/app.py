@@ -32,7 +32,7 @@ from snatsh.tui.screens.subscribers import SubscribersScreen
 from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import TABS, State, Status
+from snatsh.tui.widgets.status import TABS, ConsoleState, Status
 from snatsh.tui.widgets.table import Table
 
 REMEMBERED = 300
@@ -51,7 +51,7 @@ def _clock() -> str:
 
 
 @dataclass
-class Series:
+class GraphHistory:
     """Figures of the last minutes, by name; None where there was nothing to see."""
 
     values: dict[str, deque[float | None]] = field(default_factory=dict)
@@ -96,8 +96,8 @@ class Top(App[None]):
         self.client = client
         self.interval = interval
         self.clock = clock
-        self.state = State(modes=[label] if label else [])
-        self.series = Series()
+        self.state = ConsoleState(modes=[label] if label else [])
+        self.series = GraphHistory()
         self.faults = Faults()
         self._first_mode = mode
         self._keys = keymap or {}

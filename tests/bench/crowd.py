@@ -11,7 +11,7 @@ import numpy as np
 
 from snatsh.datapath import bpf_syscall, flows, layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.flow_table import Table
+from snatsh.datapath.flow_table import FlowTable
 
 FIRST_SOURCE = int(IPv4Address("10.40.1.0"))
 FIRST_MAPPED = int(IPv4Address("1.1.2.100"))
@@ -31,7 +31,9 @@ class Crowd:
         }
         (programs,) = folder.glob("programs-*")
         self._records = maps["records"]
-        self._table = Table(maps, {name: bpf_syscall.open_pin(programs / name) for name in ("xdp_adopt",)})
+        self._table = FlowTable(
+            maps, {name: bpf_syscall.open_pin(programs / name) for name in ("xdp_adopt",)}
+        )
         self._random = np.random.default_rng(1)
         self._moving = np.zeros(0, dtype=layout.RECORD)
 

@@ -13,7 +13,7 @@ from generator import INSIDE, Frames
 
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
-from snatsh.lab.topology import Cable, Node, Port, Route, Topology
+from snatsh.lab.topology import Cable, LabNode, LabPort, LabRoute, Topology
 
 INSIDE_MAC = "02:00:00:00:40:01"
 NEXT_HOP_MAC = "02:00:00:00:02:01"
@@ -50,16 +50,16 @@ class Row:
 
 
 def topology(rows: list[Row]) -> Topology:
-    nodes = [Node("generator")]
+    nodes = [LabNode("generator")]
     cables = []
     for number, row in enumerate(rows):
-        nodes.append(Node(row.gateway, forwards=True, routes=(Route("default", "1.1.2.1"),)))
-        nodes.append(Node(row.sink, routes=(Route("default", "1.1.2.2"),)))
+        nodes.append(LabNode(row.gateway, forwards=True, routes=(LabRoute("default", "1.1.2.1"),)))
+        nodes.append(LabNode(row.sink, routes=(LabRoute("default", "1.1.2.2"),)))
         # Receive offload gives a veth the queue that takes redirected frames.
-        inside = Port(row.gateway, "eth0", f"{INSIDE[1]}/{INSIDE.prefixlen}", gro=True, mac=INSIDE_MAC)
-        cables.append(Cable(inside, Port("generator", port(number), gro=True)))
-        next_hop = Port(row.sink, "eth0", "1.1.2.1/24", mac=NEXT_HOP_MAC)
-        cables.append(Cable(Port(row.gateway, "eth1", "1.1.2.2/24", gro=True), next_hop))
+        inside = LabPort(row.gateway, "eth0", f"{INSIDE[1]}/{INSIDE.prefixlen}", gro=True, mac=INSIDE_MAC)
+        cables.append(Cable(inside, LabPort("generator", port(number), gro=True)))
+        next_hop = LabPort(row.sink, "eth0", "1.1.2.1/24", mac=NEXT_HOP_MAC)
+        cables.append(Cable(LabPort(row.gateway, "eth1", "1.1.2.2/24", gro=True), next_hop))
     return Topology(tuple(nodes), tuple(cables))
 
 

@@ -13,7 +13,7 @@ from report import Entry, entries, progress
 from rows import Row
 
 from snatsh.lab.namespaces import Lab, LabError
-from snatsh.lab.topology import Cable, Node, Port, Route, Topology
+from snatsh.lab.topology import Cable, LabNode, LabPort, LabRoute, Topology
 
 ROOM = 1 << 18
 SERVER = "1.1.2.1"
@@ -26,15 +26,17 @@ def topology(rows: Sequence[Row]) -> Topology:
     nodes, cables = [], []
     for row in rows:
         left = row.hook != "xdp"
-        nodes.append(Node(f"client-{row.label}", routes=(Route("default", str(INSIDE[1])),)))
-        nodes.append(Node(row.gateway, forwards=True))
+        nodes.append(LabNode(f"client-{row.label}", routes=(LabRoute("default", str(INSIDE[1])),)))
+        nodes.append(LabNode(row.gateway, forwards=True))
         # A route to the pool: not all of them answer ARP for it. To those inside where nothing is translated.
         target = str(POOL_PREFIX) if row.translates else "default"
-        nodes.append(Node(row.sink, routes=(Route(target, "1.1.2.2"),)))
-        inside = Port(row.gateway, "eth0", f"{INSIDE[1]}/{INSIDE.prefixlen}", gro=True, tx_checksum=left)
-        outside = Port(row.gateway, "eth1", "1.1.2.2/24", gro=True, tx_checksum=left)
-        cables.append(Cable(inside, Port(f"client-{row.label}", "eth0", CLIENT, gro=True, tx_checksum=left)))
-        cables.append(Cable(outside, Port(row.sink, "eth0", f"{SERVER}/24", gro=True, tx_checksum=left)))
+        nodes.append(LabNode(row.sink, routes=(LabRoute(target, "1.1.2.2"),)))
+        inside = LabPort(row.gateway, "eth0", f"{INSIDE[1]}/{INSIDE.prefixlen}", gro=True, tx_checksum=left)
+        outside = LabPort(row.gateway, "eth1", "1.1.2.2/24", gro=True, tx_checksum=left)
+        cables.append(
+            Cable(inside, LabPort(f"client-{row.label}", "eth0", CLIENT, gro=True, tx_checksum=left))
+        )
+        cables.append(Cable(outside, LabPort(row.sink, "eth0", f"{SERVER}/24", gro=True, tx_checksum=left)))
     return Topology(tuple(nodes), tuple(cables))
 
 

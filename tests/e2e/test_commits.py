@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from harness import Gateway, addresses, document, no_leak
 
-from snatsh.lab.traffic import Report
+from snatsh.lab.traffic import TrafficReport
 from snatsh.lab.watch import Watch
 
 COMMITS = 200
@@ -106,7 +106,7 @@ def test_200_commits_under_traffic(gateway: Gateway) -> None:
         time.sleep(0.2)
         count.assert_all_came()
 
-    report = Report.from_json((gateway.lab.folder / "traffic.log").read_text())
+    report = TrafficReport.from_json((gateway.lab.folder / "traffic.log").read_text())
     for kind in (report.udp, report.ping, report.tcp, report.http):
         assert kind.errors == []
         assert kind.sent > COMMITS / 20
@@ -130,7 +130,7 @@ def test_established_flows_stay_with_their_address(gateway: Gateway) -> None:
     assert {row["mapped"] for row in rows} <= addresses("a")
     traffic.send_signal(signal.SIGTERM)
     traffic.wait(10)
-    report = Report.from_json((gateway.lab.folder / "established.log").read_text())
+    report = TrafficReport.from_json((gateway.lab.folder / "established.log").read_text())
     assert report.tcp.errors == []
     assert report.tcp.answered == report.tcp.sent
 

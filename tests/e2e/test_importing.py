@@ -16,7 +16,7 @@ from terminals import environment
 from snatsh.interop import netfilter
 from snatsh.interop.assemble import assemble
 from snatsh.interop.dialects import export, import_text, read
-from snatsh.interop.intermediate import Imported, Match, Outcome
+from snatsh.interop.intermediate import Imported, ImportedAction, ImportedMatch
 from snatsh.lab.gateway import SNATSH
 from tests.unit.interop.strategies import as_rules, rule_lists
 
@@ -70,7 +70,9 @@ PRINTED = {
 @pytest.mark.parametrize("dialect", PRINTED)
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(pairs=rule_lists)
-def test_the_kernel_gives_back_whatever_can_be_said(dialect: str, pairs: list[tuple[Match, Outcome]]) -> None:
+def test_the_kernel_gives_back_whatever_can_be_said(
+    dialect: str, pairs: list[tuple[ImportedMatch, ImportedAction]]
+) -> None:
     load, show = PRINTED[dialect]
     document, _ = assemble(Imported("test", as_rules(pairs)))
     text = export(document, dialect)

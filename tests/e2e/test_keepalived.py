@@ -16,7 +16,7 @@ from links import wait
 from snatsh.lab import services
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
-from snatsh.lab.topology import Cable, Node, Port, Route, Topology
+from snatsh.lab.topology import Cable, LabNode, LabPort, LabRoute, Topology
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "keepalived"
 GATEWAYS = ("gw1", "gw2")
@@ -31,28 +31,28 @@ def network() -> Topology:
     """A client, two gateways side by side, and a provider that is the internet, too."""
     return Topology(
         nodes=(
-            Node("client", routes=(Route("default", "192.168.40.1"),)),
-            Node("lan", bridges=("inside", "outside")),
-            *(Node(name, forwards=True, routes=(Route("default", "1.1.2.1"),)) for name in GATEWAYS),
-            Node("isp", loopback=(SERVER,), routes=(Route(POOL, "1.1.2.2"),)),
+            LabNode("client", routes=(LabRoute("default", "192.168.40.1"),)),
+            LabNode("lan", bridges=("inside", "outside")),
+            *(LabNode(name, forwards=True, routes=(LabRoute("default", "1.1.2.1"),)) for name in GATEWAYS),
+            LabNode("isp", loopback=(SERVER,), routes=(LabRoute(POOL, "1.1.2.2"),)),
         ),
         cables=(
-            Cable(Port("client", "eth0", f"{CLIENTS[0]}/24"), Port("lan", "client", bridge="inside")),
+            Cable(LabPort("client", "eth0", f"{CLIENTS[0]}/24"), LabPort("lan", "client", bridge="inside")),
             *(
                 Cable(
-                    Port(name, "eth0", f"{INSIDE[name]}/24"),
-                    Port("lan", f"{name}-in", bridge="inside", gro=True),
+                    LabPort(name, "eth0", f"{INSIDE[name]}/24"),
+                    LabPort("lan", f"{name}-in", bridge="inside", gro=True),
                 )
                 for name in GATEWAYS
             ),
             *(
                 Cable(
-                    Port(name, "eth1", f"{OUTSIDE[name]}/24"),
-                    Port("lan", f"{name}-out", bridge="outside", gro=True),
+                    LabPort(name, "eth1", f"{OUTSIDE[name]}/24"),
+                    LabPort("lan", f"{name}-out", bridge="outside", gro=True),
                 )
                 for name in GATEWAYS
             ),
-            Cable(Port("isp", "eth0", "1.1.2.1/24"), Port("lan", "isp", bridge="outside")),
+            Cable(LabPort("isp", "eth0", "1.1.2.1/24"), LabPort("lan", "isp", bridge="outside")),
         ),
     )
 

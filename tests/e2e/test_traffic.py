@@ -13,7 +13,7 @@ from harness import PORTS, Gateway, addresses, no_leak
 
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.topology import NARROW_ADDRESS, NARROW_MTU
-from snatsh.lab.traffic import Report
+from snatsh.lab.traffic import TrafficReport
 
 VIA_A = "8.8.8.8"
 VIA_B = "203.0.113.9"
@@ -120,7 +120,9 @@ def test_dig(gateway: Gateway) -> None:
 
 def test_steady_traffic_loses_nothing(gateway: Gateway) -> None:
     program = (sys.executable, "-m", "snatsh.lab.traffic", VIA_A, VIA_B)
-    report = Report.from_json(gateway.client.run(*program, "--seconds", "3", "--interval", "0.005").stdout)
+    report = TrafficReport.from_json(
+        gateway.client.run(*program, "--seconds", "3", "--interval", "0.005").stdout
+    )
     for kind in (report.udp, report.ping, report.tcp, report.http):
         assert kind.errors == []
         assert kind.answered == kind.sent > 0

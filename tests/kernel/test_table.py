@@ -20,7 +20,7 @@ from rig import XDP_REDIRECT, Rig, rig
 
 from snatsh.datapath import flows, layout
 from snatsh.datapath.bpf_syscall import test_run as run_program
-from snatsh.datapath.flow_table import Table
+from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.loader import SOURCE_FOLDER, table_size, unpin
 from snatsh.datapath.toolchain import cflags, kernel_stub
 
@@ -48,7 +48,7 @@ def gateway(opened: Rig) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def table(gateway: Rig) -> Table:
+def table(gateway: Rig) -> FlowTable:
     return gateway.datapath._table
 
 
@@ -87,7 +87,7 @@ def on_all_cpus(work: Callable[[int], Any]) -> list[Any]:
     return found
 
 
-def test_the_table_holds_as_many_flows_as_it_has_room_for(table: Table) -> None:
+def test_the_table_holds_as_many_flows_as_it_has_room_for(table: FlowTable) -> None:
     """But for one in thousands whose lines are all full."""
     wanted = records(2 * ROOM)
     adopted = table.adopt(wanted[:ROOM], settle=False)
@@ -97,7 +97,7 @@ def test_the_table_holds_as_many_flows_as_it_has_room_for(table: Table) -> None:
     assert adopted + table.adopt(wanted[ROOM:], settle=False) == len(table) == ROOM, "and no more"
 
 
-def test_a_record_is_taken_again_under_another_name(table: Table) -> None:
+def test_a_record_is_taken_again_under_another_name(table: FlowTable) -> None:
     wanted = records(1)
     table.adopt(wanted, settle=False)
     before = table.find(wanted["key"])
@@ -107,7 +107,7 @@ def test_a_record_is_taken_again_under_another_name(table: Table) -> None:
     assert len(table) == 1
 
 
-def test_flows_that_have_not_expired_are_not_swept(table: Table) -> None:
+def test_flows_that_have_not_expired_are_not_swept(table: FlowTable) -> None:
     wanted = records(ROOM // 2)
     wanted["flow"]["expires"][::2] = flows.now_ticks() - 1
     table.adopt(wanted, settle=False)
@@ -116,7 +116,7 @@ def test_flows_that_have_not_expired_are_not_swept(table: Table) -> None:
     assert len(table) == ROOM // 4
 
 
-def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: Table) -> None:
+def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: FlowTable) -> None:
     wanted = records(ROOM // 2)
     for _ in range(20):
         adopted = on_all_cpus(lambda _: table.adopt(wanted, settle=False))
@@ -153,7 +153,7 @@ def test_no_port_is_given_out_twice_by_flows_opened_on_all_cpus_at_once(gateway:
         gateway.end_flows()
 
 
-def test_what_is_read_while_flows_come_and_go_is_never_half_of_two(table: Table) -> None:
+def test_what_is_read_while_flows_come_and_go_is_never_half_of_two(table: FlowTable) -> None:
     wanted, read = records(ROOM), 0
     stop = threading.Event()
 

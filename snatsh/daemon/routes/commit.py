@@ -12,7 +12,7 @@ from snatsh.daemon.app import Body, Route, body, engine, note, peer
 from snatsh.daemon.errors import NotFound, problem_rows
 from snatsh.daemon.roles import Role
 from snatsh.engine.config.confirm import NothingPending
-from snatsh.engine.engine import Engine, Wish
+from snatsh.engine.engine import CommitRequest, Engine
 from snatsh.engine.status.views import history_rows
 
 _CONSOLE_AGENT = "snatsh/"
@@ -30,7 +30,7 @@ async def commit(request: web.Request) -> web.Response:
     wanted = await body(request, CommitBody)
     note(request, _command(wanted))
     agent = request.headers.get("User-Agent", "")
-    wish = Wish(
+    wish = CommitRequest(
         user=peer(request).user,
         method="cli" if agent.startswith(_CONSOLE_AGENT) else "api",
         comment=wanted.comment or None,

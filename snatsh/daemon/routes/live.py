@@ -21,7 +21,7 @@ from snatsh.daemon.routes.state import filter_of, query_of
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine.flows import groups, listing
 from snatsh.engine.flows import query as flow_query
-from snatsh.engine.flows.listing import Wish
+from snatsh.engine.flows.listing import ListingQuery
 from snatsh.engine.flows.snapshot import Snapshot
 from snatsh.engine.status.live import interface_names
 from snatsh.model.values import parse_address
@@ -169,7 +169,7 @@ def _beside(held: np.ndarray[Any, Any], name: str, addresses: np.ndarray[Any, An
     return column
 
 
-def _wish(request: web.Request, query: dict[str, str]) -> Wish:
+def _wish(request: web.Request, query: dict[str, str]) -> ListingQuery:
     """The wish of a query; what is left of it are filters of flows."""
     whole = {
         name: _number(name, query.pop(name, default)) for name, default in (("offset", "0"), ("limit", "50"))
@@ -179,7 +179,7 @@ def _wish(request: web.Request, query: dict[str, str]) -> Wish:
         raise BadRequest(f"turned: {turned}: expected yes or no")
     text, sort = query.pop("text", ""), query.pop("sort", "rate")
     return replace(
-        Wish(filter_of(request, query), text, sort, turned == "yes"),
+        ListingQuery(filter_of(request, query), text, sort, turned == "yes"),
         offset=whole["offset"],
         limit=whole["limit"],
     )

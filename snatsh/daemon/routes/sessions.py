@@ -13,7 +13,7 @@ from snatsh.daemon.consoles import CONSOLES
 from snatsh.daemon.errors import BadRequest
 from snatsh.daemon.roles import Role
 from snatsh.daemon.routes.commit import waiting_rows
-from snatsh.engine.config.edit_sessions import Session
+from snatsh.engine.config.edit_sessions import EditSession
 
 _Word = Annotated[str, Field(max_length=200)]
 
@@ -66,7 +66,7 @@ async def leave(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
-def _row(session: Session) -> dict[str, Any]:
+def _row(session: EditSession) -> dict[str, Any]:
     return {
         "user": session.user,
         "terminal": session.terminal,

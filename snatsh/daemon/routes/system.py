@@ -126,7 +126,7 @@ def _asked(ask: Any) -> dict[str, Any]:
     return answer
 
 
-def _flow(request: web.Request, question: packet_test.Question) -> dict[str, Any] | None:
+def _flow(request: web.Request, question: packet_test.TestPacket) -> dict[str, Any] | None:
     """The live flow that such a packet belongs to."""
     flows = engine(request).datapath.flows()
     wanted = {
@@ -151,12 +151,12 @@ def _flow(request: web.Request, question: packet_test.Question) -> dict[str, Any
     }
 
 
-def _question(given: PacketBody) -> packet_test.Question:
+def _question(given: PacketBody) -> packet_test.TestPacket:
     try:
         source, destination = ipaddress.IPv4Address(given.source), ipaddress.IPv4Address(given.destination)
     except ValueError as error:
         raise BadRequest(f"test packet: {error}") from None
-    return packet_test.Question(
+    return packet_test.TestPacket(
         source, destination, given.protocol, given.source_port, given.destination_port, given.interface,
         given.mark,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snatsh.compile.compiler import compile_profile
-from snatsh.compile.image import HookWish, Image
+from snatsh.compile.image import HookRequest, Image
 from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.config.transaction import Step, Transaction
 from snatsh.model.document.document import Document, to_profile, validate_shape
@@ -36,7 +36,7 @@ class Plan:
     profile: Profile
     facts: Facts
     image: Image
-    hooks: tuple[HookWish, ...]
+    hooks: tuple[HookRequest, ...]
 
 
 Down = Callable[[Profile, Facts], frozenset[str]]
@@ -157,9 +157,10 @@ class Committer:
         if self.running is not None:
             self._datapath.flip(self._datapath.stage(self.running.image))
 
-    def _attached(self) -> tuple[HookWish, ...]:
+    def _attached(self) -> tuple[HookRequest, ...]:
         return tuple(
-            HookWish(hook.interface, hook.index, hook.role, hook.mode) for hook in self._datapath.attached()
+            HookRequest(hook.interface, hook.index, hook.role, hook.mode)
+            for hook in self._datapath.attached()
         )
 
 

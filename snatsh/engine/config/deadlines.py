@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from snatsh.engine.config.confirm import WARNINGS, Pending
-from snatsh.engine.errors import Busy
+from snatsh.engine.errors import CommitInProgress
 
 if TYPE_CHECKING:
     from snatsh.engine.engine import Engine
@@ -36,7 +36,7 @@ class Timekeeper:
         try:
             await self._look()
             self._told = ""
-        except Busy:
+        except CommitInProgress:
             pass
         except Exception as error:
             if str(error) != self._told:

@@ -20,12 +20,12 @@ Mode = Literal["shared", "private", "exclusive"]
 class Locked(EngineError):
     """Somebody else has the configuration for himself."""
 
-    def __init__(self, holders: list[Session], what: str = "configuration database locked by:") -> None:
+    def __init__(self, holders: list[EditSession], what: str = "configuration database locked by:") -> None:
         super().__init__("\n".join([what, *(f"  {session.described}" for session in holders)]))
 
 
 @dataclass
-class Session:
+class EditSession:
     """A console in configuration mode. candidate: the one it edits."""
 
     pid: int
@@ -59,13 +59,13 @@ class Sessions:
 
     def __init__(self, shared: Candidate) -> None:
         self.shared = shared
-        self._by_pid: dict[int, Session] = {}
+        self._by_pid: dict[int, EditSession] = {}
         self._watched: dict[int, int] = {}
 
-    def all(self) -> list[Session]:
+    def all(self) -> list[EditSession]:
         return sorted(self._by_pid.values(), key=lambda session: session.started)
 
-    def of(self, pid: int) -> Session | None:
+    def of(self, pid: int) -> EditSession | None:
         """The session of a process, which counts as used now."""
         session = self._by_pid.get(pid)
         if session is not None:
@@ -77,14 +77,14 @@ class Sessions:
         session = self.of(pid)
         return session.candidate if session else self.shared
 
-    def open(self, pid: int, user: str, terminal: str, mode: Mode, running: Document) -> Session:
+    def open(self, pid: int, user: str, terminal: str, mode: Mode, running: Document) -> EditSession:
         """Enter configuration mode. Locked when somebody is in the way."""
         self.close(pid)
         self.require_free(pid)
         if mode == "exclusive" and self.shared.changed:
             raise Locked(self._sharing(), "configuration database modified; commit it or rollback 0 first")
         candidate = Candidate(running) if mode == "private" else self.shared
-        session = Session(pid, user, terminal, mode, candidate)
+        session = EditSession(pid, user, terminal, mode, candidate)
         self._watch(pid)
         self._by_pid[pid] = session
         return session
@@ -114,7 +114,7 @@ class Sessions:
         private = [session.candidate for session in self._by_pid.values() if session.mode == "private"]
         return [self.shared, *private]
 
-    def _sharing(self) -> list[Session]:
+    def _sharing(self) -> list[EditSession]:
         return [session for session in self._by_pid.values() if session.mode == "shared"]
 
     def _watch(self, pid: int) -> None:

@@ -31,7 +31,7 @@ class NoRoute(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TestPacket:
     """protocol by name. interface: where it comes in; the first inside one when not given."""
 
     source: Address
@@ -44,12 +44,12 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RouteLookup:
     interface: int
     next_hop: Address
 
 
-def route(question: Question, profile: Profile, facts: Facts) -> Route:
+def route(question: TestPacket, profile: Profile, facts: Facts) -> RouteLookup:
     """Where the box's routing sends it, before any redirect. NoRoute says why not."""
     inside = [name for name, interface in profile.interfaces.items() if interface.role == "inside"]
     name = question.interface or next(iter(sorted(inside)), None)
@@ -67,10 +67,10 @@ def route(question: Question, profile: Profile, facts: Facts) -> Route:
     index = message.get_attr("RTA_OIF")
     if index is None:
         raise NoRoute(f"{question.destination}: there is no route to it")
-    return Route(index, Address(message.get_attr("RTA_GATEWAY") or str(question.destination)))
+    return RouteLookup(index, Address(message.get_attr("RTA_GATEWAY") or str(question.destination)))
 
 
-def _from_the_box(asked: dict[str, Any], question: Question) -> Any:
+def _from_the_box(asked: dict[str, Any], question: TestPacket) -> Any:
     """The kernel refuses sources it would not take from that side; the way out is the same."""
     try:
         with IPRoute() as netlink:
@@ -79,7 +79,7 @@ def _from_the_box(asked: dict[str, Any], question: Question) -> Any:
         raise NoRoute(f"{question.destination}: there is no route to it ({error.args[-1]})") from None
 
 
-def answer(question: Question, image: Image, profile: Profile, facts: Facts) -> Row:
+def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -> Row:
     """Verdict, rule, address and next hop; and of the other rules why they do not apply."""
     way = route(question, profile, facts)
     names = {known.index: name for name, known in facts.interfaces.items()}

@@ -32,7 +32,7 @@ class NoProbe(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EchoReply:
     """reached: the destination itself has answered, and not a router on the way."""
 
     source: Address
@@ -43,7 +43,7 @@ class Answer:
 
 def probe(
     tracer: Tracer, pid: int, user: str, source: Address, destination: Address, ttl: int, seconds: float
-) -> Answer | None:
+) -> EchoReply | None:
     """One echo request; None when nobody answered in time. Raises NoProbe."""
     identifier = int.from_bytes(os.urandom(2), "big") | 1
     answers = TraceFilter(source=Prefix(f"{source}/32"), protocol=PROTOCOL_NUMBERS["icmp"], probe=identifier)
@@ -56,7 +56,7 @@ def probe(
             for event in tracer.fetch(pid):
                 if _answers(event, source, destination, identifier):
                     took = (event.nanoseconds - started) / 1e6
-                    return Answer(event.source, took, event.ttl, event.source == destination)
+                    return EchoReply(event.source, took, event.ttl, event.source == destination)
             time.sleep(_LOOK_SECONDS)
         return None
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from snatsh.engine.errors import QueryError
-from snatsh.engine.flows.listing import SORTS, Columns, Wish, chosen, cut
+from snatsh.engine.flows.listing import SORTS, Columns, ListingQuery, chosen, cut
 from snatsh.engine.flows.query import address_text
 from snatsh.engine.flows.snapshot import Snapshot
 
@@ -35,7 +35,7 @@ class Sums:
     matched: int
 
 
-def sums(snapshot: Snapshot, wish: Wish, by: str, interfaces: Mapping[int, str]) -> Sums:
+def sums(snapshot: Snapshot, wish: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
     """Over the flows that the wish's filter and text match."""
     if by not in GROUPS:
         raise QueryError(f"by: {by}: expected one of {', '.join(GROUPS)}")
@@ -43,7 +43,7 @@ def sums(snapshot: Snapshot, wish: Wish, by: str, interfaces: Mapping[int, str])
     return snapshot.once(question, lambda: _sums(snapshot, wish, by, interfaces))
 
 
-def _sums(snapshot: Snapshot, wish: Wish, by: str, interfaces: Mapping[int, str]) -> Sums:
+def _sums(snapshot: Snapshot, wish: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
     places = chosen(snapshot, wish, interfaces)
     flows = snapshot.picked(places)
     rates = snapshot.rates if places is None else snapshot.rates[places]
@@ -58,7 +58,7 @@ def _sums(snapshot: Snapshot, wish: Wish, by: str, interfaces: Mapping[int, str]
 
 
 def screenful(
-    found: Sums, wish: Wish, name: Callable[[int], str], more: More | None = None
+    found: Sums, wish: ListingQuery, name: Callable[[int], str], more: More | None = None
 ) -> list[dict[str, Any]]:
     """The groups that the wish shows, in its order. name: how a value is written."""
     columns: dict[str, Columns] = {**found.columns}

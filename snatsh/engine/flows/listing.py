@@ -34,7 +34,7 @@ RISING = frozenset(SORTS) - {"bytes", "packets", "age", "idle", "expires"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ListingQuery:
     """What to show of the table. text: somewhere in the row, or nowhere when it begins with `!`."""
 
     filter: FlowFilter
@@ -51,13 +51,13 @@ class Wish:
             raise QueryError(f"offset: {self.offset}: expected 0 or more")
 
 
-def chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
+def chosen(snapshot: Snapshot, wish: ListingQuery, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
     """Places of the flows that match; None for all of them."""
     question = "chosen", wish.filter, wish.text
     return snapshot.once(question, lambda: _chosen(snapshot, wish, interfaces))
 
 
-def _chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
+def _chosen(snapshot: Snapshot, wish: ListingQuery, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
     places = None if wish.filter == FlowFilter() else np.flatnonzero(wish.filter.mask(snapshot.flows))
     if not wish.text.strip("! "):
         return places
@@ -66,7 +66,7 @@ def _chosen(snapshot: Snapshot, wish: Wish, interfaces: Mapping[int, str]) -> ND
     return np.flatnonzero(found) if places is None else places[found]
 
 
-def page(snapshot: Snapshot, wish: Wish, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
+def page(snapshot: Snapshot, wish: ListingQuery, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
     """Places of the rows that the wish shows, in its order."""
     if wish.sort == "rate":
         keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
@@ -78,7 +78,7 @@ def page(snapshot: Snapshot, wish: Wish, places: NDArray[np.intp] | None) -> NDA
     return shown if places is None else places[shown]
 
 
-def cut(keys: Columns, wish: Wish, *, falling: bool) -> NDArray[np.intp]:
+def cut(keys: Columns, wish: ListingQuery, *, falling: bool) -> NDArray[np.intp]:
     """The places `offset` to `offset + limit` of the order of keys."""
     if falling:  # the complement turns unsigned numbers round without a wrap
         keys = ~keys if keys.dtype.kind == "u" else -keys

@@ -19,7 +19,7 @@ from snatsh.engine.host.netlink import attributes_in, messages_in
 COALESCE_SECONDS = 0.05
 
 
-class Change(Flag):
+class HostChange(Flag):
     """What happened. LINKS: interfaces or their addresses. PATHS: routes or neighbours. HOOKS: something
     attached was removed. VERDICTS: a link was judged anew, here."""
 
@@ -37,21 +37,21 @@ _MORE_GROUPS = (24, 32)  # RTNLGRP: IPV4_NETCONF, NEXTHOP
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 _DELNEIGH = 29
 _KINDS = {
-    16: Change.LINKS | Change.PATHS,  # NEWLINK
-    17: Change.LINKS | Change.PATHS | Change.HOOKS,  # DELLINK
-    20: Change.LINKS | Change.PATHS,  # NEWADDR
-    21: Change.LINKS | Change.PATHS,  # DELADDR
-    24: Change.PATHS,  # NEWROUTE
-    25: Change.PATHS,  # DELROUTE
-    28: Change.PATHS,  # NEWNEIGH
-    _DELNEIGH: Change.PATHS,
-    32: Change.PATHS,  # NEWRULE
-    33: Change.PATHS,  # DELRULE
-    37: Change.HOOKS,  # DELQDISC
-    45: Change.HOOKS,  # DELTFILTER
-    80: Change.PATHS,  # NEWNETCONF: forwarding switched on or off
-    104: Change.PATHS,  # NEWNEXTHOP
-    105: Change.PATHS,  # DELNEXTHOP
+    16: HostChange.LINKS | HostChange.PATHS,  # NEWLINK
+    17: HostChange.LINKS | HostChange.PATHS | HostChange.HOOKS,  # DELLINK
+    20: HostChange.LINKS | HostChange.PATHS,  # NEWADDR
+    21: HostChange.LINKS | HostChange.PATHS,  # DELADDR
+    24: HostChange.PATHS,  # NEWROUTE
+    25: HostChange.PATHS,  # DELROUTE
+    28: HostChange.PATHS,  # NEWNEIGH
+    _DELNEIGH: HostChange.PATHS,
+    32: HostChange.PATHS,  # NEWRULE
+    33: HostChange.PATHS,  # DELRULE
+    37: HostChange.HOOKS,  # DELQDISC
+    45: HostChange.HOOKS,  # DELTFILTER
+    80: HostChange.PATHS,  # NEWNETCONF: forwarding switched on or off
+    104: HostChange.PATHS,  # NEWNEXTHOP
+    105: HostChange.PATHS,  # DELNEXTHOP
 }
 _NDMSG = struct.Struct("=BxxxiHBB")
 _NDA_DST, _NDA_LLADDR = 1, 2
@@ -62,9 +62,9 @@ _BUFFER = 1 << 20
 class Watcher:
     """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since."""
 
-    def __init__(self, callback: Callable[[Change], None]) -> None:
+    def __init__(self, callback: Callable[[HostChange], None]) -> None:
         self._callback = callback
-        self._pending = Change.NONE
+        self._pending = HostChange.NONE
         self._quiet_until = 0.0
         self._usable: dict[bytes, bytes] = {}
         self._loop = asyncio.get_running_loop()
@@ -88,8 +88,8 @@ class Watcher:
             self._loop.call_at(max(self._quiet_until, self._loop.time()), self._tell)
         self._pending |= change
 
-    def _drain(self) -> Change:
-        change = Change.NONE
+    def _drain(self) -> HostChange:
+        change = HostChange.NONE
         while True:
             try:
                 data = self._socket.recv(1 << 16)
@@ -98,20 +98,20 @@ class Watcher:
             except OSError:
                 # ENOBUFS: the kernel threw messages away, so anything may have happened.
                 self._usable.clear()
-                change = Change.ALL
+                change = HostChange.ALL
                 continue
             for kind, body in messages_in(data):
                 change |= self._meaning(kind, body)
 
     def _tell(self) -> None:
         self._quiet_until = self._loop.time() + COALESCE_SECONDS
-        change, self._pending = self._pending, Change.NONE
+        change, self._pending = self._pending, HostChange.NONE
         self._callback(change)
 
-    def _meaning(self, kind: int, body: bytes) -> Change:
+    def _meaning(self, kind: int, body: bytes) -> HostChange:
         if kind in (28, _DELNEIGH) and not self._is_news(kind, body):
-            return Change.NONE
-        return _KINDS.get(kind, Change.NONE)
+            return HostChange.NONE
+        return _KINDS.get(kind, HostChange.NONE)
 
     def _is_news(self, kind: int, body: bytes) -> bool:
         """Whether a neighbour became usable, unusable or got another MAC."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from snatsh.engine.links.history import LinkChange, LinkHistory
-from snatsh.engine.links.hook import EventHook, LinkEvent
+from snatsh.engine.links.hook import HookRunner, LinkEvent
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.status.notices import Notices
 from snatsh.model.schema.profile import Profile
@@ -19,7 +19,7 @@ class LinkEvents:
     def __init__(self, notices: Notices, history: LinkHistory) -> None:
         self._history = history
         self._notices = notices
-        self._hook = EventHook()
+        self._hook = HookRunner()
 
     def follow(self, profile: Profile) -> None:
         """What runs from now on says whom to tell."""

@@ -43,7 +43,7 @@ class LinkEvent:
         return {"PATH": _PATH, **{f"SNATSH_{name.upper()}": value for name, value in values.items()}}
 
 
-class EventHook:
+class HookRunner:
     """`put` events; they are handed over in order, each call within its time limit."""
 
     def __init__(self) -> None:

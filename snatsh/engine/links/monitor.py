@@ -8,15 +8,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from snatsh.engine.links.probes.port import Place, Port
-from snatsh.engine.links.probes.series import Series
+from snatsh.engine.links.probes.port import LinkEndpoint, ProbePort
+from snatsh.engine.links.probes.series import ProbeSeries
 from snatsh.engine.links.probes.targets import Target, targets_of
 from snatsh.engine.links.state_machine import (
     SAMPLES,
     Health,
     Hold,
     Quality,
-    Reach,
+    TargetHealth,
     degraded,
     heard,
     quality,
@@ -33,7 +33,7 @@ RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LinkVerdict:
     """falls: how often it went down without a longer pause, for its hold-down after a restart."""
 
     up: bool
@@ -54,22 +54,22 @@ class LinkWatch:
         self._fault = ""
         self._losses: tuple[int, int] | None = None
         self._degraded = ""
-        self._place: Place | None = None
-        self._port: Port | None = None
-        self._series: list[Series] = []
+        self._place: LinkEndpoint | None = None
+        self._port: ProbePort | None = None
+        self._series: list[ProbeSeries] = []
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self.targets: list[Target] = list(targets_of(link.monitor)) if link.monitor else []
         for target in self.targets:
-            target.reach = Reach(up=self._health.up)
+            target.reach = TargetHealth(up=self._health.up)
 
     @property
     def health(self) -> Health:
         return self._health
 
     @property
-    def verdict(self) -> Verdict:
-        return Verdict(self._health.up, bool(self._degraded), self._reason(), self._health.falls)
+    def verdict(self) -> LinkVerdict:
+        return LinkVerdict(self._health.up, bool(self._degraded), self._reason(), self._health.falls)
 
     @property
     def quality(self) -> Quality | None:
@@ -110,7 +110,7 @@ class LinkWatch:
         interval = monitor.interval / 1000
         timeout = (monitor.timeout or monitor.interval) / 1000
         try:
-            self._port = Port(place)
+            self._port = ProbePort(place)
             for target in self.targets:
                 self._series.append(self._probe(self._port, target, interval, timeout))
         except OSError as error:
@@ -123,13 +123,13 @@ class LinkWatch:
         for number, series in enumerate(self._series):
             series.start(number * interval / len(self._series))
 
-    def _again(self, place: Place) -> None:
+    def _again(self, place: LinkEndpoint) -> None:
         if self._place is None and not self._fault:
             self._place = place
             self._start()
 
-    def _probe(self, port: Port, target: Target, interval: float, timeout: float) -> Series:
-        return Series(
+    def _probe(self, port: ProbePort, target: Target, interval: float, timeout: float) -> ProbeSeries:
+        return ProbeSeries(
             lambda result: target.make(port, result), interval, timeout, lambda rtt: self._heard(target, rtt)
         )
 
@@ -218,7 +218,7 @@ def fault(link: Link, facts: Facts) -> str:
     return ""
 
 
-def place_of(link: Link, facts: Facts) -> Place | None:
+def place_of(link: Link, facts: Facts) -> LinkEndpoint | None:
     """Where its probes go out, None while they can't."""
     known = facts.interfaces.get(link.interface)
     hop = next_hop(link, facts)
@@ -226,4 +226,4 @@ def place_of(link: Link, facts: Facts) -> Place | None:
         return None
     on_link = [own for own in known.addresses if hop in own.network]
     own = (on_link or list(known.addresses))[0].ip
-    return Place(link.interface, known.index, known.mac, own.packed, hop.packed)
+    return LinkEndpoint(link.interface, known.index, known.mac, own.packed, hop.packed)

@@ -19,19 +19,19 @@ ENOUGH = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class TargetHealth:
     """Whether a target is reached. against: results in a row that say otherwise."""
 
     up: bool = True
     against: int = 0
 
 
-def heard(reach: Reach, answered: bool, fail: int, rise: int) -> Reach:
+def heard(reach: TargetHealth, answered: bool, fail: int, rise: int) -> TargetHealth:
     """One more result of a probe."""
     if answered == reach.up:
         return replace(reach, against=0)
     if reach.against + 1 >= (rise if answered else fail):
-        return Reach(answered)
+        return TargetHealth(answered)
     return replace(reach, against=reach.against + 1)
 
 

@@ -39,7 +39,7 @@ _LEAST = 0.05  # of a pool in use: below, growth is only the start of the day
 
 
 @dataclass
-class History:
+class PoolHistory:
     """Of one pool. peak: the highest share ever seen, and when; used: (monotonic, most used) in a row."""
 
     peak: float = 0.0
@@ -64,7 +64,7 @@ def forecast(used: list[tuple[float, int]], room: int) -> float | None:
 class PoolWatch:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._histories: dict[str, History] = {}
+        self._histories: dict[str, PoolHistory] = {}
 
     async def run(self) -> None:
         told = ""
@@ -86,9 +86,9 @@ class PoolWatch:
         for use in uses:
             self._mark(use).used.append((time.monotonic(), use.used))
 
-    def _mark(self, use: PoolUse) -> History:
+    def _mark(self, use: PoolUse) -> PoolHistory:
         """The history of a pool, with its high-water mark up to now; the trend keeps its own pace."""
-        history = self._histories.setdefault(use.name, History())
+        history = self._histories.setdefault(use.name, PoolHistory())
         if use.share > history.peak:
             history.peak, history.peak_at = use.share, datetime.now(UTC).isoformat(timespec="seconds")
         return history

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Live:
+class LiveView:
     """snapshots: the flow table. fresh: single rows of it. totals: counters. pools: gauges over time."""
 
     def __init__(self, engine: Engine) -> None:

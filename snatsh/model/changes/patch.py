@@ -11,7 +11,7 @@ from snatsh.model.changes.diff import Change
 from snatsh.model.document.document import Document, Draft, get
 from snatsh.model.document.marks import VERB_OF, translated
 from snatsh.model.errors import FormError, Path
-from snatsh.model.forms.curly_reader import Statement, flags_and_words, statements
+from snatsh.model.forms.curly_reader import CurlyStatement, flags_and_words, statements
 from snatsh.model.schema.schema_path import resolve
 from snatsh.model.schema.tokenizer import split
 
@@ -48,7 +48,7 @@ def _carry_out(draft: Draft, document: Document, change: Change) -> None:
         draft.delete(change.path)
 
 
-def _marked(found: Sequence[Statement], path: Path) -> Iterator[Change]:
+def _marked(found: Sequence[CurlyStatement], path: Path) -> Iterator[Change]:
     """Every statement by itself, deletions before what is put in their place."""
     for statement in found:
         flags, words = flags_and_words(statement.words)

@@ -16,7 +16,7 @@ from snatsh.model.document import marks
 from snatsh.model.document.document_validator import validate_shape
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.schema.profile import Profile
-from snatsh.model.schema.schema_path import Place, one_of, refuse, resolve, shown
+from snatsh.model.schema.schema_path import SchemaPath, one_of, refuse, resolve, shown
 from snatsh.model.schema.tree import Node
 
 __all__ = [
@@ -83,7 +83,7 @@ class Draft:
         self._owned = {id(self._document)}
         self._unfolded: list[tuple[dict[str, Any], str]] = []
 
-    def set(self, tokens: Sequence[str]) -> Place:
+    def set(self, tokens: Sequence[str]) -> SchemaPath:
         """As `set_`, in this draft; what was set."""
         place = resolve(tokens)
         if place.path[:1] == (marks.MARKS,):
@@ -129,7 +129,7 @@ class Draft:
                 holder[name] = list(holder[name])
         return marks.tidy(self._document)
 
-    def _mark(self, place: Place, tokens: Sequence[str]) -> Place:
+    def _mark(self, place: SchemaPath, tokens: Sequence[str]) -> SchemaPath:
         """The same, in canonical words, if what it marks is there."""
         _, *names = place.path
         if names:
@@ -156,7 +156,7 @@ class Draft:
         self._unfolded.append((holder, name))
         return unfolded
 
-    def _require(self, tokens: Sequence[str], place: Place) -> None:
+    def _require(self, tokens: Sequence[str], place: SchemaPath) -> None:
         """Refuse to delete what is not there."""
         at: Any = self._document
         for index, name in enumerate(place.path):
@@ -168,7 +168,7 @@ class Draft:
             if value not in (at if isinstance(at, list | dict) else (at,)):
                 raise refuse(tokens, index, "not found")
 
-    def _prune(self, place: Place) -> None:
+    def _prune(self, place: SchemaPath) -> None:
         """Take away what a deletion left empty, from its end upwards, up to an entry of a list."""
         for last in range(len(place.path) - 2, -1, -1):
             holder = self._reach(place.path[:last])

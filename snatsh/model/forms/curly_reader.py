@@ -49,7 +49,7 @@ _TERMINALS = {
 }
 
 
-class Statement(NamedTuple):
+class CurlyStatement(NamedTuple):
     """block: the statements in braces behind the words, None where a semicolon ends it.
 
     position: where in the text it begins.
@@ -57,18 +57,18 @@ class Statement(NamedTuple):
 
     words: tuple[str, ...]
     line: int
-    block: list[Statement] | None
+    block: list[CurlyStatement] | None
     position: int = 0
 
 
-class _Build(Transformer[Token, list[Statement]]):
+class _Build(Transformer[Token, list[CurlyStatement]]):
     """Turns each rule into plain values as soon as it is complete; no tree is ever built."""
 
-    def statement(self, parts: list[Any]) -> Statement:
+    def statement(self, parts: list[Any]) -> CurlyStatement:
         block = parts.pop() if isinstance(parts[-1], list) else None
-        return Statement(tuple(map(str, parts)), parts[0].line, block, parts[0].start_pos)
+        return CurlyStatement(tuple(map(str, parts)), parts[0].line, block, parts[0].start_pos)
 
-    def block(self, statements: list[Statement]) -> list[Statement]:
+    def block(self, statements: list[CurlyStatement]) -> list[CurlyStatement]:
         return statements
 
     start = block
@@ -104,7 +104,7 @@ def read(text: str, under: Path = ()) -> Document:
     return reading.finish()
 
 
-def statements(text: str) -> list[Statement]:
+def statements(text: str) -> list[CurlyStatement]:
     """The text in words and braces, whatever they mean. FormError where it can't be read."""
     check_size(text)
     try:
@@ -159,7 +159,7 @@ class _Reading:
             self._draft.set(marks.translated(verb, tokens)[1])
         return self._draft.finish()
 
-    def block(self, above: Path, statements: Sequence[Statement]) -> None:
+    def block(self, above: Path, statements: Sequence[CurlyStatement]) -> None:
         """Goes no deeper than the schema: what it does not know is refused before it is entered."""
         for statement in statements:
             flags, words = flags_and_words(statement.words)
@@ -173,7 +173,7 @@ class _Reading:
             except StatementError as error:
                 self._report(replace(error.problem, line=statement.line))
 
-    def _mark(self, statement: Statement, flags: Sequence[str], path: Path) -> None:
+    def _mark(self, statement: CurlyStatement, flags: Sequence[str], path: Path) -> None:
         comment = self._comments.get(statement.position, "")
         if comment and len(comment) <= _LONGEST_COMMENT and comment.isprintable():
             self._marked.append(("annotate", (*path, comment)))
@@ -188,7 +188,7 @@ class _Reading:
             raise refuse(tokens, len(place.path) - 1, reason)
         self._first[place.path] = line
 
-    def _enter(self, tokens: Path, statements: Sequence[Statement]) -> None:
+    def _enter(self, tokens: Path, statements: Sequence[CurlyStatement]) -> None:
         place = resolve(tokens)
         if place.node.value is not None:
             raise refuse(tokens, len(tokens), "expected a value and ';' in place of the block")

@@ -17,7 +17,7 @@ from snatsh.model.schema.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SetLine:
     """Those that mark another are told as what they set or delete. line: 1-based."""
 
     verb: Literal["set", "delete"]
@@ -65,7 +65,7 @@ def parse(text: str) -> Document:
     return draft.finish()
 
 
-def statements(text: str, under: Path = ()) -> Iterator[Statement]:
+def statements(text: str, under: Path = ()) -> Iterator[SetLine]:
     """The statements of the text, all below a path; whether they are acceptable is not looked at."""
     check_size(text)
     for number, line in enumerate(text.split("\n"), 1):
@@ -79,4 +79,4 @@ def statements(text: str, under: Path = ()) -> Iterator[Statement]:
             )
             raise FormError(reason, number, words[0].column)
         done, tokens = marks.translated(verb, (*under, *(word.text for word in words[1:])))
-        yield Statement(done, tokens, number)
+        yield SetLine(done, tokens, number)

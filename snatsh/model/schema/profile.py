@@ -20,7 +20,7 @@ def _kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
-class Node(BaseModel):
+class Container(BaseModel):
     """What every container of the schema has in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_kebab, populate_by_name=True)
@@ -116,7 +116,7 @@ Algorithm = Literal[
 ]
 
 
-class Login(Node):
+class Login(Container):
     announcement: Announcement | None = Field(None, description="Shown to who logs in")
     idle_timeout: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="Minutes without a key after which a console ends; never when left out"
@@ -130,7 +130,7 @@ FilePath = Annotated[
 ]
 
 
-class EventHook(Node):
+class EventHook(Container):
     command: FilePath | None = Field(
         None, description="Executable that is told of each change of a link; root's own"
     )
@@ -139,7 +139,7 @@ class EventHook(Node):
     )
 
 
-class System(Node):
+class System(Container):
     host_name: HostName | None = Field(None, description="Name shown in the prompt")
     login: Login = Field(default_factory=Login, description="Consoles")
     default_action: Literal["drop", "pass"] = Field(
@@ -154,7 +154,7 @@ class System(Node):
     event_hook: EventHook = Field(default_factory=EventHook, description="What else is told of events")
 
 
-class Interface(Node):
+class Interface(Container):
     role: Literal["inside", "outside"] = Field(description="Side of the translation this interface is on")
     hook: Literal["auto", "xdp", "tc"] = Field(
         "auto", description="Where the datapath attaches; auto takes XDP where the driver has it"
@@ -162,25 +162,25 @@ class Interface(Node):
     description: Description | None = Field(None, description="Free text")
 
 
-class ProbeTargets(Node):
+class ProbeTargets(Container):
     target: tuple[AddressValue, ...] = Field((), description="Address that is probed")
 
 
-class TcpProbe(ProbeTargets):
+class TcpTargets(ProbeTargets):
     port: Annotated[int, Field(ge=1, le=65535)] = Field(443, description="Port that is connected to")
 
 
-class HttpProbe(ProbeTargets):
+class HttpTargets(ProbeTargets):
     port: Annotated[int, Field(ge=1, le=65535)] = Field(80, description="Port that is connected to")
     path: UrlPath = Field("/", description="What is asked for; a status of 2xx or 3xx is an answer")
     host: WebHost | None = Field(None, description="Host that is asked for; the target when left out")
 
 
-class Monitor(Node):
+class Monitor(Container):
     icmp: ProbeTargets | None = Field(None, description="Probe with ICMP echo")
     arp: ProbeTargets | None = Field(None, description="Probe a neighbour on the link with ARP")
-    tcp: TcpProbe | None = Field(None, description="Probe with a TCP connection")
-    http: HttpProbe | None = Field(None, description="Probe with an HTTP GET")
+    tcp: TcpTargets | None = Field(None, description="Probe with a TCP connection")
+    http: HttpTargets | None = Field(None, description="Probe with an HTTP GET")
     require: Literal["any", "quorum", "all"] = Field(
         "any", description="How many targets have to answer for the link to be up"
     )
@@ -201,7 +201,7 @@ class Monitor(Node):
     )
 
 
-class Link(Node):
+class Link(Container):
     interface: InterfaceName = Field(description="Outside interface the link leaves by")
     next_hop: AddressValue | None = Field(
         None, description="Gateway of the provider; of a point-to-point interface its other end when left out"
@@ -221,14 +221,14 @@ class Link(Node):
     description: Description | None = Field(None, description="Free text")
 
 
-class Member(Node):
+class Member(Container):
     weight: Annotated[int, Field(ge=1, le=100)] = Field(1, description="Its part of the new flows")
     use: Literal["share", "last-resort"] = Field(
         "share", description="Last resort: only while no link of the group that shares is up"
     )
 
 
-class LinkGroup(Node):
+class LinkGroup(Container):
     link: dict[LinkName, Member] = Field(default_factory=dict, description="Link that carries a part")
     spread: Literal["subscriber", "flow"] = Field(
         "subscriber", description="What is spread: inside addresses, each staying on its link, or flows"
@@ -236,7 +236,7 @@ class LinkGroup(Node):
     description: Description | None = Field(None, description="Free text")
 
 
-class Pool(Node):
+class Pool(Container):
     address: tuple[AddressRange, ...] = Field((), description="Address, range or prefix to translate to")
     interface_address: InterfaceName | None = Field(
         None, description="Outside interface whose own address is the pool, whatever it is at the time"
@@ -252,12 +252,12 @@ class Pool(Node):
     description: Description | None = Field(None, description="Free text")
 
 
-class Failover(Node):
+class Failover(Container):
     redirect: AddressValue | None = Field(None, description="Next hop while the link is down")
     pool: PoolName | None = Field(None, description="Pool while the link is down")
 
 
-class Rule(Node):
+class Rule(Container):
     source: PrefixValue | None = Field(None, description="Source prefix; any when left out")
     destination: PrefixValue | None = Field(None, description="Destination prefix; any when left out")
     protocol: Protocol | None = Field(None, description="Protocol; any when left out")
@@ -284,29 +284,29 @@ class Rule(Node):
     description: Description | None = Field(None, description="Free text")
 
 
-class TcpTimeouts(Node):
+class TcpTimeouts(Container):
     established: Seconds = Field(7440, description="Seconds an idle established connection is kept")
     transitory: Seconds = Field(240, description="Seconds a half-open, half-closed or reset one is kept")
     time_wait: Seconds = Field(120, description="Seconds a closed one is kept")
     syn: Seconds = Field(30, description="Seconds an unanswered SYN is kept")
 
 
-class UdpTimeouts(Node):
+class UdpTimeouts(Container):
     replied: Seconds = Field(300, description="Seconds of silence after an answer was seen")
     unreplied: Seconds = Field(30, description="Seconds of silence while no answer was seen")
 
 
-class IcmpTimeouts(Node):
+class IcmpTimeouts(Container):
     query: Seconds = Field(60, description="Seconds an echo identifier is kept")
 
 
-class Timeouts(Node):
+class Timeouts(Container):
     tcp: TcpTimeouts = Field(default_factory=TcpTimeouts, description="TCP, RFC 5382 and 7857")
     udp: UdpTimeouts = Field(default_factory=UdpTimeouts, description="UDP, RFC 4787")
     icmp: IcmpTimeouts = Field(default_factory=IcmpTimeouts, description="ICMP, RFC 5508")
 
 
-class SubscriberLimits(Node):
+class SubscriberLimits(Container):
     sessions: Annotated[int, Field(ge=1, le=4_000_000)] | None = Field(
         None, description="Sessions one inside address may hold; unlimited when left out"
     )
@@ -318,7 +318,7 @@ class SubscriberLimits(Node):
     )
 
 
-class Limits(Node):
+class Limits(Container):
     flows: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
         262_144, description="Flows there is room for, from the next start of snatd on"
     )
@@ -330,13 +330,13 @@ class Limits(Node):
     )
 
 
-class Mark(Node):
+class Mark(Container):
     inactive: Literal["yes"] | None = Field(None, description="As if the statement were not there")
     protect: Literal["yes"] | None = Field(None, description="Not to be changed")
     comment: Comment | None = Field(None, description="What somebody wants to say about it")
 
 
-class Profile(Node):
+class Profile(Container):
     system: System = Field(default_factory=System, description="The gateway itself")
     interfaces: dict[InterfaceName, Interface] = Field(
         default_factory=dict, description="Interfaces that take part in the translation"

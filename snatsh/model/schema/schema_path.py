@@ -16,7 +16,7 @@ _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SchemaPath:
     """path: canonical names and keys. keys: which of them, by index, are keys of a list's entries.
 
     values: what follows a leaf's name, canonical.
@@ -41,7 +41,7 @@ class Place:
         return what_fits(kind) if kind else tuple(offered)
 
 
-def resolve(tokens: Sequence[str]) -> Place:
+def resolve(tokens: Sequence[str]) -> SchemaPath:
     """The place that the tokens name; StatementError says which token does not fit."""
     node = root()
     path: list[str] = []
@@ -54,7 +54,7 @@ def resolve(tokens: Sequence[str]) -> Place:
             keys.append(index)
             wants_key = False
         elif node.value is not None:
-            return Place(node, tuple(path), frozenset(keys), _values(node, node.value, tokens, index))
+            return SchemaPath(node, tuple(path), frozenset(keys), _values(node, node.value, tokens, index))
         elif token in node.children:
             node = node.children[token]
             path.append(node.name)
@@ -62,7 +62,7 @@ def resolve(tokens: Sequence[str]) -> Place:
         else:
             expected = tuple(name for name, child in node.children.items() if not child.hidden)
             raise refuse(tokens, index, unknown(token, expected), expected)
-    return Place(node, tuple(path), frozenset(keys))
+    return SchemaPath(node, tuple(path), frozenset(keys))
 
 
 def _values(node: Node, kind: ValueType, tokens: Sequence[str], start: int) -> tuple[Any, ...]:

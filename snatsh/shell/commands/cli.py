@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from snatsh.shell.core.answers import Answer, Message, ShellError, Table
+from snatsh.shell.core.answers import Answer, Message, ShellError, TableAnswer
 from snatsh.shell.core.command import Argument, number
 from snatsh.shell.core.grammar import Choice, State, Value
 from snatsh.shell.core.registries import MOVES, OPERATIONAL
@@ -68,7 +68,7 @@ def timestamp(session: Session, on: bool) -> Answer:
 @OPERATIONAL.command("show cli", "The settings of this session", answers=TABLE)
 def show_cli(session: Session) -> Answer:
     settings = session.settings
-    return Table(
+    return TableAnswer(
         {
             "complete-on-space": "on" if settings.complete_on_space else "off",
             "idle-timeout": settings.idle_minutes,
@@ -82,7 +82,7 @@ def show_cli(session: Session) -> Answer:
 
 @OPERATIONAL.command("show cli history", "What was entered in this session", answers=TABLE)
 def show_history(session: Session) -> Answer:
-    return Table(list(session.history), lambda lines: "".join(f"  {line}\n" for line in lines))
+    return TableAnswer(list(session.history), lambda lines: "".join(f"  {line}\n" for line in lines))
 
 
 def _shell(text: str) -> str:

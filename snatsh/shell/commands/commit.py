@@ -31,7 +31,7 @@ def _comment(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class CommitAnswer:
     """What a commit came to. Its details are shown where they are asked for."""
 
     done: Commit
@@ -94,7 +94,7 @@ def commit(
     if and_quit and not check:
         session.leave_configuration()
         lines.append("Exiting configuration mode")
-    return Committed(done, lines, time.monotonic() - started)
+    return CommitAnswer(done, lines, time.monotonic() - started)
 
 
 def _success(done: Commit, check: bool, confirmed: int | None) -> list[str]:

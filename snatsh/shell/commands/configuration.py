@@ -12,7 +12,7 @@ from snatsh.shell.core.answers import Answer, Configuration, Message, ShellError
 from snatsh.shell.core.command import Argument, Command, Flag, number
 from snatsh.shell.core.grammar import Call, State
 from snatsh.shell.core.registries import CONFIGURE, GROUPS, OPERATIONAL
-from snatsh.shell.core.statements import Reach, Words, parent, statement
+from snatsh.shell.core.statements import StatementScope, Words, parent, statement
 from snatsh.shell.pipes.pipes import CONFIGURATION
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _own_commands(edit: Words) -> list[Command]:
         def finish(path: Words) -> Call:
             return Call(run, {"path": path}, answers)
 
-        return Command((word,), help_, run, start=lambda: statement(edit, Reach(finish, **reach)))
+        return Command((word,), help_, run, start=lambda: statement(edit, StatementScope(finish, **reach)))
 
     return [
         Command(("set",), "Set a statement", set_, start=lambda: statement(edit, _setting())),
@@ -52,7 +52,7 @@ def _own_commands(edit: Words) -> list[Command]:
     ]
 
 
-def _setting() -> Reach:
+def _setting() -> StatementScope:
     """`set`, which takes several statements about one container."""
 
     def finish(path: Words) -> Call:
@@ -61,7 +61,7 @@ def _setting() -> Reach:
     def chain(given: tuple[Words, ...]) -> Callable[[Words], Call]:
         return lambda path: Call(set_, {"path": path, "before": given})
 
-    return Reach(finish, must_end=True, at_start=False, existing=False, chain=chain)
+    return StatementScope(finish, must_end=True, at_start=False, existing=False, chain=chain)
 
 
 def _top_state() -> State:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from snatsh.model.vocabulary import PROTOCOLS
-from snatsh.shell.core.answers import Answer, Message, ShellError, Table
+from snatsh.shell.core.answers import Answer, Message, ShellError, TableAnswer
 from snatsh.shell.core.command import Argument, Option, number
 from snatsh.shell.core.grammar import Value
 from snatsh.shell.core.registries import OPERATIONAL
@@ -52,7 +52,7 @@ ADDRESS = Value("<address>", _address)
     answers=TABLE,
 )
 def test_packet(session: Session, **packet: Any) -> Answer:
-    return Table(session.client.try_packet(packet), system_tables.trial)
+    return TableAnswer(session.client.try_packet(packet), system_tables.trial)
 
 
 def _host(text: str) -> str:

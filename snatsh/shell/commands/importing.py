@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from snatsh.model.errors import FormError, ProfileError
 from snatsh.shell.commands.loading import FILE, NOTICE, become
-from snatsh.shell.core.answers import Answer, Document, ShellError, Table
+from snatsh.shell.core.answers import Answer, Document, ShellError, TableAnswer
 from snatsh.shell.core.command import Argument, Flag
 from snatsh.shell.core.registries import CONFIGURE
 
@@ -75,7 +75,7 @@ def _load(session: Session, text: str, dialect: str | None) -> Answer:
     if not report.rows:
         raise ShellError(f"{report.text()}error: load failed: no rule in it has a counterpart here")
     become(session, _in_place(session.client.candidate()["document"], document))
-    return Table(report.data, lambda _: f"{report.text()}load complete\n")
+    return TableAnswer(report.data, lambda _: f"{report.text()}load complete\n")
 
 
 def _own(session: Session) -> dict[str, Address]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from snatsh.shell.core.answers import Answer, Message
 from snatsh.shell.core.command import Command
 from snatsh.shell.core.grammar import Call, Choice, State, Value
-from snatsh.shell.core.statements import Reach, Words, statement
+from snatsh.shell.core.statements import StatementScope, Words, statement
 
 if TYPE_CHECKING:
     from snatsh.shell.core.session import Session
@@ -32,7 +32,7 @@ def _command(verb: str, help_: str, edit: Words) -> Command:
     def finish(path: Words) -> Call:
         return Call(mark, {"verb": verb, "path": path})
 
-    reach = Reach(finish, with_values=False, at_start=False)
+    reach = StatementScope(finish, with_values=False, at_start=False)
     return Command((verb,), help_, mark, start=lambda: statement(edit, reach))
 
 
@@ -45,7 +45,7 @@ def _annotate(edit: Words) -> State:
 
         return (Choice(_COMMENT.hint, 'What to say; "" for nothing', end, _COMMENT),)
 
-    return statement(edit, Reach(_unfinished, with_values=False, at_start=False, end=comment))
+    return statement(edit, StatementScope(_unfinished, with_values=False, at_start=False, end=comment))
 
 
 def _unfinished(path: Words) -> None:

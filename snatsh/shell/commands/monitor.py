@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from snatsh.model.vocabulary import FLOW_SORTS
 from snatsh.shell.commands import operational
-from snatsh.shell.core.answers import Answer, Message, ShellError, Table
+from snatsh.shell.core.answers import Answer, Message, ShellError, TableAnswer
 from snatsh.shell.core.command import Option, number
 from snatsh.shell.core.registries import MOVES, OPERATIONAL
 from snatsh.shell.pipes.pipes import TABLE
@@ -26,12 +26,12 @@ _SECONDS = Option("interval", "Seconds between two looks (default 2)", number(1,
 
 
 @dataclass(frozen=True, slots=True)
-class Watched(Table):
+class Watched(TableAnswer):
     refresh: int = 2
 
 
 def _watched(answer: Answer, interval: int) -> Answer:
-    assert isinstance(answer, Table)
+    assert isinstance(answer, TableAnswer)
     return Watched(answer.data, answer.render, interval)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from snatsh.model.vocabulary import FLOW_SORTS, FLOW_STATES, PROTOCOLS
-from snatsh.shell.core.answers import Answer, Configuration, Message, ShellError, Table
+from snatsh.shell.core.answers import Answer, Configuration, Message, ShellError, TableAnswer
 from snatsh.shell.core.command import PREFIX, Argument, Command, Flag, Option, number
 from snatsh.shell.core.grammar import Call, State, Value
 from snatsh.shell.core.registries import GROUPS, MOVES, OPERATIONAL
@@ -68,9 +68,9 @@ def show_flows(
     **filters: str | int,
 ) -> Answer:
     if summary:
-        return Table(_flow_summary(session, filters), tables.flow_summary)
+        return TableAnswer(_flow_summary(session, filters), tables.flow_summary)
     render = system_tables.flow_details if detail else tables.flows
-    return Table(session.client.flows(filters, limit=limit, sort=sort), render)
+    return TableAnswer(session.client.flows(filters, limit=limit, sort=sort), render)
 
 
 @OPERATIONAL.command(
@@ -81,7 +81,7 @@ def show_flows(
     answers=TABLE,
 )
 def show_talkers(session: Session, limit: int = 10, **filters: str | int) -> Answer:
-    return Table(session.client.talkers(filters, limit=limit), system_tables.talkers)
+    return TableAnswer(session.client.talkers(filters, limit=limit), system_tables.talkers)
 
 
 @OPERATIONAL.command(
@@ -91,7 +91,7 @@ def show_talkers(session: Session, limit: int = 10, **filters: str | int) -> Ans
     answers=TABLE,
 )
 def show_subscribers(session: Session, limit: int = 100) -> Answer:
-    return Table(session.client.subscribers(limit), system_tables.subscribers)
+    return TableAnswer(session.client.subscribers(limit), system_tables.subscribers)
 
 
 def _flow_summary(session: Session, filters: FlowFilter) -> dict[str, Any]:
@@ -133,13 +133,13 @@ def clear_flows(session: Session, all: bool = False, **filters: str | int) -> An
 def show_pools(session: Session, name: str | None = None, detail: bool = False) -> Answer:
     pools = session.client.pools()
     if detail:
-        return Table(pools, tables.pool_detail)
+        return TableAnswer(pools, tables.pool_detail)
     if name is None:
-        return Table(pools, tables.pools)
+        return TableAnswer(pools, tables.pools)
     found = [pool for pool in pools if pool["name"] == name]
     if not found:
         raise ShellError(_missing("pool", name, [pool["name"] for pool in pools]))
-    return Table(found, tables.pool_detail)
+    return TableAnswer(found, tables.pool_detail)
 
 
 @OPERATIONAL.command(
@@ -152,13 +152,13 @@ def show_pools(session: Session, name: str | None = None, detail: bool = False) 
 def show_rules(session: Session, rule: int | None = None, hits: bool = False) -> Answer:
     rules = session.client.rules()
     if hits:
-        return Table(sorted(rules, key=lambda row: -row["packets"]), tables.rules)
+        return TableAnswer(sorted(rules, key=lambda row: -row["packets"]), tables.rules)
     if rule is None:
-        return Table(rules, tables.rules)
+        return TableAnswer(rules, tables.rules)
     found = [row for row in rules if row["number"] == rule]
     if not found:
         raise ShellError(_missing("rule", str(rule), [str(row["number"]) for row in rules]))
-    return Table(found, tables.rule_detail)
+    return TableAnswer(found, tables.rule_detail)
 
 
 def _missing(kind: str, name: str, existing: list[str]) -> str:
@@ -174,37 +174,37 @@ def _missing(kind: str, name: str, existing: list[str]) -> str:
 )
 def show_links(session: Session, history: bool = False) -> Answer:
     if history:
-        return Table(session.client.link_changes(), tables.link_changes)
-    return Table(session.client.links(), tables.links)
+        return TableAnswer(session.client.link_changes(), tables.link_changes)
+    return TableAnswer(session.client.links(), tables.links)
 
 
 @OPERATIONAL.command("show drops", "Packets dropped or handed to the stack, by reason", answers=TABLE)
 def show_drops(session: Session) -> Answer:
-    return Table(session.client.drops(), tables.drops)
+    return TableAnswer(session.client.drops(), tables.drops)
 
 
 @OPERATIONAL.command("show interfaces", "Interfaces that take part", answers=TABLE)
 def show_interfaces(session: Session) -> Answer:
-    return Table(session.client.interfaces(), tables.interfaces)
+    return TableAnswer(session.client.interfaces(), tables.interfaces)
 
 
 @OPERATIONAL.command("show system commit", "Commits, newest first, and those that wait", answers=TABLE)
 def show_system_commit(session: Session) -> Answer:
-    return Table(session.client.commits(), tables.history)
+    return TableAnswer(session.client.commits(), tables.history)
 
 
 @OPERATIONAL.command("show version", "Release, host and user", answers=TABLE)
 def show_version(session: Session) -> Answer:
-    return Table(session.client.version(), tables.version)
+    return TableAnswer(session.client.version(), tables.version)
 
 
 def _configuration_path() -> State:
-    from snatsh.shell.core.statements import Reach, statement
+    from snatsh.shell.core.statements import StatementScope, statement
 
     def finish(path: tuple[str, ...]) -> Call:
         return Call(show_configuration, {"path": path}, CONFIGURATION)
 
-    return statement((), Reach(finish, with_values=False))
+    return statement((), StatementScope(finish, with_values=False))
 
 
 def show_configuration(session: Session, path: tuple[str, ...] = ()) -> Answer:

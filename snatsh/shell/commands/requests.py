@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from snatsh.shell.commands.loading import FILE
-from snatsh.shell.core.answers import Answer, Configuration, Difference, Message, Table
+from snatsh.shell.core.answers import Answer, Configuration, Difference, Message, TableAnswer
 from snatsh.shell.core.command import Argument, Command
 from snatsh.shell.core.config_files import shipped_profiles
 from snatsh.shell.core.grammar import Call, Choice, State, Value
@@ -121,12 +121,12 @@ def show_profiles(session: Session) -> Answer:
     for file in session.client.files():
         if file["name"].endswith(".yaml"):
             rows.append({"name": file["name"].removesuffix(".yaml"), "origin": "yours"})
-    return Table(rows, system_tables.profiles)
+    return TableAnswer(rows, system_tables.profiles)
 
 
 @OPERATIONAL.command("file list", "Your files on the gateway", answers=TABLE)
 def file_list(session: Session) -> Answer:
-    return Table(session.client.files(), system_tables.files)
+    return TableAnswer(session.client.files(), system_tables.files)
 
 
 _NAMED = Argument("file", "Its name", FILE)
@@ -134,7 +134,9 @@ _NAMED = Argument("file", "Its name", FILE)
 
 @OPERATIONAL.command("file show", "What is in a file of yours", _NAMED, ready=bool, answers=TABLE)
 def file_show(session: Session, file: str) -> Answer:
-    return Table({"name": file, "content": session.client.file(file)}, lambda data: str(data["content"]))
+    return TableAnswer(
+        {"name": file, "content": session.client.file(file)}, lambda data: str(data["content"])
+    )
 
 
 @OPERATIONAL.command("file delete", "Delete a file of yours", _NAMED, ready=bool)

@@ -17,7 +17,7 @@ from snatsh.shell.core.answers import Answer, Document, Message, ShellError
 from snatsh.shell.core.command import Command, number
 from snatsh.shell.core.grammar import Call, Choice, State, Value
 from snatsh.shell.core.registries import CONFIGURE
-from snatsh.shell.core.statements import Reach, Words, entry_key, statement
+from snatsh.shell.core.statements import StatementScope, Words, entry_key, statement
 from snatsh.shell.render.problems import problem_lines
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _entry(edit: Words, then: Callable[[Words], State]) -> State:
     def finish(path: Words) -> Call:
         return Call(rename, {"path": path})
 
-    return statement(edit, Reach(finish, containers_only=True, at_start=False, then=then))
+    return statement(edit, StatementScope(finish, containers_only=True, at_start=False, then=then))
 
 
 def _to(run: Callable[..., Answer]) -> Callable[[Words], State]:
@@ -132,7 +132,7 @@ def _wildcard(edit: Words) -> State:
     def finish(path: Words) -> Call:
         return Call(wildcard_delete, {"path": path})
 
-    return statement(edit, Reach(finish, at_start=False, patterns=True))
+    return statement(edit, StatementScope(finish, at_start=False, patterns=True))
 
 
 def wildcard_delete(session: Session, path: Words) -> Answer:

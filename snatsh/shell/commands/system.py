@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snatsh.shell.core.answers import Answer, Table
+from snatsh.shell.core.answers import Answer, TableAnswer
 from snatsh.shell.core.registries import OPERATIONAL
 from snatsh.shell.pipes.pipes import TABLE
 from snatsh.shell.render import system_tables
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 @OPERATIONAL.command("show system resources", "What the gateway uses", answers=TABLE)
 def show_resources(session: Session) -> Answer:
-    return Table(session.client.system("resources"), system_tables.resources)
+    return TableAnswer(session.client.system("resources"), system_tables.resources)
 
 
 @OPERATIONAL.command("show system uptime", "How long the gateway runs", answers=TABLE)
 def show_uptime(session: Session) -> Answer:
-    return Table(session.client.system("uptime"), system_tables.uptime)
+    return TableAnswer(session.client.system("uptime"), system_tables.uptime)
 
 
 @OPERATIONAL.command("show system users", "Who is at a console", answers=TABLE)
 def show_users(session: Session) -> Answer:
-    return Table(session.client.system("users"), system_tables.users)
+    return TableAnswer(session.client.system("users"), system_tables.users)
 
 
 @OPERATIONAL.command("show system alarms", "What somebody should look at", answers=TABLE)
 def show_alarms(session: Session) -> Answer:
-    return Table(session.client.system("alarms"), system_tables.alarms)
+    return TableAnswer(session.client.system("alarms"), system_tables.alarms)
 
 
 @OPERATIONAL.command("show log", "What snatd has said", answers=TABLE)
 @OPERATIONAL.command("show log messages", "What snatd has said", answers=TABLE)
 def show_messages(session: Session) -> Answer:
-    return Table(session.client.log("messages"), system_tables.messages)
+    return TableAnswer(session.client.log("messages"), system_tables.messages)
 
 
 @OPERATIONAL.command("show log audit", "Who did what", answers=TABLE)
 def show_audit(session: Session) -> Answer:
-    return Table(session.client.log("audit"), system_tables.audit)
+    return TableAnswer(session.client.log("audit"), system_tables.audit)

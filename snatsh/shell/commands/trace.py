@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from snatsh.client import TraceEvent
 from snatsh.model.vocabulary import PROTOCOLS
-from snatsh.shell.core.answers import Answer, Table
+from snatsh.shell.core.answers import Answer, TableAnswer
 from snatsh.shell.core.command import PREFIX, Option, number
 from snatsh.shell.core.registries import OPERATIONAL
 from snatsh.shell.pipes.pipes import TABLE
@@ -24,7 +24,7 @@ _DEFAULT_COUNT, _MOST_COUNT = 100, 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Traced(Table):
+class Traced(TableAnswer):
     refresh: float = _LOOK_SECONDS
     streams: bool = True
 

@@ -29,7 +29,7 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableAnswer:
     """Operational data and the renderer that makes a table of it."""
 
     data: Any

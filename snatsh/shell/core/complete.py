@@ -31,7 +31,7 @@ _ROWS_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CompletionItem:
     """word: what can be typed, empty for a mere hint such as `<address>`. shown: how it is listed."""
 
     word: str
@@ -44,7 +44,7 @@ class Completion:
     """start: where in the line the candidates go. error: why nothing fits, when the line is wrong."""
 
     start: int
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CompletionItem, ...]
     error: CommandError | None = None
 
     @property
@@ -124,18 +124,18 @@ def _takes(value: Value, text: str) -> bool:
     return True
 
 
-def _offers(state: State, half: Token | None, lookup: Lookup) -> list[Candidate]:
+def _offers(state: State, half: Token | None, lookup: Lookup) -> list[CompletionItem]:
     typed = "" if half is None else half.text
     offers = []
     for choice in state.choices:
         if choice.value is not None:
             offers += _value_offers(choice, choice.value, half, lookup)
         elif choice.name.startswith(typed) and not (half and half.quoted):
-            offers.append(Candidate(choice.name, choice.name, choice.help))
+            offers.append(CompletionItem(choice.name, choice.name, choice.help))
     return offers
 
 
-def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Lookup) -> list[Candidate]:
+def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Lookup) -> list[CompletionItem]:
     """The known values that fit, after the hint that says what else may be typed."""
     typed = "" if half is None else half.text
     known: dict[str, str] = {}
@@ -143,19 +143,19 @@ def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Look
         found = lookup(source)
         known.update(found if isinstance(found, Mapping) else dict.fromkeys(found, ""))
     fitting = [word for word in known if word.startswith(typed)]
-    offers = [Candidate(quote(word), word, known[word]) for word in fitting]
+    offers = [CompletionItem(quote(word), word, known[word]) for word in fitting]
     if not typed or not fitting:
-        offers.insert(0, Candidate("", value.hint, choice.help))
+        offers.insert(0, CompletionItem("", value.hint, choice.help))
     return offers
 
 
-def _endings(state: State, pipes: PipeGrammar, command: State) -> list[Candidate]:
+def _endings(state: State, pipes: PipeGrammar, command: State) -> list[CompletionItem]:
     """Enter and the pipe, where the command may end."""
     if state.call is None:
         return []
-    endings = [Candidate("", ENTER, "Execute this command")]
+    endings = [CompletionItem("", ENTER, "Execute this command")]
     if command.call is not None and pipes(command.call).choices:
-        endings.append(Candidate("", "|", "Pipe through a command"))
+        endings.append(CompletionItem("", "|", "Pipe through a command"))
     return endings
 
 

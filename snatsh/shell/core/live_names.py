@@ -15,7 +15,7 @@ _KEPT_SECONDS = 1.0
 _PATIENCE_SECONDS = 1.0
 
 
-class Live:
+class LiveNames:
     """A `Lookup` for completion: quick, cached, and silent when snatd does not answer."""
 
     def __init__(self, client: Client) -> None:

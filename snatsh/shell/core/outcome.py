@@ -44,7 +44,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class PromptText:
     """banner: the line before, empty outside configuration mode."""
 
     banner: str

@@ -20,8 +20,8 @@ from snatsh.shell.core.answers import Answer, Configuration, Difference, Path
 from snatsh.shell.core.complete import Completion, asks_help, complete, help_text, rest_of_keyword
 from snatsh.shell.core.grammar import CommandError, Parsed, State, expected, parse
 from snatsh.shell.core.lexer import lex
-from snatsh.shell.core.live_names import Live
-from snatsh.shell.core.outcome import Outcome, Prompt, Terminal
+from snatsh.shell.core.live_names import LiveNames
+from snatsh.shell.core.outcome import Outcome, PromptText, Terminal
 from snatsh.shell.core.settings import Settings, origin, terminal_name
 from snatsh.shell.pipes import pipes
 from snatsh.shell.render.problems import problem_lines
@@ -46,7 +46,7 @@ class Session:
     def __init__(self, client: Client, terminal: Terminal) -> None:
         self.client = client
         self.terminal = terminal
-        self.live = Live(client)
+        self.live = LiveNames(client)
         self.settings = Settings()
         self.history: list[str] = []
         self.finished = False
@@ -123,14 +123,14 @@ class Session:
 
         return configuration.state(self.edit)
 
-    def prompt(self) -> Prompt:
+    def prompt(self) -> PromptText:
         """The prompt as Junos writes it."""
         who = self._who()
         if not self.configuring:
-            return Prompt(self._waiting, f"{who}> ")
+            return PromptText(self._waiting, f"{who}> ")
         banner = f"[edit{''.join(f' {word}' for word in self.edit)}]"
         gap = "\n" if self._waiting and not self.settings.automated else ""
-        return Prompt(f"{self._waiting}{gap}{banner}", f"{who}# ")
+        return PromptText(f"{self._waiting}{gap}{banner}", f"{who}# ")
 
     def news(self) -> str:
         """What has happened that everybody is to know, before a prompt. Silent without snatd."""

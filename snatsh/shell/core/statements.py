@@ -19,7 +19,7 @@ _LIVE_KINDS = ("interface",)
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class StatementScope:
     """How far a command's statement goes, and what it runs.
 
     must_end: a statement ends with a value or a list entry (`set`); else it may end anywhere.
@@ -42,14 +42,14 @@ class Reach:
     chain: Callable[[tuple[Words, ...]], Finish] | None = None
     given: tuple[Words, ...] = ()
 
-    def after(self, path: Words) -> Reach:
+    def after(self, path: Words) -> StatementScope:
         """The same for the statement behind this one."""
         assert self.chain is not None
         given = (*self.given, path)
         return replace(self, finish=self.chain(given), given=given)
 
 
-def statement(path: Words, reach: Reach) -> State:
+def statement(path: Words, reach: StatementScope) -> State:
     """The state of a command whose statement goes on from the edit path."""
     node, in_entry = node_at(path)
     state = _inside(node, path, reach) if in_entry else _node(node, path, reach)
@@ -68,7 +68,7 @@ def node_at(path: Words) -> tuple[Node, bool]:
     return node, in_entry
 
 
-def _node(node: Node, path: Words, reach: Reach) -> State:
+def _node(node: Node, path: Words, reach: StatementScope) -> State:
     """The state behind a node's name."""
     end = None if reach.must_end else reach.finish(path)
     if node.kind == "container":
@@ -84,7 +84,7 @@ def _node(node: Node, path: Words, reach: Reach) -> State:
     return State(choices, end)
 
 
-def _inside(node: Node, path: Words, reach: Reach) -> State:
+def _inside(node: Node, path: Words, reach: StatementScope) -> State:
     """The state inside a container or a list's entry."""
     entry = node.kind == "list"
     if reach.then is not None:
@@ -98,7 +98,7 @@ def _inside(node: Node, path: Words, reach: Reach) -> State:
     return State((*choices, *(reach.end(path) if path else ())), call)
 
 
-def _entries_inside(node: Node, path: Words, reach: Reach) -> State:
+def _entries_inside(node: Node, path: Words, reach: StatementScope) -> State:
     """Inside a container, where only a list's entry will do as the end."""
     assert reach.then is not None
     inner = State(
@@ -122,10 +122,10 @@ def entry_key(path: Words, *, existing: bool) -> Value:
     def finish(_: Words) -> Call:
         raise AssertionError
 
-    return _value(node.key, _key_sources(node.key, path, Reach(finish, existing=existing)))
+    return _value(node.key, _key_sources(node.key, path, StatementScope(finish, existing=existing)))
 
 
-def _key(node: Node, path: Words, reach: Reach) -> Choice:
+def _key(node: Node, path: Words, reach: StatementScope) -> Choice:
     """The choice of a list's entry."""
     assert node.key is not None
     value = _value(node.key, _key_sources(node.key, path, reach))
@@ -138,7 +138,7 @@ def _or_pattern(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: text if any(mark in text for mark in "*?[") else parse(text)
 
 
-def _key_sources(key: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:
+def _key_sources(key: ValueType, path: Words, reach: StatementScope) -> tuple[Source, ...]:
     present: Source = ("candidate", *path)
     if reach.existing or key.ref is None:
         return (present,)
@@ -150,7 +150,7 @@ def _referred(ref: str) -> tuple[Source, ...]:
     return (("live", ref),) if ref in _LIVE_KINDS else (("candidate", f"{ref}s"),)
 
 
-def _values(node: Node, kind: ValueType, path: Words, reach: Reach) -> tuple[Choice, ...]:
+def _values(node: Node, kind: ValueType, path: Words, reach: StatementScope) -> tuple[Choice, ...]:
     """The choices of a leaf's value: keywords where the schema lists them."""
 
     def end(value: object) -> State:
@@ -163,7 +163,7 @@ def _values(node: Node, kind: ValueType, path: Words, reach: Reach) -> tuple[Cho
     return (Choice(value.hint, about, end, value),)
 
 
-def _end(node: Node, path: Words, whole: Words, reach: Reach) -> State:
+def _end(node: Node, path: Words, whole: Words, reach: StatementScope) -> State:
     """Behind a value: the end, or the next statement about the same container."""
     if reach.chain is None:
         return State(reach.end(whole), reach.finish(whole))
@@ -179,7 +179,7 @@ def _default_mark(word: str, node: Node) -> str:
     return "(default)" if word == node.default else ""
 
 
-def _value_sources(kind: ValueType, path: Words, reach: Reach) -> tuple[Source, ...]:
+def _value_sources(kind: ValueType, path: Words, reach: StatementScope) -> tuple[Source, ...]:
     if not reach.must_end:
         return (("candidate", *path),)
     return () if kind.ref is None else _referred(kind.ref)
@@ -189,7 +189,7 @@ def _value(kind: ValueType, sources: Sequence[Source]) -> Value:
     return Value(kind.hint, kind.parse, tuple(sources))
 
 
-def _bracket(node: Node, path: Words, reach: Reach, given: Words) -> State:
+def _bracket(node: Node, path: Words, reach: StatementScope, given: Words) -> State:
     """Inside `[ a b ]`, the way to give a leaf-list several values at once."""
     assert node.value is not None
     value = _value(node.value, _value_sources(node.value, path, reach))

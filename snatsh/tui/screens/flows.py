@@ -17,7 +17,7 @@ from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.tables import Part, TableScreen
 from snatsh.tui.widgets.dialogs import Question
 from snatsh.tui.widgets.graph import bits
-from snatsh.tui.widgets.table import Cell, Column, Row
+from snatsh.tui.widgets.table import Cell, Row, TableColumn
 
 KEY = ("source", "source_port", "destination", "destination_port", "protocol")
 GROUPS = ("", "subscriber", "rule", "pool-address", "destination", "link")
@@ -31,30 +31,30 @@ def _rate(row: Row) -> Cell:
 
 
 FLOW_COLUMNS = (
-    Column("proto", lambda row: row["protocol"], 5, sort="protocol"),
-    Column("inside", lambda row: f"{row['source']}:{row['source_port']}", 0, sort="source"),
-    Column(
+    TableColumn("proto", lambda row: row["protocol"], 5, sort="protocol"),
+    TableColumn("inside", lambda row: f"{row['source']}:{row['source_port']}", 0, sort="source"),
+    TableColumn(
         "mapped to", lambda row: f"{row['mapped']}:{row['mapped_port']}", 0, sort="mapped", from_width=104
     ),
-    Column(
+    TableColumn(
         "destination", lambda row: f"{row['destination']}:{row['destination_port']}", 0, sort="destination"
     ),
-    Column("state", lambda row: STATES.get(row["state"], (row["state"], "plain")), 6, sort="state"),
-    Column("rate", _rate, 8, True, "rate"),
-    Column("bytes", lambda row: size(row["bytes_out"] + row["bytes_in"]), 6, True, "bytes"),
-    Column("pkts", lambda row: size(row["packets_out"] + row["packets_in"]), 6, True, "packets", 120),
-    Column("rule", lambda row: str(row["rule"]), 6, True, "rule", 120),
-    Column("link", lambda row: row["out_interface"], 8, from_width=130),
-    Column("age", lambda row: duration(row["age"]), 6, True, "age", 90),
-    Column("idle", lambda row: duration(row["idle"]), 6, True, "idle"),
-    Column("ends in", lambda row: duration(row["expires"]), 7, True, "expires", 130),
+    TableColumn("state", lambda row: STATES.get(row["state"], (row["state"], "plain")), 6, sort="state"),
+    TableColumn("rate", _rate, 8, True, "rate"),
+    TableColumn("bytes", lambda row: size(row["bytes_out"] + row["bytes_in"]), 6, True, "bytes"),
+    TableColumn("pkts", lambda row: size(row["packets_out"] + row["packets_in"]), 6, True, "packets", 120),
+    TableColumn("rule", lambda row: str(row["rule"]), 6, True, "rule", 120),
+    TableColumn("link", lambda row: row["out_interface"], 8, from_width=130),
+    TableColumn("age", lambda row: duration(row["age"]), 6, True, "age", 90),
+    TableColumn("idle", lambda row: duration(row["idle"]), 6, True, "idle"),
+    TableColumn("ends in", lambda row: duration(row["expires"]), 7, True, "expires", 130),
 )
 GROUP_COLUMNS = (
-    Column("group", lambda row: row["name"], 0, sort="name"),
-    Column("flows", lambda row: count(row["flows"]), 11, True, "flows"),
-    Column("rate", _rate, 9, True, "rate"),
-    Column("bytes", lambda row: size(row["bytes"]), 8, True, "bytes"),
-    Column("packets", lambda row: size(row["packets"]), 8, True, "packets"),
+    TableColumn("group", lambda row: row["name"], 0, sort="name"),
+    TableColumn("flows", lambda row: count(row["flows"]), 11, True, "flows"),
+    TableColumn("rate", _rate, 9, True, "rate"),
+    TableColumn("bytes", lambda row: size(row["bytes"]), 8, True, "bytes"),
+    TableColumn("packets", lambda row: size(row["packets"]), 8, True, "packets"),
 )
 _FIELDS = {"subscriber": "source", "rule": "rule", "pool-address": "mapped", "destination": "destination"}
 
@@ -83,7 +83,7 @@ class FlowsScreen(TableScreen):
         super().__init__()
         self.group = ""
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         return FLOW_COLUMNS
 
     def first_sort(self) -> str:

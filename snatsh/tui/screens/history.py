@@ -17,14 +17,14 @@ from snatsh.tui.context import top_of
 from snatsh.tui.difference import difference
 from snatsh.tui.faults import background
 from snatsh.tui.widgets.dialogs import Question, TextView, diff_lines
-from snatsh.tui.widgets.table import Column, Table
+from snatsh.tui.widgets.table import Table, TableColumn
 
 _COLUMNS = (
-    Column("commit", lambda row: str(row["number"]), 6, True),
-    Column("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19),
-    Column("user", lambda row: row["user"], 10),
-    Column("via", lambda row: row["method"], 12),
-    Column("comment", lambda row: row["comment"] or "", 0),
+    TableColumn("commit", lambda row: str(row["number"]), 6, True),
+    TableColumn("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19),
+    TableColumn("user", lambda row: row["user"], 10),
+    TableColumn("via", lambda row: row["method"], 12),
+    TableColumn("comment", lambda row: row["comment"] or "", 0),
 )
 
 

@@ -15,7 +15,7 @@ from snatsh.tui.screens.tables import Caption, LocalTable, Part
 from snatsh.tui.widgets.graph import graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.table import Cell, Column, Row, Table
+from snatsh.tui.widgets.table import Cell, Row, Table, TableColumn
 
 _CHANGES = 60
 
@@ -47,21 +47,21 @@ class LinksScreen(LocalTable):
             yield Panel("Probes", self._probes, id="probes")
             yield Panel("Changes of links", self._changes, id="changes")
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         return (
-            Column("link", lambda row: row["name"], 0, sort="name"),
-            Column(
+            TableColumn("link", lambda row: row["name"], 0, sort="name"),
+            TableColumn(
                 "state", lambda row: LINK_SIGNS.get(row["state"], (row["state"], "warn")), 10, sort="state"
             ),
-            Column("since", lambda row: row["since"][5:19].replace("T", " "), 14, sort="since"),
-            Column(
+            TableColumn("since", lambda row: row["since"][5:19].replace("T", " "), 14, sort="since"),
+            TableColumn(
                 "rtt", lambda row: f"{row['rtt']:.1f}ms" if row["rtt"] is not None else "-", 8, True, "rtt"
             ),
-            Column("loss", _loss, 5, True, "loss"),
-            Column("by", lambda row: row["interface"], 8, from_width=78),
-            Column("next hop", lambda row: row["next_hop"], 15, from_width=100),
-            Column("failed over", lambda row: _numbers(row["failed_over"]), 14),
-            Column("why", lambda row: row["reason"], 0, from_width=120),
+            TableColumn("loss", _loss, 5, True, "loss"),
+            TableColumn("by", lambda row: row["interface"], 8, from_width=78),
+            TableColumn("next hop", lambda row: row["next_hop"], 15, from_width=100),
+            TableColumn("failed over", lambda row: _numbers(row["failed_over"]), 14),
+            TableColumn("why", lambda row: row["reason"], 0, from_width=120),
         )
 
     def first_sort(self) -> str:

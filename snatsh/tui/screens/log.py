@@ -13,7 +13,7 @@ from snatsh.client import Client, Refused
 from snatsh.tui.context import top_of
 from snatsh.tui.screens.tables import LocalTable
 from snatsh.tui.widgets.dialogs import TextView, plain_lines
-from snatsh.tui.widgets.table import Cell, Column, Row
+from snatsh.tui.widgets.table import Cell, Row, TableColumn
 
 _STYLES = {
     "commit": "title",
@@ -40,11 +40,11 @@ class LogScreen(LocalTable):
     EMPTY = "nothing happened yet"
     BINDINGS = [Binding("enter", "details", "Read", id="log.details")]
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         return (
-            Column("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19, sort="time"),
-            Column("what", self._what, 8, sort="kind"),
-            Column("text", lambda row: row["text"], 0, sort="text"),
+            TableColumn("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19, sort="time"),
+            TableColumn("what", self._what, 8, sort="kind"),
+            TableColumn("text", lambda row: row["text"], 0, sort="text"),
         )
 
     def _what(self, row: Row) -> Cell:

@@ -16,7 +16,7 @@ from snatsh.tui.widgets.graph import level, meter, percent
 from snatsh.tui.widgets.heat import heat_lines
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.table import Cell, Column, Row, Table
+from snatsh.tui.widgets.table import Cell, Row, Table, TableColumn
 
 _WHO = 8
 
@@ -54,25 +54,25 @@ class PoolsScreen(LocalTable):
             yield Panel("Addresses", self._addresses, id="addresses")
             yield Panel("Heat map, and who uses most", self._heat, id="heat")
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         return (
-            Column("pool", lambda row: row["name"], 0, sort="name"),
-            Column("fill", _share("fill"), 5, True, "fill"),
-            Column("peak", _share("peak"), 5, True, "peak"),
-            Column("full in", _forecast, 8, True, "forecast"),
-            Column("tcp", lambda row: count(row["active"]["tcp"]), 9, True),
-            Column("udp", lambda row: count(row["active"]["udp"]), 9, True),
-            Column("icmp", lambda row: count(row["active"]["icmp"]), 7, True, from_width=78),
-            Column("addresses", lambda row: count(row["addresses"]), 9, True, "addresses", 100),
-            Column("ports", lambda row: row["ports"], 11, True, from_width=100),
-            Column(
+            TableColumn("pool", lambda row: row["name"], 0, sort="name"),
+            TableColumn("fill", _share("fill"), 5, True, "fill"),
+            TableColumn("peak", _share("peak"), 5, True, "peak"),
+            TableColumn("full in", _forecast, 8, True, "forecast"),
+            TableColumn("tcp", lambda row: count(row["active"]["tcp"]), 9, True),
+            TableColumn("udp", lambda row: count(row["active"]["udp"]), 9, True),
+            TableColumn("icmp", lambda row: count(row["active"]["icmp"]), 7, True, from_width=78),
+            TableColumn("addresses", lambda row: count(row["addresses"]), 9, True, "addresses", 100),
+            TableColumn("ports", lambda row: row["ports"], 11, True, from_width=100),
+            TableColumn(
                 "refused",
                 lambda row: (count(row["exhausted"]), "bad" if row["exhausted"] else "dim"),
                 8,
                 True,
                 "exhausted",
             ),
-            Column(
+            TableColumn(
                 "peak at", lambda row: row["peak_at"][5:16].replace("T", " ") or "-", 11, True, from_width=120
             ),
         )

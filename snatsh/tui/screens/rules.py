@@ -13,7 +13,7 @@ from snatsh.shell.render.text import count, size
 from snatsh.tui.screens.tables import LocalTable, Part
 from snatsh.tui.widgets.dialogs import TextView
 from snatsh.tui.widgets.graph import bits, per_second
-from snatsh.tui.widgets.table import Cell, Column, Row
+from snatsh.tui.widgets.table import Cell, Row, TableColumn
 
 _MORE = {"protocol": "", "out-interface": "by ", "next-hop": "gw ", "mark": "mark "}
 
@@ -41,19 +41,19 @@ class RulesScreen(LocalTable):
         super().__init__()
         self.never = False
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         return (
-            Column("#", lambda row: str(row["order"] + 1), 4, True, "order"),
-            Column("rule", lambda row: str(row["number"]), 5, True, "number"),
-            Column("matches", match_text, 0),
-            Column("does", lambda row: row["action"], 9, sort="action", from_width=100),
-            Column("pool", lambda row: row["pool"] or "-", 6, sort="pool"),
-            Column("flows", lambda row: count(row["flows"]), 7, True, "flows"),
-            Column("rate", lambda row: bits(row["rate"]), 8, True, "rate"),
-            Column("pkts/s", lambda row: per_second(row["packet_rate"]), 7, True, "packet_rate", 110),
-            Column("new/s", lambda row: per_second(row["new_rate"]), 6, True, "new_rate", 110),
-            Column("hits", _hits, 9, True, "packets"),
-            Column("bytes", lambda row: size(row["bytes"]), 6, True, "bytes", 100),
+            TableColumn("#", lambda row: str(row["order"] + 1), 4, True, "order"),
+            TableColumn("rule", lambda row: str(row["number"]), 5, True, "number"),
+            TableColumn("matches", match_text, 0),
+            TableColumn("does", lambda row: row["action"], 9, sort="action", from_width=100),
+            TableColumn("pool", lambda row: row["pool"] or "-", 6, sort="pool"),
+            TableColumn("flows", lambda row: count(row["flows"]), 7, True, "flows"),
+            TableColumn("rate", lambda row: bits(row["rate"]), 8, True, "rate"),
+            TableColumn("pkts/s", lambda row: per_second(row["packet_rate"]), 7, True, "packet_rate", 110),
+            TableColumn("new/s", lambda row: per_second(row["new_rate"]), 6, True, "new_rate", 110),
+            TableColumn("hits", _hits, 9, True, "packets"),
+            TableColumn("bytes", lambda row: size(row["bytes"]), 6, True, "bytes", 100),
         )
 
     def first_sort(self) -> str:

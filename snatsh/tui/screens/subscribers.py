@@ -14,7 +14,7 @@ from snatsh.tui.context import top_of
 from snatsh.tui.screens.flows import query_of
 from snatsh.tui.screens.tables import Part, TableScreen
 from snatsh.tui.widgets.graph import bits, level
-from snatsh.tui.widgets.table import Cell, Column, Row
+from snatsh.tui.widgets.table import Cell, Row, TableColumn
 
 
 class SubscribersScreen(TableScreen):
@@ -27,21 +27,21 @@ class SubscribersScreen(TableScreen):
         self.allowed: int | None = None
         super().__init__()
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         return (
-            Column("subscriber", lambda row: row["name"], 0, sort="name"),
-            Column("rate", lambda row: bits(row["rate"]), 9, True, "rate"),
-            Column("flows", lambda row: count(row["flows"]), 9, True, "flows"),
-            Column("sessions held", self._sessions, 15, True, "sessions"),
-            Column(
+            TableColumn("subscriber", lambda row: row["name"], 0, sort="name"),
+            TableColumn("rate", lambda row: bits(row["rate"]), 9, True, "rate"),
+            TableColumn("flows", lambda row: count(row["flows"]), 9, True, "flows"),
+            TableColumn("sessions held", self._sessions, 15, True, "sessions"),
+            TableColumn(
                 "refused",
                 lambda row: (count(row["refused"]), "bad" if row["refused"] else "dim"),
                 9,
                 True,
                 "refused",
             ),
-            Column("bytes", lambda row: size(row["bytes"]), 7, True, "bytes"),
-            Column("packets", lambda row: size(row["packets"]), 8, True, "packets"),
+            TableColumn("bytes", lambda row: size(row["bytes"]), 7, True, "bytes"),
+            TableColumn("packets", lambda row: size(row["packets"]), 8, True, "packets"),
         )
 
     def _sessions(self, row: Row) -> Cell:

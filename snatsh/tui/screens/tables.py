@@ -20,7 +20,7 @@ from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.widgets.dialogs import Ask
 from snatsh.tui.widgets.lines import Line, Lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.table import Column, Row, Table
+from snatsh.tui.widgets.table import Row, Table, TableColumn
 
 FROZEN_ROWS = 1000
 
@@ -78,7 +78,7 @@ class TableScreen(LiveScreen):
         super().on_mount()
         self.table.focus()
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[TableColumn]:
         raise NotImplementedError
 
     def first_sort(self) -> str:

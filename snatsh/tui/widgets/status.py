@@ -19,7 +19,7 @@ TABS = {
 
 
 @dataclass
-class State:
+class ConsoleState:
     """What every screen shows of the gateway. trouble: why it can't be asked, empty when it can.
 
     faulty: the console itself met an error that nobody has read yet.
@@ -40,7 +40,7 @@ class State:
 class Status(Lines):
     DEFAULT_CSS = "Status { height: 2; background: $panel; }"
 
-    def __init__(self, state: State, name: str) -> None:
+    def __init__(self, state: ConsoleState, name: str) -> None:
         super().__init__(id="status")
         self._state = state
         self._name = name

@@ -19,7 +19,7 @@ Cell = str | Piece
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """cell: what it shows of a row. width: 0 shares what is left. sort: what to sort by, empty for nothing.
 
     from_width: the table has to be that wide for the column to be shown.
@@ -69,7 +69,7 @@ class Table(Lines, can_focus=True):
 
     def __init__(
         self,
-        columns: Sequence[Column],
+        columns: Sequence[TableColumn],
         key: Callable[[Row], Any],
         empty: str = "nothing",
         *,
@@ -176,7 +176,7 @@ class Table(Lines, can_focus=True):
 
     # Drawing
 
-    def columns_at(self, width: int) -> list[tuple[Column, int]]:
+    def columns_at(self, width: int) -> list[tuple[TableColumn, int]]:
         """Columns that are shown at this width, and how wide."""
         shown = [column for column in self.columns if column.from_width <= width]
         fixed = sum(column.width for column in shown) + len(shown) - 1 + 2
@@ -204,7 +204,7 @@ class Table(Lines, can_focus=True):
         for at, row in enumerate(self.rows[: height - 1]):
             yield self._line(row, columns, self.first + at == self.cursor)
 
-    def _line(self, row: Row, columns: list[tuple[Column, int]], current: bool) -> Line:
+    def _line(self, row: Row, columns: list[tuple[TableColumn, int]], current: bool) -> Line:
         marked = self.key(row) in self.marked
         base = "cursor" if current else "marked" if marked else ""
         sign = (">" if current else " ") + ("*" if marked else " ")

@@ -11,7 +11,7 @@ from snatsh.engine.links.state_machine import (
     Health,
     Hold,
     Quality,
-    Reach,
+    TargetHealth,
     degraded,
     heard,
     quality,
@@ -28,7 +28,7 @@ holds = st.builds(Hold, st.integers(0, 20), st.integers(0, 200))  # whole second
 
 @given(answers, counts, counts)
 def test_a_target_changes_after_so_many_in_a_row(results: list[bool], fail: int, rise: int) -> None:
-    reach = Reach()
+    reach = TargetHealth()
     row, last = 0, None
     for result in results:
         row = row + 1 if result == last else 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine.errors import QueryError
 from snatsh.engine.flows import groups, listing
-from snatsh.engine.flows.listing import Wish
+from snatsh.engine.flows.listing import ListingQuery
 from snatsh.engine.flows.query import FlowFilter, rows
 from snatsh.engine.flows.snapshot import Picked, Snapshots, take
 from snatsh.engine.flows.text_match import matching
@@ -75,7 +75,7 @@ def test_pages_put_together_are_the_sorted_table(sort: str, turned: bool) -> Non
     keys = snapshot.rates if sort == "rate" else listing.SORTS[sort](Picked(FLOWS))
     seen: list[int] = []
     for offset in range(0, 400, 37):
-        wish = Wish(FlowFilter(), "", sort, turned, offset, 37)
+        wish = ListingQuery(FlowFilter(), "", sort, turned, offset, 37)
         seen += listing.page(snapshot, wish, None).tolist()
     assert sorted(seen) == list(range(400))
     ordered = sorted(keys.tolist(), reverse=(sort not in listing.RISING) != turned)
@@ -84,7 +84,9 @@ def test_pages_put_together_are_the_sorted_table(sort: str, turned: bool) -> Non
 
 def test_a_page_of_what_a_filter_leaves() -> None:
     snapshot = take(FLOWS, None, 0.0)
-    wish = Wish(FlowFilter.parse({"source": "10.40.1.0/24", "protocol": "udp"}), "!eth1", "bytes", limit=1000)
+    wish = ListingQuery(
+        FlowFilter.parse({"source": "10.40.1.0/24", "protocol": "udp"}), "!eth1", "bytes", limit=1000
+    )
     shown = listing.page(snapshot, wish, listing.chosen(snapshot, wish, INTERFACES))
     expected = [
         at
@@ -100,7 +102,7 @@ def test_a_page_of_what_a_filter_leaves() -> None:
 @pytest.mark.parametrize("by", groups.GROUPS)
 def test_groups_hold_what_their_flows_hold(by: str) -> None:
     snapshot = take(FLOWS, None, 0.0)
-    wish = Wish(FlowFilter(), sort="bytes", limit=1000)
+    wish = ListingQuery(FlowFilter(), sort="bytes", limit=1000)
     sums = groups.sums(snapshot, wish, by, INTERFACES)
     found = groups.screenful(sums, wish, groups.group_name(by, INTERFACES))
     assert len(sums.values) == len(found) == len(np.unique(FLOWS[groups.GROUPS[by]]))
@@ -112,7 +114,7 @@ def test_groups_hold_what_their_flows_hold(by: str) -> None:
 @pytest.mark.parametrize("wish", [{"limit": -1}, {"limit": 1001}, {"offset": -1}])
 def test_no_page_without_bounds(wish: dict[str, int]) -> None:
     with pytest.raises(QueryError, match="expected"):
-        Wish(FlowFilter(), **wish)
+        ListingQuery(FlowFilter(), **wish)
 
 
 def test_rates_are_what_grew_between_two_readings() -> None:
@@ -146,9 +148,12 @@ def test_forecast() -> None:
 
 def test_sums_are_made_once_per_reading() -> None:
     snapshot = take(FLOWS, None, 0.0)
-    wishes = [Wish(FlowFilter(), sort="bytes", limit=10), Wish(FlowFilter(), sort="rate", offset=5)]
+    wishes = [
+        ListingQuery(FlowFilter(), sort="bytes", limit=10),
+        ListingQuery(FlowFilter(), sort="rate", offset=5),
+    ]
     first, second = (groups.sums(snapshot, wish, "rule", INTERFACES) for wish in wishes)
     assert first is second
     for number in range(10):
-        groups.sums(snapshot, Wish(FlowFilter(), text=str(number)), "rule", INTERFACES)
+        groups.sums(snapshot, ListingQuery(FlowFilter(), text=str(number)), "rule", INTERFACES)
     assert len(snapshot.known) <= 6

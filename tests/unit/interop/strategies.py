@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import strategies as st
 
-from snatsh.interop.intermediate import Match, Outcome, Place, SourceRule
+from snatsh.interop.intermediate import ImportedAction, ImportedMatch, SourceLocation, SourceRule
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
-HERE = Place(1, 1)
+HERE = SourceLocation(1, 1)
 
 
 @st.composite
@@ -27,7 +27,7 @@ def spans(draw: st.DrawFn) -> AddressRange:
 
 
 matches = st.builds(
-    Match,
+    ImportedMatch,
     source=st.none() | prefixes(),
     destination=st.none() | prefixes(),
     protocol=st.sampled_from([None, "tcp", "udp", "icmp"]),
@@ -36,14 +36,14 @@ matches = st.builds(
     fwmark=st.none() | st.integers(0, 2**32 - 1),
 )
 outcomes = st.builds(
-    Outcome,
+    ImportedAction,
     addresses=st.tuples(spans()),
     ports=st.none() | st.just(PortRange(2000, 2999)),
     algorithm=st.sampled_from(["source-hash", "source-destination-hash", "random", "round-robin"]),
     redirect=st.none() | st.just(Address("1.1.2.1")),
-) | st.sampled_from([Outcome("exempt"), Outcome("drop")])
+) | st.sampled_from([ImportedAction("exempt"), ImportedAction("drop")])
 rule_lists = st.lists(st.tuples(matches, outcomes), max_size=6, unique_by=lambda pair: pair[0])
 
 
-def as_rules(pairs: list[tuple[Match, Outcome]]) -> tuple[SourceRule, ...]:
+def as_rules(pairs: list[tuple[ImportedMatch, ImportedAction]]) -> tuple[SourceRule, ...]:
     return tuple(SourceRule(HERE, "", match, outcome) for match, outcome in pairs)

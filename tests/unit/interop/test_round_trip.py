@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snatsh.interop import ipvsadm, netfilter
 from snatsh.interop.assemble import assemble
 from snatsh.interop.dialects import WRITERS, export, read
-from snatsh.interop.intermediate import Imported, Match, Outcome
+from snatsh.interop.intermediate import Imported, ImportedAction, ImportedMatch
 from snatsh.interop.order import resolve
 from snatsh.model.document.document import to_profile
 from snatsh.model.values import Address
@@ -21,7 +21,7 @@ from tests.unit.interop.strategies import as_rules, prefixes, rule_lists
 
 @pytest.mark.parametrize("dialect", ["ipvsadm", "keepalived", "iptables"])
 @given(pairs=rule_lists)
-def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[Match, Outcome]]) -> None:
+def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
     document, _ = assemble(Imported("test", as_rules(pairs)))
     text = export(document, dialect)
     cannot = ipvsadm.cannot if dialect in ("ipvsadm", "keepalived") else netfilter.cannot
@@ -32,7 +32,7 @@ def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[Match, Outc
 
 
 @given(pairs=rule_lists)
-def test_what_comes_back_is_the_same_profile(pairs: list[tuple[Match, Outcome]]) -> None:
+def test_what_comes_back_is_the_same_profile(pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
     sayable = [pair for pair in pairs if not ipvsadm.cannot(*pair)]
     document, _ = assemble(Imported("test", as_rules(sayable)))
     again, _ = assemble(read(export(document, "keepalived"), "keepalived"))
@@ -41,7 +41,7 @@ def test_what_comes_back_is_the_same_profile(pairs: list[tuple[Match, Outcome]])
     to_profile(again)
 
 
-def fits(match: Match, packet: Match) -> bool:
+def fits(match: ImportedMatch, packet: ImportedMatch) -> bool:
     """Whether a packet, given as a match of one address each, is matched."""
     for name in ("protocol", "out_interface", "next_hop", "fwmark"):
         if getattr(match, name) not in (None, getattr(packet, name)):
@@ -55,12 +55,12 @@ def fits(match: Match, packet: Match) -> bool:
 
 @given(pairs=rule_lists, packet=st.data())
 def test_the_most_exact_rule_does_what_the_first_one_did(
-    pairs: list[tuple[Match, Outcome]], packet: st.DataObject
+    pairs: list[tuple[ImportedMatch, ImportedAction]], packet: st.DataObject
 ) -> None:
     rules = as_rules(pairs)
     resolved, _ = resolve(rules)
     for _ in range(8):
-        seen = Match(
+        seen = ImportedMatch(
             packet.draw(prefixes().map(lambda one: IPv4Network(one.network_address))),
             packet.draw(prefixes().map(lambda one: IPv4Network(one.network_address))),
             packet.draw(st.sampled_from(["tcp", "udp", "icmp"])),

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from snatsh.shell.commands import operational
-from snatsh.shell.core.answers import ShellError, Table
+from snatsh.shell.core.answers import ShellError, TableAnswer
 from snatsh.shell.core.grammar import parse
 from snatsh.shell.pipes import pipes
 from snatsh.shell.render import tables
@@ -23,7 +23,7 @@ FLOWS = {"flows": [FLOW], "total": 3, "matched": 2, "capacity": 262_144}
 def through(command, data, render):
     """What the operator reads, of this data by this command."""
     parsed = parse(command, operational.state(), pipes.grammar)
-    product = pipes.Product(Table(data, render))
+    product = pipes.Product(TableAnswer(data, render))
     for pipe in parsed.pipes:
         product = pipe.run(None, product, **pipe.arguments)
     return product

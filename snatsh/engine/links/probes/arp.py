@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from snatsh.engine.links.probes import frames
 from snatsh.engine.links.probes.frames import ArpMessage
-from snatsh.engine.links.probes.port import ARP_SENDER, BROADCAST, ETH_P_ARP, PacketSocket, Port
+from snatsh.engine.links.probes.port import ARP_SENDER, BROADCAST, ETH_P_ARP, PacketSocket, ProbePort
 from snatsh.engine.links.probes.probe import Probe, Result
 
 
 class ArpProbe(Probe):
     """Asks the MAC it knows, so that a busy segment is left alone, and everybody after a loss."""
 
-    def __init__(self, port: Port, target: bytes, result: Result) -> None:
+    def __init__(self, port: ProbePort, target: bytes, result: Result) -> None:
         self._place = port.place
         self._target = target
         self._result = result

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from snatsh import __version__
 from snatsh.engine.links.probes.frames import ACK, PSH, Segment
-from snatsh.engine.links.probes.port import Port
+from snatsh.engine.links.probes.port import ProbePort
 from snatsh.engine.links.probes.probe import Result
 from snatsh.engine.links.probes.tcp import MASK, TcpProbe
 
@@ -13,7 +13,9 @@ from snatsh.engine.links.probes.tcp import MASK, TcpProbe
 class HttpProbe(TcpProbe):
     """GET over a connection of its own. The target answers when it begins with a status of 2xx or 3xx."""
 
-    def __init__(self, port: Port, target: bytes, target_port: int, request: bytes, result: Result) -> None:
+    def __init__(
+        self, port: ProbePort, target: bytes, target_port: int, request: bytes, result: Result
+    ) -> None:
         self._request = request
         super().__init__(port, target, target_port, result)
 

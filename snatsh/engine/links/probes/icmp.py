@@ -6,12 +6,12 @@ from __future__ import annotations
 import secrets
 
 from snatsh.engine.links.probes import frames
-from snatsh.engine.links.probes.port import Port, from_target
+from snatsh.engine.links.probes.port import ProbePort, from_target
 from snatsh.engine.links.probes.probe import IpProbe, Result
 
 
 class IcmpProbe(IpProbe):
-    def __init__(self, port: Port, target: bytes, result: Result) -> None:
+    def __init__(self, port: ProbePort, target: bytes, result: Result) -> None:
         self._identifier = secrets.randbelow(1 << 16)
         self._token = secrets.token_bytes(16)  # so that nobody who can't see the link can answer
         self._sent: dict[int, int] = {}

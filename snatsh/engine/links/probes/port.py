@@ -41,7 +41,7 @@ ARP_SENDER = field(_LOAD_WORD, 14)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinkEndpoint:
     """Where a link is on this box. Another one takes new sockets. mac: empty where there are no MACs."""
 
     interface: str
@@ -55,7 +55,7 @@ class PacketSocket:
     """Frames of one protocol by one interface, those that pass a filter in the kernel."""
 
     def __init__(
-        self, place: Place, protocol: int, wanted: Filter, received: Callable[[bytes], None]
+        self, place: LinkEndpoint, protocol: int, wanted: Filter, received: Callable[[bytes], None]
     ) -> None:
         self._interface = place.interface
         self._protocol = protocol
@@ -89,10 +89,10 @@ class PacketSocket:
         self._socket.close()
 
 
-class Port:
+class ProbePort:
     """Sends IPv4 packets to the next hop of a link, whose MAC it finds out by itself where there is any."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: LinkEndpoint) -> None:
         self.place = place
         self._mac: bytes | None = None if place.mac else b""
         self._asked = float("-inf")
@@ -165,6 +165,6 @@ def _number(address: bytes) -> int:
     return int.from_bytes(address, "big")
 
 
-def from_target(place: Place, target: bytes, protocol: int) -> Filter:
+def from_target(place: LinkEndpoint, target: bytes, protocol: int) -> Filter:
     """Packets of a protocol from a target to the link's own address."""
     return ((DESTINATION, _number(place.own)), (SOURCE, _number(target)), (PROTOCOL, protocol))

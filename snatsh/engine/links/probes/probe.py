@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from snatsh.engine.links.probes.port import ETH_P_IP, Filter, PacketSocket, Port
+from snatsh.engine.links.probes.port import ETH_P_IP, Filter, PacketSocket, ProbePort
 
 Result = Callable[[int, bool], None]
 """Told of the number of a probe, and whether the answer was good."""
@@ -34,7 +34,7 @@ class Probe(ABC):
 class IpProbe(Probe):
     """A probe that lives on IPv4 packets from its target."""
 
-    def __init__(self, port: Port, target: bytes, result: Result, wanted: Filter) -> None:
+    def __init__(self, port: ProbePort, target: bytes, result: Result, wanted: Filter) -> None:
         self.port = port
         self.own, self.target = port.place.own, target
         self.result = result

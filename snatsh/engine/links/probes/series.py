@@ -13,7 +13,7 @@ Outcome = Callable[[float | None], None]
 """Told of each probe when it is decided: its round-trip time in seconds, or None for a loss."""
 
 
-class Series:
+class ProbeSeries:
     """Sends a probe every `interval`, and gives each `timeout` to be answered. `start` it."""
 
     def __init__(

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from snatsh.engine.links.probes.arp import ArpProbe
 from snatsh.engine.links.probes.http import HttpProbe, get
 from snatsh.engine.links.probes.icmp import IcmpProbe
-from snatsh.engine.links.probes.port import Port
+from snatsh.engine.links.probes.port import ProbePort
 from snatsh.engine.links.probes.probe import Probe, Result
 from snatsh.engine.links.probes.tcp import TcpProbe
-from snatsh.engine.links.state_machine import Reach
+from snatsh.engine.links.state_machine import TargetHealth
 from snatsh.model.schema.profile import Monitor
 
 KEPT = 300
 """Results of a target that consoles can ask for."""
 
-Make = Callable[[Port, Result], Probe]
+Make = Callable[[ProbePort, Result], Probe]
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Target:
     kind: str
     address: str
     make: Make
-    reach: Reach = field(default_factory=Reach)
+    reach: TargetHealth = field(default_factory=TargetHealth)
     results: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def __str__(self) -> str:

@@ -8,7 +8,14 @@ import socket
 
 from snatsh.engine.links.probes import frames
 from snatsh.engine.links.probes.frames import ACK, RST, SYN, Segment
-from snatsh.engine.links.probes.port import REJECT_ALL, SOURCE_PORT, Place, Port, attach_filter, from_target
+from snatsh.engine.links.probes.port import (
+    REJECT_ALL,
+    SOURCE_PORT,
+    LinkEndpoint,
+    ProbePort,
+    attach_filter,
+    from_target,
+)
 from snatsh.engine.links.probes.probe import IpProbe, Result
 
 PORTS = 8
@@ -20,7 +27,7 @@ MASK = 0xFFFFFFFF
 class TcpProbe(IpProbe):
     """The target answers when it accepts a connection. Refusing one is a failure, and known at once."""
 
-    def __init__(self, port: Port, target: bytes, target_port: int, result: Result) -> None:
+    def __init__(self, port: ProbePort, target: bytes, target_port: int, result: Result) -> None:
         self._target_port = target_port
         self._held: list[socket.socket] = []
         self._numbers: dict[int, int] = {}
@@ -101,7 +108,7 @@ class TcpProbe(IpProbe):
             self.result(number, False)
 
 
-def hold_port(place: Place) -> socket.socket:
+def hold_port(place: LinkEndpoint) -> socket.socket:
     """Keep a local port, and the kernel from resetting what comes to it: it listens, and hears nothing."""
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
