@@ -121,7 +121,7 @@ def test_first_screen_within_a_second(gateway: Gateway) -> None:
 
 
 def test_the_shell_does_not_load_it() -> None:
-    code = "import sys, snatsh.shell.main, snatsh.shell.watching; sys.exit('textual' in sys.modules)"
+    code = "import sys, snatsh.shell.main, snatsh.shell.commands.monitor; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -145,7 +145,7 @@ def test_a_second_store_names_the_first_ones_process(store: Store, folder: Path)
 
 def test_a_killed_process_leaves_no_lock(folder: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from snatsh.engine.store import Store\n"
+        "import sys, time; from pathlib import Path; from snatsh.engine.config.history import Store\n"
         "held = Store(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE)

@@ -146,13 +146,14 @@ def dumped(path, value):
 
 def test_importing_the_tree_stays_light():
     heavy = "yaml", "lark", "numpy", "aiohttp", "prompt_toolkit", "textual", "bcc"
-    code = f"import sys, snatsh.model.tree; assert not set({heavy!r}) & set(sys.modules)"
+    code = f"import sys, snatsh.model.schema.tree; assert not set({heavy!r}) & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_lark_is_imported_for_curly_form_only():
     code = (
-        "import sys; from snatsh.model import curly_form, diff, set_form, yaml_form;"
+        "import sys; from snatsh.model.forms import curly_form, set_form, yaml_form;"
+        "from snatsh.model.changes import diff;"
         "curly_form.render({}); assert 'lark' not in sys.modules;"
         "curly_form.parse(''); assert 'lark' in sys.modules"
     )
