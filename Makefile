@@ -26,13 +26,13 @@ check: setup
 
 ## make bench                   the gateway beside iptables and nft, in ratios; also in build/bench.json
 bench: setup
-	@$(PYTHON) tests/bench/bench.py
-	@$(PYTHON) tests/bench/shell.py
-	@$(PYTHON) tests/bench/console.py
+	@$(PYTHON) -m tests.bench.bench
+	@$(PYTHON) -m tests.bench.shell
+	@$(PYTHON) -m tests.bench.console
 
 ## make bench-hour              the live console over a million flows for an hour
 bench-hour: setup
-	@$(PYTHON) tests/bench/console.py --seconds 3600 --output build/bench-hour.json
+	@$(PYTHON) -m tests.bench.console --seconds 3600 --output build/bench-hour.json
 
 ## make pictures                docs/pictures, the live console's screens, from the tests' recording
 pictures: setup
@@ -40,11 +40,11 @@ pictures: setup
 
 ## make recording               a new recording for them, of a real gateway in the lab
 recording: setup
-	@$(PYTHON) tests/e2e/console_recording.py
+	@$(PYTHON) -m tests.e2e.console_recording
 
 ## make fuzz                    ten million mutated packets through the datapath; takes some minutes
 fuzz: setup
-	@$(PYTHON) tests/kernel/test_fuzz.py
+	@$(PYTHON) -m tests.kernel.test_fuzz
 
 ## make docs                    docs/cli.md, from the grammar
 docs: setup

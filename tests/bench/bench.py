@@ -12,18 +12,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import commits
-import conntrack
-import costs
-import fill
-import latency
-import streams
-from generator import Frames
-from rates import Rates
-from report import Entry, entries, progress, ratio, save, show
-from rows import FEW_RULES, LIMIT, MANY_RULES, ROWS, TC, TRANSLATING, XDP, topology
-
 from snatsh.lab.namespaces import Lab
+from tests.bench import commits, conntrack, costs, latency, pool_exhaustion, throughput
+from tests.bench.gateways import FEW_RULES, LIMIT, MANY_RULES, ROWS, TC, TRANSLATING, XDP, topology
+from tests.bench.generator import Frames
+from tests.bench.packet_rates import Rates
+from tests.bench.report import Entry, entries, progress, ratio, save, show
 
 ROUNDS = {1_000: 9, 100_000: 7, 1_000_000: 5}
 """By number of known flows."""
@@ -83,12 +77,12 @@ def measure(options: argparse.Namespace, found: list[Entry]) -> None:
         if set(options.only) & ({"known", "new", "latency", "commits"} if room == max(SIZES) else {"known"}):
             measure_gateways(options, frames, found, room)
     if "new" in options.only:
-        found += fill.measure(frames)
+        found += pool_exhaustion.measure(frames)
     if "costs" in options.only:
         found += costs.measure()
     if "streams" in options.only:
         rows = [row for row in ROWS if row.hook != "xdp" or row is XDP]
-        found += streams.measure(frames, rows, 5, 1.0)
+        found += throughput.measure(frames, rows, 5, 1.0)
 
 
 def main() -> None:

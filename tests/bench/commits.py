@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from generator import Frames, Plan
-from report import Entry, progress
-from rows import INSIDE_MAC, Row, port
-
 from snatsh.lab.namespaces import Lab
+from tests.bench.gateways import INSIDE_MAC, Row, port
+from tests.bench.generator import Frames, Plan
+from tests.bench.report import Entry, progress
 
 FLOWS = 1000
 SECONDS = 2.0

@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from crowd import Crowd
-from generator import interface
 from rich.console import Console
 from rich.table import Table
-from rows import TC, document, topology
-from terminal import COLUMNS, LINES, Terminal
 
 from snatsh.client import Client
 from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.tui.app import Top
+from tests.bench.gateways import TC, document, topology
+from tests.bench.generator import interface
+from tests.bench.synthetic_flows import Crowd
+from tests.bench.terminal import COLUMNS, LINES, Terminal
 
 FLOWS = 1_000_000
 MAX_FLOWS = 1 << 20

@@ -6,18 +6,16 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from report import Entry, progress
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
-from frames import from_inside, from_outside, udp
-from rig import Rig, rig
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
+
+from tests.bench.report import Entry, progress
+from tests.kernel.frames import from_inside, from_outside, udp
+from tests.kernel.rig import Rig, rig
 
 RUNS = 20_000
 BPF_SYSCALL = 321  # x86-64

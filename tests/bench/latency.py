@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from generator import DESTINATION_PORT, INSIDE, REMOTE, Frames, interface
-from report import Entry, progress, ratio
-from rows import INSIDE_MAC, IPTABLES, Row, port
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from snatsh.lab.namespaces import Lab, LabError
+from tests.bench.gateways import INSIDE_MAC, IPTABLES, Row, port
+from tests.bench.generator import DESTINATION_PORT, INSIDE, REMOTE, Frames, interface
+from tests.bench.report import Entry, progress, ratio
 
 CLIENT = str(INSIDE[4000])
 PER_SECOND = 2000

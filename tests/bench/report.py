@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from rows import IPTABLES, LIMIT, Row
+
+from tests.bench.gateways import IPTABLES, LIMIT, Row
 
 
 @dataclass(frozen=True, slots=True)

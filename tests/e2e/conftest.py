@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pytest
-from harness import Gateway, running_gateway
 
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import demo
+from tests.e2e.harness import Gateway, running_gateway
 
 LOG_TAIL = 5000
 

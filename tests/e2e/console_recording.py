@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import yaml
-from harness import Gateway, document, running_gateway
 
 from snatsh.client import Client
 from snatsh.lab.namespaces import Lab
 from snatsh.tui.app import Top
 from snatsh.tui.recording import RecordingClient
+from tests.e2e.harness import Gateway, document, running_gateway
 
 RECORDING = Path(__file__).parents[1] / "unit" / "tui" / "session.jsonl.gz"
 TRAFFIC = {"client-a": ("8.8.8.8", "203.0.113.9"), "client-b": ("1.0.0.1", "203.0.113.9")}

@@ -9,9 +9,9 @@ import time
 from itertools import count
 
 import pexpect
-from harness import Gateway
 
 from snatsh.lab.gateway import SNATSH
+from tests.e2e.harness import Gateway
 
 STARTS = "root@"
 _NUMBERS = count()

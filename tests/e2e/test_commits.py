@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from harness import Gateway, addresses, document, no_leak
 
 from snatsh.lab.traffic import TrafficReport
 from snatsh.lab.watch import Watch
+from tests.e2e.harness import Gateway, addresses, document, no_leak
 
 COMMITS = 200
 SERVER = "8.8.8.8"

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from harness import NOBODY, Gateway, document, running_gateway
 from textual.pilot import Pilot
 
 from snatsh.client import Client, Rejected
 from snatsh.lab.gateway import SNATSH
 from snatsh.tui.app import Top
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView
+from tests.e2e.harness import NOBODY, Gateway, document, running_gateway
 
 TRAFFIC = {"client-a": ("8.8.8.8", "203.0.113.9"), "client-b": ("1.0.0.1", "203.0.113.9")}
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from harness import Gateway, running_gateway
-from sshd import ssh_gateway
 
 from snatsh.lab.gateway import SNATSH
+from tests.e2e.harness import Gateway, running_gateway
+from tests.e2e.ssh_gateway import ssh_gateway
 
 TRAFFIC = ("8.8.8.8", "203.0.113.9")
 

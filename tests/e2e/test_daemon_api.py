@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Gateway, addresses, document
 
 from snatsh.client import Busy, Client, Rejected
+from tests.e2e.harness import Gateway, addresses, document
 
 HOOK = "auto"
 

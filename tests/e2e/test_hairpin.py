@@ -7,10 +7,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from harness import Gateway, addresses, no_leak
 
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
+from tests.e2e.harness import Gateway, addresses, no_leak
 
 SERVER = ("8.8.8.8", ECHO_PORT)
 TIMEOUT = 5.0

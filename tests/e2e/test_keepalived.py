@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from links import wait
 
 from snatsh.lab import services
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import Cable, LabNode, LabPort, LabRoute, Topology
+from tests.e2e.link_failures import wait
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "keepalived"
 GATEWAYS = ("gw1", "gw2")

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from harness import no_leak
 
 from snatsh.lab.namespaces import Lab, LabError
 from snatsh.lab.topology import demo
+from tests.e2e.harness import no_leak
 
 
 def test_untranslated_packets_are_seen(bare_lab: Lab) -> None:

@@ -9,14 +9,26 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from dhcp import Dhcp
-from harness import Gateway, document, no_leak
-from links import OWN, VIA_A, A, B, cable_down, commit, row, seen_from, wait, wait_state, with_monitors
 
 from snatsh.client import Rejected
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
 from snatsh.lab.watch import Watch
+from tests.e2e.dhcp import Dhcp
+from tests.e2e.harness import Gateway, document, no_leak
+from tests.e2e.link_failures import (
+    OWN,
+    VIA_A,
+    A,
+    B,
+    cable_down,
+    commit,
+    row,
+    seen_from,
+    wait,
+    wait_state,
+    with_monitors,
+)
 
 HOSTS = [f"192.168.40.{number}" for number in range(100, 140)]
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from harness import Gateway, addresses, no_leak
 
 from snatsh.lab.watch import Watch
+from tests.e2e.harness import Gateway, addresses, no_leak
 
 VIA_A = "8.8.8.8"
 

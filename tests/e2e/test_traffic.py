@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from harness import PORTS, Gateway, addresses, no_leak
 
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.topology import NARROW_ADDRESS, NARROW_MTU
 from snatsh.lab.traffic import TrafficReport
+from tests.e2e.harness import PORTS, Gateway, addresses, no_leak
 
 VIA_A = "8.8.8.8"
 VIA_B = "203.0.113.9"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from rig import Rig, standing_rig
+
+from tests.kernel.rig import Rig, standing_rig
 
 
 @pytest.fixture(scope="session", params=["xdp", "tc", "tc-egress"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rig import INSIDE_HOST_MAC
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
+
+from tests.kernel.rig import INSIDE_HOST_MAC
 
 GATEWAY_MAC = "02:00:00:00:00:01"
 ROUTER_MAC = "02:00:00:00:01:00"

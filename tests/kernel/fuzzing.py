@@ -13,12 +13,13 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import numpy as np
-from frames import echo, from_inside, from_outside, tcp, udp
 from numpy.typing import NDArray
-from rig import TC_REDIRECT, TC_SHOT, XDP_DROP, XDP_REDIRECT, Rig
 from scapy.layers.inet import ICMP, IP, IPOption_RR
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
+
+from tests.kernel.frames import echo, from_inside, from_outside, tcp, udp
+from tests.kernel.rig import TC_REDIRECT, TC_SHOT, XDP_DROP, XDP_REDIRECT, Rig
 
 POOL = (int(IPv4Address("1.1.2.100")), int(IPv4Address("1.1.2.110")))
 INSIDE = [(int(IPv4Address("192.168.0.0")), 16), (int(IPv4Address("10.0.0.0")), 8)]

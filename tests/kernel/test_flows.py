@@ -8,11 +8,11 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from frames import echo, from_inside, from_outside, reply_to, tcp, udp
-from rig import Rig, checksums_right
 from scapy.layers.inet import IP, UDP
 
 from snatsh.datapath.layout import STATE_NAMES
+from tests.kernel.frames import echo, from_inside, from_outside, reply_to, tcp, udp
+from tests.kernel.rig import Rig, checksums_right
 
 ONE_ADDRESS = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from frames import from_inside, from_outside, udp
-from rig import Rig, checksums_right
 from scapy.layers.inet import IP, UDP, defragment, fragment
 from scapy.layers.l2 import Ether
+
+from tests.kernel.frames import from_inside, from_outside, udp
+from tests.kernel.rig import Rig, checksums_right
 
 RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 import time
 
-from fuzzing import Fuzz
-from rig import Rig, rig
+from tests.kernel.fuzzing import Fuzz
+from tests.kernel.rig import Rig, rig
 
 SHORT = 12_000
 LONG = 10_000_000

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 
 import numpy as np
 import pytest
-from frames import from_inside, reply_to, udp
-from rig import Rig, rig
 from scapy.layers.inet import IP
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-from crowd import Crowd
+from tests.bench.synthetic_flows import Crowd
+from tests.kernel.frames import from_inside, reply_to, udp
+from tests.kernel.rig import Rig, rig
 
 POOLS = 1000
 RULES = 10_000

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from harness import Gateway, running_gateway
-from sshd import SshGateway, ssh_gateway
+
+from tests.e2e.harness import Gateway, running_gateway
+from tests.e2e.ssh_gateway import SshGateway, ssh_gateway
 
 
 @pytest.fixture(scope="package")

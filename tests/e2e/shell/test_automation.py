@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from netmiko import ConnectHandler
 from scrapli.driver.core import JunosDriver
-from sshd import PORT, SshGateway
+
+from tests.e2e.ssh_gateway import PORT, SshGateway
 
 STATEMENTS = [
     "set rules 30 source 10.99.0.0/16",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import NOBODY, Gateway
-from terminals import STARTS, Terminal, Tmux, environment
 
 from snatsh.lab.gateway import SNATSH
 from snatsh.model.forms import yaml_form
+from tests.e2e.harness import NOBODY, Gateway
+from tests.e2e.terminals import STARTS, Terminal, Tmux, environment
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pexpect
 import pytest
-from sshd import SshGateway
+
+from tests.e2e.ssh_gateway import SshGateway
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snatsh.tui.style import palette
 from snatsh.tui.widgets.status import TABS
-from tests.unit.tui.playing import LARGE, SMALL, Player, playing
+from tests.unit.tui.replay import LARGE, SMALL, Player, playing
 
 FOLDER = Path(__file__).parents[3] / "docs" / "pictures"
 SIZES = {"80x24": SMALL, "200x60": LARGE}

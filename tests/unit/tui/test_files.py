@@ -16,7 +16,7 @@ from snatsh.tui import export, keymap
 from snatsh.tui.app import actions
 from snatsh.tui.main import main
 from snatsh.tui.recording import RecordingError, ReplayClient
-from tests.unit.tui.playing import RECORDING
+from tests.unit.tui.replay import RECORDING
 
 
 def test_recording_answers_as_of_its_clock() -> None:

@@ -21,7 +21,7 @@ from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.status import TABS
 from snatsh.tui.widgets.table import Table
 from snatsh.tui.widgets.tree import ConfigurationTree
-from tests.unit.tui.playing import Player, playing
+from tests.unit.tui.replay import Player, playing
 
 Check = Callable[[Player, str], Awaitable[None]]
 

@@ -20,7 +20,7 @@ from snatsh.tui.screens.history import HistoryScreen
 from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView
 from snatsh.tui.widgets.status import TABS
-from tests.unit.tui.playing import LARGE, RECORDING, Player, playing
+from tests.unit.tui.replay import LARGE, RECORDING, Player, playing
 
 TABLES = ("flows", "pools", "links", "rules", "subscribers", "log")
 

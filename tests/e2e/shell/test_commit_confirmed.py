@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commits that return unless confirmed, commits for later: whatever ends first, console, snatd or box."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pexpect
+import pytest
+
+from snatsh.client import Client, Rejected
+from snatsh.lab.gateway import SNATSH
+from tests.e2e.harness import Gateway, document
+from tests.e2e.ssh_gateway import SshGateway
+from tests.e2e.terminals import Terminal, Tmux
+
+MINUTE = 60
+
+
+def pool(gateway: Gateway) -> str:
+    return str(gateway.snatd.client.configuration()["rules"]["10"]["pool"])
+
+
+def wait(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def confirmed(gateway: Gateway, name: str = "c", minutes: int = 10) -> None:
+    gateway.snatd.shell("configure", f"set rules 10 pool {name}", f"commit confirmed {minutes}")
+
+
+def move_deadline(gateway: Gateway, seconds: float) -> None:
+    """What time alone would do; snatd must be stopped."""
+    file = gateway.snatd.state / "confirm.json"
+    held = json.loads(file.read_text())
+    held["deadline"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+    file.write_text(json.dumps(held))
+
+
+@dataclass(frozen=True)
+class Minute:
+    """A gateway with a commit that has to be confirmed within a minute, and consoles that nobody uses."""
+
+    gateway: Gateway
+    plain: Terminal
+    rich: Tmux
+
+
+@pytest.fixture(scope="module", autouse=True)
+def minute(ssh_box: SshGateway) -> Iterator[Minute]:
+    """Begins before the other tests, so that they need not wait for its end."""
+    plain, rich = Terminal(ssh_box, "vt100"), Tmux(ssh_box)
+    assert "Idle timeout set to 1 minute\r\n" in plain.run("set cli idle-timeout 1")
+    rich.type("set cli idle-timeout 1", "Enter")
+    rich.wait("Idle timeout set to 1 minute")
+    confirmed(ssh_box, minutes=1)
+    assert pool(ssh_box) == "c"
+    yield Minute(ssh_box, plain, rich)
+    plain.child.close(force=True)
+    rich.close()
+    ssh_box.reset()
+
+
+def test_another_commit_confirms_and_a_check_does_not(gateway: Gateway) -> None:
+    confirmed(gateway)
+    gateway.snatd.shell("configure", "commit check")
+    assert gateway.snatd.client.commits()["pending"] is not None
+    gateway.snatd.shell("configure", "commit")
+    assert gateway.snatd.client.commits()["pending"] is None
+    assert not (gateway.snatd.state / "confirm.json").exists()
+
+
+def test_a_killed_snatd_returns_when_it_comes_back_too_late(gateway: Gateway) -> None:
+    confirmed(gateway)
+    gateway.snatd.kill()
+    move_deadline(gateway, -5)
+    gateway.snatd.start()
+    assert pool(gateway) == "a"
+    assert gateway.snatd.client.commits()["pending"] is None
+
+
+def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
+    """As after a reboot: programs, maps and hooks are gone, and the deadline has passed meanwhile."""
+    confirmed(gateway)
+    gateway.snatd.kill()
+    gateway.lab["gateway"].run(*gateway.snatd.command("--remove"))
+    move_deadline(gateway, -5)
+    gateway.snatd.start()
+    assert pool(gateway) == "a"
+    assert gateway.snatd.client.commits()["pending"] is None
+    seen = gateway.client.run("curl", "-sS", "--max-time", "5", "http://8.8.8.8/").stdout
+    assert seen.startswith("1.1.2.10")
+
+
+def test_a_killed_snatd_keeps_the_deadline_when_it_comes_back_in_time(gateway: Gateway) -> None:
+    confirmed(gateway)
+    gateway.snatd.kill()
+    deadline = datetime.now(UTC) + timedelta(seconds=4)
+    move_deadline(gateway, 4)
+    gateway.snatd.start()
+    wait(lambda: pool(gateway) == "a")
+    assert datetime.fromisoformat(gateway.snatd.client.history()[0]["time"]) >= deadline
+
+
+def test_a_clock_that_was_set_back_does_not_make_it_wait_longer(gateway: Gateway) -> None:
+    confirmed(gateway, minutes=2)
+    gateway.snatd.kill()
+    move_deadline(gateway, 86_400)
+    gateway.snatd.start()
+    pending = gateway.snatd.client.commits()["pending"]
+    assert pending is not None
+    assert pending["seconds"] <= 2 * MINUTE
+
+
+def test_a_second_one_moves_the_deadline_and_keeps_the_way_back(gateway: Gateway) -> None:
+    confirmed(gateway, minutes=5)
+    confirmed(gateway, name="d", minutes=20)
+    pending = gateway.snatd.client.commits()["pending"]
+    assert pending is not None
+    assert pending["seconds"] > 19 * MINUTE
+    gateway.snatd.kill()
+    gateway.snatd.start()
+    assert gateway.snatd.client.commits()["pending"] is not None
+    gateway.snatd.shell("request system commit abort")
+    assert pool(gateway) == "a"
+
+
+def test_a_crash_before_the_commit_was_published_leaves_nothing_to_return_from(gateway: Gateway) -> None:
+    confirmed(gateway)
+    gateway.snatd.shell("configure", "commit")
+    left = {"user": "root", "minutes": 1, "deadline": datetime.now(UTC).isoformat(),
+            "first": 10_000, "last": 10_000, "document": {}}  # fmt: skip
+    gateway.snatd.kill()
+    (gateway.snatd.state / "confirm.json").write_text(json.dumps(left))
+    gateway.snatd.start()
+    assert pool(gateway) == "c"
+    assert not (gateway.snatd.state / "confirm.json").exists()
+
+
+def test_a_damaged_promise_is_set_aside_and_said(gateway: Gateway) -> None:
+    gateway.snatd.kill()
+    (gateway.snatd.state / "confirm.json").write_text("{")
+    gateway.snatd.start()
+    assert "confirm.json can't be used" in gateway.snatd.log.read_text()
+    assert pool(gateway) == "a"
+
+
+def test_a_failed_confirmed_commit_promises_nothing(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("configure", "set rules 10 pool nowhere", "commit confirmed 5", check=False)
+    assert "error: commit failed" in done.stderr
+    assert gateway.snatd.client.commits()["pending"] is None
+    assert not (gateway.snatd.state / "confirm.json").exists()
+
+
+def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
+    environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
+    console = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
+    for line in ("configure", "set rules 10 pool c", "commit confirmed 10"):
+        console.expect(r"root@\S*[>#] $")
+        console.send(line + "\r")
+    console.expect("commit complete")
+    console.kill(9)
+    console.close(force=True)
+    gateway.snatd.kill()
+    move_deadline(gateway, 1)
+    gateway.snatd.start()
+    wait(lambda: pool(gateway) == "a")
+
+
+def test_everybody_sees_who_and_how_long_and_hears_of_the_return(gateway: Gateway) -> None:
+    environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
+    other = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
+    other.expect(r"root@\S*> $")
+    gateway.snatd.shell(
+        "configure", "set rules 10 pool c", 'commit confirmed 4 comment "more room # [edit]>"'
+    )
+    other.send("\r")
+    other.expect(r"commit by root will be rolled back in 4 minutes unless confirmed\r\n")
+    other.expect(
+        r"\(commit confirmed by root, more room  edit: rolled back in \dm\d\ds unless confirmed\)\r\n"
+        r"root@\S*> $"
+    )
+    gateway.snatd.shell("request system commit abort")
+    other.send("\r")
+    other.expect(r"commit by root was rolled back: aborted by root\r\n")
+    other.expect(r"root@\S*> $")
+    assert "(commit" not in str(other.before)
+    other.close(force=True)
+
+
+def test_abort_without_anything_to_abort(gateway: Gateway) -> None:
+    done = gateway.snatd.shell("request system commit abort", check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: no commit waits to be confirmed\n"
+
+
+@pytest.mark.parametrize("minutes", [5, 1])
+def test_it_warns_five_minutes_and_one_before(gateway: Gateway, minutes: int) -> None:
+    confirmed(gateway, minutes=10)
+    after = gateway.snatd.client.notices()["last"]
+    gateway.snatd.kill()
+    move_deadline(gateway, minutes * MINUTE + 1)
+    gateway.snatd.start()
+
+    def warned() -> bool:
+        texts = [notice["text"] for notice in gateway.snatd.client.notices(after)["notices"]]
+        told = f"{minutes} minute{'' if minutes == 1 else 's'}"
+        return f"commit by root will be rolled back in {told} unless confirmed" in texts
+
+    wait(warned)
+
+
+def test_commit_at_a_time(gateway: Gateway) -> None:
+    at = (datetime.now() + timedelta(seconds=8)).strftime("%Y-%m-%d %H:%M:%S")
+    done = gateway.snatd.shell("configure", "set rules 10 pool c", f'commit comment later at "{at}"')
+    assert "commit at will be executed at" in done.stdout
+    assert "commit requested by root" in gateway.snatd.shell("show system commit").stdout
+    refused = gateway.snatd.shell("configure", "commit", check=False)
+    assert "clear system commit" in refused.stderr
+    gateway.snatd.kill()
+    gateway.snatd.start()
+    wait(lambda: pool(gateway) == "c")
+    assert gateway.snatd.client.history()[0]["comment"] == "later"
+
+
+def test_commit_at_can_be_taken_back_and_knows_bad_times(gateway: Gateway) -> None:
+    gateway.snatd.shell("configure", "set rules 10 pool c", "commit at reboot")
+    assert "will not be executed" in gateway.snatd.shell("clear system commit").stdout
+    done = gateway.snatd.shell("configure", 'commit at "2001-01-01 00:00"', check=False)
+    assert "is in the past" in done.stderr
+    assert "expected hh:mm" in gateway.snatd.shell("configure", "commit at soon", check=False).stderr
+    assert pool(gateway) == "a"
+
+
+def test_rescue(gateway: Gateway) -> None:
+    gateway.snatd.shell("request system configuration rescue save")
+    gateway.snatd.shell("configure", "delete rules 20", "commit")
+    gateway.snatd.shell("configure", "rollback rescue", "commit")
+    assert gateway.snatd.client.configuration() == document("tc")
+    gateway.snatd.shell("request system configuration rescue delete")
+    done = gateway.snatd.shell("configure", "rollback rescue", check=False)
+    assert "there is no rescue configuration" in done.stderr
+
+
+def test_fifty_configurations_are_kept(gateway: Gateway) -> None:
+    client = gateway.snatd.client
+    for number in range(52):
+        client.edit([{"verb": "set", "path": ["rules", "10", "description", str(number)]}])
+        client.commit()
+    assert len(client.history()) == 50
+    gateway.snatd.shell("configure", "rollback 49")
+    assert client.candidate()["document"]["rules"]["10"]["description"] == "2"
+    with pytest.raises(Rejected):
+        client.rollback(50)
+    shown = gateway.snatd.shell("show system rollback compare 3 1").stdout
+    assert "-   description 48;\n+   description 50;" in shown.replace('"', "")
+
+
+def test_two_clients_of_one_process_are_one_console(gateway: Gateway) -> None:
+    first, second = Client(gateway.snatd.socket), Client(gateway.snatd.socket)
+    first.enter("private", "")
+    try:
+        second.edit([{"verb": "set", "path": ["rules", "10", "pool", "d"]}])
+        assert first.candidate()["document"]["rules"]["10"]["pool"] == "d"
+    finally:
+        first.leave()
+    assert first.candidate()["document"]["rules"]["10"]["pool"] == "a"
+
+
+def test_a_minute_ends_what_nobody_confirms_and_consoles_that_nobody_uses(minute: Minute) -> None:
+    """Nothing is moved here: it is a real minute, which has passed while the tests above ran."""
+    minute.plain.child.expect("idle for too long; leaving\r\n", timeout=90)
+    assert minute.plain.close() == 0
+    minute.rich.gone(90)
+    wait(lambda: pool(minute.gateway) == "a")
+    returned, committed, *_ = minute.gateway.snatd.client.history()
+    assert (returned["user"], returned["method"]) == ("root", "other")
+    assert "not confirmed" in str(returned["comment"])
+    took = datetime.fromisoformat(returned["time"]) - datetime.fromisoformat(committed["time"])
+    assert MINUTE - 1 < took.total_seconds() < MINUTE + 15
+    wait(lambda: not minute.gateway.snatd.client.candidate()["changed"])

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links by devices without Ethernet header, as PPP is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from snatsh.client import Rejected
+from snatsh.lab.watch import Watch
+from tests.e2e.harness import Gateway, document
+from tests.e2e.link_failures import VIA_A, VIA_B, A, commit, row, seen_from, wait, wait_state
+from tests.e2e.point_to_point import Tunnel
+
+PEER = "10.64.0.1"
+MTU = 1400
+
+
+def dial(gateway: Gateway, own: str, peer: str = PEER) -> Tunnel:
+    """A session with isp-b, whose addresses the server knows the way to."""
+    return Tunnel("ppp0", (gateway.lab["gateway"], own), (gateway.lab["isp-b"], peer), MTU)
+
+
+def by_tunnel(hook: str) -> dict[str, Any]:
+    """All traffic by ppp0, from its own address, to whoever is at the other end; isp-a stands by."""
+    wanted = document(hook)
+    del wanted["interfaces"]["eth2"], wanted["links"]["isp-b"], wanted["rules"]["20"]
+    wanted["interfaces"]["ppp0"] = {"role": "outside"}
+    monitor = {"icmp": {"target": [VIA_B]}, "interval": 100}
+    wanted["links"]["dsl"] = {"interface": "ppp0", "hold-down": 0, "monitor": monitor, "backup": "isp-a"}
+    wanted["links"]["isp-a"]["pool"] = "a"
+    wanted["pools"] = {
+        "own": {"interface-address": "ppp0", "ports": "20000-29999"},
+        "a": wanted["pools"]["a"],
+    }
+    wanted["rules"]["10"] = {"source": "192.168.40.0/24", "out-interface": "ppp0", "pool": "own"}
+    return wanted
+
+
+def mapped(gateway: Gateway) -> set[str]:
+    return {flow["mapped"] for flow in gateway.snatd.client.flows()["flows"]}
+
+
+@pytest.fixture
+def line(gateway: Gateway) -> Iterator[Gateway]:
+    """Nothing comes untranslated to the far end of it."""
+    gateway.lab["server"].run("ip", "route", "replace", "10.64.0.0/24", "via", "198.18.2.1")
+    with Watch(gateway.lab["server"], "eth1", "ip src net 192.168.40.0/24") as untranslated:
+        yield gateway
+        assert untranslated.count() == 0, untranslated.example()
+
+
+def test_everything_goes_by_a_line_without_headers(line: Gateway) -> None:
+    gateway, box, client = line, line.lab["gateway"], line.client
+    with dial(gateway, "10.64.0.2"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        commit(gateway, by_tunnel(gateway.hook))
+        assert seen_from(gateway) == "10.64.0.2"
+        got = client.run("curl", "-sS", "--max-time", "20", f"http://{VIA_A}/bytes/2000000")
+        assert len(got.stdout) == 2_000_000
+        assert "1 received" in client.run("ping", "-c", "1", "-W", "2", VIA_A).stdout
+        # What the stack says of a packet that is too big, or too old, and what comes in for no flow.
+        large = client.run("ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1450", VIA_A, check=False)
+        assert f"mtu = {MTU}" in large.stdout + large.stderr
+        parts = client.run("ping", "-c", "1", "-W", "2", "-M", "dont", "-s", "3000", VIA_A, check=False)
+        assert "1 received" in parts.stdout
+        hops = client.run("traceroute", "-n", "-q", "1", "-w", "2", "-m", "4", VIA_A).stdout
+        assert PEER in hops
+        assert VIA_A in hops.splitlines()[-1]
+        box.run("ping", "-c", "1", "-W", "2", PEER)  # the box itself by the same address
+        wait_state(gateway, "up", "dsl")
+        wait(lambda: row(gateway, "dsl")["rtt"] is not None, "round trips")
+        assert row(gateway, "dsl")["next_hop"] == PEER
+
+
+def test_each_session_has_its_own_address(line: Gateway) -> None:
+    gateway, box = line, line.lab["gateway"]
+    with dial(gateway, "10.64.0.2"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        commit(gateway, by_tunnel(gateway.hook))
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
+    wait(lambda: "ppp0 is missing" in row(gateway, "dsl")["reason"], "the end of the session")
+    with dial(gateway, "10.64.0.7", "10.64.0.5"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        wait_state(gateway, "up", "dsl")
+        wait(lambda: seen_from(gateway) == "10.64.0.7", "the address of the next session")
+        wait(lambda: row(gateway, "dsl")["next_hop"] == "10.64.0.5", "the other end of the next session")
+        wait(lambda: "10.64.0.2" not in mapped(gateway), "flows of the session before ended")
+
+
+def test_nothing_leaves_by_a_session_that_snatd_has_not_seen(line: Gateway) -> None:
+    """The interface is new, so no guard is on it."""
+    gateway, box = line, line.lab["gateway"]
+    with dial(gateway, "10.64.0.2"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        commit(gateway, by_tunnel(gateway.hook))
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
+    before = gateway.drops()["leak-guard"]
+    gateway.snatd.kill()
+    with dial(gateway, "10.64.0.7"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        assert seen_from(gateway) == ""
+        gateway.snatd.start()
+        assert gateway.drops()["leak-guard"] > before
+        wait(lambda: seen_from(gateway) == "10.64.0.7", "the address of the next session")
+
+
+def test_a_line_stands_in_and_is_stood_in_for(line: Gateway) -> None:
+    """Redirected to the other end of the line, from a route that goes another way, and back."""
+    gateway, box = line, line.lab["gateway"]
+    wanted = by_tunnel(gateway.hook)
+    wanted["links"]["dsl"]["pool"] = "own"
+    wanted["links"]["isp-a"]["backup"] = "dsl"
+    wanted["rules"]["20"] = {"source": "192.168.40.0/24", "out-interface": "eth1", "pool": "a"}
+    with dial(gateway, "10.64.0.2"):
+        commit(gateway, wanted)
+        wait(lambda: seen_from(gateway) in A, "isp-a")
+        gateway.snatd.shell("request link isp-a down")
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the line instead of isp-a")
+        got = gateway.client.run("curl", "-sS", "--max-time", "20", f"http://{VIA_A}/bytes/200000")
+        assert len(got.stdout) == 200_000
+        gateway.snatd.shell("request link isp-a up")
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the line by its route")
+        gateway.snatd.shell("request link dsl down")
+        wait(lambda: seen_from(gateway) in A, "isp-a instead of the line")
+        gateway.snatd.shell("request link dsl up")
+
+
+def test_what_such_a_device_can_not_be_is_refused(line: Gateway) -> None:
+    gateway, client = line, line.snatd.client
+    with dial(gateway, "10.64.0.2"):
+        for interface, words in (
+            ({"role": "outside", "hook": "xdp"}, "no Ethernet header for XDP; expected auto or tc"),
+            ({"role": "inside"}, "expected an Ethernet device inside"),
+        ):
+            wanted = by_tunnel(gateway.hook)
+            wanted["interfaces"]["ppp0"] = interface
+            client.replace_candidate(wanted)
+            with pytest.raises(Rejected, match=words):
+                client.commit(check=True)
+        wanted = by_tunnel(gateway.hook)
+        wanted["links"]["dsl"]["monitor"] = {"arp": {"target": [PEER]}}
+        client.replace_candidate(wanted)
+        with pytest.raises(Rejected, match="ppp0 knows no ARP"):
+            client.commit(check=True)

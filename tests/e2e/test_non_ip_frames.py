@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames that are not for us, on real interfaces, where the stack takes part."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
+
+from snatsh.engine.host.offloads import takes_tags_off, untagging
+from snatsh.lab.watch import Watch
+from tests.e2e.harness import Gateway
+
+FRAMES = 5
+TAGS = {
+    "VLAN": Dot1Q(vlan=100),
+    "QinQ": Dot1AD(vlan=7) / Dot1Q(vlan=100),
+}
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tagged_frame_belongs_to_its_vlan_device(gateway: Gateway, tag: str) -> None:
+    """There is none here: the stack drops it, nothing is translated, nothing leaves."""
+    # Offloaded, a tag travels beside the frame, where XDP does not see it.
+    gateway.lab["lan"].run("ethtool", "-K", "gateway", "txvlan", "off", "tx-vlan-stag-hw-insert", "off")
+    interfaces = {row["name"]: row for row in gateway.snatd.client.interfaces()}
+    packet = IP(src="192.168.40.9", dst="8.8.8.8") / UDP(sport=5000, dport=9999) / b"tagged"
+    frame = bytes(Ether(dst=interfaces["eth0"]["mac"], src="02:00:00:00:40:09") / TAGS[tag] / packet)
+    before = tagged(gateway)
+    with Watch(gateway.lab["isp-a"], "eth0", "udp port 9999 or vlan") as left:
+        with gateway.client.entered():
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        with wire:
+            wire.bind(("eth0", 0))
+            for _ in range(FRAMES):
+                wire.send(frame)
+        assert gateway.client.run("ping", "-c", "1", "-W", "2", "8.8.8.8").returncode == 0, "it is through"
+        assert left.count() == 0
+    assert tagged(gateway) >= before + FRAMES
+    assert not gateway.snatd.client.flows({"port": 9999})["flows"]
+
+
+def test_whether_a_card_hides_tags_is_known(gateway: Gateway) -> None:
+    box = gateway.lab["gateway"]
+    with box.entered():
+        assert takes_tags_off("eth0")
+        box.run("ethtool", "-K", "eth0", "rxvlan", "off")
+        assert not takes_tags_off("eth0")
+        box.run("ethtool", "-K", "eth0", "rxvlan", "on")
+        assert not takes_tags_off("nothing")
+        assert not untagging(), "no VLAN device here"
+
+
+def tagged(gateway: Gateway) -> int:
+    counts = {row["reason"]: row["packets"] for row in gateway.snatd.client.drops()["handed_up"]}
+    return counts["vlan"]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The short way of a known flow's frames does what the long way does, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.l2 import Ether
+
+from snatsh.datapath.tracing import TraceFilter
+from snatsh.model.values import Prefix
+from tests.kernel.frames import from_inside, reply_to, tcp, udp
+from tests.kernel.rig import Rig, rig
+
+NOBODY = TraceFilter(source=Prefix("192.0.2.1/32"))
+PACKETS = {
+    "udp": udp(5000, 53),
+    "udp without checksum": UDP(sport=5001, dport=53, chksum=0) / b"hello",
+    "tcp": tcp(5002, 80, flags="A"),
+    "tcp with options": TCP(sport=5003, dport=80, flags="PA", options=[("Timestamp", (1, 2))]) / b"hello",
+}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Rig]:
+    with rig("xdp") as opened:
+        opened.commit({"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"1": {"pool": "a"}}})
+        yield opened
+
+
+def by_both_ways(gateway: Rig, send: Any) -> tuple[bytes, bytes]:
+    """What comes out while nobody traces, which is the short way, and while somebody traces another."""
+    short = send()
+    gateway.datapath.trace(NOBODY, 60)
+    long = send()
+    gateway.datapath.stop_trace()
+    assert short.verdict == long.verdict == "translated"
+    return bytes(short.frame), bytes(long.frame)
+
+
+@pytest.mark.parametrize("packet", PACKETS.values(), ids=PACKETS)
+def test_a_frame_comes_out_the_same_by_both_ways(gateway: Rig, packet: Any) -> None:
+    there = from_inside(packet)
+    back = reply_to(gateway.outbound(there).frame, "A")
+    for _ in range(3):  # answered, and settled in both directions
+        gateway.inbound(back, "eth1")
+        gateway.outbound(there)
+    for send in (lambda: gateway.outbound(there), lambda: gateway.inbound(back, "eth1")):
+        short, long = by_both_ways(gateway, send)
+        assert short == long
+        rebuilt = Ether(short)
+        del rebuilt[IP].chksum
+        assert bytes(rebuilt) == short, "the check sum, computed in full"
+
+
+def test_a_frame_by_the_short_way_counts_as_one_by_the_long_way(gateway: Rig) -> None:
+    there = from_inside(udp(5100, 53))
+    gateway.outbound(there)
+    gateway.datapath.clear_counters()
+    by_both_ways(gateway, lambda: gateway.outbound(there))
+    row = gateway.datapath.flows()[gateway.datapath.flows()["source_port"] == 5100][0]
+    length = len(there[IP])
+    assert (int(row["packets_out"]), int(row["bytes_out"])) == (3, 3 * length)
+    counter = gateway.datapath.rule_counters()[1]
+    assert (counter.packets, counter.bytes) == (2, 2 * length)
+
+
+@pytest.mark.parametrize("ttl", [0, 1])
+def test_a_frame_at_the_end_of_its_life_is_left_to_the_stack(gateway: Rig, ttl: int) -> None:
+    there = from_inside(udp(5200, 53))
+    gateway.outbound(there)
+    gateway.outbound(there)
+    there[IP].ttl = ttl
+    assert gateway.outbound(there).verdict == "passed"

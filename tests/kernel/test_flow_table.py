@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flow table itself: filled to the last record, emptied without a trace, and fought over by all CPUs."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bcc import BPF
+from numpy.typing import NDArray
+
+from snatsh.datapath import flows, layout
+from snatsh.datapath.bpf_syscall import test_run as run_program
+from snatsh.datapath.flow_table import FlowTable
+from snatsh.datapath.loader import SOURCE_FOLDER, table_size, unpin
+from snatsh.datapath.toolchain import cflags, kernel_stub
+from tests.kernel.frames import from_inside, udp
+from tests.kernel.rig import XDP_REDIRECT, Rig, rig
+
+ROOM = 4096
+CPUS = sorted(os.sched_getaffinity(0))
+LIFE_TICKS = 60_000
+FIRST_HOST = int(IPv4Address("192.168.40.10"))
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Rig]:
+    with rig("xdp", max_flows=ROOM) as gateway:
+        ports = {"a": {"address": ["1.1.2.100"], "ports": "2000-2199"}}
+        gateway.commit(
+            {"pools": ports, "rules": {"1": {"pool": "a"}}, "timeouts": {"udp": {"unreplied": 600}}}
+        )
+        yield gateway
+
+
+@pytest.fixture
+def gateway(opened: Rig) -> Iterator[Rig]:
+    yield opened
+    opened.end_flows()
+    assert not opened.datapath._maps["lines"].dump()[1]["tags"].any(), "tags of flows that are no more"
+
+
+@pytest.fixture
+def table(gateway: Rig) -> FlowTable:
+    return gateway.datapath._table
+
+
+def records(count: int, clients: int = 16) -> NDArray[np.void]:
+    """Flows of some hosts to one destination, with all their ports in a row."""
+    numbers = np.arange(count)
+    made = np.zeros(count, dtype=layout.RECORD)
+    key, reply, flow = made["key"], made["reply"], made["flow"]
+    key["source"] = FIRST_HOST + numbers % clients
+    key["source_port"] = 1024 + numbers // clients
+    key["destination"] = reply["source"] = int(IPv4Address("203.0.113.9"))
+    key["destination_port"] = reply["source_port"] = 53
+    key["protocol"] = reply["protocol"] = 17
+    reply["destination"] = flow["mapped"] = int(IPv4Address("1.1.2.100"))
+    reply["destination_port"] = flow["mapped_port"] = 10_000 + numbers
+    made["mapping"]["inside"], made["mapping"]["inside_port"] = key["source"], key["source_port"]
+    flow["expires"] = flows.now_ticks() + LIFE_TICKS
+    return made
+
+
+def on_all_cpus(work: Callable[[int], Any]) -> list[Any]:
+    """What it comes to on every CPU, where it runs at once with the number of the run."""
+    found: list[Any] = [None] * len(CPUS)
+    start = threading.Barrier(len(CPUS))
+
+    def run(number: int, cpu: int) -> None:
+        os.sched_setaffinity(0, {cpu})
+        start.wait()
+        found[number] = work(number)
+
+    threads = [threading.Thread(target=run, args=place) for place in enumerate(CPUS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_the_table_holds_as_many_flows_as_it_has_room_for(table: FlowTable) -> None:
+    """But for one in thousands whose lines are all full."""
+    wanted = records(2 * ROOM)
+    adopted = table.adopt(wanted[:ROOM], settle=False)
+    assert adopted >= 0.999 * ROOM
+    lives = table.find(wanted["key"])
+    assert len(np.unique(lives[lives != 0])) == adopted == len(table)
+    assert adopted + table.adopt(wanted[ROOM:], settle=False) == len(table) == ROOM, "and no more"
+
+
+def test_a_record_is_taken_again_under_another_name(table: FlowTable) -> None:
+    wanted = records(1)
+    table.adopt(wanted, settle=False)
+    before = table.find(wanted["key"])
+    assert table.end(before, force=True) == 1
+    table.adopt(wanted, settle=False)
+    assert table.end(before, force=True) == 0, "what is named by its old name has ended"
+    assert len(table) == 1
+
+
+def test_flows_that_have_not_expired_are_not_swept(table: FlowTable) -> None:
+    wanted = records(ROOM // 2)
+    wanted["flow"]["expires"][::2] = flows.now_ticks() - 1
+    table.adopt(wanted, settle=False)
+    assert len(table.expired(flows.now_ticks())) == ROOM // 4
+    assert table.end(table.find(wanted["key"]), force=False) == ROOM // 4
+    assert len(table) == ROOM // 4
+
+
+def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: FlowTable) -> None:
+    wanted = records(ROOM // 2)
+    for _ in range(20):
+        adopted = on_all_cpus(lambda _: table.adopt(wanted, settle=False))
+        there = table.find(wanted["key"])
+        # Two that meet may both step back; never do both stay.
+        assert sum(adopted) == len(table) == np.count_nonzero(there)
+        assert len(table) > 0.99 * len(wanted)
+        replies = np.concatenate([part["reply"] for part in table.parts()])
+        assert len(np.unique(replies)) == len(replies), "a mapped port that two flows own"
+        ended = on_all_cpus(lambda _, lives=there: table.end(lives, force=True))  # type: ignore[misc]
+        assert sum(ended) == sum(adopted), "each ended by one CPU"
+        assert len(table) == 0
+
+
+def test_no_port_is_given_out_twice_by_flows_opened_on_all_cpus_at_once(gateway: Rig) -> None:
+    """More endpoints than ports, so that every port is fought over."""
+    frame = bytearray(bytes(from_inside(udp(5000, 53), source="192.168.40.10")))
+
+    def send(number: int) -> int:
+        mine, translated = bytearray(frame), 0
+        for host in range(120):
+            mine[29] = 10 + host  # the last byte of the source address
+            mine[28] = 40 + number
+            verdict, _ = gateway.run_xdp("xdp_inside", "eth0", bytes(mine))
+            translated += verdict == XDP_REDIRECT
+        return translated
+
+    for _ in range(20):
+        with gateway.namespace.entered():
+            translated = on_all_cpus(send)
+        rows = gateway.datapath.flows()
+        assert len(rows) == sum(translated) == min(200, 120 * len(CPUS))
+        assert len(np.unique(rows["mapped_port"])) == len(rows)
+        gateway.end_flows()
+
+
+def test_what_is_read_while_flows_come_and_go_is_never_half_of_two(table: FlowTable) -> None:
+    wanted, read = records(ROOM), 0
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        order = np.random.default_rng(7)
+        while not stop.is_set():
+            order.shuffle(wanted)  # so that each record is another flow's the next time
+            table.adopt(wanted, settle=False)
+            table.end(table.find(wanted["key"]), force=True)
+
+    changes = threading.Thread(target=come_and_go)
+    changes.start()
+    try:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            for part in table.parts():
+                key, reply = part["key"], part["reply"]
+                read += len(part)
+                numbers = (key["source_port"].astype(int) - 1024) * 16 + key["source"] - FIRST_HOST
+                assert (reply["destination_port"] == 10_000 + numbers).all()
+    finally:
+        stop.set()
+        changes.join()
+    assert read > ROOM
+
+
+FIGHT = """
+struct fight {
+    u64 owners;
+    u64 won;
+    u64 lost;
+    u64 broken; /* owned by two at once */
+};
+BPF_TABLE("array", u32, struct fight, fights, 4);
+
+/* Takes one of four neighbouring tuples, has it for a moment and gives it back. */
+int fight(struct xdp_md *ctx)
+{
+    u32 which = bpf_get_prandom_u32() & 3;
+    struct fight *fight = fights.lookup(&which);
+    const struct control *state = running();
+    u32 number = 0;
+    struct record *record = take_record(&number), *holder;
+    u64 live;
+
+    if (!fight || !state || !record)
+        return 0;
+    __builtin_memset(&record->key, 0, sizeof(record->key));
+    record->key.source = 1;
+    record->key.source_port = which << 8;
+    record->key.protocol = 17;
+    record->reply = record->key;
+    name_record(record, number);
+    live = live_of(record);
+    if (add_tuple(state, SIDE_REPLY, &record->reply, number, &holder) != ADDED) {
+        lock_xadd(&fight->lost, 1);
+        drop_record(record);
+        return 1;
+    }
+    if (__sync_fetch_and_add(&fight->owners, 1))
+        lock_xadd(&fight->broken, 1);
+    lock_xadd(&fight->won, 1);
+    __sync_fetch_and_add(&fight->owners, -1);
+    remove_record(state, record, live);
+    release(live);
+    return 1;
+}
+"""
+PARTS = ("types.h", "counters.h", "config.h", "table.h")
+ROUNDS = 1_000_000
+
+
+@pytest.fixture
+def arena() -> Iterator[BPF]:
+    """The table alone, with a program that does nothing but add and remove."""
+    pins = Path("/sys/fs/bpf/snatsh-test-table")
+    unpin(pins)
+    pins.mkdir()
+    text = "".join((SOURCE_FOLDER / name).read_text() for name in PARTS) + FIGHT
+    flags = [f'-DPIN_DIR="{pins}"', f"-DMAX_FLOWS={ROOM}", *table_size(ROOM)]
+    bpf = BPF(text=text.encode(), cflags=[*cflags(kernel_stub()), *flags])
+    yield bpf
+    bpf.cleanup()
+    unpin(pins)
+
+
+def test_no_tuple_is_owned_twice_however_close_two_cpus_come(arena: BPF) -> None:
+    program = arena.load_func(b"fight", BPF.XDP).fd
+    on_all_cpus(lambda _: run_program(program, bytes(64), repeat=ROUNDS))
+    fights = [arena[b"fights"][number] for number in range(4)]
+    won, lost = sum(fight.won for fight in fights), sum(fight.lost for fight in fights)
+    assert won + lost == ROUNDS * len(CPUS)
+    assert lost > ROUNDS / 1000, "they met"
+    assert not any(fight.broken or fight.owners for fight in fights)
+    assert not any(any(line.tags) for line in arena[b"lines"].values()), "tags of nothing"

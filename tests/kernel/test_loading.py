@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loading, taking up what is pinned, and refusing what does not fit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snatsh.datapath import layout
+from snatsh.datapath.errors import LoadError
+from snatsh.datapath.gateway import Datapath
+from snatsh.datapath.loader import load, unpin
+from tests.kernel.frames import from_inside, udp
+from tests.kernel.rig import rig
+
+RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
+
+
+@pytest.fixture
+def pins() -> Iterator[Path]:
+    folder = Path("/sys/fs/bpf/snatsh-test-load")
+    yield folder
+    for version in folder.glob("v*"):
+        unpin(version)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_twin_that_differs_can_not_be_loaded(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(layout.TWINS, "flow", layout.MAPPING)
+    with pytest.raises(LoadError, match="does not load"):
+        load(pins, 64)
+    assert list(pins.iterdir()) == [], "nothing is left of it"
+
+
+def test_a_new_process_takes_up_flows_rules_and_hooks() -> None:
+    with rig("xdp") as gateway:
+        gateway.commit(RULES)
+        gateway.outbound(from_inside(udp(5000, 53)))
+        again = Datapath.open(gateway.datapath.pins, max_flows=gateway.datapath.max_flows)
+        assert again.adopted
+        assert again.generation == gateway.datapath.generation
+        assert again.attached() == gateway.datapath.attached()
+        assert len(again.flows()) == 1
+        assert again.rule_counters()[10].flows == 1
+
+
+def test_another_table_size_starts_afresh_and_tidies_up() -> None:
+    with rig("xdp") as gateway:
+        image = gateway.commit(RULES)
+        bigger = Datapath.open(gateway.datapath.pins, max_flows=8192)
+        assert not bigger.adopted
+        bigger.ensure(image.hooks)
+        bigger.flip(bigger.stage(image))
+        bigger.prune(image.hooks)
+        assert [path.name for path in bigger.pins.iterdir()] == [f"v{layout.LAYOUT_VERSION}-8192"]
+        assert len(bigger.attached()) == 3
+
+
+def test_a_pinned_map_of_another_shape_is_refused(pins: Path) -> None:
+    loaded = load(pins, 64)
+    folder = loaded.folder
+    for programs in folder.glob("programs-*"):
+        unpin(programs)
+    (folder / "records").unlink()
+    (folder / "drops").rename(folder / "records")
+    with pytest.raises(LoadError, match="keys of"):
+        load(pins, 64)
+
+
+def test_a_folder_that_is_no_bpf_file_system_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="mount -t bpf"):
+        load(tmp_path / "pins", 64)
+
+
+def test_a_datapath_that_was_removed_holds_nothing_open() -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = opened()
+    with rig("xdp") as gateway:
+        gateway.commit({})
+        assert opened() > before
+    assert opened() == before

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP flows that end with their link: what their inside hosts are told (RFC 9293, section 3.10.7.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scapy.layers.inet import IP, TCP
+
+from tests.kernel.frames import GATEWAY_MAC, from_inside, tcp, udp
+from tests.kernel.rig import INSIDE_HOST_MAC, Rig, checksums_right
+
+
+@pytest.fixture(autouse=True)
+def fresh(gateway: Rig) -> None:
+    gateway.commit({"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}})
+    gateway.end_flows()
+    keys, _ = gateway.datapath._maps["ended"].dump()
+    gateway.datapath._maps["ended"].remove_all(keys)
+    gateway.datapath.clear_counters()
+
+
+def segment(flags: str, sport: int = 5000, data: bytes = b"", **more: Any) -> Any:
+    frame = from_inside(tcp(sport, 80, flags, data), **more)
+    frame[TCP].seq, frame[TCP].ack = 0x01020304, 0xA1B2C3D4
+    return frame.__class__(bytes(_unsummed(frame)))
+
+
+def _unsummed(frame: Any) -> Any:
+    del frame[IP].chksum, frame[TCP].chksum
+    return frame
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 900], ids=["bare", "with-data"])
+def test_the_next_packet_is_answered_by_a_reset_that_counts(gateway: Rig, data: bytes) -> None:
+    assert gateway.outbound(segment("S")).verdict == "translated"
+    gateway.datapath.reset_flows(gateway.datapath.flows(), 60)
+    sent = segment("PA", data=data)
+    told = gateway.outbound(sent).frame
+    assert (told[IP].src, told[IP].dst) == (sent[IP].dst, sent[IP].src)
+    assert (told[TCP].sport, told[TCP].dport) == (80, 5000)
+    assert (told[TCP].flags, told[TCP].seq, told[TCP].ack) == ("R", 0xA1B2C3D4, 0)
+    assert checksums_right(told)
+    assert len(told) == 54
+    if gateway.hook != "tc-egress":  # there the stack fills the addresses in
+        assert (told.dst, told.src) == (INSIDE_HOST_MAC, GATEWAY_MAC)
+    assert gateway.datapath.drops()["ended"].packets == 1
+    assert not len(gateway.datapath.flows()), "nothing was opened"
+
+
+def test_a_syn_begins_anew_and_other_connections_are_left_alone(gateway: Rig) -> None:
+    gateway.outbound(segment("S"))
+    gateway.outbound(from_inside(udp(5000, 53)))
+    gateway.datapath.reset_flows(gateway.datapath.flows(), 60)
+    for other in (segment("A", sport=5001), segment("S"), segment("A"), from_inside(udp(5000, 53))):
+        sent = gateway.outbound(other)
+        assert sent.verdict == "translated", other.summary()
+        assert sent.frame[IP].src != "192.168.40.9"
+    assert gateway.datapath.drops()["ended"].packets == 0
+
+
+def test_it_is_forgotten_in_time(gateway: Rig) -> None:
+    gateway.outbound(segment("S"))
+    gateway.datapath.reset_flows(gateway.datapath.flows(), 0)
+    assert gateway.outbound(segment("A")).verdict == "translated"
