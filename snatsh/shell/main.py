@@ -15,6 +15,7 @@ from snatsh.client import DEFAULT_SOCKET, Client
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends import batch, terminal_probe
 from snatsh.shell.frontends.loop import converse
+from snatsh.shell.modes import MODES
 
 _PLAIN_TERMINALS = ("", "dumb", "unknown", "vt100")
 
@@ -33,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         commands = _commands(options.commands)
         if commands:
-            session = Session(client, batch.BatchTerminal())
+            session = Session(client, batch.BatchTerminal(), MODES)
             return batch.run_commands(session, map(_text, commands))
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-            return batch.run_stdin(Session(client, batch.BatchTerminal()))
+            return batch.run_stdin(Session(client, batch.BatchTerminal(), MODES))
         # Neither a core nor a stopped process: who logs in here has no other shell to come back to.
         for number in (signal.SIGQUIT, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)
@@ -116,7 +117,7 @@ def _plain(client: Client, typed: str) -> int:
 
     with RawTerminal(typed=typed) as terminal:
         front = PlainFront(terminal)
-        front.session = Session(client, front)
+        front.session = Session(client, front, MODES)
         return converse(front.session, front)
 
 
@@ -124,7 +125,7 @@ def _rich(client: Client) -> int:
     from snatsh.shell.frontends.rich import RichFront
 
     front = RichFront()
-    front.session = Session(client, front)
+    front.session = Session(client, front, MODES)
     return converse(front.session, front)
 
 

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from snatsh.model.schema.tree import Node, root
-from snatsh.shell.commands import configuration, operational
+from snatsh.shell.commands import configuration_mode, operational_mode
 from snatsh.shell.core.command import Argument, Command, Flag, Option, Parameter
-from snatsh.shell.core.registries import CONFIGURE, MOVES, OPERATIONAL
 from snatsh.shell.pipes import pipes
 
 _HEAD = """\
@@ -25,13 +24,12 @@ shows data.
 
 
 def reference() -> str:
-    operational.load()
     parts = [
         _HEAD,
         "## Operational mode\n",
-        *_commands([*OPERATIONAL.commands, *MOVES.commands]),
+        *_commands(operational_mode.COMMANDS),
         "## Configuration mode\n",
-        *_commands(sorted([*CONFIGURE.commands, *configuration.statement_commands(())], key=_name)),
+        *_commands(configuration_mode.commands(())),
         "## Pipes\n",
         *_commands(pipes.all_commands()),
         "## Statements\n",

@@ -233,9 +233,9 @@ class Top(App[None]):
 
     def _command_line(self) -> Any:
         if self._line is None:
-            from snatsh.shell.frontends.embedded import CommandLine
+            from snatsh.shell.frontends.embedded import command_line
 
-            self._line = CommandLine(self.client, self._ask_from_thread)
+            self._line = command_line(self.client, self._ask_from_thread)
         return self._line
 
     def _ask_from_thread(self, question: str) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from snatsh.shell.core.answers import Answer, Message, ShellError, TableAnswer
-from snatsh.shell.core.command import Argument, number
+from snatsh.shell.core.answers import TABLE, Answer, Message, ShellError, TableAnswer
+from snatsh.shell.core.command import Argument, CommandSet
 from snatsh.shell.core.grammar import Choice, State, Value
-from snatsh.shell.core.registries import MOVES, OPERATIONAL
-from snatsh.shell.pipes.pipes import TABLE
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import number
 from snatsh.shell.render import system_tables
 from snatsh.shell.render.text import plural
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+OPERATIONAL = CommandSet()
+OPERATIONAL_ONLY = CommandSet()
+
 
 _SHELLS = {"sh": "/bin/sh", "bash": "/bin/bash"}
 _DEEPEST = 4
@@ -91,12 +91,12 @@ def _shell(text: str) -> str:
     return text
 
 
-@MOVES.command("cli", "You are here already")
+@OPERATIONAL_ONLY.command("cli", "You are here already")
 def cli(_session: Session) -> Answer:
     return Message("")
 
 
-@MOVES.command(
+@OPERATIONAL_ONLY.command(
     "start shell",
     "A Unix shell, for administrators",
     Argument("kind", "Which one", Value("<sh|bash>", _shell)),

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.client import Busy, ClientError, Commit, Rejected
-from snatsh.shell.core.answers import Answer, Message, ShellError
-from snatsh.shell.core.command import Argument, Flag, Option, number
+from snatsh.shell.core.answers import DETAIL, Answer, Message, ShellError
+from snatsh.shell.core.command import Argument, CommandSet, Flag, Option
 from snatsh.shell.core.grammar import Value
-from snatsh.shell.core.registries import CONFIGURE
-from snatsh.shell.pipes.pipes import COMMITTED, DETAIL
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import COMMITTED, number
 from snatsh.shell.render.problems import problem_lines
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+CONFIGURE = CommandSet()
+
 
 _LONGEST_COMMENT = 512
 _MOST_MINUTES = 65_535
@@ -146,7 +146,7 @@ def rollback(session: Session, number: int | str = 0) -> Answer:
 
 @CONFIGURE.command("update", "Bring a private candidate up to date with what runs")
 def update(session: Session) -> Answer:
-    if session.mode != "private":
+    if session.edit_mode != "private":
         raise ShellError("only a private candidate needs it; see `configure private`")
     kept = session.client.update()
     lines = ["warning: these of your changes stand against what others committed:"]

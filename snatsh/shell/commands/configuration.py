@@ -4,51 +4,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.client import ClientError
-from snatsh.shell.commands import commit, importing, loading, marking, restructure
-from snatsh.shell.core.answers import Answer, Configuration, Message, ShellError
-from snatsh.shell.core.command import Argument, Command, Flag, number
+from snatsh.shell.core.answers import CONFIGURATION, Answer, Configuration, Message, ShellError
+from snatsh.shell.core.command import Argument, Command, CommandSet, Flag
 from snatsh.shell.core.grammar import Call, State
-from snatsh.shell.core.registries import CONFIGURE, GROUPS, OPERATIONAL
+from snatsh.shell.core.session import Session
 from snatsh.shell.core.statements import StatementScope, Words, parent, statement
-from snatsh.shell.pipes.pipes import CONFIGURATION
+from snatsh.shell.core.values import number
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+CONFIGURE = CommandSet()
+
 
 _DEEPEST = 20
 LEAVING = "Exiting configuration mode"
 
 
-def state(edit: Words) -> State:
-    """What may be typed at an edit path."""
-    return CONFIGURE.state(GROUPS, statement_commands(edit))
+def commands(edit: Words, start: Callable[[], State], run: Callable[[], State]) -> list[Command]:
+    """Return those whose grammar depends on the edit path.
 
+    start: the start of a line at the top. run: what `run` takes.
+    """
 
-def statement_commands(edit: Words) -> list[Command]:
-    """The commands whose grammar is the schema, seen from the edit path."""
-    return [*_own_commands(edit), *restructure.commands(edit), *marking.commands(edit)]
-
-
-def _own_commands(edit: Words) -> list[Command]:
-
-    def command(word: str, help_: str, run: Callable[..., Any], **reach: Any) -> Command:
-        answers = CONFIGURATION if run is show else None
+    def command(word: str, help_: str, call: Callable[..., Any], **reach: Any) -> Command:
+        answers = CONFIGURATION if call is show else None
 
         def finish(path: Words) -> Call:
-            return Call(run, {"path": path}, answers)
+            return Call(call, {"path": path}, answers)
 
-        return Command((word,), help_, run, start=lambda: statement(edit, StatementScope(finish, **reach)))
+        return Command((word,), help_, call, start=lambda: statement(edit, StatementScope(finish, **reach)))
+
+    def top_state() -> State:
+        return State(start().choices, Call(top), of_commands=True)
 
     return [
         Command(("set",), "Set a statement", set_, start=lambda: statement(edit, _setting())),
         command("delete", "Delete a statement and all below it", delete),
         command("edit", "Go down to a statement", edit_, containers_only=True, at_start=False),
         command("show", "Show the candidate", show, with_values=False),
-        Command(("top",), "Go to the top, or run a command from there", top, start=_top_state),
-        Command(("run",), "Run an operational command", top, start=lambda: OPERATIONAL.state(GROUPS)),
+        Command(("top",), "Go to the top, or run a command from there", top, start=top_state),
+        Command(("run",), "Run an operational command", top, start=run),
     ]
 
 
@@ -62,10 +58,6 @@ def _setting() -> StatementScope:
         return lambda path: Call(set_, {"path": path, "before": given})
 
     return StatementScope(finish, must_end=True, at_start=False, existing=False, chain=chain)
-
-
-def _top_state() -> State:
-    return State(state(()).choices, Call(top), of_commands=True)
 
 
 def set_(session: Session, path: Words, before: tuple[Words, ...] = ()) -> Answer:
@@ -118,7 +110,7 @@ def leave(session: Session, configuration_mode: bool = False) -> Answer:
     if session.edit and not configuration_mode:
         session.back()
         return Message("")
-    question = _QUESTION if session.mode == "shared" else _DISCARD
+    question = _QUESTION if session.edit_mode == "shared" else _DISCARD
     if _uncommitted(session) and not session.confirms(question, default=True):
         return Message("")
     session.leave_configuration()
@@ -144,6 +136,3 @@ def status(session: Session) -> Answer:
 @CONFIGURE.command("help", "How to get along here")
 def help_(session: Session) -> Answer:
     return Message(session.overview())
-
-
-__all__ = ["CONFIGURE", "commit", "importing", "loading", "state"]

@@ -7,18 +7,18 @@ import socket
 import subprocess
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.model.vocabulary import PROTOCOLS
-from snatsh.shell.core.answers import Answer, Message, ShellError, TableAnswer
-from snatsh.shell.core.command import Argument, Option, number
+from snatsh.shell.core.answers import TABLE, Answer, Message, ShellError, TableAnswer
+from snatsh.shell.core.command import Argument, CommandSet, Option
 from snatsh.shell.core.grammar import Value
-from snatsh.shell.core.registries import OPERATIONAL
-from snatsh.shell.pipes.pipes import TABLE
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import number
 from snatsh.shell.render import system_tables
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+OPERATIONAL = CommandSet()
+
 
 _INTERFACE = Value("<interface>", str, (("live", "interface"),))
 _PORT = number(0, 65_535)

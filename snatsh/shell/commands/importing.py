@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snatsh.model.errors import FormError, ProfileError
-from snatsh.shell.commands.loading import FILE, NOTICE, become
+from snatsh.shell.commands.loading import NOTICE, become
 from snatsh.shell.core.answers import Answer, Document, ShellError, TableAnswer
-from snatsh.shell.core.command import Argument, Flag
-from snatsh.shell.core.registries import CONFIGURE
+from snatsh.shell.core.command import Argument, CommandSet, Flag
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import FILE
 
 if TYPE_CHECKING:
     from snatsh.model.values import Address
-    from snatsh.shell.core.session import Session
+
+CONFIGURE = CommandSet()
 
 DIALECTS = {
     "ipvsadm": "Commands of lvs-snat's ipvsadm",

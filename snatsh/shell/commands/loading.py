@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.client import Rejected, Statement
 from snatsh.model.errors import ProfileError, StatementError
 from snatsh.shell.core import config_files
 from snatsh.shell.core.answers import Answer, Document, Message, Path, ShellError
-from snatsh.shell.core.command import Argument, Flag, Option
+from snatsh.shell.core.command import Argument, CommandSet, Flag, Option
 from snatsh.shell.core.grammar import Value
-from snatsh.shell.core.registries import CONFIGURE
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import FILE
 from snatsh.shell.render.problems import problem_lines
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+CONFIGURE = CommandSet()
+
 
 NOTICE = "[Type ^D at a new line to end input]"
 
-FILE = Value("<file>", str, (("live", "file"),))
 _FILE = Argument("file", "File of yours to read", FILE)
 _TERMINAL = Flag("terminal", "Type it in, end with ^D")
 _PROFILE = Option("profile", "Profile that ships", Value("<name>", str, (("live", "profile"),)), alone=True)
@@ -144,7 +144,7 @@ def _source(
         return (
             config_files.shipped(profile)
             if profile in config_files.shipped_profiles()
-            else config_files.own(session, profile)
+            else config_files.own(session.client, profile)
         )
     return session.client.file(file)
 

@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from snatsh.shell.core.answers import Answer, Message
 from snatsh.shell.core.command import Command
 from snatsh.shell.core.grammar import Call, Choice, State, Value
+from snatsh.shell.core.session import Session
 from snatsh.shell.core.statements import StatementScope, Words, statement
-
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
 
 _HELP = {
     "deactivate": "Run as if a statement were not there",

@@ -8,18 +8,19 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.model.vocabulary import FLOW_SORTS
 from snatsh.shell.commands import operational
-from snatsh.shell.core.answers import Answer, Message, ShellError, TableAnswer
-from snatsh.shell.core.command import Option, number
-from snatsh.shell.core.registries import MOVES, OPERATIONAL
-from snatsh.shell.pipes.pipes import TABLE
+from snatsh.shell.core.answers import TABLE, Answer, Message, ShellError, TableAnswer
+from snatsh.shell.core.command import CommandSet, Option
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import number
 from snatsh.shell.render import tables
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+OPERATIONAL = CommandSet()
+OPERATIONAL_ONLY = CommandSet()
+
 
 _COUNTERS = ("packets_in", "bytes_in", "packets_out", "bytes_out")
 _SECONDS = Option("interval", "Seconds between two looks (default 2)", number(1, 3600))
@@ -76,7 +77,7 @@ def _rates(row: Any, before: Any, seconds: float) -> dict[str, float]:
     return {name: max(0, row[name] - before[name]) / seconds for name in shared}
 
 
-@MOVES.command("monitor dashboard", "The live view of everything")
+@OPERATIONAL_ONLY.command("monitor dashboard", "The live view of everything")
 def monitor_dashboard(session: Session) -> Answer:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ShellError("monitor dashboard: expected a terminal; see also `snatsh top --once --json`")

@@ -7,31 +7,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from snatsh.model.vocabulary import FLOW_SORTS, FLOW_STATES, PROTOCOLS
-from snatsh.shell.core.answers import Answer, Configuration, Message, ShellError, TableAnswer
-from snatsh.shell.core.command import PREFIX, Argument, Command, Flag, Option, number
+from snatsh.shell.core.answers import (
+    CONFIGURATION,
+    TABLE,
+    Answer,
+    Configuration,
+    Message,
+    ShellError,
+    TableAnswer,
+)
+from snatsh.shell.core.command import Argument, Command, CommandSet, Flag, Option
 from snatsh.shell.core.grammar import Call, State, Value
-from snatsh.shell.core.registries import GROUPS, MOVES, OPERATIONAL
-from snatsh.shell.pipes.pipes import CONFIGURATION, TABLE
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import PREFIX, number
 from snatsh.shell.render import system_tables, tables
 
 if TYPE_CHECKING:
     from snatsh.client import FlowFilter
-    from snatsh.shell.core.session import Session
+
+OPERATIONAL = CommandSet()
+OPERATIONAL_ONLY = CommandSet()
 
 _MOST_FLOWS = 1_000_000
-
-
-def load() -> None:
-    """Let all commands join, which they do by being imported."""
-    from snatsh.shell.commands import cli, diagnostics, monitor, requests, system, trace
-
-    assert cli and requests and system and trace and diagnostics and monitor
-
-
-def state() -> State:
-    """What may be typed in operational mode."""
-    load()
-    return OPERATIONAL.state(GROUPS, MOVES.commands)
 
 
 _FILTERS = (
@@ -211,14 +208,14 @@ def show_configuration(session: Session, path: tuple[str, ...] = ()) -> Answer:
     return Configuration(session.client.configuration(), path)
 
 
-OPERATIONAL.commands.append(
+OPERATIONAL.add(
     Command(
         ("show", "configuration"), "The running configuration", show_configuration, start=_configuration_path
     )
 )
 
 
-@MOVES.command(
+@OPERATIONAL_ONLY.command(
     "configure",
     "Edit the candidate configuration",
     Flag("private", "A candidate of your own", alone=True),
@@ -229,13 +226,13 @@ def configure(session: Session, private: bool = False, exclusive: bool = False) 
     return Message(session.enter_configuration(mode))
 
 
-@MOVES.command("exit", "Leave the shell")
-@MOVES.command("quit", "Leave the shell")
+@OPERATIONAL_ONLY.command("exit", "Leave the shell")
+@OPERATIONAL_ONLY.command("quit", "Leave the shell")
 def leave(session: Session) -> Answer:
     session.finished = True
     return Message("")
 
 
-@MOVES.command("help", "How to get along here")
+@OPERATIONAL_ONLY.command("help", "How to get along here")
 def help_(session: Session) -> Answer:
     return Message(session.overview())

@@ -4,19 +4,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from snatsh.shell.commands.loading import FILE
-from snatsh.shell.core.answers import Answer, Configuration, Difference, Message, TableAnswer
-from snatsh.shell.core.command import Argument, Command
+from snatsh.shell.core.answers import (
+    CONFIGURATION,
+    TABLE,
+    Answer,
+    Configuration,
+    Difference,
+    Message,
+    TableAnswer,
+)
+from snatsh.shell.core.command import Argument, Command, CommandSet
 from snatsh.shell.core.config_files import shipped_profiles
 from snatsh.shell.core.grammar import Call, Choice, State, Value
-from snatsh.shell.core.registries import OPERATIONAL
-from snatsh.shell.pipes.pipes import COMMITTED, CONFIGURATION, TABLE
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import COMMITTED, FILE
 from snatsh.shell.render import system_tables
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+OPERATIONAL = CommandSet()
 
 
 @OPERATIONAL.command("request system commit abort", "Roll back the commit that waits to be confirmed")
@@ -71,9 +76,7 @@ def order_link(session: Session, name: str, order: str) -> Answer:
     return Message(f"link {done['name']} is {done['state']}: {done['reason']}")
 
 
-OPERATIONAL.commands.append(
-    Command(("request", "link"), "Take a link out of use or back", order_link, start=_link_state)
-)
+OPERATIONAL.add(Command(("request", "link"), "Take a link out of use or back", order_link, start=_link_state))
 
 
 def _rollback_state() -> State:
@@ -97,7 +100,7 @@ def _rollback_state() -> State:
     )
 
 
-OPERATIONAL.commands.append(
+OPERATIONAL.add(
     Command(
         ("show", "system", "rollback"),
         "A committed configuration",

@@ -9,19 +9,20 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.model.errors import ProfileError
 from snatsh.shell.commands.loading import become
 from snatsh.shell.core.answers import Answer, Document, Message, ShellError
-from snatsh.shell.core.command import Command, number
+from snatsh.shell.core.command import Command, CommandSet
 from snatsh.shell.core.grammar import Call, Choice, State, Value
-from snatsh.shell.core.registries import CONFIGURE
+from snatsh.shell.core.session import Session
 from snatsh.shell.core.statements import StatementScope, Words, entry_key, statement
+from snatsh.shell.core.values import number
 from snatsh.shell.render.problems import problem_lines
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+CONFIGURE = CommandSet()
+
 
 _MOST_RULES = 1_000_000
 
@@ -190,7 +191,7 @@ def _replace_state() -> State:
     return State((Choice(value.hint, "Regular expression to look for", with_, value),))
 
 
-CONFIGURE.commands.append(
+CONFIGURE.add(
     Command(
         ("replace", "pattern"),
         "Replace text in names and values, from the edit path down",

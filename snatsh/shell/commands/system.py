@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from snatsh.shell.core.answers import Answer, TableAnswer
-from snatsh.shell.core.registries import OPERATIONAL
-from snatsh.shell.pipes.pipes import TABLE
+from snatsh.shell.core.answers import TABLE, Answer, TableAnswer
+from snatsh.shell.core.command import CommandSet
+from snatsh.shell.core.session import Session
 from snatsh.shell.render import system_tables
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+OPERATIONAL = CommandSet()
 
 
 @OPERATIONAL.command("show system resources", "What the gateway uses", answers=TABLE)

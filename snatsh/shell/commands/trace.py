@@ -6,17 +6,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snatsh.client import TraceEvent
 from snatsh.model.vocabulary import PROTOCOLS
-from snatsh.shell.core.answers import Answer, TableAnswer
-from snatsh.shell.core.command import PREFIX, Option, number
-from snatsh.shell.core.registries import OPERATIONAL
-from snatsh.shell.pipes.pipes import TABLE
+from snatsh.shell.core.answers import TABLE, Answer, TableAnswer
+from snatsh.shell.core.command import CommandSet, Option
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import PREFIX, number
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
+OPERATIONAL = CommandSet()
+
 
 _LOOK_SECONDS = 0.5
 _DEFAULT_SECONDS, _MOST_SECONDS = 30, 300

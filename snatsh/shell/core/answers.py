@@ -12,6 +12,11 @@ from snatsh.model.errors import SnatshError
 Document = dict[str, Any]
 Path = tuple[str, ...]
 
+TABLE = "table"
+CONFIGURATION = "configuration"
+DETAIL = "detail"
+"""The answer has more to say, with `display detail`."""
+
 
 class ShellError(SnatshError):
     """A command that was understood but can't be carried out."""

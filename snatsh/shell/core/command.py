@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from snatsh.shell.core.grammar import Call, Choice, Source, State, Value
+from snatsh.shell.core.grammar import Call, Choice, State, Value
 
 Bound = Mapping[str, Any]
 Ready = Callable[[Bound], bool]
@@ -125,11 +125,14 @@ def _option_value(option: Option, bind: Callable[[Any], State]) -> State:
     return State((Choice(value.hint, option.help, bind, value),))
 
 
-@dataclass
-class Registry:
-    """The commands of one mode, or the pipes."""
+class CommandSet:
+    """The commands that a module declares for one mode, or pipes of one kind."""
 
-    commands: list[Command] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._commands: list[Command] = []
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self._commands)
 
     def command(
         self, words: str, help_: str, *parameters: Parameter, **extras: Any
@@ -137,14 +140,19 @@ class Registry:
         """Declare the decorated function as a command."""
 
         def declare(run: Callable[..., Any]) -> Callable[..., Any]:
-            self.commands.append(Command(tuple(words.split()), help_, run, parameters, **extras))
+            self.add(Command(tuple(words.split()), help_, run, parameters, **extras))
             return run
 
         return declare
 
-    def state(self, groups: Mapping[str, str], extra: Iterable[Command] = ()) -> State:
-        """The state at the start of a line. groups: help of words that only begin names, such as `show`."""
-        return word_state([*self.commands, *extra], 0, groups)
+    def add(self, command: Command) -> None:
+        """Declare a command that has its own grammar."""
+        self._commands.append(command)
+
+
+def start_of_line(commands: Iterable[Command], groups: Mapping[str, str]) -> State:
+    """Return the state at the start of a line. groups: help of words that only begin names."""
+    return word_state(list(commands), 0, groups)
 
 
 def word_state(commands: list[Command], depth: int, groups: Mapping[str, str]) -> State:
@@ -173,34 +181,3 @@ def _group(branch: list[Command], depth: int, groups: Mapping[str, str]) -> Stat
             own = command.state()
             return State((*own.choices, *inner.choices), own.call)
     return inner
-
-
-# Values that several commands take.
-
-
-def number(low: int, high: int, *sources: Source) -> Value:
-    """An integer within bounds."""
-
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
-            raise ValueError(f"expected a number from {low} to {high}")
-        return int(text)
-
-    return Value(f"<{low}..{high}>", parse, sources)
-
-
-def _prefix(text: str) -> str:
-    from ipaddress import IPv4Interface, IPv4Network
-
-    try:
-        return str(IPv4Network(text)) if "/" in text else str(IPv4Network(text).network_address)
-    except ValueError:
-        pass
-    try:
-        network = IPv4Interface(text).network
-    except ValueError:
-        raise ValueError("expected an address or a prefix, for example 192.0.2.0/24") from None
-    raise ValueError(f"has host bits set; did you mean {network}?")
-
-
-PREFIX = Value("<address or prefix>", _prefix)

@@ -13,8 +13,7 @@ from snatsh.client import Rejected
 from snatsh.shell.core.answers import Document, Path, ShellError
 
 if TYPE_CHECKING:
-    from snatsh.client import Statement
-    from snatsh.shell.core.session import Session
+    from snatsh.client import Client, Statement
 
 _PROFILE_FOLDERS = (
     pathlib.Path(__file__).resolve().parents[2] / "profiles",
@@ -37,10 +36,10 @@ def shipped(name: str) -> str:
     return shipped_profiles()[name].read_text(encoding="utf-8")
 
 
-def own(session: Session, name: str) -> str:
+def own(client: Client, name: str) -> str:
     """The text of a profile that the operator saved."""
     try:
-        return session.client.file(f"{name}.yaml")
+        return client.file(f"{name}.yaml")
     except Rejected:
         known = ", ".join(sorted(shipped_profiles())) or "none"
         raise ShellError(

@@ -14,16 +14,16 @@ from typing import Any
 
 from snatsh.client import Client, ClientError, Rejected, Waiting
 from snatsh.model.errors import SnatshError
-from snatsh.shell.commands import operational
 from snatsh.shell.core import config_files
 from snatsh.shell.core.answers import Answer, Configuration, Difference, Path
 from snatsh.shell.core.complete import Completion, asks_help, complete, help_text, rest_of_keyword
 from snatsh.shell.core.grammar import CommandError, Parsed, State, expected, parse
 from snatsh.shell.core.lexer import lex
 from snatsh.shell.core.live_names import LiveNames
+from snatsh.shell.core.modes import Mode, Modes
 from snatsh.shell.core.outcome import Outcome, PromptText, Terminal
+from snatsh.shell.core.product import Product
 from snatsh.shell.core.settings import Settings, origin, terminal_name
-from snatsh.shell.pipes import pipes
 from snatsh.shell.render.problems import problem_lines
 from snatsh.shell.render.text import duration, printable, printable_line
 
@@ -43,9 +43,10 @@ Words may be shortened as long as one command is meant.
 class Session:
     """Commands act on it; front ends feed it lines."""
 
-    def __init__(self, client: Client, terminal: Terminal) -> None:
+    def __init__(self, client: Client, terminal: Terminal, modes: Modes) -> None:
         self.client = client
         self.terminal = terminal
+        self.pipes = modes.pipes
         self.live = LiveNames(client)
         self.settings = Settings()
         self.history: list[str] = []
@@ -55,8 +56,9 @@ class Session:
         self.looked: tuple[float, Sequence[Any]] = (0.0, ())
         self.to_stop: Callable[[], object] | None = None
         self.configuring = False
-        self.mode = "shared"
+        self.edit_mode = "shared"
         self.edit: Path = ()
+        self._modes = modes
         self._before: list[Path] = []
         self._user = ""
         self._host = ""
@@ -78,7 +80,7 @@ class Session:
 
     def _execute(self, line: str) -> Outcome:
         try:
-            parsed = parse(line, self.grammar(), pipes.grammar)
+            parsed = parse(line, self.grammar(), self.pipes)
             return self._run(parsed)
         except CommandError as error:
             return Outcome(printable(f"{error}\n"), failed=True, column=error.column)
@@ -106,31 +108,26 @@ class Session:
 
     def complete(self, text: str) -> Completion:
         """What may stand at the end of `text`."""
-        return complete(text, self.grammar(), pipes.grammar, self.live)
+        return complete(text, self.grammar(), self.pipes, self.live)
 
     def on_space(self, text: str) -> str:
         """What Space adds to the keyword at the end of `text`, itself not included."""
-        return rest_of_keyword(text, self.grammar(), pipes.grammar) if self.settings.complete_on_space else ""
+        return rest_of_keyword(text, self.grammar(), self.pipes) if self.settings.complete_on_space else ""
 
     def help(self, text: str) -> str:
         """What `?` prints behind `text`."""
         return printable(help_text(self.complete(text)))
 
     def grammar(self) -> State:
-        if not self.configuring:
-            return operational.state()
-        from snatsh.shell.commands import configuration
-
-        return configuration.state(self.edit)
+        """Return the state at the start of a line."""
+        return self._mode.grammar(self.edit)
 
     def prompt(self) -> PromptText:
         """The prompt as Junos writes it."""
         who = self._who()
-        if not self.configuring:
-            return PromptText(self._waiting, f"{who}> ")
-        banner = f"[edit{''.join(f' {word}' for word in self.edit)}]"
-        gap = "\n" if self._waiting and not self.settings.automated else ""
-        return PromptText(f"{self._waiting}{gap}{banner}", f"{who}# ")
+        banner = self._mode.banner(self.edit)
+        gap = "\n" if self._waiting and banner and not self.settings.automated else ""
+        return PromptText(f"{self._waiting}{gap}{banner}", f"{who}{self._mode.sign} ")
 
     def news(self) -> str:
         """What has happened that everybody is to know, before a prompt. Silent without snatd."""
@@ -179,7 +176,7 @@ class Session:
     def enter_configuration(self, mode: str = "shared") -> str:
         """Go to configuration mode. What to tell the operator."""
         entered = self.client.enter(mode, terminal_name())
-        self.configuring, self.mode = True, mode
+        self.configuring, self.edit_mode = True, mode
         self.client.mode = "" if mode == "shared" else mode
         self.edit, self._before = (), []
         self.grammar()  # takes a moment the first time, which the first Tab shall not
@@ -245,6 +242,10 @@ class Session:
 
     # Inner workings
 
+    @property
+    def _mode(self) -> Mode:
+        return self._modes.configuration if self.configuring else self._modes.operational
+
     def _who(self) -> str:
         if not self._user:
             self.greet()
@@ -259,7 +260,7 @@ class Session:
 
     def _run(self, parsed: Parsed) -> Outcome:
         answer: Answer = parsed.call.run(self, **parsed.call.arguments)
-        product = pipes.Product(answer, kind=getattr(answer, "kind", ""))
+        product = Product(answer, kind=getattr(answer, "kind", ""))
         for pipe in parsed.pipes:
             product = pipe.run(self, product, **pipe.arguments)
         refresh = product.refresh or getattr(answer, "refresh", 0)
@@ -291,7 +292,7 @@ class Session:
     def _statement_length(self, line: str) -> int:
         """How many tokens the statement of this line has, the edit path included."""
         try:
-            call = parse(line, self.grammar(), pipes.grammar).call
+            call = parse(line, self.grammar(), self.pipes).call
         except CommandError:
             return 0
         return 0 if call.arguments.get("before") else len(call.arguments.get("path", ()))

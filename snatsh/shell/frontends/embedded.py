@@ -8,11 +8,8 @@ from contextlib import AbstractContextManager
 
 from snatsh.client import Client
 from snatsh.shell.core.answers import ShellError
-from snatsh.shell.core.complete import Completion
-from snatsh.shell.core.grammar import State
-from snatsh.shell.core.outcome import Outcome
-from snatsh.shell.core.registries import GROUPS, OPERATIONAL
 from snatsh.shell.core.session import Session
+from snatsh.shell.modes import EMBEDDED
 
 
 class _Asking:
@@ -28,15 +25,6 @@ class _Asking:
         raise ShellError("there is no terminal to give away here; run this in the shell")
 
 
-class CommandLine(Session):
-    """One line at a time; the same grammar, roles and audit as the shell's. ask: answers questions."""
-
-    def __init__(self, client: Client, ask: Callable[[str], str]) -> None:
-        super().__init__(client, _Asking(ask))
-
-    def grammar(self) -> State:
-        super().grammar()  # imports the modules that declare commands
-        return OPERATIONAL.state(GROUPS)
-
-
-__all__ = ["CommandLine", "Completion", "Outcome"]
+def command_line(client: Client, ask: Callable[[str], str]) -> Session:
+    """Return a session for one line at a time, with the shell's roles and audit. ask: answers questions."""
+    return Session(client, _Asking(ask), EMBEDDED)

@@ -13,7 +13,6 @@ from prompt_toolkit.styles import Style
 from snatsh.shell.core.grammar import CommandError, State, step
 from snatsh.shell.core.lexer import Token, lex
 from snatsh.shell.core.session import Session
-from snatsh.shell.pipes import pipes
 
 STYLE = Style.from_dict({"keyword": "bold", "value": "ansicyan", "pipe": "ansimagenta", "wrong": "ansired"})
 
@@ -32,13 +31,14 @@ class Colours(Lexer):
         at = 0
         line = lex(text)
         half_typed = None if line.at_new_word or not line.tokens else line.tokens[-1]
-        for token, style in _styles(line.tokens, half_typed, self._session.grammar()):
+        for token, style in _styles(line.tokens, half_typed, self._session):
             coloured += [("", text[at : token.start]), (style, text[token.start : token.end])]
             at = token.end
         return [*coloured, ("", text[at:])]
 
 
-def _styles(tokens: tuple[Token, ...], half_typed: Token | None, start: State) -> list[tuple[Token, str]]:
+def _styles(tokens: tuple[Token, ...], half_typed: Token | None, session: Session) -> list[tuple[Token, str]]:
+    start = session.grammar()
     styles: list[tuple[Token, str]] = []
     state: State | None = start
     command = start
@@ -48,7 +48,7 @@ def _styles(tokens: tuple[Token, ...], half_typed: Token | None, start: State) -
         elif token.is_pipe:
             styles.append((token, "class:pipe"))
             command = state if command is start else command
-            state = pipes.grammar(command.call) if command.call is not None else None
+            state = session.pipes(command.call) if command.call is not None else None
         else:
             style, state = _word(state, token, half_typed)
             styles.append((token, style))

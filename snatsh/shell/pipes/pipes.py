@@ -4,83 +4,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from snatsh.shell.core.answers import Answer, Configuration, ShellError
-from snatsh.shell.core.command import Argument, Command, Flag, Option, Registry, number
+from snatsh.shell.core.answers import CONFIGURATION, DETAIL, Configuration, ShellError
+from snatsh.shell.core.command import Argument, Command, CommandSet, Flag, Option, start_of_line
 from snatsh.shell.core.grammar import Call, State, Value
-from snatsh.shell.render.text import json_text, plural, printable, yaml_text
+from snatsh.shell.core.product import Product
+from snatsh.shell.core.session import Session
+from snatsh.shell.core.values import COMMITTED, FILE, number
+from snatsh.shell.render.text import json_text, plural, yaml_text
 
-if TYPE_CHECKING:
-    from snatsh.shell.core.session import Session
-
-TABLE = "table"
-CONFIGURATION = "configuration"
-DETAIL = "detail"
-"""The answer has more to say, with `display detail`."""
-
-
-def _number_or_rescue(text: str) -> int | str:
-    return text if text == "rescue" else int(number(0, OLDEST).parse(text))
-
-
-OLDEST = 49
-COMMITTED = Value(f"<0..{OLDEST}|rescue>", _number_or_rescue, (("live", "history"),))
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """What flows through the pipes: an answer, until the first pipe that wants text.
-
-    refresh: seconds after which the command is to run again, 0 for never. kind: see Outcome.
-    """
-
-    answer: Answer | None
-    body: str = ""
-    paged: bool = True
-    held: bool = False
-    refresh: int = 0
-    kind: str = ""
-
-    @property
-    def text(self) -> str:
-        """Ready for a terminal. Escaped before lines are counted or matched: what counts is what is seen."""
-        return printable(self.body if self.answer is None else self.answer.text())
-
-    def lines(self) -> list[str]:
-        return self.text.split("\n")[:-1] if self.text.endswith("\n") else self.text.split("\n")
-
-    def of_lines(self, lines: list[str]) -> Product:
-        return self.of_text("".join(f"{line}\n" for line in lines))
-
-    def of_text(self, text: str) -> Product:
-        return replace(self, answer=None, body=text)
-
-    def whole_answer(self, pipe: str) -> Answer:
-        if self.answer is None:
-            raise ShellError(f"{pipe}: the answer is only text by now; put {pipe} before the other pipes")
-        return self.answer
-
-
-_pipes = Registry()
-_configuration_pipes = Registry()
-_detail_pipes = Registry()
+_pipes = CommandSet()
+_configuration_pipes = CommandSet()
+_detail_pipes = CommandSet()
 
 
 def grammar(call: Call) -> State:
     """The pipes that fit what a call answers."""
     if call.answers is None:
         return State(())
-    extra = {CONFIGURATION: _configuration_pipes, DETAIL: _detail_pipes}.get(
-        call.answers, Registry()
-    ).commands
-    return _pipes.state({"display": "Show in another form"}, extra)
+    extra = {CONFIGURATION: _configuration_pipes, DETAIL: _detail_pipes}.get(call.answers, ())
+    return start_of_line([*_pipes, *extra], {"display": "Show in another form"})
 
 
 def all_commands() -> list[Command]:
     """Every pipe there is."""
-    return [*_pipes.commands, *_configuration_pipes.commands, *_detail_pipes.commands]
+    return [*_pipes, *_configuration_pipes, *_detail_pipes]
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -221,7 +171,7 @@ def resolve(_session: Session, product: Product) -> Product:
     return product.of_text(with_names(product.text))
 
 
-_FILE = Argument("file", "File of yours on the gateway", Value("<file>", str, (("live", "file"),)))
+_FILE = Argument("file", "File of yours on the gateway", FILE)
 
 
 @_pipes.command("save", "Write to a file, and show nothing", _FILE, ready=bool)

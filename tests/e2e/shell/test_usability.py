@@ -14,6 +14,7 @@ import pytest
 from snatsh.lab.gateway import SNATSH
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.batch import BatchTerminal
+from snatsh.shell.modes import MODES
 from tests.e2e.harness import Gateway, document
 from tests.e2e.terminals import STARTS, Terminal, Tmux, environment
 
@@ -32,7 +33,7 @@ def test_tab_takes_less_than_50_ms_with_10_000_rules(gateway: Gateway) -> None:
     }
     gateway.snatd.client.replace_candidate({**document("tc"), "rules": rules})
     gateway.snatd.client.commit()
-    session = Session(gateway.snatd.client, BatchTerminal())
+    session = Session(gateway.snatd.client, BatchTerminal(), MODES)
     session.execute("configure")
     for line in ("set rules ", "set rules 99", "delete rules 10 ", "set rules 10 pool ", "run show rules 99"):
         seconds = []

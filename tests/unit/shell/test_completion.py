@@ -11,7 +11,7 @@ from snatsh.model.document.document import Draft
 from snatsh.model.forms import set_form
 from snatsh.model.schema.tokenizer import quote
 from snatsh.model.schema.tree import root
-from snatsh.shell.commands import configuration, operational
+from snatsh.shell.commands import configuration_mode, operational_mode
 from snatsh.shell.core.complete import asks_help, complete, help_text
 from snatsh.shell.core.grammar import parse
 from snatsh.shell.core.lexer import lex
@@ -36,7 +36,7 @@ def look_up(source):
 
 
 def offered(text, edit=None):
-    state = operational.state() if edit is None else configuration.state(edit)
+    state = operational_mode.grammar() if edit is None else configuration_mode.grammar(edit)
     return complete(text, state, pipes.grammar, look_up)
 
 
@@ -111,7 +111,7 @@ def test_completion_and_parsing_never_fail_otherwise_than_they_say(text):
 
     offered(text)
     try:
-        parse(text, configuration.state(()), pipes.grammar)
+        parse(text, configuration_mode.grammar(()), pipes.grammar)
     except CommandError as error:
         assert 0 <= error.column <= len(text) + 1
 
@@ -123,7 +123,7 @@ def test_a_question_mark_in_quotes_is_no_question():
 
 
 def path_of(line, edit):
-    return parse(line, configuration.state(edit), pipes.grammar).call.arguments["path"]
+    return parse(line, configuration_mode.grammar(edit), pipes.grammar).call.arguments["path"]
 
 
 VALUES = {
@@ -168,9 +168,8 @@ def value_of(kind):
 @given(statements(), st.integers(0, 6))
 def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words, depth):
     typed = ["set", *map(quote, words)]
-    assert parse(" ".join(typed), configuration.state(()), pipes.grammar).call.arguments["path"] == tuple(
-        words
-    )
+    call = parse(" ".join(typed), configuration_mode.grammar(()), pipes.grammar).call
+    assert call.arguments["path"] == tuple(words)
     for place in range(1, len(typed)):
         completion = offered(" ".join(typed[:place]) + " ", edit=())
         hints = [c for c in completion.candidates if not c.word]
@@ -188,7 +187,7 @@ def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(d
     text = set_form.render(document)
     draft = Draft({})
     for line in text.splitlines():
-        call = parse(line, configuration.state(()), pipes.grammar).call
+        call = parse(line, configuration_mode.grammar(()), pipes.grammar).call
         if line.startswith("set "):
             draft.set(call.arguments["path"])
     bare = {name: held for name, held in document.items() if name != "marks"}

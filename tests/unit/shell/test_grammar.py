@@ -3,13 +3,13 @@
 
 import pytest
 
-from snatsh.shell.commands import configuration, operational
+from snatsh.shell.commands import configuration, configuration_mode, operational, operational_mode
 from snatsh.shell.core.grammar import CommandError, parse
 from snatsh.shell.pipes import pipes
 
 
 def run(line, edit=None):
-    state = operational.state() if edit is None else configuration.state(edit)
+    state = operational_mode.grammar() if edit is None else configuration_mode.grammar(edit)
     return parse(line, state, pipes.grammar)
 
 

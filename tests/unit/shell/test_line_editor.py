@@ -11,6 +11,7 @@ from snatsh.client import Client
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.loop import Hangup, Idle, converse
 from snatsh.shell.frontends.plain import PlainFront, RawTerminal
+from snatsh.shell.modes import MODES
 
 PROMPT = "u@h> "
 
@@ -103,7 +104,7 @@ def test_a_prompt_is_one_write_and_nothing_follows_it():
     master, slave = os.openpty()
     with Recorder(slave, slave) as raw:
         front = PlainFront(raw)
-        front.session = session = Session(Client("/nonexistent/snatd.sock"), front)
+        front.session = session = Session(Client("/nonexistent/snatd.sock"), front, MODES)
         session.configuring, session.edit = True, ("rules", "10")
         talk = threading.Thread(target=lambda: converse(session, front))
         talk.start()
@@ -149,7 +150,7 @@ def test_history_goes_back_and_forth(terminal):
 def front(terminal, tmp_path):
     """With the real grammar behind it, and no snatd."""
     front = PlainFront(terminal[0])
-    front.session = Session(Client(tmp_path / "none.sock"), front)
+    front.session = Session(Client(tmp_path / "none.sock"), front, MODES)
     return front
 
 
@@ -187,7 +188,7 @@ def test_end_of_input_and_hangup(terminal):
 def test_nobody_who_types_for_too_long_is_taken_to_have_left(terminal):
     raw, _ = terminal
     front = PlainFront(raw)
-    front.session = Session(Client("/nowhere"), front)
+    front.session = Session(Client("/nowhere"), front, MODES)
     front.session.settings.idle_minutes = 0.002
     with pytest.raises(Idle):
         front.read_line(PROMPT)
@@ -234,7 +235,7 @@ def test_the_terminal_is_put_back_as_it_was():
 def test_who_goes_away_in_the_middle_of_an_answer_is_idle_too(terminal, lines, waits):
     raw, typist = terminal
     front = PlainFront(raw)
-    front.session = session = Session(Client("/nonexistent/snatd.sock"), front)
+    front.session = session = Session(Client("/nonexistent/snatd.sock"), front, MODES)
     session.settings.screen_width, session.settings.screen_length = 80, 4
     session.settings.idle_minutes = 1 / 300
     session.configuring = "delete" in lines

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from snatsh.shell.commands import operational
+from snatsh.shell.commands import operational_mode
 from snatsh.shell.core.answers import ShellError, TableAnswer
 from snatsh.shell.core.grammar import parse
+from snatsh.shell.core.product import Product
 from snatsh.shell.pipes import pipes
 from snatsh.shell.render import tables
 
@@ -22,8 +23,8 @@ FLOWS = {"flows": [FLOW], "total": 3, "matched": 2, "capacity": 262_144}
 
 def through(command, data, render):
     """What the operator reads, of this data by this command."""
-    parsed = parse(command, operational.state(), pipes.grammar)
-    product = pipes.Product(TableAnswer(data, render))
+    parsed = parse(command, operational_mode.grammar(), pipes.grammar)
+    product = Product(TableAnswer(data, render))
     for pipe in parsed.pipes:
         product = pipe.run(None, product, **pipe.arguments)
     return product

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from snatsh.client import Client
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.batch import BatchTerminal
+from snatsh.shell.modes import MODES
 
 WORDS = ("show", "set", "flows", "configure", "exit", "load", "|", "json", '"', "?", "\x1b", "pools", "[")
 
 
 def session():
-    return Session(Client("/nonexistent/snatd.sock"), BatchTerminal())
+    return Session(Client("/nonexistent/snatd.sock"), BatchTerminal(), MODES)
 
 
 @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6), st.booleans())

@@ -1,18 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the commands of each mode are declared."""
+"""Help of words that only begin the names of commands."""
 
 from __future__ import annotations
-
-from snatsh.shell.core.command import Registry
-
-OPERATIONAL = Registry()
-"""What can be run from configuration mode too, with `run`."""
-
-MOVES = Registry()
-"""What enters and leaves modes, and so belongs to operational mode alone."""
-
-CONFIGURE = Registry()
-"""What edits the candidate, and moves about in it."""
 
 GROUPS = {
     "clear": "Clear what is running",
@@ -37,4 +26,3 @@ GROUPS = {
     "wildcard": "Statements by pattern",
     "replace": "Replace text in the candidate",
 }
-"""Help of words that only begin a command's name."""

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The modes of the shell. Commands are imported when a line first needs their grammar."""
+
+from __future__ import annotations
+
+from snatsh.shell.core.answers import Path
+from snatsh.shell.core.grammar import State
+from snatsh.shell.core.modes import Mode, Modes
+from snatsh.shell.pipes import pipes
+
+
+def _operational(_edit: Path) -> State:
+    from snatsh.shell.commands import operational_mode
+
+    return operational_mode.grammar()
+
+
+def _runnable(_edit: Path) -> State:
+    from snatsh.shell.commands import operational_mode
+
+    return operational_mode.runnable()
+
+
+def _configuration(edit: Path) -> State:
+    from snatsh.shell.commands import configuration_mode
+
+    return configuration_mode.grammar(edit)
+
+
+_CONFIGURATION = Mode(_configuration, "#", shows_path=True)
+
+MODES = Modes(Mode(_operational, ">"), _CONFIGURATION, pipes.grammar)
+"""Of the shell."""
+
+EMBEDDED = Modes(Mode(_runnable, ">"), _CONFIGURATION, pipes.grammar)
+"""Of a command line inside another console: nothing enters another mode."""
