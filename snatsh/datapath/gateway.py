@@ -156,6 +156,12 @@ class Datapath:
         """All live flows, FLOW_VIEW rows."""
         return flows.view(self._table)
 
+    def flow_count(self) -> int:
+        """Return how many flows the table holds, summed over the gauges of the pool addresses."""
+        _, usage = self._maps["address_usage"].dump()
+        gauges = sum(usage[name].astype(np.int32).astype(np.int64) for name in ("tcp", "udp", "icmp"))
+        return int(np.maximum(gauges, 0).sum())
+
     def flows_again(self, rows: NDArray[Any]) -> NDArray[Any]:
         """These FLOW_VIEW rows as they are now, without those that ended meanwhile. For a few rows."""
         return flows.look_up(self._table, rows)

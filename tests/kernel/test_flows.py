@@ -146,6 +146,7 @@ def test_an_expired_flow_is_free_before_the_sweep_and_gone_after(gateway: Rig) -
     (left,) = gateway.datapath.flows()
     assert str(IPv4Address(int(left["source"]))) == "192.168.40.10"
     assert gateway.datapath.address_usage()["udp"].sum() == 1
+    assert gateway.datapath.flow_count() == 1
 
 
 def test_a_pool_without_a_free_port_refuses_and_counts(gateway: Rig) -> None:

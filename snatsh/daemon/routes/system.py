@@ -42,7 +42,7 @@ class PacketBody(Body):
 
 async def resources(request: web.Request) -> web.Response:
     running = engine(request)
-    flows = await _flow_count(request)
+    flows = await asyncio.to_thread(running.datapath.flow_count)
     return web.json_response(await asyncio.to_thread(overview.resources, running, flows))
 
 
@@ -53,7 +53,7 @@ async def uptime(request: web.Request) -> web.Response:
 async def alarms(request: web.Request) -> web.Response:
     running = engine(request)
     facts = await running.facts()
-    flows = await _flow_count(request)
+    flows = await asyncio.to_thread(running.datapath.flow_count)
 
     def look() -> list[dict[str, Any]]:
         pools = pool_uses(running.running.image, running.datapath.address_usage())
@@ -62,12 +62,6 @@ async def alarms(request: web.Request) -> web.Response:
         return overview.alarms(running, flows, pools, interfaces)
 
     return web.json_response({"alarms": await asyncio.to_thread(look)})
-
-
-async def _flow_count(request: web.Request) -> int:
-    datapath = engine(request).datapath
-    async with engine(request).listing:
-        return len(await asyncio.to_thread(datapath.flows))
 
 
 async def users(request: web.Request) -> web.Response:
