@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from textual.app import App, SystemCommand
@@ -16,7 +14,8 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import ModalScreen, Screen
 
 from snatsh.client import Client, Overview, Version
-from snatsh.tui.faults import Faults, background
+from snatsh.tui.context import background
+from snatsh.tui.faults import Faults
 from snatsh.tui.keymap import actions_of
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.configuration import ConfigurationScreen
@@ -29,14 +28,12 @@ from snatsh.tui.screens.log import LogScreen
 from snatsh.tui.screens.pools import PoolsScreen
 from snatsh.tui.screens.rules import RulesScreen
 from snatsh.tui.screens.subscribers import SubscribersScreen
+from snatsh.tui.state import ConsoleState, GraphHistory
 from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import TABS, ConsoleState, Status
+from snatsh.tui.widgets.status import TABS, Status
 from snatsh.tui.widgets.table import Table
-
-REMEMBERED = 300
-"""Looks that graphs go back: five minutes."""
 
 SCREENS = (
     DashboardScreen, FlowsScreen, PoolsScreen, LinksScreen, RulesScreen, SubscribersScreen,
@@ -48,19 +45,6 @@ DIALOGS = (HistoryScreen, FlowScreen, TextView, Question, Ask)
 
 def _clock() -> str:
     return time.strftime("%H:%M:%S")
-
-
-@dataclass
-class GraphHistory:
-    """Figures of the last minutes, by name; None where there was nothing to see."""
-
-    values: dict[str, deque[float | None]] = field(default_factory=dict)
-
-    def add(self, name: str, value: float | None) -> None:
-        self.values.setdefault(name, deque(maxlen=REMEMBERED)).append(value)
-
-    def of(self, name: str) -> list[float | None]:
-        return list(self.values.get(name, ()))
 
 
 class Top(App[None]):
@@ -126,7 +110,7 @@ class Top(App[None]):
 
     # What screens tell
 
-    def came(self, version: Version, overview: Overview) -> None:
+    def answered(self, version: Version, overview: Overview) -> None:
         """snatd answered."""
         state = self.state
         state.version, state.trouble = version, ""
@@ -134,7 +118,7 @@ class Top(App[None]):
             state.overview = overview
             self._remember(overview)
 
-    def gone(self, why: str) -> None:
+    def unanswered(self, why: str) -> None:
         """It did not; the next look tries again."""
         if not self.state.trouble:
             self.state.gone_at = self.clock()

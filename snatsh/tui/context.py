@@ -1,16 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app of a widget, by its type."""
+"""What screens and widgets need of the app."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from snatsh.tui.app import Top
+from textual.dom import DOMNode
+from textual.worker import Worker
+
+from snatsh.client import Client, Overview, Version
+from snatsh.tui.faults import Faults
+from snatsh.tui.state import ConsoleState, GraphHistory
 
 
-def top_of(app: object) -> Top:
-    from snatsh.tui.app import Top
+@runtime_checkable
+class Console(Protocol):
+    """The app as its screens see it. interval: seconds between two queries."""
 
-    assert isinstance(app, Top)
+    client: Client
+    interval: float
+    clock: Callable[[], str]
+    state: ConsoleState
+    series: GraphHistory
+    faults: Faults
+
+    def answered(self, version: Version, overview: Overview) -> None:
+        """Note an answer of snatd."""
+
+    def unanswered(self, why: str) -> None:
+        """Note that snatd did not answer."""
+
+    def failed(self, doing: str, error: Exception) -> None:
+        """Report an unexpected error and keep it for the log."""
+
+
+def console_of(app: object) -> Console:
+    """Return the app of a widget by its type."""
+    assert isinstance(app, Console)
     return app
+
+
+def background(node: DOMNode, work: Awaitable[Any], group: str, *, exclusive: bool = False) -> Worker[Any]:
+    """Start a worker whose exceptions do not end the app."""
+
+    async def guarded() -> None:
+        try:
+            await work
+        except Exception as error:
+            console_of(node.app).failed(group, error)
+
+    return node.run_worker(guarded(), group=group, exclusive=exclusive)

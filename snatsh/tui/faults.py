@@ -6,14 +6,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any
-
-from textual.dom import DOMNode
-from textual.worker import Worker
-
-from snatsh.tui.context import top_of
 
 _KEPT = 100
 _SAME_SECONDS = 5.0
@@ -47,15 +40,3 @@ class Faults:
         fault = Fault(now, text, "".join(traceback.format_exception(error)))
         self.kept.append(fault)
         return fault
-
-
-def background(node: DOMNode, work: Awaitable[Any], group: str, *, exclusive: bool = False) -> Worker[Any]:
-    """A worker whose exceptions do not end the app."""
-
-    async def guarded() -> None:
-        try:
-            await work
-        except Exception as error:
-            top_of(node.app).failed(group, error)
-
-    return node.run_worker(guarded(), group=group, exclusive=exclusive)

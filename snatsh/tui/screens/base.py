@@ -13,8 +13,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from snatsh.client import Client, ClientError, Refused, Rejected
-from snatsh.tui.context import top_of
-from snatsh.tui.faults import background
+from snatsh.tui.context import background, console_of
 from snatsh.tui.widgets.keys import Keys, key_name
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.prompt import Prompt
@@ -39,7 +38,7 @@ class LiveScreen(Screen[None]):
         self._again = False
 
     def compose(self) -> ComposeResult:
-        yield Status(top_of(self.app).state, self.NAME)
+        yield Status(console_of(self.app).state, self.NAME)
         yield from self.body()
         yield Prompt()
         yield Keys(id="keys")
@@ -55,7 +54,7 @@ class LiveScreen(Screen[None]):
         """Draw it."""
 
     def on_mount(self) -> None:
-        self.set_interval(top_of(self.app).interval, self.tick)
+        self.set_interval(console_of(self.app).interval, self.tick)
 
     def on_screen_resume(self) -> None:
         self.look()
@@ -73,20 +72,20 @@ class LiveScreen(Screen[None]):
         background(self, self._look(), "look")
 
     async def _look(self) -> None:
-        top = top_of(self.app)
+        console = console_of(self.app)
         try:
             while True:
                 self._again = False
                 try:
-                    version, overview, found = await asyncio.to_thread(self._ask, top.client)
+                    version, overview, found = await asyncio.to_thread(self._ask, console.client)
                 except (Refused, Rejected) as error:
                     self.complain(str(error))
                 except ClientError as error:
-                    top.gone(str(error))
+                    console.unanswered(str(error))
                 except Exception as error:
-                    top.failed(TABS[self.NAME], error)
+                    console.failed(TABS[self.NAME], error)
                 else:
-                    top.came(version, overview)
+                    console.answered(version, overview)
                     self._shown(found)
                 self.query_one(Status).redraw()
                 self.query_one(Keys).redraw()
@@ -102,11 +101,11 @@ class LiveScreen(Screen[None]):
             if self.data is not None:
                 self.show(self.data)
         except Exception as error:
-            top_of(self.app).failed(TABS[self.NAME], error)
+            console_of(self.app).failed(TABS[self.NAME], error)
 
     def _ask(self, client: Client) -> tuple[Any, Any, Any]:
-        top = top_of(self.app)
-        version = top.state.version if top.state.version and not top.state.trouble else client.version()
+        state = console_of(self.app).state
+        version = state.version if state.version and not state.trouble else client.version()
         overview = client.live_overview()
         return version, overview, None if self.frozen else self.fetch(client)
 
@@ -115,7 +114,7 @@ class LiveScreen(Screen[None]):
 
     def action_freeze(self) -> None:
         self.frozen = not self.frozen
-        modes = top_of(self.app).state.modes
+        modes = console_of(self.app).state.modes
         if self.frozen:
             modes.append("FROZEN")
         elif "FROZEN" in modes:

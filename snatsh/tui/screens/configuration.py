@@ -13,9 +13,8 @@ from textual.widget import Widget
 
 from snatsh.client import Client, ClientError, Commit, Rejected
 from snatsh.shell.render.text import duration
-from snatsh.tui.context import top_of
+from snatsh.tui.context import background, console_of
 from snatsh.tui.difference import difference
-from snatsh.tui.faults import background
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.screens.history import HistoryScreen
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, diff_lines, plain_lines
@@ -197,7 +196,7 @@ class ConfigurationScreen(LiveScreen):
 
     async def _done(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
         try:
-            found = await asyncio.to_thread(action, top_of(self.app).client)
+            found = await asyncio.to_thread(action, console_of(self.app).client)
         except Rejected as error:
             problems = "".join(f"{' '.join(one.path)}: {one.reason}\n" for one in error.problems)
             await self.app.push_screen(TextView("Not done", plain_lines(f"{error}\n{problems}")))

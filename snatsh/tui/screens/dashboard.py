@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from snatsh.client import Client, Overview
 from snatsh.shell.render.text import count, duration
-from snatsh.tui.context import top_of
+from snatsh.tui.context import console_of
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.widgets.graph import bits, graph, level, meter, per_second, percent
 from snatsh.tui.widgets.lines import Line
@@ -55,10 +55,10 @@ class DashboardScreen(LiveScreen):
 
     @property
     def _found(self) -> Overview | None:
-        return top_of(self.app).state.overview
+        return console_of(self.app).state.overview
 
     def _series(self, name: str) -> list[float | None]:
-        return top_of(self.app).series.of(name)
+        return console_of(self.app).series.of(name)
 
     def _graph(
         self, name: str, width: int, height: int, style: str = "graph", top: float = 0.0

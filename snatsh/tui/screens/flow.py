@@ -14,8 +14,7 @@ from textual.screen import ModalScreen
 
 from snatsh.client import ClientError, Flow
 from snatsh.shell.render.text import count, duration, size
-from snatsh.tui.context import top_of
-from snatsh.tui.faults import background
+from snatsh.tui.context import background, console_of
 from snatsh.tui.widgets.graph import bits, graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
@@ -47,7 +46,7 @@ class FlowScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.look()
-        self.set_interval(top_of(self.app).interval, self.look)
+        self.set_interval(console_of(self.app).interval, self.look)
 
     def look(self) -> None:
         if not self._busy:
@@ -56,7 +55,7 @@ class FlowScreen(ModalScreen[None]):
 
     async def _look(self) -> None:
         try:
-            client = top_of(self.app).client
+            client = console_of(self.app).client
             found = await asyncio.to_thread(client.live_flow, {name: self.row[name] for name in KEY})
         except ClientError as error:
             self._tell(str(error))

@@ -11,8 +11,7 @@ from textual.binding import Binding
 
 from snatsh.client import Client, ClientError
 from snatsh.shell.render.text import count, duration, size
-from snatsh.tui.context import top_of
-from snatsh.tui.faults import background
+from snatsh.tui.context import background, console_of
 from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.tables import Part, TableScreen
 from snatsh.tui.widgets.dialogs import Question
@@ -122,6 +121,11 @@ class FlowsScreen(TableScreen):
             return grouped.rstrip("; ")
         return f"{grouped}{'order' if fresh else 'numbers'} as of {duration(age)} ago"
 
+    def show_source(self, source: str) -> None:
+        """Show the flows of an inside address."""
+        self.filter = f"source={source}"
+        self._group_by("")
+
     # Keys
 
     def action_group(self) -> None:
@@ -168,7 +172,7 @@ class FlowsScreen(TableScreen):
     def action_clear(self) -> None:
         if self.group:
             self.complain("clear: flows only; Enter shows those of a group")
-        elif top_of(self.app).state.role == "view":
+        elif console_of(self.app).state.role == "view":
             self.complain("clear: your role is view; this needs operator")
         else:
             background(self, self._clear(), "clear")
@@ -183,7 +187,7 @@ class FlowsScreen(TableScreen):
         if not await self.app.push_screen_wait(Question(f"End {what}?")):
             return
         try:
-            ended = await asyncio.to_thread(top_of(self.app).client.end_these, keys)
+            ended = await asyncio.to_thread(console_of(self.app).client.end_these, keys)
         except ClientError as error:
             self.complain(str(error))
         else:

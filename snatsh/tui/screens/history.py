@@ -13,9 +13,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from snatsh.client import ClientError
-from snatsh.tui.context import top_of
+from snatsh.tui.context import background, console_of
 from snatsh.tui.difference import difference
-from snatsh.tui.faults import background
 from snatsh.tui.widgets.dialogs import Question, TextView, diff_lines
 from snatsh.tui.widgets.table import Table, TableColumn
 
@@ -55,7 +54,7 @@ class HistoryScreen(ModalScreen[None]):
     async def on_mount(self) -> None:
         self.table.focus()
         try:
-            self.entries = [dict(row) for row in await asyncio.to_thread(top_of(self.app).client.history)]
+            self.entries = [dict(row) for row in await asyncio.to_thread(console_of(self.app).client.history)]
         except ClientError as error:
             self._complain(str(error))
         self._show()
@@ -81,7 +80,7 @@ class HistoryScreen(ModalScreen[None]):
                 self._work(lambda: self._compare(*numbers))
 
     def _compare(self, old: int, new: int) -> None:
-        client = top_of(self.app).client
+        client = console_of(self.app).client
         text = difference(client.committed(old), client.committed(new)) or "no difference\n"
         self.app.call_from_thread(
             self.app.push_screen, TextView(f"Commit {old} to commit {new}", diff_lines(text))
@@ -97,7 +96,7 @@ class HistoryScreen(ModalScreen[None]):
         ):
             return
         try:
-            await asyncio.to_thread(top_of(self.app).client.rollback, row["number"])
+            await asyncio.to_thread(console_of(self.app).client.rollback, row["number"])
         except ClientError as error:
             self._complain(str(error))
         else:

@@ -10,7 +10,7 @@ from typing import Any
 from textual.binding import Binding
 
 from snatsh.client import Client, Refused
-from snatsh.tui.context import top_of
+from snatsh.tui.context import console_of
 from snatsh.tui.screens.tables import LocalTable
 from snatsh.tui.widgets.dialogs import TextView, plain_lines
 from snatsh.tui.widgets.table import Cell, Row, TableColumn
@@ -77,11 +77,11 @@ class LogScreen(LocalTable):
 
     def _own(self) -> list[Row]:
         """Errors of this console, which snatd knows nothing of."""
-        top = top_of(self.app)
-        top.state.faulty = False
+        console = console_of(self.app)
+        console.state.faulty = False
         return [
             {"time": one.time, "kind": "console", "text": one.text, "trace": one.trace}
-            for one in top.faults.kept
+            for one in console.faults.kept
         ]
 
     def action_details(self) -> None:

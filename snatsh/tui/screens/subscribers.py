@@ -10,8 +10,7 @@ from textual.binding import Binding
 
 from snatsh.client import Client
 from snatsh.shell.render.text import count, duration, size
-from snatsh.tui.context import top_of
-from snatsh.tui.screens.flows import query_of
+from snatsh.tui.screens.flows import FlowsScreen, query_of
 from snatsh.tui.screens.tables import Part, TableScreen
 from snatsh.tui.widgets.graph import bits, level
 from snatsh.tui.widgets.table import Cell, Row, TableColumn
@@ -82,10 +81,6 @@ class SubscribersScreen(TableScreen):
     async def action_flows(self) -> None:
         row = self.table.current
         if row is not None:
-            from snatsh.tui.screens.flows import FlowsScreen
-
-            top = top_of(self.app)
-            await top.switch_mode("flows")
-            if isinstance(top.screen, FlowsScreen):
-                top.screen.filter = f"source={row['name']}"
-                top.screen._group_by("")
+            await self.app.switch_mode("flows")
+            if isinstance(self.app.screen, FlowsScreen):
+                self.app.screen.show_source(row["name"])

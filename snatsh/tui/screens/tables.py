@@ -14,8 +14,7 @@ from textual.widget import Widget
 from snatsh.client import Client, ClientError
 from snatsh.model.errors import SnatshError
 from snatsh.tui import export
-from snatsh.tui.context import top_of
-from snatsh.tui.faults import background
+from snatsh.tui.context import background, console_of
 from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.widgets.dialogs import Ask
 from snatsh.tui.widgets.lines import Line, Lines
@@ -134,7 +133,7 @@ class TableScreen(LiveScreen):
     async def _hold(self) -> None:
         """Fetch what can be scrolled through while nothing moves, then freeze."""
         try:
-            data = await asyncio.to_thread(self.part, top_of(self.app).client, 0, FROZEN_ROWS)
+            data = await asyncio.to_thread(self.part, console_of(self.app).client, 0, FROZEN_ROWS)
         except ClientError as error:
             self.complain(str(error))
             return
@@ -201,9 +200,9 @@ class TableScreen(LiveScreen):
             return
         try:
             rows = await export.all_rows(
-                self.part if not self.frozen else None, self.data, top_of(self.app).client
+                self.part if not self.frozen else None, self.data, console_of(self.app).client
             )
-            size = await export.write(top_of(self.app).client, name, self.exported(rows))
+            size = await export.write(console_of(self.app).client, name, self.exported(rows))
         except SnatshError as error:
             self.complain(str(error))
         else:

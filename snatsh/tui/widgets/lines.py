@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from snatsh.shell.render.text import printable_line
-from snatsh.tui.context import top_of
+from snatsh.tui.context import console_of
 from snatsh.tui.style import palette
 
 Piece = tuple[str, str]
@@ -56,7 +56,7 @@ class Lines(Widget):
         try:
             return list(self.draw(width, height))
         except Exception as error:
-            top_of(self.app).failed(self.id or type(self).__name__, error)
+            console_of(self.app).failed(self.id or type(self).__name__, error)
             return [[(f"! can't be shown: {error}", "bad")]]
 
     def on_resize(self) -> None:

@@ -4,37 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from textual.events import Click
 
-from snatsh.client import Overview, Version
+from snatsh.client import Overview
 from snatsh.shell.render.text import count, duration
+from snatsh.tui.state import ConsoleState
 from snatsh.tui.widgets.lines import Line, Lines, Piece
 
 TABS = {
     "dashboard": "Dashboard", "flows": "Flows", "pools": "Pools", "links": "Links", "rules": "Rules",
     "subscribers": "Subscribers", "configuration": "Config", "log": "Log",
 }  # fmt: skip
-
-
-@dataclass
-class ConsoleState:
-    """What every screen shows of the gateway. trouble: why it can't be asked, empty when it can.
-
-    faulty: the console itself met an error that nobody has read yet.
-    """
-
-    version: Version | None = None
-    overview: Overview | None = None
-    trouble: str = ""
-    gone_at: str = ""
-    faulty: bool = False
-    modes: list[str] = field(default_factory=list)
-
-    @property
-    def role(self) -> str:
-        return self.version["role"] if self.version else "view"
 
 
 class Status(Lines):
