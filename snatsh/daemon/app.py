@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +16,7 @@ from snatsh.daemon.consoles import CONSOLES, Consoles
 from snatsh.daemon.errors import BadRequest, Handler, SessionLost, answer_errors, client_left
 from snatsh.daemon.roles import Peer, Role, peer_of
 from snatsh.engine.engine import Engine
+from snatsh.model.limits import check_json_depth
 
 API = 1
 BODY_LIMIT = 16 << 20
@@ -98,7 +100,10 @@ async def body(request: web.Request, kind: type[AnyBody]) -> AnyBody:
     """The request's JSON body. BadRequest says what is wrong with it."""
     raw = await request.read()
     try:
+        check_json_depth(raw.decode(errors="replace"))
         return kind.model_validate_json(raw)
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"{request.method} {request.path}: body: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"

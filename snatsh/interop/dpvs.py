@@ -16,7 +16,7 @@ from snatsh.interop.intermediate import (
     SourceRule,
 )
 from snatsh.interop.text import Line, ShellWord
-from snatsh.model.schema.tokenizer import check_size
+from snatsh.model.limits import check_size
 from snatsh.model.values import AddressRange, Prefix
 
 _ADD = {"-A": "add", "-a": "server", "-s": "scheduler=", "-H": "match=", "-r": "address=", "-w": "weight=",

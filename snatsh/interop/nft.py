@@ -19,7 +19,7 @@ from snatsh.interop.intermediate import (
 )
 from snatsh.interop.text import ShellWord
 from snatsh.model.errors import FormError
-from snatsh.model.schema.tokenizer import check_size
+from snatsh.model.limits import check_size, load_json
 from snatsh.model.values import AddressRange, PortRange, Prefix
 
 _RULE = re.compile(r'\{\s*"rule"\s*:')
@@ -34,12 +34,12 @@ def read(source: str, own: netfilter.Own | None = None) -> Imported:
     """FormError with line and column where it is no JSON of nft's."""
     check_size(source)
     try:
-        objects = json.loads(source)["nftables"]
+        objects = load_json(source)["nftables"]
         if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
             raise TypeError
     except json.JSONDecodeError as error:
-        raise FormError(f"no JSON: {error.msg}", error.lineno, error.colno) from None
-    except (TypeError, KeyError, RecursionError):
+        raise FormError(f"invalid JSON: {error.msg}", error.lineno, error.colno) from None
+    except (TypeError, KeyError):
         raise FormError('expected what `nft -j list ruleset` prints: {"nftables": […]}', 1, 1) from None
     return _Reader(source, objects, own or {}).read()
 

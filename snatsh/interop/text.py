@@ -20,7 +20,7 @@ from lark.exceptions import UnexpectedInput
 
 from snatsh.interop.intermediate import SourceLocation
 from snatsh.model.errors import FormError
-from snatsh.model.schema.tokenizer import check_size
+from snatsh.model.limits import check_size
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix, parse_address, parse_prefix
 
 _LINES = r"""

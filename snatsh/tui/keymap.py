@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
 from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
-from snatsh.model.errors import SnatshError
+from snatsh.model.errors import FormError, SnatshError
+from snatsh.model.forms import yaml_reader
 
 
 class KeymapError(SnatshError):
@@ -28,10 +28,10 @@ def load(path: Path, actions: Iterable[str]) -> dict[str, str]:
     """Keys by action, several with commas between."""
     known = sorted(actions)
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml_reader.read(path.read_text(encoding="utf-8")).content
     except OSError as error:
         raise KeymapError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (FormError, UnicodeDecodeError) as error:
         raise KeymapError(f"{path}: {error}") from None
     if found is None:
         return {}

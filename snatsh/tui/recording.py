@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 from snatsh import __version__
 from snatsh.client import Client, ClientError, Refused, Rejected, ServerGone
 from snatsh.model.errors import SnatshError
+from snatsh.model.limits import load_json
 from snatsh.tui.replayed import again, subject
 
 FORMAT = 1
@@ -86,12 +87,12 @@ class ReplayClient(Client):
     def _read(self, file: Path) -> None:
         try:
             with _open(file, "r") as lines:
-                head = json.loads(next(lines))
+                head = load_json(next(lines))
                 if head.get("recording") != FORMAT:
                     raise ValueError("expected a recording of `snatsh top --record`")
                 with suppress(EOFError):  # one that was cut short is good as far as it goes
                     for line in lines:
-                        self._add(json.loads(line))
+                        self._add(load_json(line))
         except OSError as error:
             raise RecordingError(f"{file}: {error.strerror}") from None
         except (ValueError, KeyError, AttributeError, StopIteration, EOFError) as error:

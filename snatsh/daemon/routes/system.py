@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 from collections import deque
 from typing import Annotated, Any, Literal
 
@@ -23,6 +22,7 @@ from snatsh.engine.flows.query import address_text
 from snatsh.engine.pools.usage import pool_uses
 from snatsh.engine.status import overview, views
 from snatsh.model.errors import ProfileError
+from snatsh.model.limits import load_json
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 _LINES = 1000
@@ -79,7 +79,7 @@ async def audit(request: web.Request) -> web.Response:
     def last() -> list[dict[str, Any]]:
         try:
             with path.open(encoding="utf-8", errors="replace") as file:
-                return [json.loads(line) for line in deque(file, _LINES)]
+                return [load_json(line) for line in deque(file, _LINES)]
         except FileNotFoundError:
             return []
 

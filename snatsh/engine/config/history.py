@@ -21,6 +21,7 @@ from snatsh.engine.storage.locks import FolderLock
 from snatsh.model.document.document import Document
 from snatsh.model.errors import SnatshError
 from snatsh.model.forms import yaml_form
+from snatsh.model.limits import load_json
 
 KEPT = 50
 """Entries of history, the running one included."""
@@ -223,7 +224,7 @@ def _parse_header(head: bytes) -> dict[str, Any]:
     for line in head.decode(errors="replace").splitlines():
         if not line.startswith("#"):
             key, _, value = line.partition(": ")
-            header[key] = json.loads(value)
+            header[key] = load_json(value)
     return header
 
 

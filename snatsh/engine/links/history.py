@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from snatsh.model.limits import load_json
+
 KEPT = 1000
 
 log = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ def _read(path: Path) -> list[LinkChange]:
     found = []
     for line in lines:
         try:
-            values = json.loads(line)
+            values = load_json(line)
             found.append(LinkChange(**{name: str(value) for name, value in values.items()}))
         except (ValueError, TypeError, AttributeError):
             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from snatsh.engine.errors import StoreError
+from snatsh.model.limits import load_json
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class Record:
     def read(self) -> dict[str, Any] | None:
         """What was written last. A file that makes no sense is set aside, and said."""
         try:
-            content = json.loads(self.path.read_bytes())
+            content = load_json(self.path.read_bytes())
             if not isinstance(content, dict):
                 raise ValueError("expected an object")
         except FileNotFoundError:

@@ -15,8 +15,9 @@ from snatsh.model.document import marks
 from snatsh.model.document.document import Document, Draft
 from snatsh.model.document.document_validator import MAX_PROBLEMS
 from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
+from snatsh.model.limits import check_size
 from snatsh.model.schema.schema_path import one_of, refuse, resolve, shown
-from snatsh.model.schema.tokenizer import QUOTED, check_size, unquote
+from snatsh.model.schema.tokenizer import QUOTED, unquote
 
 _GRAMMAR = rf"""
 start: statement*

@@ -11,8 +11,9 @@ from snatsh.model.document import marks
 from snatsh.model.document.document import Document, Draft, part
 from snatsh.model.document.document_validator import MAX_PROBLEMS
 from snatsh.model.errors import FormError, Path, ProfileError, StatementError
+from snatsh.model.limits import check_size
 from snatsh.model.schema.schema_path import resolve, shown, shown_members
-from snatsh.model.schema.tokenizer import check_size, quote, split
+from snatsh.model.schema.tokenizer import quote, split
 from snatsh.model.schema.tree import Node
 
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 
 from snatsh.model.errors import FormError
 
-MAX_TEXT = 16 * 1024 * 1024
-"""A text of more characters is no profile; it is refused before it is read."""
-
 QUOTED = r'"(?:[^"\\\n]|\\[^\n])*"'
 """The pattern of a quoted word. A backslash before any other character stands for itself."""
 
@@ -50,9 +47,3 @@ def split(line: str, number: int = 0) -> Iterator[Word]:
         if match["open"]:
             raise FormError("the quote is never closed", number, column)
         yield Word(unquote(match[0]) if match["quoted"] else match[0], column)
-
-
-def check_size(text: str) -> None:
-    """Refuse a text that is too long to be a profile."""
-    if len(text) > MAX_TEXT:
-        raise FormError(f"the text has {len(text):,} characters; expected at most {MAX_TEXT:,}")

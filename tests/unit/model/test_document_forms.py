@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from snatsh.model.document.document import validate_shape
 from snatsh.model.errors import FormError, ProfileError, SnatshError
 from snatsh.model.forms import curly_form, set_form, yaml_form
-from snatsh.model.schema.tokenizer import MAX_TEXT, quote, split
+from snatsh.model.limits import MAX_TEXT
+from snatsh.model.schema.tokenizer import quote, split
 from snatsh.shell.core.lexer import lex
 from tests.unit.model.strategies import documents, profiles
 
@@ -195,6 +196,9 @@ def test_a_text_that_is_too_long_is_refused_unread(form):
         ("[" * 100_000, 1, "nested more than 32 levels"),
         ("- " * 100_000, 1, "nested more than 32 levels"),
         ("{a: " * 5_000, 1, "nested more than 32 levels"),
+        ("a:\n- b: " + "[" * 100_000, 2, "nested more than 32 levels"),
+        ("'[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[': [", 2, "did not find expected node content"),
+        ("[ # [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\n", 2, "did not find expected node content"),
         ("\ta: b", 1, "cannot start any token"),
         ("a: 'b", 1, "end of stream"),
         ("\x00\x01", 0, "expected text in UTF-8"),

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits on text from outside. They apply before a parser library's, whatever its version."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate
+from typing import Any
+
+from snatsh.model.errors import FormError
+
+MAX_TEXT = 16 * 1024 * 1024
+"""A text of more characters is no profile; it is refused before it is read."""
+
+MAX_DEPTH = 32
+"""Deeper than any profile, request, record or ruleset; text nested more is not read."""
+
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(rf"{_STRING.pattern}|(?P<open>[\[{{])|(?P<close>[\]}}])", re.DOTALL)
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+def check_size(text: str) -> None:
+    """Refuse a text that is too long to be a profile."""
+    if len(text) > MAX_TEXT:
+        raise FormError(f"the text has {len(text):,} characters; expected at most {MAX_TEXT:,}")
+
+
+def check_json_depth(text: str) -> None:
+    """Refuse JSON that is nested too deep. JSONDecodeError names the place."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    brackets = re.findall(r"[\[\]{}]", _STRING.sub("", text))
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise json.JSONDecodeError(TOO_DEEP, text, _first_too_deep(text))
+
+
+def _first_too_deep(text: str) -> int:
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        depth += 1 if found["open"] else -1 if found["close"] else 0
+        if depth > MAX_DEPTH:
+            return found.start()
+    raise AssertionError("expected a bracket beyond the limit")
+
+
+def load_json(text: str | bytes) -> Any:
+    """Parse JSON within the depth limit. ValueError says what is wrong with it."""
+    text = text if isinstance(text, str) else text.decode()
+    check_json_depth(text)
+    return json.loads(text)

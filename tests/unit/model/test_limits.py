@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits that apply before a parser library's own."""
+
+import json
+import time
+
+import pytest
+
+from snatsh.engine.storage.json_record import Record
+from snatsh.interop import dpvs, iptables, ipvsadm, keepalived, lvs_dpdk, nft
+from snatsh.model.errors import FormError
+from snatsh.model.forms import yaml_reader
+from snatsh.model.limits import MAX_DEPTH, check_json_depth, load_json
+from snatsh.tui.keymap import KeymapError, load
+
+
+def nested(depth):
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", nested(MAX_DEPTH), '{"a": "' + "[" * 100 + '"}', '["\\"[[{", {}]', "1"]
+)
+def test_json_within_the_limit_is_read(text):
+    assert load_json(text) == load_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        (nested(MAX_DEPTH + 1), MAX_DEPTH + 1),
+        ("[" * 1_000_000, MAX_DEPTH + 1),
+        ('["\\"]]]",' + "[" * MAX_DEPTH, 9 + MAX_DEPTH),
+        ('{"a":' * (MAX_DEPTH + 1), 5 * MAX_DEPTH + 1),
+    ],
+)
+def test_json_beyond_the_limit_is_refused_where_it_exceeds_it(text, column):
+    with pytest.raises(json.JSONDecodeError, match="nested more than 32 levels deep") as caught:
+        load_json(text)
+    assert (caught.value.lineno, caught.value.colno) == (1, column)
+
+
+@pytest.mark.parametrize("unit", ['"', '\\"', '"\\', "[]", '"a",', "\\"])
+def test_the_depth_of_a_long_text_is_found_in_time(unit):
+    text = "[" * 30 + "[]" * 10 + '"' + unit * (4_000_000 // len(unit))
+    start = time.process_time()
+    check_json_depth(text)
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("unit", ["'", '"', '\\"', "[]", "'a',"])
+def test_a_yaml_error_far_into_a_long_text_is_found_in_time(quote, unit):
+    start = time.process_time()
+    with pytest.raises(FormError):
+        yaml_reader.read("a: [" + quote + unit * (400_000 // len(unit)) + "\n]]")
+    assert time.process_time() - start < 5
+
+
+def test_nft_json_beyond_the_limit():
+    with pytest.raises(FormError, match="column 45: invalid JSON: nested more than 32 levels deep"):
+        nft.read('{"nftables": [' + "[" * 100_000)
+
+
+@pytest.mark.parametrize("dialect", [dpvs, ipvsadm, iptables, keepalived, lvs_dpdk, nft])
+@pytest.mark.parametrize("text", ["{" * 100_000, "[" * 100_000, "a {\n" * 20_000 + "}\n" * 20_000])
+def test_no_import_is_led_into_the_depth(dialect, text):
+    try:
+        dialect.read(text)
+    except FormError as error:
+        assert "recursion" not in str(error)
+
+
+def test_a_record_beyond_the_limit_is_set_aside(tmp_path, caplog):
+    record = Record(tmp_path / "confirm.json")
+    record.path.write_text('{"a": ' + nested(100_000) + "}")
+    assert record.read() is None
+    assert (tmp_path / "confirm.json.damaged").exists()
+    assert "nested more than 32 levels deep" in caplog.text
+
+
+def test_a_keys_file_beyond_the_limit(tmp_path):
+    keys = tmp_path / "keys.yaml"
+    keys.write_text("screen.flows: " + nested(100_000))
+    with pytest.raises(KeymapError, match="nested more than 32 levels deep"):
+        load(keys, ["screen.flows"])
