@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commits: results, history, and those that wait."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from snatsh.api.codec import Model
+
+Document = dict[str, Any]
+"""A configuration, as the schema in snatsh.model.schema describes it."""
+
+Severity = Literal["error", "warning"]
+
+
+class ProblemRow(Model, frozen=True):
+    path: list[str]
+    value: str
+    reason: str
+    severity: Severity
+
+
+class CommitStep(Model, frozen=True):
+    """What was done, and how long it took."""
+
+    doing: str
+    milliseconds: float
+
+
+class CommitResult(Model, frozen=True):
+    """scheduled: the time that the commit waits for; empty for one that was carried out."""
+
+    number: int
+    warnings: list[ProblemRow]
+    ended_flows: int
+    milliseconds: float
+    steps: list[CommitStep]
+    scheduled: str
+
+
+class PendingCommit(Model, frozen=True):
+    """A commit that has to be confirmed. seconds: left until it is rolled back."""
+
+    user: str
+    comment: str
+    minutes: int
+    deadline: str
+    seconds: float
+
+
+class ScheduledCommit(Model, frozen=True):
+    user: str
+    at: str
+    comment: str | None
+
+
+class Unscheduled(Model, frozen=True):
+    """The scheduled commit that was removed."""
+
+    user: str
+    at: str
+
+
+class HistoryEntry(Model, frozen=True):
+    number: int
+    time: str
+    user: str
+    method: str
+    comment: str | None
+
+
+class CommittedEntry(HistoryEntry, frozen=True):
+    document: Document
+
+
+class History(Model, frozen=True):
+    entries: list[HistoryEntry]
+    pending: PendingCommit | None
+    scheduled: ScheduledCommit | None
+
+
+class RescueSaved(Model, frozen=True):
+    """Whether there is a rescue configuration now."""
+
+    saved: bool
+
+
+class CommitNumber(Model, frozen=True):
+    number: int

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models as JSON: malformed input, and what no encoding can write."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+
+from snatsh.api import codec, rules
+from snatsh.api.codec import Malformed, decode, encode
+from snatsh.api.fields import FieldTable
+from snatsh.api.flows import FLOW_FIELDS, GROUP_FIELDS, FlowState
+from snatsh.api.links import LINK_FIELDS
+from snatsh.api.pools import POOL_FIELDS
+from snatsh.api.rules import RULE_FIELDS, LiveRule, RuleRow
+from snatsh.api.subscribers import SUBSCRIBER_FIELDS
+from snatsh.api.system import FileRow, Messages
+from snatsh.model.schema.profile import Profile, Rule
+from snatsh.model.vocabulary import FLOW_STATES
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"", "truncated"),
+        (b"<html>", "malformed"),
+        (b"[1]", "Expected `object`"),
+        (b'{"name": "a", "size": 1}', "`changed`"),
+        (b'{"name": "a", "size": "1", "changed": ""}', "Expected `int`"),
+        (b'{"name": "\xff", "size": 1, "changed": ""}', "utf-8"),
+    ],
+)
+def test_malformed(raw: bytes, says: str) -> None:
+    with pytest.raises(Malformed, match=says):
+        decode(raw, FileRow)
+
+
+def test_deep_nesting_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        decode(b'{"lines": ' + b"[" * 100_000, Messages)
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert decode(b'{"lines": ["a"], "more": {}}', Messages) == Messages(["a"])
+
+
+def test_half_a_character_is_replaced() -> None:
+    assert json.loads(encode(Messages(["a\ud800b"]))) == {"lines": ["a?b"]}
+
+
+def test_a_rule_row_has_every_field_that_a_rule_can_have() -> None:
+    names = {info.alias or name for name, info in Rule.model_fields.items()}
+    assert "rules" in Profile.model_fields
+    assert names <= set(RuleRow.__struct_encode_fields__)
+
+
+def test_match_fields_are_fields_of_a_rule() -> None:
+    assert set(rules.MATCH_FIELDS) <= set(LiveRule.__struct_encode_fields__)
+
+
+def test_flow_states_are_those_of_the_datapath() -> None:
+    assert get_args(FlowState) == FLOW_STATES
+
+
+@pytest.mark.parametrize(
+    "table", [FLOW_FIELDS, GROUP_FIELDS, SUBSCRIBER_FIELDS, POOL_FIELDS, RULE_FIELDS, LINK_FIELDS]
+)
+def test_quantities_sort_from_the_greatest_names_from_the_lowest(table: FieldTable) -> None:
+    """The one exception: the pool that is full soonest comes first."""
+    for field in table:
+        assert field.rising == (field.unit is None or field.name == "forecast"), field.name
+        assert table.is_descending(field.name) != table.is_descending(field.name, reversed_=True)
+
+
+def test_builtins_use_the_names_of_the_json() -> None:
+    row = rules.FailedOver("isp-a", "isp-b", "b", None, None)
+    assert codec.builtins(row) == json.loads(encode(row))
+    assert codec.from_builtins(codec.builtins(row), rules.FailedOver) == row
