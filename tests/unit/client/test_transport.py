@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the client takes a server that is gone, refuses, lies, drips or never ends; a real one."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import socket
 import threading
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from aiohttp import web
@@ -13,13 +18,20 @@ from aiohttp import web
 from snatsh.client import Busy, Client, Garbled, Refused, Rejected, ServerGone, TimedOut
 from snatsh.model.errors import Problem
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Raw = Callable[[bytes], Client]
+
+
+class Serve(Protocol):
+    def __call__(self, handler: Handler, **options: Any) -> Client: ...
+
 
 @pytest.fixture
-def serve(tmp_path):
+def serve(tmp_path: Path) -> Iterator[Serve]:
     """Serve a handler for every path on a Unix socket; a client of it."""
     with contextlib.ExitStack() as stack:
 
-        def start(handler, **options):
+        def start(handler: Handler, **options: Any) -> Client:
             path = tmp_path / "snatd.sock"
             loop = asyncio.new_event_loop()
             app = web.Application()
@@ -30,7 +42,7 @@ def serve(tmp_path):
             thread = threading.Thread(target=loop.run_forever)
             thread.start()
 
-            def stop():
+            def stop() -> None:
                 asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
                 loop.call_soon_threadsafe(loop.stop)
                 thread.join()
@@ -43,7 +55,7 @@ def serve(tmp_path):
 
 
 @pytest.fixture
-def raw(tmp_path):
+def raw(tmp_path: Path) -> Iterator[Raw]:
     """A socket whose one connection gets the given bytes and is closed."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     path = tmp_path / "raw.sock"
@@ -51,8 +63,8 @@ def raw(tmp_path):
     listener.listen()
     threads = []
 
-    def start(answer):
-        def answer_once():
+    def start(answer: bytes) -> Client:
+        def answer_once() -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(65536)
@@ -68,15 +80,15 @@ def raw(tmp_path):
     listener.close()
 
 
-def error(status, **fields):
-    async def handler(_request):
+def error(status: int, **fields: object) -> Handler:
+    async def handler(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"error": {"message": "not so", **fields}}, status=status)
 
     return handler
 
 
-def test_the_filters_of_a_listing_reach_the_server(serve):
-    async def handler(request):
+def test_the_filters_of_a_listing_reach_the_server(serve: Serve) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
         return web.json_response(
             {"flows": [], "total": 0, "matched": 0, "capacity": 0, "seen": request.path_qs}
         )
@@ -87,7 +99,7 @@ def test_the_filters_of_a_listing_reach_the_server(serve):
     )
 
 
-def test_nobody_serves_the_socket(tmp_path):
+def test_nobody_serves_the_socket(tmp_path: Path) -> None:
     path = tmp_path / "none.sock"
     with pytest.raises(
         ServerGone, match=rf"no snatd answers at {path} .*start it with: snatd --socket {path}"
@@ -95,7 +107,7 @@ def test_nobody_serves_the_socket(tmp_path):
         Client(path).version()
 
 
-def test_a_socket_left_behind(tmp_path):
+def test_a_socket_left_behind(tmp_path: Path) -> None:
     path = tmp_path / "dead.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -103,17 +115,17 @@ def test_a_socket_left_behind(tmp_path):
         Client(path).version()
 
 
-def test_a_path_too_long_for_a_socket(tmp_path):
+def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     with pytest.raises(ServerGone, match="too long"):
         Client(tmp_path / ("x" * 200)).version()
 
 
-def test_refused(serve):
+def test_refused(serve: Serve) -> None:
     with pytest.raises(Refused, match="not so"):
         serve(error(403)).end_flows()
 
 
-def test_rejected_with_everything_known(serve):
+def test_rejected_with_everything_known(serve: Serve) -> None:
     problems = [{"path": ["rules", "10"], "value": "x", "reason": "no", "severity": "warning"}]
     handler = error(422, problems=problems, index=2, statement=1, expected=["pool"])
     with pytest.raises(Rejected, match="not so") as caught:
@@ -122,37 +134,37 @@ def test_rejected_with_everything_known(serve):
     assert (caught.value.index, caught.value.statement, caught.value.expected) == (2, 1, ("pool",))
 
 
-def test_busy(serve):
+def test_busy(serve: Serve) -> None:
     with pytest.raises(Busy):
         serve(error(409)).commit()
 
 
 @pytest.mark.parametrize("fields", [{"problems": "x", "index": "y", "expected": 3}, {"problems": [3, None]}])
-def test_rejected_with_nonsense_is_still_rejected(serve, fields):
+def test_rejected_with_nonsense_is_still_rejected(serve: Serve, fields: dict[str, Any]) -> None:
     with pytest.raises(Rejected) as caught:
         serve(error(400, **fields)).commit()
     assert (caught.value.problems, caught.value.index, caught.value.expected) == ((), None, ())
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"other": 1}', b"[" * 100_000, b"\xff\xfe"])
-def test_an_answer_that_is_no_answer(serve, body):
-    async def handler(_request):
+def test_an_answer_that_is_no_answer(serve: Serve, body: bytes) -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
         return web.Response(body=body)
 
     with pytest.raises(Garbled):
         serve(handler).pools()
 
 
-def test_another_api(serve):
-    async def handler(_request):
+def test_another_api(serve: Serve) -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"version": "9", "api": 9, "host_name": "h", "user": "u", "role": "view"})
 
     with pytest.raises(Garbled, match="speaks API 9"):
         serve(handler).version()
 
 
-def test_an_endless_answer_is_cut(serve):
-    async def handler(request):
+def test_an_endless_answer_is_cut(serve: Serve) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
@@ -164,8 +176,8 @@ def test_an_endless_answer_is_cut(serve):
         serve(handler, answer_limit=1_000_000).pools()
 
 
-def test_silence_ends_at_the_deadline(serve):
-    async def handler(_request):
+def test_silence_ends_at_the_deadline(serve: Serve) -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(5)
         return web.Response()
 
@@ -173,8 +185,8 @@ def test_silence_ends_at_the_deadline(serve):
         serve(handler, timeout=0.3).pools()
 
 
-def test_a_drip_does_not_outlast_the_deadline(serve):
-    async def handler(request):
+def test_a_drip_does_not_outlast_the_deadline(serve: Serve) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
@@ -189,16 +201,16 @@ def test_a_drip_does_not_outlast_the_deadline(serve):
     assert time.monotonic() - started < 3
 
 
-def test_not_http(raw):
+def test_not_http(raw: Raw) -> None:
     with pytest.raises(Garbled, match="does not speak HTTP"):
         raw(b"SSH-2.0-OpenSSH_9.2\r\n").pools()
 
 
-def test_closed_without_a_word(raw):
+def test_closed_without_a_word(raw: Raw) -> None:
     with pytest.raises(ServerGone, match="went away"):
         raw(b"").pools()
 
 
-def test_half_an_answer(raw):
+def test_half_an_answer(raw: Raw) -> None:
     with pytest.raises(ServerGone, match="went away"):
         raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"pools"').pools()

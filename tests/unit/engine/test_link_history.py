@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from snatsh.engine.links import history
 from snatsh.engine.links.history import KEPT, LinkChange, LinkHistory
 
@@ -47,7 +49,9 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert len(LinkHistory(path).newest()) == KEPT
 
 
-def test_a_file_that_can_not_be_written_is_told_once(tmp_path: Path, caplog) -> None:
+def test_a_file_that_can_not_be_written_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     links = LinkHistory(tmp_path / "gone" / "links.log")
     for number in range(3):
         links.add(change(number))

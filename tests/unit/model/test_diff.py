@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.model.changes.diff import Change, apply, diff, graft, render_curly, render_set
-from snatsh.model.document.document import delete, get, set_
+from snatsh.model.document.document import Document, delete, get, set_
 from snatsh.model.errors import StatementError
 from snatsh.model.forms import set_form
 from tests.unit.model.strategies import documents, profiles
 
 
 @st.composite
-def neighbours(draw):
+def neighbours(draw: st.DrawFn) -> tuple[Document, Document]:
     """A document, and another that has something in common with it."""
     old, other = draw(documents()), draw(documents())
     new = old
@@ -37,14 +38,14 @@ pairs = neighbours() | st.tuples(documents(), documents()) | st.tuples(profiles(
 
 
 @given(pairs)
-def test_the_changes_make_the_new_of_the_old(pair):
+def test_the_changes_make_the_new_of_the_old(pair: tuple[Document, Document]) -> None:
     old, new = pair
     kept = copy.deepcopy(old)
     assert apply(old, diff(old, new)) == new
     assert old == kept
 
 
-def containers(held, above=()):
+def containers(held: Document, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The paths of everything that holds something by name."""
     for name, inner in held.items():
         if isinstance(inner, dict):
@@ -53,7 +54,9 @@ def containers(held, above=()):
 
 
 @given(pairs, st.data())
-def test_a_graft_takes_a_part_of_another_and_leaves_the_rest(pair, data):
+def test_a_graft_takes_a_part_of_another_and_leaves_the_rest(
+    pair: tuple[Document, Document], data: st.DataObject
+) -> None:
     old, new = pair
     path = data.draw(st.sampled_from([*containers(old), *containers(new), ("rules", "1")]))
     part = get(new, path)
@@ -65,7 +68,7 @@ def test_a_graft_takes_a_part_of_another_and_leaves_the_rest(pair, data):
         assert change.path[: len(path)] == path or path[: len(change.path)] == change.path
 
 
-def test_a_graft_takes_marks_along_and_leaves_that_of_the_place_itself():
+def test_a_graft_takes_marks_along_and_leaves_that_of_the_place_itself() -> None:
     marks = {"rules 10": {"inactive": "yes"}, "rules 10 pool": {"comment": "old"}}
     document = {"rules": {"10": {"pool": "a"}, "20": {"pool": "b"}}, "marks": marks}
     other = {"rules": {"10": {"pool": "c"}}, "marks": {"rules 10 pool": {"protect": "yes"}}}
@@ -76,7 +79,7 @@ def test_a_graft_takes_marks_along_and_leaves_that_of_the_place_itself():
 
 
 @given(pairs)
-def test_no_change_is_idle(pair):
+def test_no_change_is_idle(pair: tuple[Document, Document]) -> None:
     old, new = pair
     at = old
     for change in diff(old, new):
@@ -86,21 +89,21 @@ def test_no_change_is_idle(pair):
 
 
 @given(pairs)
-def test_rendered_changes_read_back_the_same(pair):
+def test_rendered_changes_read_back_the_same(pair: tuple[Document, Document]) -> None:
     changes = diff(*pair)
     read = [Change(line.verb, line.tokens) for line in set_form.statements(render_set(changes))]
     assert read == changes
 
 
 @given(pairs)
-def test_compare_shows_something_exactly_when_something_changed(pair):
+def test_compare_shows_something_exactly_when_something_changed(pair: tuple[Document, Document]) -> None:
     old, new = pair
     assert bool(render_curly(old, new)) == (old != new) == bool(diff(old, new))
     assert all(line[:1] in "[+-" for line in render_curly(old, new).splitlines() if line)
 
 
 @given(st.permutations(["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"]), st.integers(1, 4))
-def test_the_order_of_a_leaf_list_is_part_of_it(order, kept):
+def test_the_order_of_a_leaf_list_is_part_of_it(order: list[str], kept: list[str]) -> None:
     old = {"pools": {"a": {"address": ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"]}}}
     new = {"pools": {"a": {"address": order[:kept]}}}
     assert apply(old, diff(old, new)) == new
@@ -122,7 +125,7 @@ NEW = {
 }
 
 
-def test_changes_come_in_the_order_of_the_schema():
+def test_changes_come_in_the_order_of_the_schema() -> None:
     assert render_set(diff(OLD, NEW)) == (
         "set pools a address 2.2.2.2\n"
         "delete rules 9 source\n"
@@ -133,7 +136,7 @@ def test_changes_come_in_the_order_of_the_schema():
     )
 
 
-def test_compare_looks_as_junos_shows_it():
+def test_compare_looks_as_junos_shows_it() -> None:
     assert render_curly(OLD, NEW) == (
         "[edit]\n"
         "+   timeouts {\n"
@@ -162,6 +165,6 @@ def test_compare_looks_as_junos_shows_it():
     )
 
 
-def test_applying_a_change_to_what_it_was_not_made_for_fails():
+def test_applying_a_change_to_what_it_was_not_made_for_fails() -> None:
     with pytest.raises(StatementError, match="not found"):
         apply({}, diff(OLD, {}))

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from snatsh.model.document.document import Draft, delete, from_profile, get, set_, to_profile, validate_shape
+from snatsh.model.document.document import (
+    Document,
+    Draft,
+    delete,
+    from_profile,
+    get,
+    set_,
+    to_profile,
+    validate_shape,
+)
 from snatsh.model.errors import ProfileError, StatementError
 from snatsh.model.forms.set_form import render, statements
 from tests.unit.model.strategies import documents, profiles
@@ -23,12 +32,12 @@ EXAMPLE = {
 }
 
 
-def tokens_of(document):
+def tokens_of(document: Document) -> list[list[str]]:
     return [list(statement.tokens) for statement in statements(render(document))]
 
 
 @given(documents())
-def test_a_document_is_what_its_statements_set(document):
+def test_a_document_is_what_its_statements_set(document: Document) -> None:
     built = {}
     for tokens in tokens_of(document):
         built = set_(built, tokens)
@@ -36,7 +45,7 @@ def test_a_document_is_what_its_statements_set(document):
 
 
 @given(documents(), documents())
-def test_nothing_given_is_changed(document, other):
+def test_nothing_given_is_changed(document: Document, other: Document) -> None:
     before = copy.deepcopy(document)
     for tokens in tokens_of(other):
         set_(document, tokens)
@@ -46,7 +55,7 @@ def test_nothing_given_is_changed(document, other):
 
 
 @given(documents(), st.data())
-def test_deleting_what_was_set_anew_changes_nothing_else(document, data):
+def test_deleting_what_was_set_anew_changes_nothing_else(document: Document, data: st.DataObject) -> None:
     given_tokens = tokens_of(document)
     assume(given_tokens)
     tokens = data.draw(st.sampled_from(given_tokens))
@@ -60,7 +69,7 @@ def test_deleting_what_was_set_anew_changes_nothing_else(document, data):
 
 
 @given(documents(), documents())
-def test_a_draft_does_what_single_statements_do(document, other):
+def test_a_draft_does_what_single_statements_do(document: Document, other: Document) -> None:
     draft, single = Draft(document), document
     for tokens in tokens_of(other):
         draft.set(tokens)
@@ -71,21 +80,21 @@ def test_a_draft_does_what_single_statements_do(document, other):
     assert draft.finish() == single
 
 
-def test_set_copies_only_the_path_it_touches():
+def test_set_copies_only_the_path_it_touches() -> None:
     after = set_(EXAMPLE, ["rules", "10", "pool", "a"])
     assert after["rules"]["10"] is not EXAMPLE["rules"]["10"]
     assert after["pools"] is EXAMPLE["pools"]
     assert after["rules"]["10"]["failover"] is EXAMPLE["rules"]["10"]["failover"]
 
 
-def test_set_puts_values_in_canonical_form():
+def test_set_puts_values_in_canonical_form() -> None:
     statement = "pools a address 1.1.1.0-1.1.1.255"
     assert set_({}, statement.split()) == {"pools": {"a": {"address": ["1.1.1.0/24"]}}}
     assert set_({}, ["rules", "5", "source", "10.1.1.1"]) == {"rules": {"5": {"source": "10.1.1.1/32"}}}
     assert set_({}, ["timeouts", "tcp", "syn", "25"]) == {"timeouts": {"tcp": {"syn": 25}}}
 
 
-def test_a_leaf_list_keeps_order_and_takes_no_value_twice():
+def test_a_leaf_list_keeps_order_and_takes_no_value_twice() -> None:
     document = set_({}, ["pools", "a", "address", "[", "2.2.2.2", "1.1.1.1", "2.2.2.2", "]"])
     assert set_(document, ["pools", "a", "address", "2.2.2.2"]) == document
     assert get(document, ["pools", "a", "address"]) == ["2.2.2.2", "1.1.1.1"]
@@ -109,7 +118,7 @@ def test_a_leaf_list_keeps_order_and_takes_no_value_twice():
         ("interfaces a/b", 1, "expected an interface's name", "<interface>"),
     ],
 )
-def test_a_bad_statement_names_its_token(statement, index, message, expected):
+def test_a_bad_statement_names_its_token(statement: str, index: int, message: str, expected: str) -> None:
     with pytest.raises(StatementError) as caught:
         set_(EXAMPLE, statement.split())
     assert caught.value.index == index
@@ -128,13 +137,13 @@ def test_a_bad_statement_names_its_token(statement, index, message, expected):
         ("pools a address [ 1.1.2.100 1.1.2.101 ]", 5),
     ],
 )
-def test_deleting_what_is_not_there(statement, index):
+def test_deleting_what_is_not_there(statement: str, index: int) -> None:
     with pytest.raises(StatementError, match="not found") as caught:
         delete(EXAMPLE, statement.split())
     assert caught.value.index == index
 
 
-def test_delete_prunes_containers_but_no_entries():
+def test_delete_prunes_containers_but_no_entries() -> None:
     less = delete(EXAMPLE, ["links", "isp-a", "monitor", "icmp", "target", "8.8.8.8"])
     assert less["links"] == {"isp-a": {}}
     less = delete(less, ["rules", "10", "failover", "isp-a", "pool"])
@@ -146,7 +155,7 @@ def test_delete_prunes_containers_but_no_entries():
     assert delete(EXAMPLE, []) == {}
 
 
-def test_get():
+def test_get() -> None:
     assert get(EXAMPLE, ["rules", "10", "source"]) == "10.0.0.0/8"
     assert get(EXAMPLE, ["rules", "10", "source", "11.0.0.0/8"]) is None
     assert get(EXAMPLE, ["rules", "11"]) is None
@@ -156,16 +165,16 @@ def test_get():
 
 
 @given(documents())
-def test_a_documents_shape_is_kept(document):
+def test_a_documents_shape_is_kept(document: Document) -> None:
     assert validate_shape(document) == document
 
 
 @given(profiles())
-def test_a_profile_gives_its_document_back(document):
+def test_a_profile_gives_its_document_back(document: Document) -> None:
     assert from_profile(to_profile(document)) == document
 
 
-def test_shape_takes_numbers_as_text_and_a_value_for_a_list():
+def test_shape_takes_numbers_as_text_and_a_value_for_a_list() -> None:
     given_object = {
         "rules": {10: None},
         "timeouts": {"tcp": {"syn": "20"}, "udp": None},
@@ -200,7 +209,7 @@ def test_shape_takes_numbers_as_text_and_a_value_for_a_list():
         ),
     ],
 )
-def test_a_bad_shape_names_path_value_and_reason(given_object, problems):
+def test_a_bad_shape_names_path_value_and_reason(given_object: object, problems: list[str]) -> None:
     with pytest.raises(ProfileError) as caught:
         validate_shape(given_object)
     found = [str(problem) for problem in caught.value.problems]
@@ -208,13 +217,13 @@ def test_a_bad_shape_names_path_value_and_reason(given_object, problems):
     assert all(part in text for part, text in zip(problems, found, strict=True))
 
 
-def test_shape_gives_up_on_a_file_of_another_kind():
+def test_shape_gives_up_on_a_file_of_another_kind() -> None:
     with pytest.raises(ProfileError) as caught:
         validate_shape({f"key {number}": number for number in range(100_000)})
     assert len(caught.value.problems) == 1000
 
 
-def test_shape_is_not_led_deeper_than_the_schema_goes():
+def test_shape_is_not_led_deeper_than_the_schema_goes() -> None:
     deep = {}
     for _ in range(100_000):
         deep = {"rules": deep}
@@ -222,7 +231,7 @@ def test_shape_is_not_led_deeper_than_the_schema_goes():
         validate_shape(deep)
 
 
-def test_a_profile_needs_what_is_mandatory():
+def test_a_profile_needs_what_is_mandatory() -> None:
     with pytest.raises(ProfileError) as caught:
         to_profile({"interfaces": {"eth0": {}}, "links": {"a": {"next-hop": "1.1.2.1"}}})
     assert [str(problem) for problem in caught.value.problems] == [

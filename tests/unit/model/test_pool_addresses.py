@@ -14,18 +14,20 @@ BASE = int(Address("10.0.0.0"))
 
 
 @st.composite
-def ranges(draw):
+def ranges(draw: st.DrawFn) -> AddressRange:
     first = draw(st.integers(0, 40))
     last = draw(st.integers(first, min(first + 12, 40)))
     return AddressRange(Address(BASE + first), Address(BASE + last))
 
 
-def addresses(run):
+def addresses(run: AddressRange) -> range:
     return range(int(run.first), int(run.last) + 1)
 
 
 @given(st.lists(ranges()), st.lists(ranges()))
-def test_runs_hold_each_address_once_in_the_order_written(given_ranges, excluded):
+def test_runs_hold_each_address_once_in_the_order_written(
+    given_ranges: list[AddressRange], excluded: list[AddressRange]
+) -> None:
     left_out = {address for run in excluded for address in addresses(run)}
     expected = dict.fromkeys(a for run in given_ranges for a in addresses(run) if a not in left_out)
     found = runs(Pool(address=tuple(given_ranges), exclude=tuple(excluded)))
@@ -33,7 +35,7 @@ def test_runs_hold_each_address_once_in_the_order_written(given_ranges, excluded
 
 
 @given(st.lists(ranges()), ranges())
-def test_spans_know_what_they_hold(given_ranges, probe):
+def test_spans_know_what_they_hold(given_ranges: list[AddressRange], probe: AddressRange) -> None:
     spans = Spans(given_ranges)
     held = {address for run in given_ranges for address in addresses(run)}
     assert spans.meets(probe) == any(address in held for address in addresses(probe))

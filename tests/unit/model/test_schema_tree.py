@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ LEAVES = dict(leaves(root()))
 LISTS = [child for child in root().children.values() if child.kind == "list"]
 
 
-def test_every_field_is_there_once_with_help():
+def test_every_field_is_there_once_with_help() -> None:
     assert tuple(root().children) == tuple(
         field.alias or name for name, field in Profile.model_fields.items()
     )
@@ -54,14 +55,14 @@ def test_every_field_is_there_once_with_help():
         ("timeouts tcp time-wait", ("integer", "<5..86400>", None), "120", False),
     ],
 )
-def test_leaf(path, value, default, mandatory):
+def test_leaf(path: str, value: str, default: Any, mandatory: Any) -> None:
     node = LEAVES[tuple(path.split())]
     assert node.value
     assert (node.value.kind, node.value.hint, node.value.ref) == value
     assert (node.default, node.mandatory) == (default, mandatory)
 
 
-def test_lists_have_keys():
+def test_lists_have_keys() -> None:
     assert {node.name: (node.key.hint, node.key.ref) for node in LISTS if node.key} == {
         "interfaces": ("<interface>", "interface"),
         "links": ("<link>", "link"),
@@ -95,7 +96,7 @@ def test_lists_have_keys():
         ("system host-name", "a.b", "expected a host name"),
     ],
 )
-def test_a_value_is_refused_with_the_reason(path, token, reason):
+def test_a_value_is_refused_with_the_reason(path: str, token: str, reason: str) -> None:
     kind = LEAVES[tuple(path.split())].value
     assert kind
     with pytest.raises(ValueError) as caught:
@@ -106,7 +107,7 @@ def test_a_value_is_refused_with_the_reason(path, token, reason):
 @settings(max_examples=20)
 @given(data=st.data())
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
-def test_values_are_canonical_and_the_schema_takes_them(path, data):
+def test_values_are_canonical_and_the_schema_takes_them(path: str, data: st.DataObject) -> None:
     kind = LEAVES[path].value
     value = data.draw(values(kind))
     assert kind.parse(str(value)) == value
@@ -114,7 +115,7 @@ def test_values_are_canonical_and_the_schema_takes_them(path, data):
 
 
 @given(path=st.sampled_from(sorted(LEAVES)), token=st.text(max_size=20))
-def test_what_the_tree_takes_the_schema_takes(path, token):
+def test_what_the_tree_takes_the_schema_takes(path: str, token: str) -> None:
     try:
         value = LEAVES[path].value.parse(token)
     except ValueError:
@@ -122,7 +123,7 @@ def test_what_the_tree_takes_the_schema_takes(path, token):
     assert dumped(path, value) == value
 
 
-def dumped(path, value):
+def dumped(path: str, value: str) -> Any:
     """The value as it comes back from the pydantic model that the path's leaf is a field of."""
     names = {"interfaces": "eth0", "links": "isp", "pools": "a", "rules": "10", "failover": "isp",
              "marks": "rules"}  # fmt: skip
@@ -144,13 +145,13 @@ def dumped(path, value):
     return found[0] if is_list else found
 
 
-def test_importing_the_tree_stays_light():
+def test_importing_the_tree_stays_light() -> None:
     heavy = "yaml", "lark", "numpy", "aiohttp", "prompt_toolkit", "textual", "bcc"
     code = f"import sys, snatsh.model.schema.tree; assert not set({heavy!r}) & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_lark_is_imported_for_curly_form_only():
+def test_lark_is_imported_for_curly_form_only() -> None:
     code = (
         "import sys; from snatsh.model.forms import curly_form, set_form, yaml_form;"
         "from snatsh.model.changes import diff;"

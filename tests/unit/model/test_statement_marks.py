@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snatsh.model.changes import patch
-from snatsh.model.changes.diff import apply, diff, render_curly, render_set
+from snatsh.model.changes.diff import Change, apply, diff, render_curly, render_set
 from snatsh.model.changes.merge import merge
 from snatsh.model.document import marks
-from snatsh.model.document.document import delete, set_, to_profile, validate_shape
+from snatsh.model.document.document import Document, delete, set_, to_profile, validate_shape
 from snatsh.model.errors import ProfileError, StatementError
 from snatsh.model.forms import curly_form, set_form, yaml_form
 from tests.unit.model.strategies import documents, marked
@@ -62,11 +63,11 @@ rules {
 """
 
 
-def test_marks_on_nothing_are_dropped():
+def test_marks_on_nothing_are_dropped() -> None:
     assert set(DOCUMENT["marks"]) == {"rules 10", "rules 20 action"}
 
 
-def test_the_forms_show_marks_where_the_statement_stands():
+def test_the_forms_show_marks_where_the_statement_stands() -> None:
     assert set_form.render(DOCUMENT) == SET
     assert curly_form.render(DOCUMENT) == CURLY
     assert curly_form.render(DOCUMENT, ("rules", "10")).startswith("## inactive: rules 10\n")
@@ -76,11 +77,11 @@ def test_the_forms_show_marks_where_the_statement_stands():
 @pytest.mark.parametrize("form", [set_form, curly_form, yaml_form])
 @few
 @given(document=any_marked)
-def test_every_form_reads_back(form, document):
+def test_every_form_reads_back(form: ModuleType, document: Document) -> None:
     assert form.parse(form.render(document)) == document
 
 
-def test_what_is_inactive_does_not_count():
+def test_what_is_inactive_does_not_count() -> None:
     profile = to_profile(DOCUMENT)
     assert set(profile.rules) == {20}
     whole = to_profile(set_(DOCUMENT, ["marks", "rules", "inactive", "yes"]))
@@ -90,7 +91,7 @@ def test_what_is_inactive_does_not_count():
 
 @few
 @given(any_marked)
-def test_what_is_inactive_might_as_well_be_deleted(document):
+def test_what_is_inactive_might_as_well_be_deleted(document: Document) -> None:
     left = {name: held for name, held in document.items() if name != "marks"}
     for path, mark in sorted(marks.of(document).items(), reverse=True):
         if "inactive" in mark:
@@ -101,13 +102,13 @@ def test_what_is_inactive_might_as_well_be_deleted(document):
 
 @few
 @given(any_marked, any_marked)
-def test_the_changes_make_the_new_of_the_old(old, new):
+def test_the_changes_make_the_new_of_the_old(old: Document, new: Document) -> None:
     assert apply(old, diff(old, new)) == new
 
 
 @few
 @given(documents(), st.data())
-def test_a_comparison_is_a_patch(document, data):
+def test_a_comparison_is_a_patch(document: Document, data: st.DataObject) -> None:
     old, new = data.draw(marked(document)), data.draw(marked(document))
     assert patch.patch(old, render_curly(old, new)) == new
     read = old
@@ -116,13 +117,11 @@ def test_a_comparison_is_a_patch(document, data):
     assert read == new
 
 
-def statement_change(statement):
-    from snatsh.model.changes.diff import Change
-
+def statement_change(statement: set_form.SetLine) -> Change:
     return Change(statement.verb, statement.tokens)
 
 
-def test_a_comparison_says_what_was_made_inactive():
+def test_a_comparison_says_what_was_made_inactive() -> None:
     new = set_(delete(DOCUMENT, ["marks", "rules 10"]), ["marks", "rules 20", "inactive", "yes"])
     assert render_curly(DOCUMENT, new) == (
         '[edit rules]\n!   active: 10 { ... }\n[edit rules]\n!   annotate: 10 "";\n'
@@ -131,11 +130,11 @@ def test_a_comparison_says_what_was_made_inactive():
     assert render_set(diff(DOCUMENT, new)) == 'activate rules 10\nannotate rules 10 ""\ndeactivate rules 20\n'
 
 
-def test_marks_go_with_their_statement():
+def test_marks_go_with_their_statement() -> None:
     assert "marks" not in delete(delete(DOCUMENT, ["rules", "10"]), ["rules", "20"])
 
 
-def test_what_was_marked_here_and_deleted_there_is_gone():
+def test_what_was_marked_here_and_deleted_there_is_gone() -> None:
     ours = set_(DOCUMENT, ["marks", "rules 20", "inactive", "yes"])
     theirs = delete(DOCUMENT, ["rules", "20"])
     assert merge(DOCUMENT, ours, theirs) == theirs
@@ -144,13 +143,13 @@ def test_what_was_marked_here_and_deleted_there_is_gone():
 @pytest.mark.parametrize(
     "name", ["", "rules 10 pool a", "rulez 10", 'rules "10', "marks", "rules 10 pool x y"]
 )
-def test_marks_of_what_can_not_be(name):
+def test_marks_of_what_can_not_be(name: str) -> None:
     with pytest.raises((StatementError, ProfileError)):
         set_(DOCUMENT, ["marks", name, "inactive", "yes"])
     with pytest.raises(ProfileError):
         validate_shape({**DOCUMENT, "marks": {name: {"inactive": "yes"}}})
 
 
-def test_marking_what_is_not_there():
+def test_marking_what_is_not_there() -> None:
     with pytest.raises(StatementError, match="30: not found"):
         set_(DOCUMENT, ["marks", "rules 30", "inactive", "yes"])

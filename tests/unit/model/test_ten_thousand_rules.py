@@ -7,11 +7,12 @@ The bounds are many times what it takes, and far below what a quadratic loop wou
 from __future__ import annotations
 
 import time
+from types import ModuleType
 
 import pytest
 
 from snatsh.model.changes.diff import apply, diff, render_curly
-from snatsh.model.document.document import set_, to_profile, validate_shape
+from snatsh.model.document.document import Document, set_, to_profile, validate_shape
 from snatsh.model.forms import curly_form, set_form, yaml_form
 from snatsh.model.validate.profile_validator import validate
 from tests.unit.model.strategies import FACTS
@@ -21,14 +22,14 @@ SECONDS = 20
 
 
 @pytest.fixture(autouse=True)
-def bounded():
+def bounded() -> None:
     begin = time.process_time()
     yield
     assert time.process_time() - begin < SECONDS
 
 
 @pytest.fixture(scope="module")
-def large():
+def large() -> Document:
     return {
         "interfaces": {"eth0": {"role": "inside"}, "eth1": {"role": "outside"}},
         "pools": {
@@ -50,23 +51,23 @@ def large():
 
 
 @pytest.mark.parametrize("form", [yaml_form, set_form, curly_form], ids=["yaml", "set", "curly"])
-def test_forms(form, large):
+def test_forms(form: ModuleType, large: Document) -> None:
     assert form.parse(form.render(large)) == large
 
 
-def test_validation(large):
+def test_validation(large: Document) -> None:
     assert validate_shape(large) == large
     assert validate(to_profile(large), FACTS) == []
 
 
-def test_diff(large):
+def test_diff(large: Document) -> None:
     rules = {number: rule | {"pool": "p1"} for number, rule in large["rules"].items() if int(number) % 3}
     new = large | {"rules": rules}
     assert apply(large, diff(large, new)) == new
     assert render_curly(large, new)
 
 
-def test_one_pool_of_many_statements():
+def test_one_pool_of_many_statements() -> None:
     statements = [f"set pools a address 9.{n >> 8}.{n & 255}.1\n" for n in range(10_000)]
     statements += [f"set pools a exclude 9.{n >> 8}.{n & 255}.1\n" for n in range(0, 10_000, 2)]
     document = set_form.parse("".join(statements))
@@ -74,7 +75,7 @@ def test_one_pool_of_many_statements():
     assert validate(to_profile(document), FACTS) == []
 
 
-def test_single_statements_on_a_large_document(large):
+def test_single_statements_on_a_large_document(large: Document) -> None:
     document = large
     for number in range(1, 1001):
         document = set_(document, ["rules", str(number), "pool", "p2"])

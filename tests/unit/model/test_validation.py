@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 
-from snatsh.model.document.document import to_profile
+from snatsh.model.document.document import Document, to_profile
+from snatsh.model.errors import Problem
 from snatsh.model.facts import Facts
 from snatsh.model.forms import set_form
 from snatsh.model.validate.pools import MAX_ADDRESSES, MAX_POOL_ADDRESSES
@@ -33,25 +35,25 @@ set rules 10 pool a
 """
 
 
-def findings(statements, facts=FACTS, base=BASE):
+def findings(statements: str, facts: Facts | None = FACTS, base: str = BASE) -> list[Problem]:
     document = set_form.parse(base + statements.replace("; ", "\n") + "\n")
     return validate(to_profile(document), facts)
 
 
-def test_the_base_is_fine():
+def test_the_base_is_fine() -> None:
     assert findings("") == []
     assert findings("", facts=None) == []
 
 
 @given(profiles())
-def test_valid_profiles_are_valid(document):
+def test_valid_profiles_are_valid(document: Document) -> None:
     profile = to_profile(document)
     for facts in (FACTS, None):
         assert [found for found in validate(profile, facts) if found.severity == "error"] == []
 
 
 @given(documents())
-def test_nothing_that_has_the_right_shape_makes_it_fail(document):
+def test_nothing_that_has_the_right_shape_makes_it_fail(document: Document) -> None:
     for interface in document.get("interfaces", {}).values():
         interface.setdefault("role", "outside")
     for link in document.get("links", {}).values():
@@ -132,7 +134,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("statements", "path", "value", "reason"), ERRORS)
-def test_errors(statements, path, value, reason):
+def test_errors(statements: str, path: str, value: str, reason: str) -> None:
     assert ("error", path, value) in [
         (found.severity, " ".join(found.path), found.value)
         for found in findings(statements)
@@ -141,7 +143,7 @@ def test_errors(statements, path, value, reason):
 
 
 @pytest.mark.parametrize(("statements", "path", "value", "reason"), WARNINGS)
-def test_warnings(statements, path, value, reason):
+def test_warnings(statements: str, path: str, value: str, reason: str) -> None:
     found = findings(statements)
     assert [(one.severity, " ".join(one.path), one.value) for one in found if reason in one.reason] == [
         ("warning", path, value)
@@ -162,11 +164,11 @@ def test_warnings(statements, path, value, reason):
         f"set pools c address 9.0.0.0-9.0.{MAX_POOL_ADDRESSES // 256 - 1}.255",
     ],
 )
-def test_what_is_fine_is_not_found_fault_with(statements):
+def test_what_is_fine_is_not_found_fault_with(statements: str) -> None:
     assert findings(statements) == []
 
 
-def test_all_pools_together_have_a_bound_too():
+def test_all_pools_together_have_a_bound_too() -> None:
     count = MAX_ADDRESSES // MAX_POOL_ADDRESSES
     pools = "; ".join(f"set pools p{n} address 9.{n}.0.0/16" for n in range(count))
     found = [str(one) for one in findings(pools, facts=None)]
@@ -175,7 +177,7 @@ def test_all_pools_together_have_a_bound_too():
     ]
 
 
-def test_an_overlap_is_told_once_for_each_pair_and_behind_a_longer_run():
+def test_an_overlap_is_told_once_for_each_pair_and_behind_a_longer_run() -> None:
     pools = "set pools c address [ 9.0.0.0/24 ]; set pools d address [ 9.0.0.5 9.0.0.7 ]; set pools e address 9.0.0.9"
     assert [(one.path[1], one.value) for one in findings(pools, facts=None)] == [
         ("d", "9.0.0.5"),
@@ -183,7 +185,7 @@ def test_an_overlap_is_told_once_for_each_pair_and_behind_a_longer_run():
     ]
 
 
-def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it():
+def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it() -> None:
     rules = "; ".join(
         f"set rules {n} destination 8.8.8.{n}; set rules {n} pool b; set rules {n} out-interface eth1"
         for n in range(20, 40)
@@ -194,26 +196,26 @@ def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it():
     ]
 
 
-def test_without_facts_nothing_is_held_against_the_box():
+def test_without_facts_nothing_is_held_against_the_box() -> None:
     statements = (
         "set interfaces eth7 role outside; set rules 10 redirect 9.9.9.9; set pools c address 1.1.2.2"
     )
     assert findings(statements, facts=None) == []
 
 
-def test_a_box_that_does_not_forward():
+def test_a_box_that_does_not_forward() -> None:
     found = findings("", facts=replace(FACTS, forwarding=False))
     assert [(one.severity, one.path) for one in found] == [("warning", ())]
     assert "net.ipv4.ip_forward" in found[0].reason
 
 
 @pytest.mark.parametrize(("hook", "told"), [("xdp", 1), ("auto", 1), ("tc", 0)])
-def test_a_card_that_hides_tags_from_xdp(hook, told):
+def test_a_card_that_hides_tags_from_xdp(hook: str, told: str | None) -> None:
     found = findings(f"set interfaces eth1 hook {hook}", facts=replace(FACTS, untagging=frozenset({"eth1"})))
     assert sum("VLAN tags" in problem.reason and problem.severity == "warning" for problem in found) == told
 
 
-def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of():
+def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of() -> None:
     bare = replace(FACTS.interfaces["eth1"], addresses=())
     found = findings("set rules 10 redirect 1.1.2.9", facts=Facts({**FACTS.interfaces, "eth1": bare}))
     assert {(one.severity, " ".join(one.path)) for one in found} == {
@@ -223,8 +225,8 @@ def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of():
     assert all("eth1 has no subnet at the moment" in one.reason for one in found)
 
 
-def test_a_link_needs_a_route_or_somebody_who_sends_to_it():
-    def about_routes(statements, gateways):
+def test_a_link_needs_a_route_or_somebody_who_sends_to_it() -> None:
+    def about_routes(statements: str, gateways: Any) -> list[tuple[str, str]]:
         found = findings(statements, facts=replace(FACTS, gateways=gateways))
         return [(one.severity, " ".join(one.path)) for one in found if "no route goes by it" in one.reason]
 
@@ -244,10 +246,10 @@ def test_a_link_needs_a_route_or_somebody_who_sends_to_it():
     assert [one.severity for one in found if "no route goes by it" in one.reason] == ["warning"]
 
 
-def test_a_next_hop_may_be_left_out_where_there_is_another_end():
+def test_a_next_hop_may_be_left_out_where_there_is_another_end() -> None:
     line = replace(FACTS.interfaces["eth2"], framing="none", peers=(parse_address("1.1.3.1"),))
 
-    def about(link, facts):
+    def about(link: str, facts: Facts | None) -> list[tuple[str, str]]:
         found = findings(f"delete links isp-b next-hop\n{link}", facts=facts)
         return [(one.severity, " ".join(one.path)) for one in found if one.path[0] != "rules"]
 

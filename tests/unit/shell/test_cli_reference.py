@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/cli.md says what the grammar says."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from snatsh.shell.reference import reference
@@ -8,5 +10,5 @@ from snatsh.shell.reference import reference
 FILE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
-def test_the_reference_is_current():
+def test_the_reference_is_current() -> None:
     assert FILE.read_text() == reference(), "run make docs"

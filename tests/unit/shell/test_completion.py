@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Completion and help, on the grammar that ships."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snatsh.model.document.document import Draft
+from snatsh.model.document.document import Document, Draft
 from snatsh.model.forms import set_form
 from snatsh.model.schema.tokenizer import quote
-from snatsh.model.schema.tree import root
+from snatsh.model.schema.tree import ValueType, root
 from snatsh.shell.commands import configuration_mode, operational_mode
-from snatsh.shell.core.complete import asks_help, complete, help_text
+from snatsh.shell.core.complete import Completion, asks_help, complete, help_text
 from snatsh.shell.core.grammar import parse
 from snatsh.shell.core.lexer import lex
 from snatsh.shell.core.statements import node_at
@@ -31,40 +34,40 @@ LIVE = {
 }
 
 
-def look_up(source):
+def look_up(source: tuple[str, ...]) -> Sequence[str]:
     return LIVE.get(source, ())
 
 
-def offered(text, edit=None):
+def offered(text: str, edit: tuple[str, ...] | None = None) -> Completion:
     state = operational_mode.grammar() if edit is None else configuration_mode.grammar(edit)
     return complete(text, state, pipes.grammar, look_up)
 
 
-def test_words_of_a_command():
+def test_words_of_a_command() -> None:
     assert offered("cle").words == ["clear"]
     assert offered("show sys").words == ["system"]
     assert "flows" in offered("show ").words
 
 
-def test_tab_types_the_only_word_and_a_blank():
+def test_tab_types_the_only_word_and_a_blank() -> None:
     assert offered("sh").extension("sh") == "ow "
     assert offered("c").extension("c") == ""
     assert offered("show pools ").extension("show pools ") == ""
 
 
-def test_tab_types_as_far_as_words_agree():
+def test_tab_types_as_far_as_words_agree() -> None:
     line = "set pools is"
     assert offered(line, edit=()).extension(line) == "p-"
 
 
-def test_live_values_come_with_the_hint_of_what_else_may_be_typed():
+def test_live_values_come_with_the_hint_of_what_else_may_be_typed() -> None:
     completion = offered("show flows rule 1")
     assert completion.words == ["10", "100"]
     shown = [candidate.shown for candidate in offered("show flows rule ").candidates]
     assert shown == ["<1..1000000>", "10", "100", "20"]
 
 
-def test_references_complete_from_the_candidate_and_the_box():
+def test_references_complete_from_the_candidate_and_the_box() -> None:
     assert offered("set rules 10 pool ", edit=()).words == ["isp-a", "isp-b"]
     assert offered("set interfaces ", edit=()).words == ["eth0", "eth1"]
     assert offered("delete pools isp-a address ", edit=()).words == ["10.0.0.1", "10.0.0.9"]
@@ -72,20 +75,20 @@ def test_references_complete_from_the_candidate_and_the_box():
     assert offered("delete rules 10 failover ", edit=()).words == ["west"]
 
 
-def test_help_shows_enter_only_where_the_command_may_end():
+def test_help_shows_enter_only_where_the_command_may_end() -> None:
     assert "<[Enter]>" in help_text(offered("show flows "))
     assert "<[Enter]>" not in help_text(offered("show flows source "))
     assert "  |  " in help_text(offered("show flows "))
     assert "  |  " not in help_text(offered("configure "))
 
 
-def test_help_tells_defaults_and_bounds():
+def test_help_tells_defaults_and_bounds() -> None:
     text = help_text(offered("set timeouts tcp established ", edit=()))
     assert "<5..86400>" in text
     assert "default 7440" in text
 
 
-def test_pipes_offered_are_those_that_fit():
+def test_pipes_offered_are_those_that_fit() -> None:
     assert "compare" in offered("show | ", edit=()).words
     assert "compare" not in offered("show flows | ").words
     assert offered("show configuration | display ").words == [
@@ -93,20 +96,20 @@ def test_pipes_offered_are_those_that_fit():
     ]  # fmt: skip
 
 
-def test_a_wrong_word_before_is_told_instead_of_offers():
+def test_a_wrong_word_before_is_told_instead_of_offers() -> None:
     completion = offered("show flowz ")
     assert completion.candidates == ()
     assert "did you mean flows?" in help_text(completion)
 
 
 @pytest.mark.parametrize("text", ["", "show flows |", "set", '"', "show flows | match x |", "| |"])
-def test_completion_never_fails(text):
+def test_completion_never_fails(text: str) -> None:
     offered(text)
     offered(text, edit=())
 
 
 @given(st.text(max_size=40))
-def test_completion_and_parsing_never_fail_otherwise_than_they_say(text):
+def test_completion_and_parsing_never_fail_otherwise_than_they_say(text: str) -> None:
     from snatsh.shell.core.grammar import CommandError
 
     offered(text)
@@ -116,13 +119,13 @@ def test_completion_and_parsing_never_fail_otherwise_than_they_say(text):
         assert 0 <= error.column <= len(text) + 1
 
 
-def test_a_question_mark_in_quotes_is_no_question():
+def test_a_question_mark_in_quotes_is_no_question() -> None:
     assert asks_help("show ?")
     assert not asks_help('set rules 10 description "why?')
     assert not asks_help('set rules 10 description "why?"')
 
 
-def path_of(line, edit):
+def path_of(line: str, edit: tuple[str, ...] | None) -> tuple[str, ...]:
     return parse(line, configuration_mode.grammar(edit), pipes.grammar).call.arguments["path"]
 
 
@@ -138,7 +141,7 @@ VALUES = {
 
 
 @st.composite
-def statements(draw):
+def statements(draw: st.DrawFn) -> list[str]:
     """A random statement of the schema."""
     node, words = root(), []
     while node.children:
@@ -154,7 +157,7 @@ def statements(draw):
     return words
 
 
-def value_of(kind):
+def value_of(kind: ValueType) -> str:
     """What any place of this kind takes; a number may have to be larger, a name a path."""
     if kind.kind == "integer":
         return re.search(r"\d+", kind.hint)[0]
@@ -166,7 +169,9 @@ def value_of(kind):
 
 
 @given(statements(), st.integers(0, 6))
-def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words, depth):
+def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(
+    words: list[str], depth: int
+) -> None:
     typed = ["set", *map(quote, words)]
     call = parse(" ".join(typed), configuration_mode.grammar(()), pipes.grammar).call
     assert call.arguments["path"] == tuple(words)
@@ -183,7 +188,9 @@ def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(words
 
 @settings(max_examples=60, deadline=None)
 @given((documents() | profiles()).flatmap(marked), st.data())
-def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(document, data):
+def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(
+    document: Document, data: st.DataObject
+) -> None:
     text = set_form.render(document)
     draft = Draft({})
     for line in text.splitlines():

@@ -1,36 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsing, on the grammar that ships: operational commands, and statements of the schema."""
 
+from __future__ import annotations
+
 import pytest
 
 from snatsh.shell.commands import configuration, configuration_mode, operational, operational_mode
-from snatsh.shell.core.grammar import CommandError, parse
+from snatsh.shell.core.grammar import CommandError, Parsed, parse
 from snatsh.shell.pipes import pipes
 
 
-def run(line, edit=None):
+def run(line: str, edit: tuple[str, ...] | None = None) -> Parsed:
     state = operational_mode.grammar() if edit is None else configuration_mode.grammar(edit)
     return parse(line, state, pipes.grammar)
 
 
-def error(line, edit=None):
+def error(line: str, edit: tuple[str, ...] | None = None) -> CommandError:
     with pytest.raises(CommandError) as caught:
         run(line, edit)
     return caught.value
 
 
-def test_options_come_in_any_order_with_their_values_parsed():
+def test_options_come_in_any_order_with_their_values_parsed() -> None:
     call = run("show flows limit 5 port 443 source 10.0.0.0/8 protocol tcp").call
     assert call.run is operational.show_flows
     assert call.arguments == {"limit": 5, "port": 443, "source": "10.0.0.0/8", "protocol": "tcp"}
 
 
-def test_unique_abbreviations_are_enough():
+def test_unique_abbreviations_are_enough() -> None:
     assert run("sh fl lim 5").call.arguments == {"limit": 5}
     assert run("sh sys com").call.run is operational.show_system_commit
 
 
-def test_an_exact_word_wins_over_a_longer_one():
+def test_an_exact_word_wins_over_a_longer_one() -> None:
     assert run("se rules 10 source 10.0.0.0/8", edit=()).call.run is configuration.set_
 
 
@@ -59,7 +61,9 @@ def test_an_exact_word_wins_over_a_longer_one():
         ("show flows source | count", 18, "missing mandatory argument"),
     ],
 )
-def test_an_error_points_at_its_token_and_says_what_was_expected(line, column, message):
+def test_an_error_points_at_its_token_and_says_what_was_expected(
+    line: str, column: int, message: str
+) -> None:
     found = error(line)
     assert found.column == column
     assert message in str(found)
@@ -87,13 +91,13 @@ def test_an_error_points_at_its_token_and_says_what_was_expected(line, column, m
         ("run configure", 4, "unknown command: configure"),
     ],
 )
-def test_an_error_in_configuration_mode(line, column, message):
+def test_an_error_in_configuration_mode(line: str, column: int, message: str) -> None:
     found = error(line, edit=())
     assert found.column == column
     assert message in str(found)
 
 
-def test_statements_go_on_from_the_edit_path():
+def test_statements_go_on_from_the_edit_path() -> None:
     assert run("set source 10.0.0.0/8", edit=("rules", "10")).call.arguments == {
         "path": ("rules", "10", "source", "10.0.0.0/8")
     }
@@ -102,7 +106,7 @@ def test_statements_go_on_from_the_edit_path():
     }
 
 
-def test_several_statements_about_one_container():
+def test_several_statements_about_one_container() -> None:
     call = run("set rules 10 source 10.0.0.0/8 pool a failover isp-a pool b redirect 192.0.2.1", edit=()).call
     assert (*call.arguments["before"], call.arguments["path"]) == (
         ("rules", "10", "source", "10.0.0.0/8"),
@@ -114,28 +118,28 @@ def test_several_statements_about_one_container():
     assert len(call.arguments["before"]) == 2
 
 
-def test_a_comment_in_quotes_is_no_name_of_an_entry():
+def test_a_comment_in_quotes_is_no_name_of_an_entry() -> None:
     call = run('annotate pools "ours"', edit=()).call
     assert (call.arguments["path"], call.arguments["comment"]) == (("pools",), "ours")
     call = run('annotate pools a "ours"', edit=()).call
     assert (call.arguments["path"], call.arguments["comment"]) == (("pools", "a"), "ours")
 
 
-def test_words_of_the_schema_may_be_shortened_and_are_told_in_full():
+def test_words_of_the_schema_may_be_shortened_and_are_told_in_full() -> None:
     assert run("set ru 10 act ex", edit=()).call.arguments == {"path": ("rules", "10", "action", "exempt")}
 
 
-def test_several_values_in_brackets():
+def test_several_values_in_brackets() -> None:
     path = run("set pools a address [ 10.0.0.1 10.0.0.9-10.0.0.12 ]", edit=()).call.arguments["path"]
     assert path == ("pools", "a", "address", "[", "10.0.0.1", "10.0.0.9-10.0.0.12", "]")
 
 
-def test_a_quoted_value_is_never_an_abbreviation():
+def test_a_quoted_value_is_never_an_abbreviation() -> None:
     assert "unknown command" in str(error('"show" flows'))
     assert run('set rules 10 description "a | b"', edit=()).call.arguments["path"][-1] == "a | b"
 
 
-def test_up_goes_up_by_levels_not_words():
+def test_up_goes_up_by_levels_not_words() -> None:
     from snatsh.shell.core.statements import parent
 
     assert parent(("rules", "10", "failover", "isp-a")) == ("rules", "10")
@@ -144,7 +148,7 @@ def test_up_goes_up_by_levels_not_words():
     assert parent(()) == ()
 
 
-def test_pipes_of_a_configuration_and_of_a_table_differ():
+def test_pipes_of_a_configuration_and_of_a_table_differ() -> None:
     parsed = run("show configuration rules | display set | match 10 | count")
     assert [pipe.run for pipe in parsed.pipes] == [pipes.as_set, pipes.match, pipes.count]
     assert run("show | compare rollback 3", edit=()).pipes[0].arguments == {"rollback": 3}

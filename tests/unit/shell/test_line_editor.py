@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plain line editor on a real pseudo terminal: what is typed, what is echoed, what comes out."""
 
+from __future__ import annotations
+
 import os
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +23,13 @@ PROMPT = "u@h> "
 class Typist:
     """The far end of the terminal."""
 
-    def __init__(self, master):
+    def __init__(self, master: int) -> None:
         self.master = master
 
-    def type(self, text):
+    def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def screen(self, until, seconds=5):
+    def screen(self, until: str, seconds: float = 5) -> str:
         """Everything written, up to and with a text."""
         seen = b""
         deadline = time.monotonic() + seconds
@@ -34,8 +38,11 @@ class Typist:
         return seen.decode()
 
 
+Pair = tuple[RawTerminal, Typist]
+
+
 @pytest.fixture
-def terminal():
+def terminal() -> Iterator[Pair]:
     master, slave = os.openpty()
     with RawTerminal(slave, slave) as raw:
         yield raw, Typist(master)
@@ -43,7 +50,7 @@ def terminal():
     os.close(master)
 
 
-def read(terminal, keys, front=None):
+def read(terminal: Pair, keys: str, front: PlainFront | None = None) -> tuple[str, str]:
     """Type these keys at a prompt. The line that comes of it, and all that was echoed."""
     raw, typist = terminal
     front = front or PlainFront(raw)
@@ -57,12 +64,12 @@ def read(terminal, keys, front=None):
     return entered[0], typist.screen("END").removesuffix("END")
 
 
-def test_echo_is_verbatim_and_ends_in_crlf(terminal):
+def test_echo_is_verbatim_and_ends_in_crlf(terminal: Pair) -> None:
     assert read(terminal, "show flows\r") == ("show flows", f"{PROMPT}show flows\r\n")
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\0\r", "\r\0\n"])
-def test_every_line_end_is_one(terminal, end):
+def test_every_line_end_is_one(terminal: Pair, end: str) -> None:
     front = PlainFront(terminal[0])
     assert read(terminal, f"one{end}two{end}three{end}", front)[0] == "one"
     assert read(terminal, "", front)[0] == "two"
@@ -84,23 +91,23 @@ def test_every_line_end_is_one(terminal, end):
         ("grüße\x7f\r", "grüß"),
     ],
 )
-def test_editing(terminal, keys, line):
+def test_editing(terminal: Pair, keys: str, line: str) -> None:
     assert read(terminal, keys)[0] == line
 
 
 class Recorder(RawTerminal):
     """A terminal that remembers what reached it, write by write."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: int) -> None:
         super().__init__(*arguments)
-        self.written = []
+        self.written: list[str] = []
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         self.written.append(text)
         super().write(text)
 
 
-def test_a_prompt_is_one_write_and_nothing_follows_it():
+def test_a_prompt_is_one_write_and_nothing_follows_it() -> None:
     master, slave = os.openpty()
     with Recorder(slave, slave) as raw:
         front = PlainFront(raw)
@@ -119,12 +126,12 @@ def test_a_prompt_is_one_write_and_nothing_follows_it():
     os.close(master)
 
 
-def test_no_escape_code_is_ever_written(terminal):
+def test_no_escape_code_is_ever_written(terminal: Pair) -> None:
     _, echoed = read(terminal, "abc\x1b[D\x1b[D\x7fxyz\x01\x0b\x15show\x0c\r")
     assert "\x1b" not in echoed
 
 
-def test_a_line_of_many_kilobytes_arrives_whole(terminal):
+def test_a_line_of_many_kilobytes_arrives_whole(terminal: Pair) -> None:
     words = "x" * 20_000
     raw, typist = terminal
     lines = []
@@ -138,7 +145,7 @@ def test_a_line_of_many_kilobytes_arrives_whole(terminal):
     assert lines == [words]
 
 
-def test_history_goes_back_and_forth(terminal):
+def test_history_goes_back_and_forth(terminal: Pair) -> None:
     front = PlainFront(terminal[0])
     read(terminal, "show flows\r", front)
     read(terminal, "show pools\r", front)
@@ -147,45 +154,45 @@ def test_history_goes_back_and_forth(terminal):
 
 
 @pytest.fixture
-def front(terminal, tmp_path):
+def front(terminal: Pair, tmp_path: Path) -> PlainFront:
     """With the real grammar behind it, and no snatd."""
     front = PlainFront(terminal[0])
     front.session = Session(Client(tmp_path / "none.sock"), front, MODES)
     return front
 
 
-def test_tab_completes(terminal, front):
+def test_tab_completes(terminal: Pair, front: PlainFront) -> None:
     line, echoed = read(terminal, "sh\tfl\tsumm\t\r", front)
     assert line == "show flows summary "
     assert echoed == f"{PROMPT}show flows summary \r\n"
 
 
-def test_tab_lists_what_is_possible_and_comes_back_to_the_line(terminal, front):
+def test_tab_lists_what_is_possible_and_comes_back_to_the_line(terminal: Pair, front: PlainFront) -> None:
     line, echoed = read(terminal, "c\tle\t\r", front)
     assert line == "clear "
     assert "Possible completions:\r\n  clear" in echoed
     assert echoed.count(f"{PROMPT}c") == 2
 
 
-def test_a_question_mark_explains_without_enter_and_is_not_typed(terminal, front):
+def test_a_question_mark_explains_without_enter_and_is_not_typed(terminal: Pair, front: PlainFront) -> None:
     line, echoed = read(terminal, "show ?links\r", front)
     assert line == "show links"
     assert f"{PROMPT}show ?\r\nPossible completions:\r\n" in echoed
     assert echoed.endswith(f"{PROMPT}show links\r\n")
 
 
-def test_a_question_mark_in_quotes_is_typed(terminal, front):
+def test_a_question_mark_in_quotes_is_typed(terminal: Pair, front: PlainFront) -> None:
     assert read(terminal, 'commit comment "why?"\r', front)[0] == 'commit comment "why?"'
 
 
-def test_end_of_input_and_hangup(terminal):
+def test_end_of_input_and_hangup(terminal: Pair) -> None:
     raw, typist = terminal
     typist.type("\x04")
     with pytest.raises(EOFError):
         PlainFront(raw).read_line(PROMPT)
 
 
-def test_nobody_who_types_for_too_long_is_taken_to_have_left(terminal):
+def test_nobody_who_types_for_too_long_is_taken_to_have_left(terminal: Pair) -> None:
     raw, _ = terminal
     front = PlainFront(raw)
     front.session = Session(Client("/nowhere"), front, MODES)
@@ -194,7 +201,7 @@ def test_nobody_who_types_for_too_long_is_taken_to_have_left(terminal):
         front.read_line(PROMPT)
 
 
-def test_a_terminal_that_goes_away_hangs_up():
+def test_a_terminal_that_goes_away_hangs_up() -> None:
     master, slave = os.openpty()
     raw = RawTerminal(slave, slave)
     os.close(master)
@@ -203,7 +210,7 @@ def test_a_terminal_that_goes_away_hangs_up():
     os.close(slave)
 
 
-def test_a_block_ends_at_control_d(terminal):
+def test_a_block_ends_at_control_d(terminal: Pair) -> None:
     raw, typist = terminal
     blocks = []
     reader = threading.Thread(target=lambda: blocks.append(PlainFront(raw).read_block("[end with ^D]")))
@@ -213,7 +220,7 @@ def test_a_block_ends_at_control_d(terminal):
     assert blocks == ["set a\nset b\n"]
 
 
-def test_the_terminal_is_put_back_as_it_was():
+def test_the_terminal_is_put_back_as_it_was() -> None:
     import termios
 
     master, slave = os.openpty()
@@ -232,7 +239,7 @@ def test_the_terminal_is_put_back_as_it_was():
         ("top delete\r", "Delete everything under this level? [yes,no] (no) "),
     ],
 )
-def test_who_goes_away_in_the_middle_of_an_answer_is_idle_too(terminal, lines, waits):
+def test_who_goes_away_in_the_middle_of_an_answer_is_idle_too(terminal: Pair, lines: str, waits: str) -> None:
     raw, typist = terminal
     front = PlainFront(raw)
     front.session = session = Session(Client("/nonexistent/snatd.sock"), front, MODES)

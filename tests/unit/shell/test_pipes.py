@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pipes and renderers on literal data."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,7 +25,7 @@ FLOW = {
 FLOWS = {"flows": [FLOW], "total": 3, "matched": 2, "capacity": 262_144}
 
 
-def through(command, data, render):
+def through(command: str, data: Any, render: Callable[[Any], str]) -> Any:
     """What the operator reads, of this data by this command."""
     parsed = parse(command, operational_mode.grammar(), pipes.grammar)
     product = Product(TableAnswer(data, render))
@@ -30,7 +34,7 @@ def through(command, data, render):
     return product
 
 
-def test_flows_as_a_table():
+def test_flows_as_a_table() -> None:
     assert through("show flows", FLOWS, tables.flows).text == (
         "Proto  Source              Destination       Mapped           State        Rule  Out   "
         "Out bytes  In bytes  Idle  Expires\n"
@@ -40,42 +44,42 @@ def test_flows_as_a_table():
     )
 
 
-def test_no_flows():
+def test_no_flows() -> None:
     empty = {"flows": [], "total": 0, "matched": 0, "capacity": 10}
     assert through("show flows", empty, tables.flows).text == "No flows\n"
     assert "No flow matches, of 5" in through("show flows", empty | {"total": 5}, tables.flows).text
 
 
-def test_json_is_the_data():
+def test_json_is_the_data() -> None:
     assert json.loads(through("show flows | json", FLOWS, tables.flows).text) == FLOWS
 
 
-def test_line_pipes_chain():
+def test_line_pipes_chain() -> None:
     assert through("show flows | match TCP | count", FLOWS, tables.flows).text == "Count: 1 line\n"
     assert through("show flows | except tcp | count", FLOWS, tables.flows).text == "Count: 2 lines\n"
     assert "mapped_port" in through("show flows | display json | match _PORT", FLOWS, tables.flows).text
     assert through("show flows | match nothing", FLOWS, tables.flows).text == ""
 
 
-def test_no_more_keeps_everything_but_the_pause():
+def test_no_more_keeps_everything_but_the_pause() -> None:
     product = through("show flows | no-more", FLOWS, tables.flows)
     assert not product.paged
     assert product.text == through("show flows", FLOWS, tables.flows).text
 
 
-def test_a_form_asked_of_mere_text_says_so():
+def test_a_form_asked_of_mere_text_says_so() -> None:
     with pytest.raises(ShellError, match="put json before"):
         through("show flows | match tcp | json", FLOWS, tables.flows)
 
 
-def test_control_characters_in_data_are_escaped():
+def test_control_characters_in_data_are_escaped() -> None:
     forged = FLOW | {"out_interface": "eth\x1b[2J"}
     text = through("show flows", FLOWS | {"flows": [forged]}, tables.flows).text
     assert "\x1b" not in text
     assert "eth\\x1b[2J" in text
 
 
-def test_pools_with_their_addresses():
+def test_pools_with_their_addresses() -> None:
     usage = {"address": "1.1.2.100", "tcp": 5, "udp": 2, "icmp": 0, "created": 9, "exhausted": 1}
     pool = {
         "name": "a", "addresses": 1100, "ports": "1024-65535", "announce": "arp",
@@ -88,7 +92,7 @@ def test_pools_with_their_addresses():
     assert "No address of a was used" in tables.pool_detail([pool | {"usage": []}])
 
 
-def test_rules_tell_match_and_action():
+def test_rules_tell_match_and_action() -> None:
     rule = {
         "order": 0, "number": 10, "source": "10.0.0.0/8", "destination": None, "protocol": "tcp",
         "action": "translate", "pool": "a", "redirect": "1.1.3.1",
@@ -102,7 +106,7 @@ def test_rules_tell_match_and_action():
     assert "isp-a pool b" in tables.rule_detail([rule])
 
 
-def test_drops_leave_out_what_never_happened():
+def test_drops_leave_out_what_never_happened() -> None:
     reason = {"reason": "no-port", "help": "no port left", "packets": 2, "bytes": 120}
     never = reason | {"reason": "no-flow", "packets": 0}
     text = tables.drops({"drops": [reason, never], "handed_up": []})

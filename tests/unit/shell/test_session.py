@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session without a snatd: whatever is typed, it answers in words and goes on."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +15,12 @@ from snatsh.shell.modes import MODES
 WORDS = ("show", "set", "flows", "configure", "exit", "load", "|", "json", '"', "?", "\x1b", "pools", "[")
 
 
-def session():
+def session() -> Session:
     return Session(Client("/nonexistent/snatd.sock"), BatchTerminal(), MODES)
 
 
 @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6), st.booleans())
-def test_any_line_comes_to_an_outcome_that_is_safe_to_show(words, configuring):
+def test_any_line_comes_to_an_outcome_that_is_safe_to_show(words: list[str], configuring: bool) -> None:
     operator = session()
     operator.configuring = configuring
     outcome = operator.execute(" ".join(words))
@@ -27,21 +29,21 @@ def test_any_line_comes_to_an_outcome_that_is_safe_to_show(words, configuring):
 
 
 @pytest.mark.parametrize("line", ["show flows", "configure", "clear flows all", "show configuration"])
-def test_without_snatd_every_command_says_what_to_do(line):
+def test_without_snatd_every_command_says_what_to_do(line: str) -> None:
     outcome = session().execute(line)
     assert outcome.failed
     assert outcome.text.startswith("error: no snatd answers at /nonexistent/snatd.sock")
     assert "start it with: snatd --socket" in outcome.text
 
 
-def test_configuration_mode_can_be_left_without_snatd():
+def test_configuration_mode_can_be_left_without_snatd() -> None:
     operator = session()
     operator.configuring = True
     assert operator.execute("exit").text == "Exiting configuration mode\n"
     assert not operator.configuring
 
 
-def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from():
+def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from() -> None:
     operator = session()
     operator.configuring = True
     assert str(operator.prompt()).startswith("[edit]\n")
@@ -57,7 +59,7 @@ def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from
     assert operator.prompt().banner == "[edit]"
 
 
-def test_help_is_a_line_that_ends_in_a_question_mark():
+def test_help_is_a_line_that_ends_in_a_question_mark() -> None:
     outcome = session().execute("show sys?")
     assert not outcome.failed
     assert outcome.text == "Possible completions:\n  system               Show the system\n"

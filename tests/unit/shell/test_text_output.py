@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -8,22 +10,22 @@ from hypothesis import strategies as st
 from snatsh.shell.render.text import Column, duration, json_text, printable, size, table
 
 
-def test_a_table_is_as_wide_as_its_content_without_trailing_blanks():
+def test_a_table_is_as_wide_as_its_content_without_trailing_blanks() -> None:
     text = table([Column("Name"), Column("Flows", right=True)], [["isp-a", 7], [None, 1234]])
     assert text == "Name   Flows\nisp-a      7\n-       1234\n"
 
 
-def test_nothing_from_outside_reaches_the_terminal_raw():
+def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
     assert printable("a\x1b[31mb\x9bc\x7f\u202ed\rx") == "a\\x1b[31mb\\x9bc\\x7f\\u202ed\\x0dx"
     assert printable("öäü €\n\tx") == "öäü €\n\tx"
 
 
-def test_a_cell_stays_on_its_line():
+def test_a_cell_stays_on_its_line() -> None:
     assert table([Column("A")], [["x\ny"]]) == "A\nx\\ny\n"
 
 
 @given(st.text())
-def test_json_survives_whatever_is_in_it(text):
+def test_json_survives_whatever_is_in_it(text: str) -> None:
     rendered = json_text({"value": text})
     assert printable(rendered) == rendered
     assert json.loads(rendered) == {"value": text}
@@ -41,7 +43,7 @@ def test_json_survives_whatever_is_in_it(text):
         (3e18, "3.0E"),
     ],
 )
-def test_sizes(number, text):
+def test_sizes(number: float, text: str) -> None:
     assert size(number) == text
 
 
@@ -49,5 +51,5 @@ def test_sizes(number, text):
     ("seconds", "text"),
     [(0, "0s"), (-1, "0s"), (59.4, "59s"), (723, "12m03s"), (11_100, "3h05m"), (187_200, "2d04h")],
 )
-def test_durations(seconds, text):
+def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
