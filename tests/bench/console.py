@@ -154,7 +154,7 @@ def measure(seconds: float, each: float) -> dict[str, Any]:
         mover.start()
         try:
             command = [SNATSH, "top", "--socket", str(snatd.socket)]
-            found = {"starts": starts(command)}
+            found: dict[str, Any] = {"starts": starts(command)}
             with Terminal([*command, "--screen", "flows"]) as terminal:
                 time.sleep(WARM_UP)
                 pids = {"snatd": snatd.pid, "console": terminal.process.pid}

@@ -94,7 +94,7 @@ class Frames:
         attributes = ctypes.create_string_buffer(run, len(run))
         if _libc.syscall(BPF_SYSCALL, BPF_PROG_TEST_RUN, attributes, len(run)):
             raise LabError(f"the kernel did not run the generator: {os.strerror(ctypes.get_errno())}")
-        nanoseconds = TEST_RUN.unpack(attributes.raw)[DURATION] + 0.5  # a packet's, rounded down
+        nanoseconds: float = TEST_RUN.unpack(attributes.raw)[DURATION] + 0.5  # a packet's, rounded down
         return packets * nanoseconds / 1e9
 
     def arrived(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import INSIDE_PREFIX, demo
 from snatsh.lab.watch import Watch
+from snatsh.model.document.document import Document
 from snatsh.model.values import AddressRange
 
 # Pools `a` and `c` are isp-a's, `b` and `d` isp-b's.
@@ -32,7 +33,7 @@ READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *READS_ALL)
 
 
-def document(hook: str, pool_a: str = "a", pool_b: str = "b") -> dict:
+def document(hook: str, pool_a: str = "a", pool_b: str = "b") -> Document:
     """The tests' rule set: what leaves by isp-a gets `pool_a`, what leaves by isp-b `pool_b`."""
     return {
         "interfaces": {

@@ -60,6 +60,10 @@ def seen_from(gateway: Gateway, server: str = VIA_A) -> str:
     return done.stdout.strip().partition(" ")[0]
 
 
+def is_seen_as(gateway: Gateway, address: str) -> bool:
+    return seen_from(gateway) == address
+
+
 def cable_down(gateway: Gateway, provider: str = "isp-a") -> Repair:
     gateway.lab[provider].run("ip", "link", "set", "eth0", "down")
     return lambda: gateway.lab[provider].run("ip", "link", "set", "eth0", "up")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
@@ -142,7 +143,7 @@ class SshGateway(Gateway):
         node = self.lab["gateway"]
         return node.run(*self.ssh_command(user, *options), *words, check=False, stdin=stdin)
 
-    def audit(self) -> list[dict]:
+    def audit(self) -> list[dict[str, Any]]:
         lines = (self.snatd.state / "audit.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 

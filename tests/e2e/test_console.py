@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -79,13 +80,13 @@ def test_rates_are_those_of_the_traffic(client: Client) -> None:
         if not (found["out"]["packets"] and found["opened"]):
             return False
         wires = found["out"]["packets"] + found["in"]["packets"]
-        return wires > 100 and found["translated"]["packets"] == pytest.approx(wires, rel=0.2)
+        return bool(wires > 100 and found["translated"]["packets"] == pytest.approx(wires, rel=0.2))
 
     wait(told, "the rates of the wires, counted by the rules")
 
 
 def test_rates_of_flows_are_of_now(client: Client) -> None:
-    query = {"protocol": "udp", "sort": "rate", "limit": 10}
+    query: dict[str, str | int] = {"protocol": "udp", "sort": "rate", "limit": 10}
 
     def told() -> bool:
         rates = [row["rate"] for row in client.live_flows(query)["flows"]]
@@ -112,7 +113,13 @@ def test_bad_questions(client: Client, path: str, reason: str) -> None:
 
 
 def test_bad_ends(client: Client) -> None:
-    key = {"source": "192.168.40.9", "source_port": 1, "destination": "8.8.8.8", "destination_port": 2}
+    key: dict[str, str | int] = {
+        "source": "192.168.40.9",
+        "source_port": 1,
+        "destination": "8.8.8.8",
+        "destination_port": 2,
+    }
+    wrong: dict[str, str | int]
     for wrong in ({**key, "protocol": "sctp"}, {**key, "protocol": "tcp", "source": "nowhere"}, {}):
         with pytest.raises(Rejected):
             client.end_these([wrong])
@@ -220,6 +227,10 @@ def test_exports_every_table(gateway: Gateway, client: Client) -> None:
         client.delete_file(f"{name}.csv")
 
 
+def shows(difference: Any, text: str) -> bool:
+    return text in difference.text
+
+
 def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Client) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         screen: Any = app.screen
@@ -229,7 +240,7 @@ def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Cli
             await pilot.press(*keys_of("rules 10 pool c"), "enter")
             await until(lambda: screen.data["changed"], "the candidate changed")
             difference = screen.query_one("#difference")
-            await until(lambda shown=difference: "+   pool c;" in shown.text, "the difference")
+            await until(partial(shows, difference, "+   pool c;"), "the difference")
             await pilot.press("k")
             await pilot.press("C")
             await until(lambda: isinstance(app.screen, Ask), "minutes")

@@ -39,7 +39,7 @@ def flood(client: Namespace, gateway_mac: str, syns: int) -> None:
             out.send(frame)
 
 
-def checksum(header: bytes) -> bytes:
+def checksum(header: bytes | bytearray) -> bytes:
     total = sum(struct.unpack("!10H", header))
     total = (total & 0xFFFF) + (total >> 16)
     return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)

@@ -16,6 +16,7 @@ from snatsh.interop.assemble import assemble
 from snatsh.interop.dialects import export, import_text, read
 from snatsh.interop.intermediate import Imported, ImportedAction, ImportedMatch
 from snatsh.lab.gateway import SNATSH
+from snatsh.model.document.document import Document
 from tests.e2e.harness import Gateway, document, running_gateway
 from tests.e2e.terminals import environment
 from tests.unit.interop.strategies import as_rules, rule_lists
@@ -81,7 +82,7 @@ def test_the_kernel_gives_back_whatever_can_be_said(
     assert sorted(str((rule.match, rule.outcome)) for rule in found.rules) == sorted(map(str, sayable))
 
 
-def by_match(found: dict) -> list[str]:
+def by_match(found: Document) -> list[str]:
     """Rules without their numbers and the names of their pools."""
     rules = [{**rule, "pool": found["pools"].get(rule.get("pool"))} for rule in found["rules"].values()]
     return sorted(json.dumps(rule, sort_keys=True) for rule in rules)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import stat
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.e2e.link_failures import (
     B,
     cable_down,
     commit,
+    is_seen_as,
     row,
     seen_from,
     wait,
@@ -108,7 +110,7 @@ def test_a_pool_follows_the_address_that_dhcp_gives(fresh_gateway: Gateway) -> N
         for address in ("1.1.2.70", "1.1.2.77"):
             dhcp.serve(address, "1.1.2.1")
             dhcp.ask()
-            wait(lambda address=address: seen_from(gateway) == address, f"the address {address}")
+            wait(partial(is_seen_as, gateway, address), f"the address {address}")
             box.run("ping", "-c", "1", "-W", "2", VIA_A)  # the box itself goes by the same address
         assert untranslated.count() == 0, untranslated.example()
 

@@ -10,7 +10,7 @@ import time
 from tests.e2e.harness import Gateway, no_leak
 
 
-def mappings(gateway: Gateway, port: int) -> dict[tuple, tuple]:
+def mappings(gateway: Gateway, port: int) -> dict[tuple[object, ...], tuple[object, ...]]:
     """What each flow to a server's port is mapped to."""
     rows = gateway.snatd.client.flows({"port": port}, limit=1000)["flows"]
     return {

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,11 +50,12 @@ def test_download_is_whole(gateway: Gateway) -> None:
     assert int(got.stdout) == size
 
 
-def iperf3(client: Namespace, server: str, *options: str) -> dict:
+def iperf3(client: Namespace, server: str, *options: str) -> dict[str, Any]:
     done = client.run("iperf3", "--client", server, "--json", "--time", "1", *options, check=False)
     answer = json.loads(done.stdout)
     assert "error" not in answer, answer["error"]
-    return answer["end"]
+    end: dict[str, Any] = answer["end"]
+    return end
 
 
 @pytest.mark.parametrize("direction", [(), ("--reverse",)], ids=["up", "down"])

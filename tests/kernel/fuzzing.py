@@ -232,7 +232,7 @@ def _sums(table: Table, first: NDArray[np.int64], end: NDArray[np.int64]) -> NDA
     """One's complement sums of the bytes from `first` up to `end` of each row, both even from its start."""
     column = np.arange(ROOM)
     kept = np.where((column >= first[:, None]) & (column < end[:, None]), table.bytes, 0).astype(np.int64)
-    total = (kept[:, 0::2] << 8).sum(axis=1) + kept[:, 1::2].sum(axis=1)
+    total: NDArray[np.int64] = (kept[:, 0::2] << 8).sum(axis=1) + kept[:, 1::2].sum(axis=1)
     for _ in range(3):
         total = (total & 0xFFFF) + (total >> 16)
     return total

@@ -221,8 +221,8 @@ def _configure(name: str) -> None:
     for prefix, (gateway, device) in ROUTES.items():
         if gateway:
             lines.append(f"route add {prefix} via {gateway} dev {device}")
-    for number, (address, device) in enumerate(NEIGHBOURS.items()):
-        lines.append(f"neigh add {address} lladdr 02:00:00:00:01:{number:02x} dev {device} nud permanent")
+    for number, (neighbor, device) in enumerate(NEIGHBOURS.items()):
+        lines.append(f"neigh add {neighbor} lladdr 02:00:00:00:01:{number:02x} dev {device} nud permanent")
     lines.append("route add 192.168.0.0/16 via 192.168.40.9 dev eth0")
     lines.append("route add 10.0.0.0/8 via 192.168.40.9 dev eth0")
     for host in ("192.168.40.9", "192.168.40.10"):
@@ -242,7 +242,7 @@ def _ip(*arguments: str) -> None:
 
 def internet_sum(data: bytes) -> int:
     """RFC 1071 over `data`: 0xffff (or 0) when a checksum in it is right."""
-    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total

@@ -17,7 +17,7 @@ class Settings:
     screen_width: int | None = None
     screen_length: int | None = None
     complete_on_space: bool = True
-    idle_minutes: int = 0
+    idle_minutes: float = 0
     timestamp: bool = False
 
     @property

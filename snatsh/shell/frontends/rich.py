@@ -61,7 +61,7 @@ class RichFront:
             _leave_when_idle(self._idle_minutes)
 
     @property
-    def _idle_minutes(self) -> int:
+    def _idle_minutes(self) -> float:
         return self.session.settings.idle_minutes if self.session else 0
 
     def write(self, text: str) -> None:
@@ -119,7 +119,7 @@ class RichFront:
         return contextlib.nullcontext()
 
 
-def _leave_when_idle(minutes: int) -> None:
+def _leave_when_idle(minutes: float) -> None:
     """Leave when the line has not changed for so long."""
     app = get_app()
 

@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 from snatsh.lab.gateway import SNATSH
+from snatsh.model.document.document import Document
 from tests.e2e.harness import Gateway
 
 
@@ -54,7 +55,7 @@ def wait_for_sessions(box: Gateway, number: int) -> None:
         time.sleep(0.02)
 
 
-def running(box: Gateway) -> dict:
+def running(box: Gateway) -> Document:
     return box.snatd.client.configuration()
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from snatsh.lab.gateway import SNATSH
+from snatsh.model.document.document import Document
 from tests.e2e.harness import Gateway
 from tests.e2e.terminals import Terminal, environment
 
@@ -21,7 +22,7 @@ def session(gateway: Gateway, *lines: str, failing: bool = False) -> str:
     return done.stdout + done.stderr
 
 
-def candidate(gateway: Gateway) -> dict:
+def candidate(gateway: Gateway) -> Document:
     return gateway.snatd.client.candidate()["document"]
 
 

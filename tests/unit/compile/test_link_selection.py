@@ -69,21 +69,22 @@ def test_one_way(rule: dict[str, Any], down: str, expected: str, instead_of: tup
     assert (text(found), found.instead_of, found.buckets) == ((expected,), instead_of, ())
 
 
-GROUPS = {"wan": {"link": {"a": {"weight": 3}, "b": {"weight": 1}, "c": {"use": "last-resort"}}}}
+SHARES = {"a": {"weight": 3}, "b": {"weight": 1}, "c": {"use": "last-resort"}}
+GROUPS: dict[str, Any] = {"link-groups": {"wan": {"link": SHARES}}}
 
 
 def test_links_that_share() -> None:
-    found = ways({"group": "wan"}, **{"link-groups": GROUPS})
+    found = ways({"group": "wan"}, **GROUPS)
     assert text(found) == ("a/a/1.1.2.1", "b/b/1.1.3.1")
     assert Counter(found.buckets) == {0: 96, 1: 32}
-    found = ways({"group": "wan"}, "a", **{"link-groups": GROUPS})
+    found = ways({"group": "wan"}, "a", **GROUPS)
     assert (text(found), found.instead_of, found.buckets) == (("b/b/1.1.3.1",), ("a",), ())
 
 
 def test_the_last_resort_is_only_that() -> None:
-    found = ways({"group": "wan"}, "ab", **{"link-groups": GROUPS})
+    found = ways({"group": "wan"}, "ab", **GROUPS)
     assert (text(found), found.instead_of) == (("c/c/1.1.4.1",), ("a", "b"))
-    found = ways({"group": "wan"}, "abc", **{"link-groups": GROUPS})
+    found = ways({"group": "wan"}, "abc", **GROUPS)
     assert text(found) == ("a/a/1.1.2.1", "b/b/1.1.3.1")  # nothing works: as written
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from snatsh.compile import image
-from snatsh.datapath import flows, layout, map_writer
+from snatsh.datapath import flow_table, flows, layout, map_writer
 from snatsh.datapath.loader import SOURCE_FOLDER, SOURCES
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 
@@ -47,7 +47,7 @@ def test_bounds(name: str) -> None:
 
 
 def test_other_constants() -> None:
-    assert constant("sweep.c", "SWEEP_KEYS") == flows.SWEEP_KEYS
+    assert constant("sweep.c", "SWEEP_KEYS") == flow_table.SWEEP_KEYS
     assert 1 << constant("types.h", "TICK_SHIFT") == layout.TICK_NANOSECONDS
     assert {path.name for path in SOURCE_FOLDER.iterdir()} == set(SOURCES), "every part is loaded"
 

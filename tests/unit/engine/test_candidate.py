@@ -7,9 +7,13 @@ import pytest
 
 from snatsh.engine.config.candidate import Candidate, Statement
 from snatsh.engine.errors import StatementFailed
+from snatsh.model.document.document import Document
 from snatsh.model.errors import ProfileError
 
-RUNNING = {"pools": {"a": {"address": ["192.0.2.1"], "ports": "2000-3000"}}, "rules": {"10": {"pool": "a"}}}
+RUNNING: Document = {
+    "pools": {"a": {"address": ["192.0.2.1"], "ports": "2000-3000"}},
+    "rules": {"10": {"pool": "a"}},
+}
 
 
 def statement(text: str) -> Statement:

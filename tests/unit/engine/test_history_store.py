@@ -14,9 +14,10 @@ import pytest
 
 from snatsh.engine.config.history import KEPT, Metadata, Store
 from snatsh.engine.errors import AlreadyRunning, NoSuchEntry, StoreError
+from snatsh.model.document.document import Document
 
 
-def document(number: int) -> dict:
+def document(number: int) -> Document:
     return {"pools": {"a": {"address": [f"192.0.2.{number}"]}}}
 
 

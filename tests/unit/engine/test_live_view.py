@@ -112,7 +112,7 @@ def test_groups_hold_what_their_flows_hold(by: str) -> None:
 
 
 @pytest.mark.parametrize("wish", [{"limit": -1}, {"limit": 1001}, {"offset": -1}])
-def test_no_page_without_bounds(wish: dict[str, int]) -> None:
+def test_no_page_without_bounds(wish: dict[str, Any]) -> None:
     with pytest.raises(QueryError, match="expected"):
         ListingQuery(FlowFilter(), **wish)
 
@@ -129,8 +129,12 @@ def test_rates_are_what_grew_between_two_readings() -> None:
 def test_one_reading_serves_all_who_look_and_none_is_made_when_nobody_does() -> None:
     readings: list[int] = []
 
+    def read() -> Any:
+        readings.append(1)
+        return FLOWS
+
     async def look() -> None:
-        snapshots = Snapshots(lambda: (readings.append(1), FLOWS)[1], asyncio.Lock())
+        snapshots = Snapshots(read, asyncio.Lock())
         assert not readings
         await asyncio.gather(*(snapshots.latest() for _ in range(5)))
         await snapshots.latest()

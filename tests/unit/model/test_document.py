@@ -23,7 +23,7 @@ from snatsh.model.errors import ProfileError, StatementError
 from snatsh.model.forms.set_form import render, statements
 from tests.unit.model.strategies import documents, profiles
 
-EXAMPLE = {
+EXAMPLE: Document = {
     "interfaces": {"eth0": {}},
     "links": {"isp-a": {"monitor": {"icmp": {"target": ["8.8.8.8"]}}}},
     "pools": {"a": {"address": ["1.1.2.100", "1.1.2.102"]}},
@@ -38,7 +38,7 @@ def tokens_of(document: Document) -> list[list[str]]:
 
 @given(documents())
 def test_a_document_is_what_its_statements_set(document: Document) -> None:
-    built = {}
+    built: Document = {}
     for tokens in tokens_of(document):
         built = set_(built, tokens)
     assert built == document
@@ -224,7 +224,7 @@ def test_shape_gives_up_on_a_file_of_another_kind() -> None:
 
 
 def test_shape_is_not_led_deeper_than_the_schema_goes() -> None:
-    deep = {}
+    deep: Document = {}
     for _ in range(100_000):
         deep = {"rules": deep}
     with pytest.raises(ProfileError, match="rules: rules: expected a whole number"):

@@ -207,7 +207,7 @@ def test_a_text_that_is_too_long_is_refused_unread(form: ModuleType) -> None:
         ("\udc80", 0, "expected text in UTF-8"),
     ],
 )
-def test_yaml_that_is_not_read(text: str, line: str, message: str) -> None:
+def test_yaml_that_is_not_read(text: str, line: int, message: str) -> None:
     with pytest.raises(FormError, match=message) as caught:
         yaml_form.parse(text)
     assert caught.value.line == line
@@ -252,7 +252,7 @@ def test_yaml_names_the_line_of_every_problem() -> None:
         ("\x00", 1, 1, "expected set, delete"),
     ],
 )
-def test_set_form_that_is_not_read(text: str, line: str, column: int, message: str) -> None:
+def test_set_form_that_is_not_read(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(FormError, match=message) as caught:
         set_form.parse(text)
     assert (caught.value.line, caught.value.column) == (line, column)
@@ -304,7 +304,7 @@ def test_curly_form_is_not_fussy_about_layout() -> None:
         ("a {" * 100_000, 1, 300_000, "the text ends here"),
     ],
 )
-def test_curly_form_that_is_not_read(text: str, line: str, column: int, message: str) -> None:
+def test_curly_form_that_is_not_read(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(FormError) as caught:
         curly_form.parse(text)
     assert message in str(caught.value)

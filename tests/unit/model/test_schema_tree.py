@@ -55,7 +55,7 @@ def test_every_field_is_there_once_with_help() -> None:
         ("timeouts tcp time-wait", ("integer", "<5..86400>", None), "120", False),
     ],
 )
-def test_leaf(path: str, value: str, default: Any, mandatory: Any) -> None:
+def test_leaf(path: str, value: tuple[str, str, str | None], default: str | None, mandatory: bool) -> None:
     node = LEAVES[tuple(path.split())]
     assert node.value
     assert (node.value.kind, node.value.hint, node.value.ref) == value
@@ -107,27 +107,30 @@ def test_a_value_is_refused_with_the_reason(path: str, token: str, reason: str) 
 @settings(max_examples=20)
 @given(data=st.data())
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
-def test_values_are_canonical_and_the_schema_takes_them(path: str, data: st.DataObject) -> None:
+def test_values_are_canonical_and_the_schema_takes_them(path: tuple[str, ...], data: st.DataObject) -> None:
     kind = LEAVES[path].value
+    assert kind
     value = data.draw(values(kind))
     assert kind.parse(str(value)) == value
     assert dumped(path, value) == value
 
 
 @given(path=st.sampled_from(sorted(LEAVES)), token=st.text(max_size=20))
-def test_what_the_tree_takes_the_schema_takes(path: str, token: str) -> None:
+def test_what_the_tree_takes_the_schema_takes(path: tuple[str, ...], token: str) -> None:
+    kind = LEAVES[path].value
+    assert kind
     try:
-        value = LEAVES[path].value.parse(token)
+        value = kind.parse(token)
     except ValueError:
         return
     assert dumped(path, value) == value
 
 
-def dumped(path: str, value: str) -> Any:
+def dumped(path: tuple[str, ...], value: str) -> Any:
     """The value as it comes back from the pydantic model that the path's leaf is a field of."""
     names = {"interfaces": "eth0", "links": "isp", "pools": "a", "rules": "10", "failover": "isp",
              "marks": "rules"}  # fmt: skip
-    whole = {
+    whole: dict[str, Any] = {
         "interfaces": {"eth0": {"role": "inside"}},
         "links": {"isp": {"interface": "eth1", "next-hop": "1.1.1.1"}},
     }
@@ -135,11 +138,11 @@ def dumped(path: str, value: str) -> Any:
     if path[0] == "link-groups":
         names |= {"link-groups": "wan", "link": "isp"}
     way = [token for name in path[:-1] for token in ((name, names[name]) if name in names else (name,))]
-    at = whole
+    at: Any = whole
     for token in way:
         at = at.setdefault(token, {})
     at[path[-1]] = [value] if is_list else value
-    found = Profile.model_validate(whole).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    found: Any = Profile.model_validate(whole).model_dump(mode="json", by_alias=True, exclude_unset=True)
     for token in (*way, path[-1]):
         found = found[token]
     return found[0] if is_list else found

@@ -7,6 +7,7 @@ The bounds are many times what it takes, and far below what a quadratic loop wou
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -22,7 +23,7 @@ SECONDS = 20
 
 
 @pytest.fixture(autouse=True)
-def bounded() -> None:
+def bounded() -> Iterator[None]:
     begin = time.process_time()
     yield
     assert time.process_time() - begin < SECONDS

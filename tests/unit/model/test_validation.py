@@ -210,7 +210,7 @@ def test_a_box_that_does_not_forward() -> None:
 
 
 @pytest.mark.parametrize(("hook", "told"), [("xdp", 1), ("auto", 1), ("tc", 0)])
-def test_a_card_that_hides_tags_from_xdp(hook: str, told: str | None) -> None:
+def test_a_card_that_hides_tags_from_xdp(hook: str, told: int) -> None:
     found = findings(f"set interfaces eth1 hook {hook}", facts=replace(FACTS, untagging=frozenset({"eth1"})))
     assert sum("VLAN tags" in problem.reason and problem.severity == "warning" for problem in found) == told
 

@@ -125,7 +125,7 @@ def test_a_question_mark_in_quotes_is_no_question() -> None:
     assert not asks_help('set rules 10 description "why?"')
 
 
-def path_of(line: str, edit: tuple[str, ...] | None) -> tuple[str, ...]:
+def path_of(line: str, edit: tuple[str, ...]) -> object:
     return parse(line, configuration_mode.grammar(edit), pipes.grammar).call.arguments["path"]
 
 
@@ -153,6 +153,7 @@ def statements(draw: st.DrawFn) -> list[str]:
             words.append(VALUES[node.key.kind])
             if draw(st.booleans()):
                 return words
+    assert node.value
     words.append(draw(st.sampled_from(node.value.choices)) if node.value.choices else value_of(node.value))
     return words
 
@@ -160,7 +161,9 @@ def statements(draw: st.DrawFn) -> list[str]:
 def value_of(kind: ValueType) -> str:
     """What any place of this kind takes; a number may have to be larger, a name a path."""
     if kind.kind == "integer":
-        return re.search(r"\d+", kind.hint)[0]
+        bound = re.search(r"\d+", kind.hint)
+        assert bound
+        return bound[0]
     try:
         kind.parse(VALUES[kind.kind])
     except ValueError:

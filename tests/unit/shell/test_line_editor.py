@@ -98,8 +98,8 @@ def test_editing(terminal: Pair, keys: str, line: str) -> None:
 class Recorder(RawTerminal):
     """A terminal that remembers what reached it, write by write."""
 
-    def __init__(self, *arguments: int) -> None:
-        super().__init__(*arguments)
+    def __init__(self, reading: int, writing: int) -> None:
+        super().__init__(reading, writing)
         self.written: list[str] = []
 
     def write(self, text: str) -> None:
@@ -109,7 +109,8 @@ class Recorder(RawTerminal):
 
 def test_a_prompt_is_one_write_and_nothing_follows_it() -> None:
     master, slave = os.openpty()
-    with Recorder(slave, slave) as raw:
+    raw = Recorder(slave, slave)
+    with raw:
         front = PlainFront(raw)
         front.session = session = Session(Client("/nonexistent/snatd.sock"), front, MODES)
         session.configuring, session.edit = True, ("rules", "10")

@@ -81,7 +81,7 @@ def test_control_characters_in_data_are_escaped() -> None:
 
 def test_pools_with_their_addresses() -> None:
     usage = {"address": "1.1.2.100", "tcp": 5, "udp": 2, "icmp": 0, "created": 9, "exhausted": 1}
-    pool = {
+    pool: Any = {
         "name": "a", "addresses": 1100, "ports": "1024-65535", "announce": "arp",
         "active": {"tcp": 5, "udp": 2, "icmp": 0}, "created": 9, "exhausted": 1, "usage": [usage],
     }  # fmt: skip
@@ -107,8 +107,8 @@ def test_rules_tell_match_and_action() -> None:
 
 
 def test_drops_leave_out_what_never_happened() -> None:
-    reason = {"reason": "no-port", "help": "no port left", "packets": 2, "bytes": 120}
-    never = reason | {"reason": "no-flow", "packets": 0}
+    reason: Any = {"reason": "no-port", "help": "no port left", "packets": 2, "bytes": 120}
+    never: Any = reason | {"reason": "no-flow", "packets": 0}
     text = tables.drops({"drops": [reason, never], "handed_up": []})
     assert "no-port" in text
     assert "no-flow" not in text

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_bad_keys_files(tmp_path: Path, text: str, reason: str) -> None:
 
 
 def test_csv_holds_every_row_and_no_formula() -> None:
-    rows = [{"name": "=cmd()", "flows": 1}, {"name": 'a "b", c', "more": [1, 2]}]
+    rows: list[dict[str, Any]] = [{"name": "=cmd()", "flows": 1}, {"name": 'a "b", c', "more": [1, 2]}]
     found = list(csv.DictReader(io.StringIO(export.csv_text(rows))))
     assert found[0] == {"name": "'=cmd()", "flows": "1", "more": ""}
     assert found[1]["name"] == 'a "b", c'

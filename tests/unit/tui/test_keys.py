@@ -48,7 +48,8 @@ def declared(screen: Screen[Any]) -> set[str]:
     """What the code says there is here: that none hides another."""
     classes = [*type(screen).__mro__, *type(screen.focused).__mro__]
     bindings = [one for kind in classes for one in kind.__dict__.get("BINDINGS", ())]
-    bindings += [one for one in Top.BINDINGS if one.priority or not isinstance(screen, ModalScreen)]
+    own = [one for one in Top.BINDINGS if isinstance(one, Binding)]
+    bindings += [one for one in own if one.priority or not isinstance(screen, ModalScreen)]
     return {one.id for one in bindings if isinstance(one, Binding) and one.id}
 
 
@@ -64,7 +65,7 @@ async def walk(player: Player, fresh: Callable[[], Awaitable[None]] | None = Non
             assert player.screen is screen, f"{key}: {name} has led away"
         elif type(player.screen) is not type(screen):
             await fresh()
-        assert not player.app.state.faulty, player.app.faults.last
+        assert not player.app.state.faulty, player.app.faults.kept
 
 
 @pytest.mark.parametrize("mode", TABS)
@@ -93,7 +94,7 @@ def test_every_key_of_a_dialog(kind: type[ModalScreen[Any]]) -> None:
 
 
 def test_whatever_can_be_bound_has_a_name_and_a_check() -> None:
-    kinds = [Top, Table, *SCREENS, *DIALOGS]
+    kinds: list[Any] = [Top, Table, *SCREENS, *DIALOGS]
     bound = {id(one): one for kind in kinds for one in kind.BINDINGS if isinstance(one, Binding)}
     assert not [one for one in bound.values() if not one.id]
     assert actions() == set(CHECKS)
@@ -128,7 +129,7 @@ def _made(kind: type[ModalScreen[Any]], player: Player) -> ModalScreen[Any]:
         return Ask("What?", "default")
     if kind is TextView:
         return TextView("Text", plain_lines("\n".join(map(str, range(100)))))
-    return FlowScreen(player.app.screen.table.rows[0]) if kind is FlowScreen else HistoryScreen()
+    return FlowScreen(player.screen.table.rows[0]) if kind is FlowScreen else HistoryScreen()
 
 
 def play(act: Callable[[Player], Awaitable[None]], mode: str) -> None:
@@ -302,7 +303,8 @@ async def exports(player: Player, key: str) -> None:
 
 
 def _number(player: Player) -> int:
-    return list(TABS).index(player.app.screen_stack[0].NAME) + 1
+    bottom: Any = player.app.screen_stack[0]
+    return list(TABS).index(bottom.NAME) + 1
 
 
 # Flows, and what else has a list
