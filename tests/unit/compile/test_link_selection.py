@@ -117,7 +117,7 @@ def test_a_link_without_a_next_hop_goes_to_the_other_end() -> None:
 def test_links_need_a_route_where_rules_follow_it() -> None:
     def needed(*rules: dict[str, Any]) -> frozenset[str]:
         numbered = {str(number): rule for number, rule in enumerate(rules, 1)}
-        profile = Profile.model_validate({**BASE, "links": LINKS, "link-groups": GROUPS, "rules": numbered})
+        profile = Profile.model_validate({**BASE, "links": LINKS, **GROUPS, "rules": numbered})
         return links_by_route(profile, FACTS)
 
     assert needed({"out-interface": "eth1", "pool": "a"}, {"next-hop": "1.1.3.1", "pool": "c"}) == {"a", "b"}

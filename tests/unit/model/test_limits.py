@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits that apply before a parser library's own."""
 
+from __future__ import annotations
+
 import json
 import time
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,14 +18,14 @@ from snatsh.model.limits import MAX_DEPTH, check_json_depth, load_json
 from snatsh.tui.keymap import KeymapError, load
 
 
-def nested(depth):
+def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
 @pytest.mark.parametrize(
     "text", ["[]", nested(MAX_DEPTH), '{"a": "' + "[" * 100 + '"}', '["\\"[[{", {}]', "1"]
 )
-def test_json_within_the_limit_is_read(text):
+def test_json_within_the_limit_is_read(text: str) -> None:
     assert load_json(text) == load_json(text.encode()) == json.loads(text)
 
 
@@ -34,14 +38,14 @@ def test_json_within_the_limit_is_read(text):
         ('{"a":' * (MAX_DEPTH + 1), 5 * MAX_DEPTH + 1),
     ],
 )
-def test_json_beyond_the_limit_is_refused_where_it_exceeds_it(text, column):
+def test_json_beyond_the_limit_is_refused_where_it_exceeds_it(text: str, column: int) -> None:
     with pytest.raises(json.JSONDecodeError, match="nested more than 32 levels deep") as caught:
         load_json(text)
     assert (caught.value.lineno, caught.value.colno) == (1, column)
 
 
 @pytest.mark.parametrize("unit", ['"', '\\"', '"\\', "[]", '"a",', "\\"])
-def test_the_depth_of_a_long_text_is_found_in_time(unit):
+def test_the_depth_of_a_long_text_is_found_in_time(unit: str) -> None:
     text = "[" * 30 + "[]" * 10 + '"' + unit * (4_000_000 // len(unit))
     start = time.process_time()
     check_json_depth(text)
@@ -50,28 +54,28 @@ def test_the_depth_of_a_long_text_is_found_in_time(unit):
 
 @pytest.mark.parametrize("quote", ["'", '"'])
 @pytest.mark.parametrize("unit", ["'", '"', '\\"', "[]", "'a',"])
-def test_a_yaml_error_far_into_a_long_text_is_found_in_time(quote, unit):
+def test_a_yaml_error_far_into_a_long_text_is_found_in_time(quote: str, unit: str) -> None:
     start = time.process_time()
     with pytest.raises(FormError):
         yaml_reader.read("a: [" + quote + unit * (400_000 // len(unit)) + "\n]]")
     assert time.process_time() - start < 5
 
 
-def test_nft_json_beyond_the_limit():
+def test_nft_json_beyond_the_limit() -> None:
     with pytest.raises(FormError, match="column 45: invalid JSON: nested more than 32 levels deep"):
         nft.read('{"nftables": [' + "[" * 100_000)
 
 
 @pytest.mark.parametrize("dialect", [dpvs, ipvsadm, iptables, keepalived, lvs_dpdk, nft])
 @pytest.mark.parametrize("text", ["{" * 100_000, "[" * 100_000, "a {\n" * 20_000 + "}\n" * 20_000])
-def test_no_import_is_led_into_the_depth(dialect, text):
+def test_no_import_is_led_into_the_depth(dialect: ModuleType, text: str) -> None:
     try:
         dialect.read(text)
     except FormError as error:
         assert "recursion" not in str(error)
 
 
-def test_a_record_beyond_the_limit_is_set_aside(tmp_path, caplog):
+def test_a_record_beyond_the_limit_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     record = Record(tmp_path / "confirm.json")
     record.path.write_text('{"a": ' + nested(100_000) + "}")
     assert record.read() is None
@@ -79,7 +83,7 @@ def test_a_record_beyond_the_limit_is_set_aside(tmp_path, caplog):
     assert "nested more than 32 levels deep" in caplog.text
 
 
-def test_a_keys_file_beyond_the_limit(tmp_path):
+def test_a_keys_file_beyond_the_limit(tmp_path: Path) -> None:
     keys = tmp_path / "keys.yaml"
     keys.write_text("screen.flows: " + nested(100_000))
     with pytest.raises(KeymapError, match="nested more than 32 levels deep"):
