@@ -46,9 +46,10 @@ recording: setup
 fuzz: setup
 	@$(PYTHON) -m tests.kernel.test_fuzz
 
-## make docs                    docs/cli.md, from the grammar
+## make docs                    docs/cli.md from the grammar, the dialects in docs/moving.md
 docs: setup
 	@$(PYTHON) -m snatsh.shell.reference >docs/cli.md
+	@$(PYTHON) -m snatsh.interop.reference docs/moving.md
 
 ## make setup                   installs what is missing; the others call it
 setup:

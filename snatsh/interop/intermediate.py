@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every importer makes of its text, before it is a profile: rules as they were meant there.
+"""The form between a dialect and a profile: rules as the other system meant them.
 
-Addresses are the schema's values; None means "any" or "not given". Lines and columns are 1-based.
+Addresses are the schema's values; None means any, or not given. Lines and columns are 1-based.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
-Kind = Literal["no-counterpart", "differs", "trap", "passed-over"]
-"""no-counterpart: not in the result. differs: in it, but behaves otherwise. trap: what the other system
-does against what was written, not repeated here. passed-over: no matter of translation."""
+FindingKind = Literal["no-counterpart", "differs", "trap", "passed-over"]
+"""no-counterpart: not imported. differs: imported, but behaves differently here. trap: the other system did
+not do what was written, which is not repeated. passed-over: unrelated to source NAT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,16 @@ class SourceLocation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    place: SourceLocation
-    kind: Kind
+    """Something the operator should know about a line of the source."""
+
+    location: SourceLocation
+    kind: FindingKind
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedMatch:
-    """What a packet has to have; a field that is None is not asked for."""
+    """The match conditions of a rule, named as in the schema; None matches anything."""
 
     source: Prefix | None = None
     destination: Prefix | None = None
@@ -40,12 +42,27 @@ class ImportedMatch:
     next_hop: Address | None = None
     fwmark: int | None = None
 
+    @property
+    def precedence(self) -> tuple[int, int, int]:
+        """What decides between matching rules here: prefix lengths, then the number of other fields."""
+        others = sum(getattr(self, name) is not None for name in EXACT_FIELDS)
+        return _length(self.source), _length(self.destination), others
+
+
+def _length(prefix: Prefix | None) -> int:
+    return prefix.prefixlen if prefix else 0
+
+
+MATCH_FIELDS = tuple(one.name for one in fields(ImportedMatch))
+EXACT_FIELDS = MATCH_FIELDS[2:]
+"""Those that match one value rather than a prefix."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedAction:
-    """What is done with it. `stack`: traffic to the addresses that is no flow belongs to the box."""
+    """What a rule does with a packet. stack: traffic to the addresses that belongs to no flow is local."""
 
-    action: Literal["translate", "exempt", "drop"] = "translate"
+    verdict: Literal["translate", "exempt", "drop"] = "translate"
     addresses: tuple[AddressRange, ...] = ()
     ports: PortRange | None = None
     algorithm: str = "source-destination-hash"
@@ -55,17 +72,25 @@ class ImportedAction:
 
 @dataclass(frozen=True, slots=True)
 class SourceRule:
-    place: SourceLocation
+    """A rule and the text it was read from."""
+
+    location: SourceLocation
     text: str
     match: ImportedMatch
-    outcome: ImportedAction
+    action: ImportedAction
+
+
+NumberedRule = tuple[int, ImportedMatch, ImportedAction]
+"""A rule to export, with its number in the profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """first_match: the rules are tried in order; else the longest prefix wins, as here.
+    """Everything read from a text.
 
-    unmatched: what happens there to traffic of no rule. timeouts: as in a profile's document.
+    first_match: the first matching rule wins; otherwise the most specific one, as here.
+    unmatched: what the other system does with traffic that matches no rule. inside: interfaces that
+    packets come in by. timeouts: as in a profile's document.
     """
 
     dialect: str

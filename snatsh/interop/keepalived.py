@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""keepalived of lvs-snat: `snat_rule` blocks, v1 zones, and DPVS `virtual_server match`; and back."""
+"""keepalived.conf of lvs-snat (`snat_rule` blocks and v1 zones) and of DPVS (`virtual_server match`)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lark import Token
-
 from snatsh.interop import dpvs, snat_rules, text
+from snatsh.interop.dialect import Dialect, InterfaceAddresses
 from snatsh.interop.intermediate import (
     Finding,
+    FindingKind,
     Imported,
-    ImportedAction,
-    ImportedMatch,
-    SourceLocation,
+    NumberedRule,
     SourceRule,
 )
-from snatsh.interop.ipvsadm import cannot, span, zone_rules
 from snatsh.interop.text import ShellWord
+from snatsh.interop.zones import zone_rules
 from snatsh.model.values import AddressRange
 
 _BLOCKS = r"""
@@ -40,6 +38,8 @@ _FIELDS = {"from": "source", "to": "destination", "gw": "gateway", "oif": "out_i
 
 @dataclass(frozen=True, slots=True)
 class KeepalivedStatement:
+    """The words of a statement, and the statements of its block, None without one."""
+
     words: tuple[ShellWord, ...]
     body: tuple[KeepalivedStatement, ...] | None
 
@@ -54,28 +54,24 @@ class KeepalivedStatement:
 
 def _statements(body: Any, depth: int = 0) -> Iterator[KeepalivedStatement]:
     for found in body:
-        words = tuple(
-            ShellWord(str(token).strip('"'), SourceLocation(token.line or 0, token.column or 0))
-            for token in found.children
-            if isinstance(token, Token)
-        )
+        words = tuple(text.word(token, '"') for token in found.children if isinstance(token, str))
         block = found.children[-1]
-        if isinstance(block, Token):
+        if isinstance(block, str):
             yield KeepalivedStatement(words, None)
             continue
         if depth == _DEEPEST:
-            raise words[0].refuse(f"is {depth} blocks deep; expected fewer")
+            raise words[0].refuse(f"expected at most {_DEEPEST} levels of blocks")
         yield KeepalivedStatement(words, tuple(_statements(_inner(block), depth + 1)))
 
 
 def _inner(block: Any) -> Iterator[Any]:
-    """What is between braces; the last statement needs no end of line."""
+    """The statements between braces; the last one needs no end of line."""
     body, *last = block.children
     yield from body.children
     yield from last
 
 
-def read(source: str) -> Imported:
+def read(source: str, _own: InterfaceAddresses) -> Imported:
     statements = list(_statements(text.parse(_BLOCKS, source + "\n").children[0].children))
     if any(one.name == "zone" for one in statements):
         return _read_zones(statements)
@@ -91,9 +87,9 @@ def read(source: str) -> Imported:
             if one.name != "snat_rule":
                 findings.append(_passed(one))
                 continue
-            rule, found = _rule(one)
-            rules.append(rule)
-            findings += found
+            shown, fields = _fields(one)
+            rules.append(snat_rules.rule(one.words[0], shown, fields))
+            findings += snat_rules.traps(fields)
     return Imported("keepalived", tuple(rules), (*findings, *snat_rules.between(rules)))
 
 
@@ -102,22 +98,23 @@ def _is_gateway(one: KeepalivedStatement) -> bool:
 
 
 def _passed(one: KeepalivedStatement) -> Finding:
-    kind = "no-counterpart" if one.name == "virtual_server" else "passed-over"
-    return Finding(one.words[0].place, kind, f"{one.shown[:80]}: no matter of source NAT")  # type: ignore[arg-type]
+    kind: FindingKind = "no-counterpart" if one.name == "virtual_server" else "passed-over"
+    return Finding(one.words[0].location, kind, f"{one.shown[:80]}: not source NAT")
 
 
-def _rule(one: KeepalivedStatement) -> tuple[SourceRule, list[Finding]]:
+def _fields(one: KeepalivedStatement) -> tuple[str, snat_rules.Fields]:
+    """The text and the fields of a snat_rule block."""
     given: dict[str, ShellWord] = {}
     for below in one.body or ():
         if below.name not in _FIELDS:
-            raise below.words[0].refuse(f"is no part of a snat_rule; expected one of {' '.join(_FIELDS)}")
+            raise below.words[0].refuse(f"unknown in a snat_rule; expected one of {' '.join(_FIELDS)}")
         if len(below.words) != 2 or below.body is not None:
             raise below.words[0].refuse("expected one value")
         if _FIELDS[below.name] in given:
-            raise below.words[0].refuse("is given twice")
+            raise below.words[0].refuse("given twice; expected it once")
         given[_FIELDS[below.name]] = below.words[1]
     shown = "snat_rule " + " ".join(below.shown for below in one.body or ())
-    return snat_rules.rule(one.words[0], shown, snat_rules.Fields(**given))
+    return shown, snat_rules.Fields(**given)
 
 
 def _read_zones(statements: list[KeepalivedStatement]) -> Imported:
@@ -134,13 +131,13 @@ def _read_zones(statements: list[KeepalivedStatement]) -> Imported:
             continue
         if len(one.words) != 3:
             raise one.words[0].refuse("expected an address and a mask")
-        zone = ShellWord(f"{one.words[1].text}/{one.words[2].text}", one.words[0].place)
+        zone = ShellWord(f"{one.words[1].text}/{one.words[2].text}", one.words[0].location)
         held: list[AddressRange] = []
         for below in one.body or ():
             if below.name != "laddr_group_name" or len(below.words) != 2:
                 raise below.words[0].refuse("expected laddr_group_name and a name")
             if below.words[1].text not in groups:
-                raise below.words[1].refuse("is no local_address_group of this file")
+                raise below.words[1].refuse("unknown; expected a local_address_group of this file")
             held += groups[below.words[1].text]
         zones.append((zone, held))
     return zone_rules("keepalived-zones", zones, findings)
@@ -173,19 +170,35 @@ def _service(one: KeepalivedStatement) -> dpvs.Service:
     )
 
 
-def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[str]:
-    """The block; a remark for each rule that lvs-snat has no words for."""
+def write(rules: list[NumberedRule]) -> Iterator[str]:
+    """The virtual server block, with a comment for each rule that lvs-snat can't express."""
     yield "virtual_server fwmark 1 {"
-    for number, match, outcome in rules:
-        why = cannot(match, outcome)
+    for number, match, action in rules:
+        why = snat_rules.cannot(match, action)
         if why:
             yield f"    # rule {number} left out: {why}"
             continue
         yield "    snat_rule {"
         rows = {
-            "from": match.source, "to": match.destination, "gw": match.next_hop, "oif": match.out_interface,
-            "new_gw": outcome.redirect, "snat_ip": span(outcome), "algo": snat_rules.NAMES[outcome.algorithm],
-        }  # fmt: skip
+            "from": match.source,
+            "to": match.destination,
+            "gw": match.next_hop,
+            "oif": match.out_interface,
+            "new_gw": action.redirect,
+            "snat_ip": action.addresses[0].dashed,
+            "algo": snat_rules.NAMES[action.algorithm],
+        }
         yield from (f"        {name} {value}" for name, value in rows.items() if value is not None)
         yield "    }"
     yield "}"
+
+
+DIALECT = Dialect(
+    "keepalived",
+    signature=r"^[^#!\n]*(\bvirtual_server\b|\bsnat_rule\b|\bzone\b)[^\n{]*\{",
+    help="keepalived.conf of lvs-snat or DPVS",
+    paste="keepalived.conf with `snat_rule`, with v1 `zone`, or with `virtual_server match` of DPVS",
+    read=read,
+    write=write,
+    write_help="Show as a keepalived.conf of lvs-snat",
+)

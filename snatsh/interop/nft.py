@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nftables, by `nft -j list ruleset` (libnftables-json(5)): chains of type nat at postrouting; and back."""
+"""nftables, by `nft -j list ruleset` (libnftables-json(5)): chains of type nat at postrouting."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from snatsh.interop import netfilter, text
+from snatsh.interop.dialect import Dialect, InterfaceAddresses
 from snatsh.interop.intermediate import (
     Finding,
     Imported,
     ImportedAction,
     ImportedMatch,
+    NumberedRule,
     SourceLocation,
     SourceRule,
 )
@@ -21,17 +23,17 @@ from snatsh.interop.text import ShellWord
 from snatsh.model.errors import FormError
 from snatsh.model.limits import check_size, load_json
 from snatsh.model.values import AddressRange, PortRange, Prefix
+from snatsh.model.vocabulary import PROTOCOLS
 
 _RULE = re.compile(r'\{\s*"rule"\s*:')
 Json = Any
 
 
-class _NoWordsError(Exception):
-    """Why a rule has no counterpart; never leaves this module."""
+class _NoCounterpartError(Exception):
+    """A rule has no counterpart here, and why. Caught in this module."""
 
 
-def read(source: str, own: netfilter.Own | None = None) -> Imported:
-    """FormError with line and column where it is no JSON of nft's."""
+def read(source: str, own: InterfaceAddresses) -> Imported:
     check_size(source)
     try:
         objects = load_json(source)["nftables"]
@@ -40,17 +42,17 @@ def read(source: str, own: netfilter.Own | None = None) -> Imported:
     except json.JSONDecodeError as error:
         raise FormError(f"invalid JSON: {error.msg}", error.lineno, error.colno) from None
     except (TypeError, KeyError):
-        raise FormError('expected what `nft -j list ruleset` prints: {"nftables": […]}', 1, 1) from None
-    return _Reader(source, objects, own or {}).read()
+        raise FormError('expected the output of nft -j list ruleset: {"nftables": […]}', 1, 1) from None
+    return _Reader(source, objects, own).read()
 
 
 class _Reader:
     """The objects of one listing: sets, maps and chains by name."""
 
-    def __init__(self, source: str, objects: list[dict[str, Json]], own: netfilter.Own) -> None:
+    def __init__(self, source: str, objects: list[dict[str, Json]], own: InterfaceAddresses) -> None:
         self._objects, self._own = objects, own
         starts = [found.start() for found in _RULE.finditer(source)]
-        self._places = [
+        self._locations = [
             SourceLocation(source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)) for at in starts
         ]
         self._findings: list[Finding] = []
@@ -69,71 +71,70 @@ class _Reader:
         found: dict[Any, list[SourceRule]] = {name: [] for name in names}
         rules = [one["rule"] for one in self._objects if "rule" in one]
         for number, rule in enumerate(rules):
-            place = self._places[number] if number < len(self._places) else SourceLocation(1, 1)
+            location = self._locations[number] if number < len(self._locations) else SourceLocation(1, 1)
             if not isinstance(rule, dict) or not isinstance(rule.get("expr"), list):
-                raise FormError("expected a rule with an expr", place.line, place.column)
+                raise FormError("expected a rule with an expr", location.line, location.column)
             at = (rule.get("family"), rule.get("table"), rule.get("chain"))
             shown = f"{at[0]} {at[1]} {at[2]} handle {rule.get('handle')}"
             if at not in found or at[0] == "ip6":
                 reason = f"{shown}: not in an IPv4 chain of type nat at postrouting"
-                self._findings.append(Finding(place, "passed-over", reason))
+                self._findings.append(Finding(location, "passed-over", reason))
                 continue
             try:
-                found[at] += self._rule(place, shown, rule)
-            except _NoWordsError as error:
-                reason = f"{error}; left out, so its traffic meets the rules after it: {shown}"
-                self._findings.append(Finding(place, "no-counterpart", reason))
+                found[at] += self._rule(location, shown, rule)
+            except _NoCounterpartError as error:
+                reason = f"{error}; its traffic meets the rules after it: {shown}"
+                self._findings.append(Finding(location, "no-counterpart", reason))
             except (TypeError, KeyError, ValueError, AttributeError, IndexError):
-                raise FormError(
-                    f"{shown}: an expression is not as nft prints it", place.line, place.column
-                ) from None
+                reason = f"{shown}: malformed expression; expected the output of nft"
+                raise FormError(reason, location.line, location.column) from None
         every = tuple(rule for name in names for rule in found[name])
         return Imported("nft", every, tuple(self._findings), True, "pass")
 
-    def _rule(self, place: SourceLocation, shown: str, rule: dict[str, Json]) -> list[SourceRule]:
+    def _rule(self, location: SourceLocation, shown: str, rule: dict[str, Json]) -> list[SourceRule]:
         sides: dict[str, tuple[Any, ...]] = {}
-        table, outcome = rule["table"], None
+        table, action = rule["table"], None
         for statement in rule["expr"]:
             ((name, body),) = statement.items()
             if name == "match":
-                self._match(sides, body, place, table)
+                self._match(sides, body, location, table)
             elif name in ("accept", "return"):
-                outcome = ImportedAction("exempt")
+                action = ImportedAction("exempt")
             elif name == "snat":
-                return self._snat(place, shown, sides, body or {}, table)
+                return self._snat(location, shown, sides, body or {}, table)
             elif name == "masquerade":
-                return self._masquerade(place, shown, sides, body or {})
+                return self._masquerade(location, shown, sides, body or {})
             elif name == "xt":
-                raise _NoWordsError("iptables set it: import what iptables-save prints")
+                raise _NoCounterpartError("set by iptables; import the output of iptables-save")
             elif name not in ("counter", "comment", "log"):
-                raise _NoWordsError(f"{name} is not known here")
-        if outcome is None:
-            raise _NoWordsError("it only counts")
-        return [SourceRule(place, shown, match, outcome) for match in _matches(sides)]
+                raise _NoCounterpartError(f"{name} is unknown here")
+        if action is None:
+            raise _NoCounterpartError("no verdict; it only counts")
+        return [SourceRule(location, shown, match, action) for match in _matches(sides)]
 
     def _match(
-        self, sides: dict[str, tuple[Any, ...]], body: dict[str, Json], place: SourceLocation, table: str
+        self, sides: dict[str, tuple[Any, ...]], body: dict[str, Json], location: SourceLocation, table: str
     ) -> None:
         left, right = _left(body["left"]), body["right"]
         if body["op"] not in ("==", "in"):
-            raise _NoWordsError(f"{left} {body['op']} is not known here")
+            raise _NoCounterpartError(f"{left} {body['op']} is unknown here")
         values = self._values(right, table)
         if left in sides:
-            raise _NoWordsError(f"{left} is asked for twice")
+            raise _NoCounterpartError(f"{left} is matched twice")
         if left in ("saddr", "daddr"):
-            sides[left] = tuple(prefix for value in values for prefix in _prefixes(value, place))
+            sides[left] = tuple(prefix for value in values for prefix in _prefixes(value, location))
         elif left == "protocol":
-            if not all(value in netfilter.PROTOCOLS for value in values):
-                raise _NoWordsError("a protocol is not known here")
+            if not all(value in PROTOCOLS for value in values):
+                raise _NoCounterpartError("a protocol is unknown here")
             sides[left] = tuple(values)
         elif left == "mark":
             if len(values) != 1 or not isinstance(values[0], int) or not 0 <= values[0] <= text.MAX_NUMBER:
-                raise _NoWordsError("a mark here is one number of 32 bits")
+                raise _NoCounterpartError("fwmark here is one number, without a mask")
             sides[left] = tuple(values)
         else:
             if any("*" in str(value) for value in values):
-                raise _NoWordsError("an out-interface here is one name")
-            sides[left] = tuple(text.interface(ShellWord(str(value), place)) for value in values)
+                raise _NoCounterpartError("out-interface here is one name, without wildcards")
+            sides[left] = tuple(text.interface(ShellWord(str(value), location)) for value in values)
 
     def _values(self, right: Json, table: str) -> list[Json]:
         if isinstance(right, dict) and "set" in right:
@@ -141,69 +142,70 @@ class _Reader:
             return self._values(inner, table) if isinstance(inner, str) else [_element(one) for one in inner]
         if isinstance(right, str) and right.startswith("@"):
             if (table, right) not in self._sets:
-                raise _NoWordsError(f"set {right} is not in the listing")
+                raise _NoCounterpartError(f"unknown set {right}; expected it in the listing")
             return [_element(one) for one in self._sets[table, right]]
         return [right]
 
     def _snat(
         self,
-        place: SourceLocation,
+        location: SourceLocation,
         shown: str,
         sides: dict[str, tuple[Any, ...]],
         body: dict[str, Json],
         table: str,
     ) -> list[SourceRule]:
         if body.get("family", "ip") != "ip":
-            raise _NoWordsError("IPv6 is not translated")
+            raise _NoCounterpartError("IPv6 is not translated")
         flags = body.get("flags", [])
         flags = [flags] if isinstance(flags, str) else flags
-        ports = _ports(body.get("port"), place)
+        ports = _ports(body.get("port"), location)
         to = body["addr"]
         rules: list[SourceRule] = []
-        for extra, target in self._targets(to, table, place, sides):
-            outcome = netfilter.translation(_range(target, place), ports, "persistent" in flags)
+        for extra, target in self._targets(to, table, location, sides):
+            action = netfilter.translation(_range(target, location), ports, "persistent" in flags)
             self._findings += netfilter.choice_findings(
-                place, outcome, "random" in flags or "fully-random" in flags
+                location, action, "random" in flags or "fully-random" in flags
             )
             if "netmap" in flags:
-                raise _NoWordsError("a prefix mapped one to one is known only from iptables here")
-            rules += [SourceRule(place, shown, match, outcome) for match in _matches({**sides, **extra})]
+                raise _NoCounterpartError("one-to-one mapping is imported from iptables only")
+            rules += [SourceRule(location, shown, match, action) for match in _matches({**sides, **extra})]
         return rules
 
     def _targets(
-        self, to: Json, table: str, place: SourceLocation, sides: dict[str, tuple[Any, ...]]
+        self, to: Json, table: str, location: SourceLocation, sides: dict[str, tuple[Any, ...]]
     ) -> Iterator[tuple[dict[str, tuple[Any, ...]], Json]]:
         if not (isinstance(to, dict) and "map" in to):
             yield {}, to
             return
         key = _left(to["map"]["key"])
         if key not in ("saddr", "daddr", "oifname", "mark", "protocol") or key in sides:
-            raise _NoWordsError(f"a map by {key} is not known here")
+            raise _NoCounterpartError(f"map by {key} is unknown here")
         data = to["map"]["data"]
         pairs = self._sets.get((table, data)) if isinstance(data, str) else data["set"]
         if pairs is None:
-            raise _NoWordsError(f"map {data} is not in the listing")
+            raise _NoCounterpartError(f"unknown map {data}; expected it in the listing")
         for given, target in pairs:
             extra: dict[str, tuple[Any, ...]] = {}
-            self._match(extra, {"op": "==", "left": to["map"]["key"], "right": _element(given)}, place, table)
+            equal = {"op": "==", "left": to["map"]["key"], "right": _element(given)}
+            self._match(extra, equal, location, table)
             yield extra, target
 
     def _masquerade(
-        self, place: SourceLocation, shown: str, sides: dict[str, tuple[Any, ...]], body: dict[str, Json]
+        self, location: SourceLocation, shown: str, sides: dict[str, tuple[Any, ...]], body: dict[str, Json]
     ) -> list[SourceRule]:
         rules = []
         for out in sides.get("oifname", (None,)):
-            outcome = netfilter.masquerade(place, out, self._own, _ports(body.get("port"), place))
-            if isinstance(outcome, Finding):
-                raise _NoWordsError(outcome.text)
-            self._findings.append(netfilter.masquerade_finding(place, out, self._own[out]))
+            action = netfilter.masquerade(location, out, self._own, _ports(body.get("port"), location))
+            if isinstance(action, Finding):
+                raise _NoCounterpartError(action.text)
+            self._findings.append(netfilter.masquerade_finding(location, out, self._own[out]))
             matches = _matches({**sides, "oifname": (out,)})
-            rules += [SourceRule(place, shown, match, outcome) for match in matches]
+            rules += [SourceRule(location, shown, match, action) for match in matches]
         return rules
 
 
 def _left(left: Json) -> str:
-    """What a match looks at, in one word."""
+    """The field that a match compares."""
     if "payload" in left and left["payload"].get("protocol") == "ip":
         field = str(left["payload"]["field"])
         if field in ("saddr", "daddr", "protocol"):
@@ -214,36 +216,39 @@ def _left(left: Json) -> str:
         )
         if key:
             return key
-    raise _NoWordsError(f"{json.dumps(left)[:80]} is not matched here")
+    raise _NoCounterpartError(f"rules here do not match {json.dumps(left)[:80]}")
 
 
 def _element(one: Json) -> Json:
     return one["elem"]["val"] if isinstance(one, dict) and "elem" in one else one
 
 
-def _prefixes(value: Json, place: SourceLocation) -> tuple[Prefix | None, ...]:
+def _prefixes(value: Json, location: SourceLocation) -> tuple[Prefix | None, ...]:
     if isinstance(value, dict) and "prefix" in value:
-        prefix, _ = text.prefix(ShellWord(f"{value['prefix']['addr']}/{value['prefix']['len']}", place))
-        return (text.given_prefix(prefix),)
-    return tuple(map(text.given_prefix, text.prefixes_of(_range(value, place))))
+        return (text.given_prefix(text.prefix(_prefix_word(value["prefix"], location))[0]),)
+    return tuple(map(text.given_prefix, _range(value, location).prefixes))
 
 
-def _range(value: Json, place: SourceLocation) -> AddressRange:
+def _range(value: Json, location: SourceLocation) -> AddressRange:
     if isinstance(value, dict):
         if "range" in value:
             first, last = value["range"]
-            return text.address_range(ShellWord(f"{first}-{last}", place))
+            return text.address_range(ShellWord(f"{first}-{last}", location))
         if "prefix" in value:
-            return text.address_range(ShellWord(f"{value['prefix']['addr']}/{value['prefix']['len']}", place))
-        raise _NoWordsError("an address by an expression is not known here")
-    return text.address_range(ShellWord(str(value), place))
+            return text.address_range(_prefix_word(value["prefix"], location))
+        raise _NoCounterpartError("an address by expression is unknown here")
+    return text.address_range(ShellWord(str(value), location))
 
 
-def _ports(value: Json, place: SourceLocation) -> PortRange | None:
+def _prefix_word(prefix: Json, location: SourceLocation) -> ShellWord:
+    return ShellWord(f"{prefix['addr']}/{prefix['len']}", location)
+
+
+def _ports(value: Json, location: SourceLocation) -> PortRange | None:
     if value is None:
         return None
     shown = "-".join(map(str, value["range"])) if isinstance(value, dict) else str(value)
-    return text.port_range(ShellWord(shown, place), shown)
+    return text.port_range(ShellWord(shown, location), shown)
 
 
 def _matches(sides: dict[str, tuple[Any, ...]]) -> Iterator[ImportedMatch]:
@@ -254,13 +259,13 @@ def _matches(sides: dict[str, tuple[Any, ...]]) -> Iterator[ImportedMatch]:
     )  # fmt: skip
 
 
-def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[str]:
-    """For `nft -f`; a remark for each rule that nft's NAT has no words for."""
+def write(rules: list[NumberedRule]) -> Iterator[str]:
+    """Input of `nft -f`, with a comment for each rule that nft's NAT can't express."""
     yield "table ip snatsh {"
     yield "    chain postrouting {"
     yield "        type nat hook postrouting priority 100; policy accept;"
-    for number, match, outcome in netfilter.ordered(rules):
-        why = netfilter.cannot(match, outcome)
+    for number, match, action in netfilter.ordered(rules):
+        why = netfilter.cannot(match, action)
         if why:
             yield f"        # rule {number} left out: {why}"
             continue
@@ -269,11 +274,22 @@ def write(rules: list[tuple[int, ImportedMatch, ImportedAction]]) -> Iterator[st
         words += [f'oifname "{match.out_interface}"'] if match.out_interface else []
         words += [f"meta l4proto {match.protocol}"] if match.protocol else []
         words += [f"meta mark {match.fwmark}"] if match.fwmark is not None else []
-        if outcome.action == "exempt":
+        if action.verdict == "exempt":
             words.append("accept")
         else:
-            words.append(f"snat to {netfilter.dashed(outcome)}")
-            words += ["persistent"] if outcome.algorithm == "source-hash" else []
+            words.append(f"snat to {netfilter.dashed(action)}")
+            words += ["persistent"] if action.algorithm == "source-hash" else []
         yield "        " + " ".join(words)
     yield "    }"
     yield "}"
+
+
+DIALECT = Dialect(
+    "nft",
+    signature=r'\A\s*\{\s*"nftables"',
+    help="Output of nft -j list ruleset",
+    paste="`nft -j list ruleset`",
+    read=read,
+    write=write,
+    write_help="Show for nft -f",
+)

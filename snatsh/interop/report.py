@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of each source line, for people and as data."""
+"""What became of each source line, as text and as data."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from snatsh.interop.intermediate import Finding, SourceLocation
+from snatsh.interop.intermediate import Finding, FindingKind, SourceLocation
 
-_HEADS = {
-    "no-counterpart": "Has no counterpart here, and is left out",
-    "differs": "Behaves differently here",
-    "trap": "Did not do there what it says; not repeated here",
-    "passed-over": "Passed over, no matter of source NAT",
+_HEADINGS: dict[FindingKind, str] = {
+    "no-counterpart": "Not imported, no counterpart here",
+    "differs": "Imported, behaves differently here",
+    "trap": "Was not enforced as written; not repeated here",
+    "passed-over": "Ignored, not source NAT",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A source line and a rule that it became."""
+class ReportRow:
+    """A source line and the number of the rule it became."""
 
-    place: SourceLocation
+    location: SourceLocation
     text: str
     rule: int
 
@@ -29,7 +29,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Report:
     dialect: str
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
     findings: tuple[Finding, ...]
     unmatched: str
 
@@ -38,28 +38,29 @@ class Report:
         return {
             "dialect": self.dialect,
             "default_action": self.unmatched,
-            "rules": [
-                {"line": row.place.line, "column": row.place.column, "text": row.text, "rule": row.rule}
-                for row in self.rows
-            ],
+            "rules": [{**_position(row.location), "text": row.text, "rule": row.rule} for row in self.rows],
             "findings": [
-                {"line": one.place.line, "column": one.place.column, "kind": one.kind, "text": one.text}
-                for one in self.findings
+                {**_position(one.location), "kind": one.kind, "text": one.text} for one in self.findings
             ],
         }
 
     def text(self) -> str:
-        lines = [f"dialect {self.dialect}, {len(self.rows)} rules; without a rule: {self.unmatched}"]
-        lines += [_told(list(rows)) for _, rows in groupby(self.rows, key=lambda row: row.place)]
-        for kind, head in _HEADS.items():
+        lines = [f"dialect {self.dialect}, {len(self.rows)} rules; default action {self.unmatched}"]
+        lines += [_line(list(rows)) for _, rows in groupby(self.rows, key=lambda row: row.location)]
+        for kind, heading in _HEADINGS.items():
             found = [one for one in self.findings if one.kind == kind]
-            lines += [f"{head}:"] if found else []
-            lines += [f"  line {one.place.line}, column {one.place.column}: {one.text}" for one in found]
+            lines += [f"{heading}:"] if found else []
+            for one in found:
+                lines.append(f"  line {one.location.line}, column {one.location.column}: {one.text}")
         return "\n".join(lines) + "\n"
 
 
-def _told(rows: list[Row]) -> str:
-    """A source line, and the first and the last of the rules that it became."""
+def _position(location: SourceLocation) -> dict[str, int]:
+    return {"line": location.line, "column": location.column}
+
+
+def _line(rows: list[ReportRow]) -> str:
+    """A source line, and the first and the last of the rules it became."""
     first, last = rows[0], rows[-1]
     became = f"rule {first.rule}" if first is last else f"{len(rows)} rules, {first.rule} to {last.rule}"
-    return f"  line {first.place.line} -> {became}: {first.text}"
+    return f"  line {first.location.line} -> {became}: {first.text}"

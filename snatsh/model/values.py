@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leaf values of a profile. Each type has one textual form: `parse(str(x)) == x`.
 
-Addresses are IPv4 today. The family is decided here and nowhere else: the schema, the forms and
-the names elsewhere do not mention it.
+Addresses are IPv4. The model, the compiler and the importers know the address family from this module alone.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import core_schema
 
 Address = ipaddress.IPv4Address
 Prefix = ipaddress.IPv4Network
 InterfaceAddress = ipaddress.IPv4Interface
 
+ADDRESS_BITS = ipaddress.IPV4LENGTH
 ANY_PREFIX = Prefix("0.0.0.0/0")
+BROADCAST = Address("255.255.255.255")
 
 
 def parse_address(text: object) -> Address:
@@ -37,7 +36,7 @@ def parse_address(text: object) -> Address:
 
 
 def parse_prefix(text: object) -> Prefix:
-    """An address is taken as a host prefix. Host bits set are an error: lvs-snat dropped rules over it."""
+    """One prefix without host bits; an address is a host prefix. ValueError says what was expected."""
     if isinstance(text, Prefix):
         return text
     if not isinstance(text, str):
@@ -47,12 +46,20 @@ def parse_prefix(text: object) -> Prefix:
     except ValueError:
         pass
     try:
-        loose = InterfaceAddress(text)
+        corrected = InterfaceAddress(text).network
     except ValueError:
         if _is_v6(text.partition("/")[0]):
             raise ValueError("IPv6 is not translated yet; expected an IPv4 prefix") from None
         raise ValueError("expected a prefix, for example 192.0.2.0/24") from None
-    raise ValueError(f"has host bits set; did you mean {loose.network}?")
+    raise ValueError(f"has host bits set; did you mean {corrected}?")
+
+
+def containing_prefix(text: str) -> Prefix:
+    """The prefix that an address with a length or a mask lies in; ValueError as from `parse_prefix`."""
+    try:
+        return InterfaceAddress(text).network
+    except ValueError:
+        return parse_prefix(text)
 
 
 def _is_v6(text: str) -> bool:
@@ -64,27 +71,32 @@ def _is_v6(text: str) -> bool:
 
 
 class _Textual:
-    """Pydantic glue: validate from text, serialise to text."""
+    """Pydantic reads the type from text by `parse` and writes it as text."""
 
     @classmethod
     def parse(cls, text: object) -> Any:
         raise NotImplementedError
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> Any:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse,
-            serialization=core_schema.to_string_ser_schema(),
-        )
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        return _core_schema(cls.parse)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
         return {"type": "string"}
 
 
+def _core_schema(parse: Callable[[object], Any]) -> Any:
+    # Imported here: a console that only compares addresses starts without pydantic.
+    from pydantic_core import core_schema
+
+    text = core_schema.to_string_ser_schema()
+    return core_schema.no_info_plain_validator_function(parse, serialization=text)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class AddressRange(_Textual):
-    """A run of addresses, both ends included: an address, `first-last`, or a prefix (all its addresses)."""
+    """Consecutive addresses, both ends included: an address, `first-last`, or all addresses of a prefix."""
 
     first: Address
     last: Address
@@ -109,15 +121,24 @@ class AddressRange(_Textual):
     def size(self) -> int:
         return int(self.last) - int(self.first) + 1
 
+    @property
+    def prefixes(self) -> tuple[Prefix, ...]:
+        """The fewest prefixes that hold exactly these addresses."""
+        return tuple(ipaddress.summarize_address_range(self.first, self.last))
+
+    @property
+    def dashed(self) -> str:
+        """The text without the form of a prefix: an address or `first-last`."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
     def __contains__(self, address: Address) -> bool:
         return self.first <= address <= self.last
 
     def __str__(self) -> str:
-        if self.first == self.last:
-            return str(self.first)
-        if self.size & (self.size - 1) == 0 and int(self.first) % self.size == 0:
-            return f"{self.first}/{32 - self.size.bit_length() + 1}"
-        return f"{self.first}-{self.last}"
+        is_prefix = self.size & (self.size - 1) == 0 and int(self.first) % self.size == 0
+        if is_prefix and self.size > 1:
+            return f"{self.first}/{ADDRESS_BITS - self.size.bit_length() + 1}"
+        return self.dashed
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -153,19 +174,13 @@ class PortRange(_Textual):
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def _textual(parse: Any) -> Any:
-    class Glue:
+def _textual(parse: Callable[[object], Any]) -> Any:
+    class FromText(_Textual):
         @classmethod
-        def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> Any:
-            return core_schema.no_info_plain_validator_function(
-                parse, serialization=core_schema.to_string_ser_schema()
-            )
+        def parse(cls, text: object) -> Any:
+            return parse(text)
 
-        @classmethod
-        def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
-            return {"type": "string"}
-
-    return Glue
+    return FromText
 
 
 AddressValue = Annotated[Address, _textual(parse_address)]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from snatsh.interop import netfilter
-from snatsh.interop.assemble import assemble
-from snatsh.interop.dialects import export, import_text, read
+from snatsh.interop.exporting import export
+from snatsh.interop.importing import assemble, import_text, read
 from snatsh.interop.intermediate import Imported, ImportedAction, ImportedMatch
 from snatsh.lab.gateway import SNATSH
 from snatsh.model.document.document import Document
@@ -79,7 +79,7 @@ def test_the_kernel_gives_back_whatever_can_be_said(
     text = export(document, dialect)
     found = read(in_a_namespace((load, text.replace('"', "")), (show, "")), dialect)
     sayable = [pair for pair in pairs if not netfilter.cannot(*pair)]
-    assert sorted(str((rule.match, rule.outcome)) for rule in found.rules) == sorted(map(str, sayable))
+    assert sorted(str((rule.match, rule.action)) for rule in found.rules) == sorted(map(str, sayable))
 
 
 def by_match(found: Document) -> list[str]:

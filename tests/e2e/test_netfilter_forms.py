@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snatsh.interop.dialects import import_text
+from snatsh.interop.importing import import_text
 from snatsh.interop.report import Report
 from snatsh.lab.namespaces import Lab, Namespace
 from snatsh.model.document.document import Document

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from scapy.layers.inet import IP
 
-from snatsh.interop.dialects import import_text
+from snatsh.interop.importing import import_text
 from snatsh.model.document.document import Document
 from snatsh.model.values import Address, AddressRange
 from tests.kernel.frames import echo, from_inside, tcp, udp

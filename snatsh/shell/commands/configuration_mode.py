@@ -20,7 +20,6 @@ from snatsh.shell.core.statements import Words
 _COMMANDS = (
     *commit.CONFIGURE,
     *configuration.CONFIGURE,
-    *importing.CONFIGURE,
     *loading.CONFIGURE,
     *restructure.CONFIGURE,
 )
@@ -30,6 +29,7 @@ def commands(edit: Words) -> list[Command]:
     """Return all of them, with grammars as seen from the edit path."""
     return [
         *_COMMANDS,
+        *importing.commands(),
         *configuration.commands(edit, start=lambda: grammar(()), run=operational_mode.runnable),
         *restructure.commands(edit),
         *marking.commands(edit),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,36 +20,32 @@ from snatsh.shell.core.values import FILE
 if TYPE_CHECKING:
     from snatsh.model.values import Address
 
-CONFIGURE = CommandSet()
-
-DIALECTS = {
-    "ipvsadm": "Commands of lvs-snat's ipvsadm",
-    "keepalived": "A keepalived.conf of lvs-snat or DPVS",
-    "lvs-dpdk": "Commands of lvs-dpdk's console",
-    "dpvs": "Commands of DPVS",
-    "dpvs-listing": "What ipvsadm -ln prints",
-    "iptables": "What iptables-save prints",
-    "nft": "What nft -j list ruleset prints",
-}
 _FILE = Argument("file", "File of yours to read", FILE)
 _TERMINAL = Flag("terminal", "Type it in, end with ^D")
 
 
-def _declare(dialect: str | None, words: str, help_: str) -> None:
-    @CONFIGURE.command(words, help_, _FILE, _TERMINAL, one_of=("file", "terminal"))
+@cache
+def commands() -> CommandSet:
+    """Return the commands, one for each dialect among them. Dialects are loaded when first completed."""
+    from snatsh.interop.dialects import DIALECTS
+
+    found = CommandSet()
+    _declare(found, None, "load import", "Replace rules and pools by those of another system")
+    for dialect in DIALECTS:
+        _declare(found, dialect.name, f"load import {dialect.name}", dialect.help)
+    found.command("load import live", "Rules that iptables or nft of this box has in force")(_load_live)
+    return found
+
+
+def _declare(found: CommandSet, dialect: str | None, words: str, help_: str) -> None:
+    @found.command(words, help_, _FILE, _TERMINAL, one_of=("file", "terminal"))
     def load_import(session: Session, file: str = "", terminal: bool = False) -> Answer:
         text = session.terminal.read_block(NOTICE) if terminal else session.client.file(file)
         return _load(session, text, dialect)
 
 
-_declare(None, "load import", "Rules and pools of another system, in the place of the candidate's")
-for _dialect, _help in DIALECTS.items():
-    _declare(_dialect, f"load import {_dialect}", _help)
-
-
-@CONFIGURE.command("load import live", "What iptables or nft of this box translate by now")
-def load_import_live(session: Session) -> Answer:
-    from snatsh.interop.dialects import read
+def _load_live(session: Session) -> Answer:
+    from snatsh.interop.importing import read
 
     listed = session.client.netfilter()
     found = {name: text for name, text in listed["rules"].items() if text}
@@ -60,7 +57,7 @@ def load_import_live(session: Session) -> Answer:
     if not holding:
         why = "".join(f"; {reason}" for reason in listed["errors"].values())
         raise ShellError(f"error: load failed: no rule of this box has a counterpart here{why}")
-    if len(holding) > 1 and any(rule.outcome.action == "translate" for rule in held["nft"]):
+    if len(holding) > 1 and any(rule.action.verdict == "translate" for rule in held["nft"]):
         raise ShellError("error: load failed: iptables and nft both translate here; import each by a file")
     # nft lists what iptables set too, in words that only iptables knows in full
     dialect = "iptables" if "iptables" in holding else "nft"
@@ -68,7 +65,7 @@ def load_import_live(session: Session) -> Answer:
 
 
 def _load(session: Session, text: str, dialect: str | None) -> Answer:
-    from snatsh.interop.dialects import import_text
+    from snatsh.interop.importing import import_text
 
     try:
         document, report = import_text(text, dialect, _own(session))
@@ -105,12 +102,14 @@ def main(arguments: Sequence[str]) -> int:
 
     FILE may be `-`, for standard input. Status 1 where nothing came out of it.
     """
-    from snatsh.interop.dialects import import_text
+    from snatsh.interop.dialects import DIALECTS
+    from snatsh.interop.importing import import_text
     from snatsh.model.forms import yaml_form
 
     words = [word for word in arguments if word != "--json"]
     if not 1 <= len(words) <= 2:
-        print("usage: snatsh import [DIALECT] FILE [--json]; DIALECT is one of", *DIALECTS, file=sys.stderr)
+        names = sorted(dialect.name for dialect in DIALECTS)
+        print("usage: snatsh import [DIALECT] FILE [--json]; DIALECT is one of", *names, file=sys.stderr)
         return 2
     try:
         text = sys.stdin.read() if words[-1] == "-" else Path(words[-1]).read_text("utf-8")

@@ -88,13 +88,12 @@ class Configuration:
 
         if form == "inheritance":
             return self._with_defaults()
-        if form in ("ipvsadm", "keepalived", "iptables", "nft"):
-            return self._exported(form)
-        return {"set": set_form.render, "yaml": yaml_form.render}[form](self.document, self.path)
+        forms = {"set": set_form.render, "yaml": yaml_form.render}
+        return forms[form](self.document, self.path) if form in forms else self._exported(form)
 
     def _exported(self, dialect: str) -> str:
-        """The rules as another system has them. Pools and all belong to them, so only as a whole."""
-        from snatsh.interop.dialects import export
+        """The rules in a dialect. They need their pools, so only of the whole configuration."""
+        from snatsh.interop.exporting import export
         from snatsh.model.errors import ProfileError
 
         if self.path:

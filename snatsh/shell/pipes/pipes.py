@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from snatsh.shell.core.answers import CONFIGURATION, DETAIL, Configuration, ShellError
@@ -24,13 +25,17 @@ def grammar(call: Call) -> State:
     """The pipes that fit what a call answers."""
     if call.answers is None:
         return State(())
-    extra = {CONFIGURATION: _configuration_pipes, DETAIL: _detail_pipes}.get(call.answers, ())
+    extra: list[Command] = []
+    if call.answers == CONFIGURATION:
+        extra = [*_configuration_pipes, *_dialect_pipes()]
+    elif call.answers == DETAIL:
+        extra = [*_detail_pipes]
     return start_of_line([*_pipes, *extra], {"display": "Show in another form"})
 
 
 def all_commands() -> list[Command]:
     """Every pipe there is."""
-    return [*_pipes, *_configuration_pipes, *_detail_pipes]
+    return [*_pipes, *_configuration_pipes, *_dialect_pipes(), *_detail_pipes]
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -65,19 +70,22 @@ def as_set(_session: Session, product: Product) -> Product:
     return product.of_text(product.whole_answer("display").display("set"))
 
 
-def _as_dialect(dialect: str, help_: str) -> None:
-    @_configuration_pipes.command(f"display {dialect}", help_)
+@cache
+def _dialect_pipes() -> CommandSet:
+    """The pipes that write a configuration in a dialect. Dialects are loaded when first completed."""
+    from snatsh.interop.dialects import DIALECTS
+
+    found = CommandSet()
+    for dialect in DIALECTS:
+        if dialect.write is not None:
+            _as_dialect(found, dialect.name, dialect.write_help)
+    return found
+
+
+def _as_dialect(found: CommandSet, dialect: str, help_: str) -> None:
+    @found.command(f"display {dialect}", help_)
     def show(_session: Session, product: Product) -> Product:
         return product.of_text(product.whole_answer("display").display(dialect))
-
-
-for _dialect, _help in (
-    ("ipvsadm", "Show as commands of lvs-snat's ipvsadm"),
-    ("keepalived", "Show as a keepalived.conf of lvs-snat"),
-    ("iptables", "Show for iptables-restore"),
-    ("nft", "Show for nft -f"),
-):
-    _as_dialect(_dialect, _help)
 
 
 @_pipes.command("yaml", "Show as YAML")

@@ -46,4 +46,4 @@ rule_lists = st.lists(st.tuples(matches, outcomes), max_size=6, unique_by=lambda
 
 
 def as_rules(pairs: list[tuple[ImportedMatch, ImportedAction]]) -> tuple[SourceRule, ...]:
-    return tuple(SourceRule(HERE, "", match, outcome) for match, outcome in pairs)
+    return tuple(SourceRule(HERE, "", match, action) for match, action in pairs)

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.interop.dialects import DIALECTS, import_text
+from snatsh.interop.dialects import DIALECTS
+from snatsh.interop.importing import import_text
 from snatsh.model.errors import FormError, ProfileError
 
+DIALECT_NAMES = [dialect.name for dialect in DIALECTS]
 CASES = [path.read_text() for path in sorted((Path(__file__).parent / "cases").iterdir())]
 SAVED = """*nat
 :POSTROUTING ACCEPT [0:0]
@@ -46,13 +48,13 @@ def attempt(text: str, dialect: str) -> None:
         import_text(text, dialect)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", DIALECT_NAMES)
 @given(text=st.text(max_size=200) | st.lists(WORDS, max_size=30).map("".join))
 def test_any_text(dialect: str, text: str) -> None:
     attempt(text, dialect)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", DIALECT_NAMES)
 @given(text=st.sampled_from([*CASES, SAVED]), at=st.integers(0, 3000), cut=st.integers(0, 20), put=WORDS)
 def test_a_case_that_was_damaged(dialect: str, text: str, at: int, cut: int, put: str) -> None:
     at %= len(text) + 1

@@ -11,7 +11,8 @@ import pytest
 
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.reference_matcher import Packet, find_rule
-from snatsh.interop.dialects import detect, import_text
+from snatsh.interop.dialects import detect
+from snatsh.interop.importing import import_text
 from snatsh.interop.report import Report
 from snatsh.model.document.document import Document, to_profile
 from snatsh.model.errors import FormError
@@ -37,7 +38,7 @@ def rules(document: Document) -> list[tuple[Any, ...]]:
 
 
 def traps(report: Report) -> list[tuple[int, str]]:
-    return [(one.place.line, one.text) for one in report.findings if one.kind == "trap"]
+    return [(one.location.line, one.text) for one in report.findings if one.kind == "trap"]
 
 
 def test_lvs_snat_commands() -> None:
@@ -58,7 +59,7 @@ def test_lvs_snat_commands() -> None:
         ),
         ({"source": "192.168.0.0/16", "redirect": "1.1.3.1"}, b),
     ]
-    assert [(row.place.line, row.rule) for row in report.rows] == [(7, 10), (11, 20), (17, 30), (21, 40)]
+    assert [(row.location.line, row.rule) for row in report.rows] == [(7, 10), (11, 20), (17, 30), (21, 40)]
     assert [line for line, _ in traps(report)] == [7, 7, 7, 11, 11]
 
 
@@ -155,7 +156,7 @@ def test_dpvs_keepalived() -> None:
     assert {rule["destination"] for rule in icmp} == {f"123.1.2.{prefix}" for prefix in LAN}
     assert len(icmp) == 14 * 8
     assert document["interfaces"] == {"dpdk1": {"role": "outside"}, "dpdk0": {"role": "inside"}}
-    assert [one.place.line for one in report.findings if one.kind == "differs"] == [21]
+    assert [one.location.line for one in report.findings if one.kind == "differs"] == [21]
 
 
 def test_keepalived_zones() -> None:
@@ -184,7 +185,7 @@ def test_the_address_list_of_2014() -> None:
 def test_an_empty_listing() -> None:
     document, report = load("26")
     assert rules(document) == []
-    assert [one.place.line for one in report.findings] == [5]
+    assert [one.location.line for one in report.findings] == [5]
 
 
 def test_a_listing_of_dpvs() -> None:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.interop import ipvsadm, netfilter
-from snatsh.interop.assemble import assemble
-from snatsh.interop.dialects import WRITERS, export, read
+from snatsh.interop import netfilter, snat_rules
+from snatsh.interop.dialects import DIALECTS
+from snatsh.interop.exporting import export
+from snatsh.interop.first_match import resolve
+from snatsh.interop.importing import assemble, read
 from snatsh.interop.intermediate import Imported, ImportedAction, ImportedMatch
-from snatsh.interop.order import resolve
 from snatsh.model.document.document import to_profile
 from snatsh.model.values import Address
 from tests.unit.interop.strategies import as_rules, prefixes, rule_lists
@@ -24,16 +25,16 @@ from tests.unit.interop.strategies import as_rules, prefixes, rule_lists
 def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
     document, _ = assemble(Imported("test", as_rules(pairs)))
     text = export(document, dialect)
-    cannot = ipvsadm.cannot if dialect in ("ipvsadm", "keepalived") else netfilter.cannot
+    cannot = snat_rules.cannot if dialect in ("ipvsadm", "keepalived") else netfilter.cannot
     sayable = [pair for pair in pairs if not cannot(*pair)]
     assert text.count("left out:") == len(pairs) - len(sayable)
-    found = [(rule.match, rule.outcome) for rule in read(text, dialect).rules]
+    found = [(rule.match, rule.action) for rule in read(text, dialect).rules]
     assert sorted(map(str, found)) == sorted(map(str, sayable))
 
 
 @given(pairs=rule_lists)
 def test_what_comes_back_is_the_same_profile(pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
-    sayable = [pair for pair in pairs if not ipvsadm.cannot(*pair)]
+    sayable = [pair for pair in pairs if not snat_rules.cannot(*pair)]
     document, _ = assemble(Imported("test", as_rules(sayable)))
     again, _ = assemble(read(export(document, "keepalived"), "keepalived"))
     assert again.get("rules") == document.get("rules")
@@ -68,8 +69,8 @@ def test_the_most_exact_rule_does_what_the_first_one_did(
             packet.draw(st.sampled_from([Address("1.1.2.1"), Address("1.1.3.1")])),
             packet.draw(st.sampled_from([0, *(match.fwmark for match, _ in pairs if match.fwmark)])),
         )
-        first = next((rule.outcome for rule in rules if fits(rule.match, seen)), None)
-        numbered = [(n, rule.match, rule.outcome) for n, rule in enumerate(resolved)]
+        first = next((rule.action for rule in rules if fits(rule.match, seen)), None)
+        numbered = [(n, rule.match, rule.action) for n, rule in enumerate(resolved)]
         exact = netfilter.ordered([one for one in numbered if fits(one[1], seen)])
         assert (exact[0][2] if exact else None) == first
 
@@ -80,7 +81,9 @@ def test_every_writer_says_what_it_leaves_out() -> None:
         "links": {"isp": {"interface": "eth1", "next-hop": "1.1.2.254"}},
         "rules": {"10": {"pool": "a", "source": "10.0.0.0/8", "algorithm": "least-used"}},
     }
-    for dialect in WRITERS:
+    writers = [dialect.name for dialect in DIALECTS if dialect.write is not None]
+    assert sorted(writers) == ["iptables", "ipvsadm", "keepalived", "nft"]
+    for dialect in writers:
         text = export(document, dialect)
         assert "rule 10 left out" in text
         assert "links, link groups and their monitors are left out" in text

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from snatsh.interop.dialects import import_text
-from snatsh.interop.order import MAX_RULES
+from snatsh.interop.first_match import MAX_RULES
+from snatsh.interop.importing import import_text
 from snatsh.model.errors import FormError
 
 

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A profile's rules in a dialect, with comments for what it can't express."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snatsh.interop import dialects
+from snatsh.interop.intermediate import ImportedAction, ImportedMatch, NumberedRule
+from snatsh.model.document.document import Document, to_profile
+from snatsh.model.errors import FormError
+from snatsh.model.schema.profile import Pool, Profile
+from snatsh.model.values import PortRange
+
+
+def export(document: Document, dialect: str) -> str:
+    """The rules as the other system reads them. FormError when the dialect is only read."""
+    write = dialects.named(dialect).write
+    if write is None:
+        raise FormError(f"dialect {dialect} can be imported, not written")
+    profile = to_profile(document)
+    comments = [f"# {comment}" for comment in _not_exported(profile)]
+    rules = [_numbered(profile, number) for number in sorted(profile.rules)]
+    return "\n".join([*comments, *write(rules)]) + "\n"
+
+
+def _numbered(profile: Profile, number: int) -> NumberedRule:
+    rule = profile.rules[number]
+    pool = profile.pools.get(rule.pool or "")
+    match = ImportedMatch(
+        rule.source, rule.destination, rule.protocol, rule.out_interface, rule.next_hop, rule.fwmark
+    )
+    if pool is None:
+        return number, match, ImportedAction(rule.action, redirect=rule.redirect)
+    action = ImportedAction(rule.action, pool.address, _ports(pool), rule.algorithm, rule.redirect)
+    return number, match, action
+
+
+def _ports(pool: Pool) -> PortRange | None:
+    return None if pool.ports == PortRange(1024, 65535) else pool.ports
+
+
+def _not_exported(profile: Profile) -> Iterator[str]:
+    """What no dialect can express."""
+    for number, rule in sorted(profile.rules.items()):
+        if rule.failover or rule.group:
+            yield f"rule {number}: its failover or group is left out"
+        if rule.mapping == "endpoint-independent":
+            yield f"rule {number}: endpoint-independent mapping is left out"
+    for name, pool in sorted(profile.pools.items()):
+        if pool.exclude:
+            yield f"pool {name}: its excluded addresses are not left out"
+    if profile.links or profile.link_groups:
+        yield "links, link groups and their monitors are left out"
+    if profile.timeouts.model_fields_set or profile.limits.model_fields_set:
+        yield "timeouts and limits are left out"
