@@ -83,13 +83,13 @@ def products(
 
 
 def cannot(match: ImportedMatch, action: ImportedAction) -> str:
-    """Why netfilter's NAT can't express a rule; empty when it can."""
+    """Why netfilter's NAT can't express a rule; empty when it can. No quotes: it may be pasted to a shell."""
     if action.redirect is not None:
-        return "NAT can't change the next hop"
+        return "NAT cannot change the next hop"
     if match.next_hop is not None:
-        return "NAT can't match the next hop"
+        return "NAT cannot match the next hop"
     if action.verdict == "drop":
-        return "a nat chain can't drop"
+        return "a nat chain cannot drop"
     if action.verdict == "translate" and len(action.addresses) != 1:
         return "a statement takes one range of addresses"
     if action.algorithm not in ("source-hash", "source-destination-hash"):

@@ -131,7 +131,7 @@ def between(rules: Sequence[SourceRule]) -> Iterator[Finding]:
 
 
 def cannot(match: ImportedMatch, action: ImportedAction) -> str:
-    """Why lvs-snat can't express a rule; empty when it can."""
+    """Why lvs-snat cannot express a rule; empty when it can."""
     if action.verdict != "translate":
         return f"action {action.verdict} is unknown there"
     if action.algorithm not in NAMES:
@@ -143,5 +143,5 @@ def cannot(match: ImportedMatch, action: ImportedAction) -> str:
     if len(action.addresses) != 1:
         return "a rule there takes one range of addresses"
     if int(action.addresses[0].first) >> 8 != int(action.addresses[0].last) >> 8:
-        return "a range there can't cross an octet boundary"
+        return "a range there cannot cross an octet boundary"
     return "port ranges are unknown there" if action.ports else ""
