@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from snatsh.engine.storage.json_record import Record
-from snatsh.interop import dpvs, iptables, ipvsadm, keepalived, lvs_dpdk, nft
+from snatsh.interop import nft
+from snatsh.interop.dialect import Dialect
+from snatsh.interop.dialects import DIALECTS
 from snatsh.model.errors import FormError
 from snatsh.model.forms import yaml_reader
 from snatsh.model.limits import MAX_DEPTH, check_json_depth, load_json
@@ -63,14 +64,14 @@ def test_a_yaml_error_far_into_a_long_text_is_found_in_time(quote: str, unit: st
 
 def test_nft_json_beyond_the_limit() -> None:
     with pytest.raises(FormError, match="column 45: invalid JSON: nested more than 32 levels deep"):
-        nft.read('{"nftables": [' + "[" * 100_000)
+        nft.read('{"nftables": [' + "[" * 100_000, {})
 
 
-@pytest.mark.parametrize("dialect", [dpvs, ipvsadm, iptables, keepalived, lvs_dpdk, nft])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("text", ["{" * 100_000, "[" * 100_000, "a {\n" * 20_000 + "}\n" * 20_000])
-def test_no_import_is_led_into_the_depth(dialect: ModuleType, text: str) -> None:
+def test_no_import_is_led_into_the_depth(dialect: Dialect, text: str) -> None:
     try:
-        dialect.read(text)
+        dialect.read(text, {})
     except FormError as error:
         assert "recursion" not in str(error)
 
