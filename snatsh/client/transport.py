@@ -61,7 +61,7 @@ class Transport:
     ) -> dict[str, Any]:
         """The answer's JSON object, which has `key`; every failure as a ClientError."""
         connection = _Connection(self.path, self._timeout if timeout is None else timeout)
-        headers = {"User-Agent": f"snatsh/{__version__}"}
+        headers = {"User-Agent": f"snatsh/{__version__}", "Snatsh-Client": "cli"}
         if self.mode:
             headers["Snatsh-Mode"] = self.mode
         encoded = None

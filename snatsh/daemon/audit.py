@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from snatsh.daemon.roles import Peer
+from snatsh.engine.failure_log import FailureLog
+from snatsh.engine.storage import atomic_file
+from snatsh.model.limits import load_json
 
 log = logging.getLogger(__name__)
 
 FILE_LIMIT = 8 << 20
 KEPT = 4
+_SHOWN = 1000
 _DETAIL_LIMIT = 4096
 
 
@@ -26,7 +30,7 @@ class Audit:
     def __init__(self, path: Path, limit: int = FILE_LIMIT) -> None:
         self.path = path
         self._limit = limit
-        self._failing = False
+        self._failures = FailureLog(log)
 
     def record(self, peer: Peer, method: str, path: str, status: int, detail: str = "") -> None:
         self._append(
@@ -57,20 +61,22 @@ class Audit:
             }
         )
 
+    def last(self) -> list[dict[str, Any]]:
+        """Return the newest entries, oldest first."""
+        try:
+            with self.path.open(encoding="utf-8", errors="replace") as file:
+                return [load_json(line) for line in deque(file, _SHOWN)]
+        except FileNotFoundError:
+            return []
+
     def _append(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         try:
             self._rotate(len(line))
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(descriptor, line)
-            finally:
-                os.close(descriptor)
-            self._failing = False
+            atomic_file.append(self.path, line)
+            self._failures.succeeded()
         except OSError as error:
-            if not self._failing:
-                log.error("audit log %s can't be written: %s", self.path, error.strerror)
-            self._failing = True
+            self._failures.failed(f"cannot write the audit log {self.path}: {error.strerror}")
 
     def _rotate(self, more: int) -> None:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The consoles that are open: those that have shown a prompt or run a command, and whose process lives."""
+"""Open consoles: those that have shown a prompt or run a command, and whose process is alive."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from aiohttp import web
 
 from snatsh.daemon.roles import Peer
 
@@ -26,10 +24,13 @@ class _Console:
 
 
 class Consoles:
+    """Consoles by pid."""
+
     def __init__(self) -> None:
         self._by_pid: dict[int, _Console] = {}
 
     def ran(self, peer: Peer, command: str, origin: str, terminal: str) -> None:
+        """Record a command."""
         now = time.time()
         if len(self._by_pid) >= _MOST:
             self._forget_ended()
@@ -38,7 +39,7 @@ class Consoles:
         self._by_pid[peer.pid] = _Console(peer, origin, terminal, since, now, command)
 
     def seen(self, peer: Peer, origin: str, terminal: str) -> None:
-        """It waits at its prompt."""
+        """Record that a console shows its prompt."""
         if peer.pid not in self._by_pid:
             self.ran(peer, "", origin, terminal)
 
@@ -63,6 +64,3 @@ class Consoles:
         ended = [pid for pid in self._by_pid if not Path(f"/proc/{pid}").exists()]
         for pid in ended:
             del self._by_pid[pid]
-
-
-CONSOLES = web.AppKey("consoles", Consoles)

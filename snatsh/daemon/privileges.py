@@ -5,21 +5,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from enum import IntEnum
 from pathlib import Path
 
+from snatsh.datapath.capabilities import Capability, effective
 from snatsh.model.errors import SnatshError
-
-
-class Capability(IntEnum):
-    """Numbers of linux/capability.h."""
-
-    NET_ADMIN = 12
-    NET_RAW = 13
-    SYS_ADMIN = 21
-    PERFMON = 38
-    BPF = 39
-
 
 NEEDED = (Capability.BPF, Capability.NET_ADMIN, Capability.NET_RAW, Capability.PERFMON)
 """Maps and programs; attaching them; gratuitous ARP; programs that handle pointers."""
@@ -27,19 +16,10 @@ NEEDED = (Capability.BPF, Capability.NET_ADMIN, Capability.NET_RAW, Capability.P
 _VERSION_3 = 0x20080522
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
-_STATUS = Path("/proc/self/status")
 
 
 class NotPrivileged(SnatshError):
     """snatd was started without the rights it needs."""
-
-
-def effective() -> int:
-    """This thread's effective capabilities as a bit set."""
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0
 
 
 def missing() -> list[str]:

@@ -11,8 +11,8 @@ import socket
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
 
+from snatsh.engine.peer_credentials import PeerSocket, peer_credentials
 from snatsh.model.errors import SnatshError
 
 ADMIN_GROUP = "snatsh-admin"
@@ -20,7 +20,6 @@ OPERATOR_GROUP = "snatsh-operator"
 VIEW_GROUP = "snatsh"
 
 _SO_PEERGROUPS = 59
-_UCRED = struct.Struct("=iII")
 _MOST_BYTES = 1024
 
 
@@ -47,12 +46,6 @@ class Forbidden(SnatshError):
         )
 
 
-class PeerSocket(Protocol):
-    """As much of a socket as asyncio gives out."""
-
-    def getsockopt(self, level: int, name: int, length: int, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Peer:
     pid: int
@@ -67,7 +60,7 @@ class Peer:
 
 def peer_of(connection: PeerSocket) -> Peer:
     """Who is at the other end."""
-    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    pid, uid, gid = peer_credentials(connection)
     user = user_name(uid)
     return Peer(pid, uid, user, role_of(uid, {gid, *_groups(connection, user, gid)}))
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from snatsh.datapath import bpf_syscall, flow_migration, layout
+from snatsh.datapath.capabilities import Capability, holds
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
@@ -57,7 +58,6 @@ TAIL_CALLS = {
     ),
 }
 _BPFFS_MAGIC = 0xCAFE4A11
-_CAP_SYS_ADMIN, _CAP_BPF = 21, 39
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +151,7 @@ def is_bpffs(path: Path) -> bool:
 
 
 def _may_bpf() -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            held = int(line.split()[1], 16)
-            return bool(held >> _CAP_BPF & 1 or held >> _CAP_SYS_ADMIN & 1)
-    return False
+    return holds(Capability.BPF) or holds(Capability.SYS_ADMIN)
 
 
 def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of the operator who asks."""
+"""Files that the sender of the request keeps on the gateway."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import asyncio
 
 from aiohttp import web
 
-from snatsh.daemon.app import Body, Route, body, engine, note, peer
-from snatsh.daemon.roles import Role
-from snatsh.engine.storage.user_files import FileError, Folder
+from snatsh.daemon.api import Body, body, engine, note, peer
+from snatsh.engine.storage.user_files import FileError, UserFolder
 
 
 class FileBody(Body):
@@ -17,8 +16,8 @@ class FileBody(Body):
     append: bool = False
 
 
-def _folder(request: web.Request) -> Folder:
-    return Folder(engine(request).store.folder, peer(request).user)
+def _folder(request: web.Request) -> UserFolder:
+    return engine(request).user_files(peer(request).user)
 
 
 async def entries(request: web.Request) -> web.Response:
@@ -53,11 +52,3 @@ async def delete(request: web.Request) -> web.Response:
     note(request, f"file delete {name}")
     await asyncio.to_thread(_folder(request).delete, name)
     return web.json_response({})
-
-
-ROUTES = (
-    Route("GET", "/v1/files", Role.VIEW, entries),
-    Route("GET", "/v1/files/{name:.*}", Role.VIEW, read),
-    Route("PUT", "/v1/files/{name:.*}", Role.VIEW, write),
-    Route("DELETE", "/v1/files/{name:.*}", Role.VIEW, delete),
-)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consoles: who edits what, what all of them are told, and what each of them ran."""
+"""Consoles: edit sessions, notices, and the commands they ran."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.daemon.app import AUDIT, Body, Route, body, engine, note, peer
-from snatsh.daemon.consoles import CONSOLES
+from snatsh.daemon.api import Body, audit, body, consoles, engine, note, peer
 from snatsh.daemon.errors import BadRequest
-from snatsh.daemon.roles import Role
-from snatsh.daemon.routes.commit import waiting_rows
 from snatsh.engine.config.edit_sessions import EditSession
 
 _Word = Annotated[str, Field(max_length=200)]
@@ -37,23 +34,21 @@ class CommandBody(Body):
 
 
 async def sessions(request: web.Request) -> web.Response:
-    return web.json_response({"sessions": [_row(one) for one in engine(request).sessions.all()]})
+    return web.json_response({"sessions": [_row(one) for one in engine(request).editing.sessions()]})
 
 
 async def enter(request: web.Request) -> web.Response:
     wanted = await body(request, SessionBody)
     note(request, f"configure {wanted.mode}")
-    asking, running = peer(request), engine(request)
-    others = [_row(one) for one in running.sessions.all() if one.pid != asking.pid]
-    session = running.sessions.open(
-        asking.pid, asking.user, wanted.terminal, wanted.mode, running.running.document
-    )
+    sender, editing = peer(request), engine(request).editing
+    others = [_row(one) for one in editing.sessions() if one.pid != sender.pid]
+    session = editing.enter(sender.pid, sender.user, wanted.terminal, wanted.mode)
     return web.json_response({"changed": session.candidate.changed, "others": others})
 
 
 async def move(request: web.Request) -> web.Response:
     wanted = await body(request, PathBody)
-    session = engine(request).sessions.of(peer(request).pid)
+    session = engine(request).editing.session(peer(request).pid)
     if session is None:
         raise BadRequest("this console is not in configuration mode")
     session.path = tuple(wanted.path)
@@ -62,7 +57,7 @@ async def move(request: web.Request) -> web.Response:
 
 async def leave(request: web.Request) -> web.Response:
     note(request, "leave configuration mode")
-    engine(request).sessions.close(peer(request).pid)
+    engine(request).editing.leave(peer(request).pid)
     return web.json_response({})
 
 
@@ -80,37 +75,25 @@ def _row(session: EditSession) -> dict[str, Any]:
 
 
 async def notices(request: web.Request) -> web.Response:
-    """What a console shows before its prompt."""
+    """Return what a console shows before its prompt."""
     after = request.query.get("after", "")
     running = engine(request)
     if terminal := request.query.get("terminal", ""):
-        request.app[CONSOLES].seen(peer(request), request.query.get("origin", "")[:64], terminal[:64])
+        consoles(request).seen(peer(request), request.query.get("origin", "")[:64], terminal[:64])
     found = running.notices.after(int(after)) if after.isascii() and after.isdigit() else []
     return web.json_response(
         {
             "host_name": running.host_name,
             "last": running.notices.last,
             "notices": [{"time": n.time.isoformat(timespec="seconds"), "text": n.text} for n in found],
-            **waiting_rows(running),
+            **running.commits.waiting(),
         }
     )
 
 
 async def ran(request: web.Request) -> web.Response:
-    """A console reports what was entered. What changes anything is in the log anyway, by its request."""
+    """Record a command that a console has run. Changes it made are in the audit log by their requests."""
     command = await body(request, CommandBody)
-    request.app[CONSOLES].ran(peer(request), command.command, command.origin, command.terminal)
-    request.app[AUDIT].command(
-        peer(request), command.command, command.failed, command.origin, command.terminal
-    )
+    consoles(request).ran(peer(request), command.command, command.origin, command.terminal)
+    audit(request).command(peer(request), command.command, command.failed, command.origin, command.terminal)
     return web.json_response({})
-
-
-ROUTES = (
-    Route("GET", "/v1/sessions", Role.VIEW, sessions),
-    Route("POST", "/v1/sessions", Role.ADMIN, enter),
-    Route("PUT", "/v1/sessions/path", Role.ADMIN, move),
-    Route("DELETE", "/v1/sessions", Role.ADMIN, leave),
-    Route("GET", "/v1/notices", Role.VIEW, notices),
-    Route("POST", "/v1/commands", Role.VIEW, ran),
-)

@@ -17,7 +17,7 @@ from snatsh.model.schema.schema_path import resolve
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class EditStatement:
     verb: Literal["set", "delete"]
     path: tuple[str, ...]
 
@@ -43,7 +43,7 @@ class Candidate:
     def changed(self) -> bool:
         return self._document != self._running
 
-    def edit(self, statements: Sequence[Statement]) -> None:
+    def edit(self, statements: Sequence[EditStatement]) -> None:
         """Carry out statements in order. StatementFailed says which one is wrong."""
         draft = Draft(self._document)
         protection = Protection(self._document)
@@ -96,7 +96,7 @@ class Protection:
         self._document = document
         self._lifted: set[Path] = set()
 
-    def require(self, statement: Statement) -> None:
+    def require(self, statement: EditStatement) -> None:
         """Refuse a statement that touches what is protected. Statements before it may have lifted that."""
         path = resolve(statement.path).path
         if path[:1] == (marks.MARKS,) and path[2:3] == ("protect",):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import HookRequest, Image
 from snatsh.engine.config.history import Metadata, Store
-from snatsh.engine.config.transaction import Step, Transaction
+from snatsh.engine.config.transaction import TimedStep, Transaction
 from snatsh.model.document.document import Document, to_profile, validate_shape
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import NO_INDEX, Facts, InterfaceFacts
@@ -47,7 +47,7 @@ Down = Callable[[Profile, Facts], frozenset[str]]
 class Committed:
     warnings: tuple[Problem, ...]
     ended_flows: int
-    steps: tuple[Step, ...]
+    steps: tuple[TimedStep, ...]
 
 
 class Committer:
@@ -58,6 +58,13 @@ class Committer:
         self._down = down
         self._store = store
         self.running: Plan | None = None
+
+    @property
+    def current(self) -> Plan:
+        """What the datapath runs, once something does."""
+        if self.running is None:
+            raise RuntimeError("no configuration is running yet")
+        return self.running
 
     def check(self, document: Document, facts: Facts) -> Committed:
         """Go as far as a commit can without changing anything."""

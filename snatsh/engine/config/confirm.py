@@ -37,7 +37,7 @@ class NothingPending(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class UnconfirmedCommit:
     """A commit that waits to be confirmed.
 
     comment: why, as its user said. first, last: serials of the commits it is about.
@@ -64,7 +64,7 @@ class Confirmation:
 
     def __init__(self, folder: Path) -> None:
         self._record = Record(folder / "confirm.json")
-        self.pending: Pending | None = None
+        self.pending: UnconfirmedCommit | None = None
 
     def load(self, newest: int) -> None:
         """Take up what an earlier snatd left. newest: serial of the newest commit."""
@@ -87,7 +87,7 @@ class Confirmation:
         """Run a commit that gets `serial` and has to be confirmed. A second one moves the deadline."""
         before = self.pending
         now = datetime.now(UTC)
-        pending = Pending(
+        pending = UnconfirmedCommit(
             user=metadata.user,
             comment=metadata.comment or "",
             minutes=minutes,
@@ -117,7 +117,7 @@ class Confirmation:
             log.error("%s; it is void all the same", error)
 
 
-def _to_json(pending: Pending) -> dict[str, Any]:
+def _to_json(pending: UnconfirmedCommit) -> dict[str, Any]:
     return {
         "user": pending.user,
         "comment": pending.comment,
@@ -129,12 +129,12 @@ def _to_json(pending: Pending) -> dict[str, Any]:
     }
 
 
-def _from_json(found: dict[str, Any]) -> Pending:
+def _from_json(found: dict[str, Any]) -> UnconfirmedCommit:
     deadline = datetime.fromisoformat(found["deadline"])
     minutes = int(found["minutes"])
     # A box without a battery clock may come up in the past; it still waits no longer than was asked for.
     left = min((deadline - datetime.now(UTC)).total_seconds(), 60 * minutes)
-    return Pending(
+    return UnconfirmedCommit(
         user=str(found["user"]),
         comment=str(found.get("comment", "")),
         minutes=minutes,

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps promises about time: returns what was not confirmed, commits what was scheduled, warns before."""
+"""Deadlines of commits: roll back what was not confirmed, run what was scheduled, warn before."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from snatsh.engine.config.confirm import WARNINGS, Pending
+from snatsh.engine.config.confirm import WARNINGS, UnconfirmedCommit
+from snatsh.engine.config.schedule import DeferredCommit
 from snatsh.engine.errors import CommitInProgress
-
-if TYPE_CHECKING:
-    from snatsh.engine.engine import Engine
+from snatsh.engine.failure_log import FailureLog
+from snatsh.engine.notices import Notices
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +19,31 @@ TICK_SECONDS = 0.25
 NOT_CONFIRMED = "it was not confirmed in time"
 
 
-class Timekeeper:
-    """Looks at the clock a few times a second; what fails is tried again at the next look."""
+class TimedCommits(Protocol):
+    """The commits that have a deadline."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._told = ""
-        self._warned: tuple[Pending, float] | None = None
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def pending(self) -> UnconfirmedCommit | None: ...
+
+    @property
+    def scheduled(self) -> DeferredCommit | None: ...
+
+    async def roll_back_pending(self, user: str, reason: str) -> None: ...
+
+    async def commit_scheduled(self) -> None: ...
+
+
+class Timekeeper:
+    """Checks the clock several times a second; a failed action is retried at the next tick."""
+
+    def __init__(self, commits: TimedCommits, notices: Notices) -> None:
+        self._commits = commits
+        self._notices = notices
+        self._failures = FailureLog(log)
+        self._warned: tuple[UnconfirmedCommit, float] | None = None
 
     async def run(self) -> None:
         while True:
@@ -34,35 +52,33 @@ class Timekeeper:
 
     async def tick(self) -> None:
         try:
-            await self._look()
-            self._told = ""
+            await self._act()
+            self._failures.succeeded()
         except CommitInProgress:
             pass
         except Exception as error:
-            if str(error) != self._told:
-                log.error("the commit that was not confirmed can't be rolled back yet: %s", error)
-            self._told = str(error)
+            self._failures.failed(f"the unconfirmed commit cannot be rolled back yet: {error}")
 
-    async def _look(self) -> None:
-        pending = self._engine.confirmation.pending
-        if pending is not None and not self._engine.busy:
+    async def _act(self) -> None:
+        pending = self._commits.pending
+        if pending is not None and not self._commits.busy:
             if pending.seconds <= 0:
-                await self._engine.return_to_confirmed("root", NOT_CONFIRMED)
+                await self._commits.roll_back_pending("root", NOT_CONFIRMED)
             else:
                 self._warn(pending)
-        waiting = self._engine.schedule.waiting
-        if waiting is not None and waiting.is_due and not self._engine.busy:
-            await self._engine.commit_scheduled()
+        scheduled = self._commits.scheduled
+        if scheduled is not None and scheduled.is_due and not self._commits.busy:
+            await self._commits.commit_scheduled()
 
-    def _warn(self, pending: Pending) -> None:
-        """Once for each threshold that the time left goes below."""
+    def _warn(self, pending: UnconfirmedCommit) -> None:
+        """Warn once for each threshold that the time left falls below."""
         left = pending.seconds
         crossed = [seconds for seconds in WARNINGS if left <= seconds < 60 * pending.minutes]
         if not crossed or self._warned == (pending, crossed[-1]):
             return
         self._warned = (pending, crossed[-1])
         minutes = crossed[-1] // 60
-        self._engine.notices.post(
+        self._notices.post(
             f"commit by {pending.user} will be rolled back in {minutes} minute{'' if minutes == 1 else 's'} "
             "unless confirmed"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who edits what. A session belongs to a process: the kernel says when that has ended."""
+"""Edit sessions: which process edits which candidate. A session ends with its process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.errors import EngineError
 from snatsh.model.document.document import Document
 
-Mode = Literal["shared", "private", "exclusive"]
+EditMode = Literal["shared", "private", "exclusive"]
 
 
 class Locked(EngineError):
-    """Somebody else has the configuration for himself."""
+    """Another session holds the configuration exclusively."""
 
     def __init__(self, holders: list[EditSession], what: str = "configuration database locked by:") -> None:
         super().__init__("\n".join([what, *(f"  {session.described}" for session in holders)]))
@@ -31,7 +31,7 @@ class EditSession:
     pid: int
     user: str
     terminal: str
-    mode: Mode
+    mode: EditMode
     candidate: Candidate
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     used: float = field(default_factory=time.monotonic)
@@ -39,11 +39,12 @@ class EditSession:
 
     @property
     def idle(self) -> float:
+        """Seconds since the last request."""
         return time.monotonic() - self.used
 
     @property
     def described(self) -> str:
-        """As Junos names who is in the way."""
+        """The session as Junos displays the holder of a lock."""
         minutes, seconds = divmod(int(self.idle), 60)
         hours, minutes = divmod(minutes, 60)
         mode = "" if self.mode == "shared" else f"{self.mode} "
@@ -54,11 +55,12 @@ class EditSession:
         )
 
 
-class Sessions:
-    """All of them, by process."""
+class EditSessions:
+    """All edit sessions, by pid. editing: held while candidates change."""
 
     def __init__(self, shared: Candidate) -> None:
         self.shared = shared
+        self.editing = asyncio.Lock()
         self._by_pid: dict[int, EditSession] = {}
         self._watched: dict[int, int] = {}
 
@@ -66,19 +68,19 @@ class Sessions:
         return sorted(self._by_pid.values(), key=lambda session: session.started)
 
     def of(self, pid: int) -> EditSession | None:
-        """The session of a process, which counts as used now."""
+        """Return the session of a process and reset its idle time."""
         session = self._by_pid.get(pid)
         if session is not None:
             session.used = time.monotonic()
         return session
 
     def candidate(self, pid: int) -> Candidate:
-        """What this process edits and commits."""
+        """Return the candidate that a process edits and commits."""
         session = self.of(pid)
         return session.candidate if session else self.shared
 
-    def open(self, pid: int, user: str, terminal: str, mode: Mode, running: Document) -> EditSession:
-        """Enter configuration mode. Locked when somebody is in the way."""
+    def open(self, pid: int, user: str, terminal: str, mode: EditMode, running: Document) -> EditSession:
+        """Enter configuration mode. Locked when another session prevents it."""
         self.close(pid)
         self.require_free(pid)
         if mode == "exclusive" and self.shared.changed:
@@ -90,7 +92,7 @@ class Sessions:
         return session
 
     def close(self, pid: int) -> None:
-        """Leave it. What an exclusive session has not committed goes with it; a private one's was its own."""
+        """Leave configuration mode. Uncommitted changes of an exclusive or private session are discarded."""
         session = self._by_pid.pop(pid, None)
         descriptor = self._watched.pop(pid, None)
         if descriptor is not None:
@@ -104,15 +106,17 @@ class Sessions:
             self.close(pid)
 
     def require_free(self, pid: int) -> None:
-        """Nobody but this process may edit while it holds the lock."""
+        """Locked when a process other than this one holds the configuration exclusively."""
         holders = [s for s in self._by_pid.values() if s.mode == "exclusive" and s.pid != pid]
         if holders:
             raise Locked(holders)
 
-    def candidates(self) -> list[Candidate]:
-        """Every candidate that is being edited."""
+    def follow(self, running: Document, source: Candidate | None = None) -> None:
+        """Rebase the shared candidate and unchanged private ones. source: where the commit came from."""
         private = [session.candidate for session in self._by_pid.values() if session.mode == "private"]
-        return [self.shared, *private]
+        for candidate in (self.shared, *private):
+            if candidate is not source and (candidate is self.shared or not candidate.changed):
+                candidate.rebase(running)
 
     def _sharing(self) -> list[EditSession]:
         return [session for session in self._by_pid.values() if session.mode == "shared"]
@@ -122,7 +126,7 @@ class Sessions:
             descriptor = os.pidfd_open(pid)
         except OSError as error:
             raise EngineError(
-                f"process {pid} can't be watched ({error.strerror}); expected a console on this box"
+                f"process {pid} cannot be watched ({error.strerror}); expected a console on this host"
             ) from None
         self._watched[pid] = descriptor
         asyncio.get_running_loop().add_reader(descriptor, self.close, pid)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from snatsh.engine.errors import NoSuchEntry, StoreError
+from snatsh.engine.storage import atomic_file
 from snatsh.engine.storage.locks import FolderLock
 from snatsh.model.document.document import Document
 from snatsh.model.errors import SnatshError
@@ -127,7 +127,7 @@ class Store:
         if len(content) > ENTRY_LIMIT:
             raise StoreError(f"the configuration takes {len(content)} bytes; expected {ENTRY_LIMIT} at most")
         try:
-            _write_durably(self._pending, content)
+            atomic_file.write(self._pending, content)
         except OSError as error:
             self.discard()
             raise _unusable(self.folder, error) from None
@@ -150,7 +150,7 @@ class Store:
         self._last_serial = serial
         self._entries.insert(0, entry)
         try:
-            _sync_folder(self._history)
+            atomic_file.sync_folder(self._history)
         except OSError as error:
             self.withdraw(entry)
             raise _unusable(self.folder, error) from None
@@ -160,8 +160,7 @@ class Store:
         """Undo publish."""
         self._entries.remove(entry)
         try:
-            entry.path.unlink(missing_ok=True)
-            _sync_folder(self._history)
+            atomic_file.remove(entry.path)
         except OSError as error:
             raise _unusable(self.folder, error) from None
 
@@ -255,24 +254,8 @@ def _make_folder(folder: Path) -> bool:
 def _probe_writable(folder: Path) -> None:
     """Find a read-only disk or a foreign owner at start, not at the first commit."""
     probe = folder / ".probe"
-    _write_durably(probe, b"")
+    atomic_file.write(probe, b"")
     probe.unlink()
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - the mode is given above
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(folder: Path, error: OSError) -> StoreError:

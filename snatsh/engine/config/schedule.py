@@ -27,14 +27,14 @@ class BadTime(EngineError):
 class AlreadyScheduled(EngineError):
     """Only one commit waits at a time."""
 
-    def __init__(self, scheduled: Scheduled) -> None:
+    def __init__(self, scheduled: DeferredCommit) -> None:
         super().__init__(
             f"a commit by {scheduled.user} waits for {scheduled.when}; remove it with `clear system commit`"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
+class DeferredCommit:
     """at: None for the next boot; boot: the boot it was asked for in."""
 
     user: str
@@ -58,7 +58,7 @@ class Schedule:
 
     def __init__(self, folder: Path) -> None:
         self._record = Record(folder / "scheduled.json")
-        self.waiting: Scheduled | None = None
+        self.waiting: DeferredCommit | None = None
 
     def load(self) -> None:
         found = self._record.read()
@@ -67,18 +67,18 @@ class Schedule:
         try:
             at = datetime.fromisoformat(found["at"]) if found["at"] else None
             document = validate_shape(found["document"])
-            self.waiting = Scheduled(
+            self.waiting = DeferredCommit(
                 found["user"], found["method"], found["comment"], at, found["boot"], document
             )
         except (SnatshError, ValueError, KeyError, TypeError) as error:
             self._record.set_aside(str(error))
 
-    def put(self, scheduled: Scheduled) -> None:
+    def put(self, scheduled: DeferredCommit) -> None:
         self.require_free()
         self._record.write(_to_json(scheduled))
         self.waiting = scheduled
 
-    def take(self) -> Scheduled | None:
+    def take(self) -> DeferredCommit | None:
         """It waits no longer."""
         taken, self.waiting = self.waiting, None
         self._record.write(None)
@@ -118,7 +118,7 @@ def boot_id() -> str:
         return ""
 
 
-def _to_json(scheduled: Scheduled) -> dict[str, Any]:
+def _to_json(scheduled: DeferredCommit) -> dict[str, Any]:
     return {
         "user": scheduled.user,
         "method": scheduled.method,

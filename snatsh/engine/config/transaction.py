@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimedStep:
     """What was done, and how long it took."""
 
     doing: str
@@ -30,7 +30,7 @@ class Transaction:
     """Runs steps. An undo is registered before its step runs: it also cleans up after half a step."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[TimedStep] = []
         self._undo: list[tuple[str, Callable[[], object]]] = []
 
     def step(self, doing: str, action: Callable[[], T], undo: Callable[[], object] | None = None) -> T:
@@ -52,7 +52,7 @@ class Transaction:
         """A step that there is nothing to undo of yet, and whose errors are its own."""
         started = time.monotonic()
         yield
-        self.steps.append(Step(doing, (time.monotonic() - started) * 1000))
+        self.steps.append(TimedStep(doing, (time.monotonic() - started) * 1000))
 
     def on_failure(self, doing: str, undo: Callable[[], object]) -> None:
         """Register an undo for what has just succeeded."""

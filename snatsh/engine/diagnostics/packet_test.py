@@ -19,7 +19,7 @@ from snatsh.engine.errors import EngineError
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
-from snatsh.model.vocabulary import PROTOCOL_NUMBERS
+from snatsh.model.vocabulary import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 
 Row = dict[str, Any]
 _FAMILY = 2
@@ -159,13 +159,12 @@ def _why_not(rule: RuleImage, packet: Packet, chosen: RuleImage | None, names: d
 
 def _misses(rule: RuleImage, packet: Packet, names: dict[int, str]) -> list[str]:
     match, found = rule.match, []
-    protocols = {number: name for name, number in PROTOCOL_NUMBERS.items()}
     if packet.source not in match.source:
         found.append(f"source is not in {match.source}")
     if packet.destination not in match.destination:
         found.append(f"destination is not in {match.destination}")
     if match.protocol not in (0, packet.protocol):
-        found.append(f"protocol is not {protocols[match.protocol]}")
+        found.append(f"protocol is not {PROTOCOL_NAMES[match.protocol]}")
     if match.out_interface not in (0, packet.out_interface):
         name = names.get(match.out_interface, "one that is missing")
         found.append(f"out-interface is {names.get(packet.out_interface)}, not {name}")

@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trace at a time: who asked for it, and what it has shown."""
+"""Packet traces: one at a time, for the process that asked."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from snatsh.datapath import tracing
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 from snatsh.engine.errors import EngineError
-from snatsh.model.vocabulary import PROTOCOL_NUMBERS
-
-if TYPE_CHECKING:
-    from snatsh.datapath.gateway import Datapath
+from snatsh.model.values import Prefix
+from snatsh.model.vocabulary import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 
 Row = dict[str, Any]
 MOST_SECONDS = 300
 _PATIENCE_SECONDS = 3.0
-"""Who has not fetched anything for so long traces no more."""
+"""A trace that is not fetched for this long may be taken over."""
 
 _KINDS = {
     tracing.DROPPED: "dropped",
@@ -25,21 +24,46 @@ _KINDS = {
     tracing.OPENED: "opened",
     tracing.TRANSLATED: "translated",
 }
-_PROTOCOLS = {number: name for name, number in PROTOCOL_NUMBERS.items()}
 
 
 class Tracing(EngineError):
-    """Somebody else traces."""
+    """Another console is tracing."""
 
     def __init__(self, user: str, seconds: float) -> None:
         super().__init__(f"{user} is tracing already, for {seconds:.0f} more seconds")
 
 
-class Tracer:
-    """Belongs to the process that asked last; another may ask when that one is done, or looks no more."""
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """Packets to trace; a field that is None, or port 0, matches any. protocol: by name."""
 
-    def __init__(self, datapath: Datapath) -> None:
-        self._datapath = datapath
+    source: Prefix | None
+    destination: Prefix | None
+    protocol: str | None
+    port: int
+    seconds: int
+
+    @property
+    def filter(self) -> TraceFilter:
+        protocol = PROTOCOL_NUMBERS[self.protocol] if self.protocol else 0
+        return TraceFilter(self.source, self.destination, protocol, self.port)
+
+
+class TraceSource(Protocol):
+    """What traces in the datapath."""
+
+    def trace(self, wanted: TraceFilter, seconds: float) -> None: ...
+
+    def traced(self) -> list[TraceEvent]: ...
+
+    def stop_trace(self) -> None: ...
+
+
+class Tracer:
+    """Belongs to the process that asked last; others may ask once it has ended or is not fetched."""
+
+    def __init__(self, source: TraceSource) -> None:
+        self._trace_source = source
         self._user, self._pid, self._until, self._fetched = "", 0, 0.0, 0.0
 
     @property
@@ -50,24 +74,24 @@ class Tracer:
         attended = time.monotonic() - self._fetched < _PATIENCE_SECONDS
         if self.seconds_left and pid != self._pid and attended:
             raise Tracing(self._user, self.seconds_left)
-        self._datapath.trace(wanted, seconds)
+        self._trace_source.trace(wanted, seconds)
         self._fetched = time.monotonic()
         self._user, self._pid, self._until = user, pid, self._fetched + seconds
 
     def fetch(self, pid: int) -> list[TraceEvent]:
-        """What was seen since the last call. Nothing for a process that has not asked."""
+        """Return what was seen since the last call; nothing to a process that did not ask."""
         if pid != self._pid:
             return []
         self._fetched = time.monotonic()
-        return self._datapath.traced()
+        return self._trace_source.traced()
 
     def events(self, pid: int) -> list[Row]:
-        """The same, as consoles see it."""
+        """Fetch, as the API shows events."""
         return [_row(event) for event in self.fetch(pid)]
 
     def stop(self, pid: int) -> None:
         if pid == self._pid:
-            self._datapath.stop_trace()
+            self._trace_source.stop_trace()
             self._until = 0.0
 
 
@@ -79,7 +103,7 @@ def _row(event: TraceEvent) -> Row:
         "source_port": event.source_port,
         "destination": str(event.destination),
         "destination_port": event.destination_port,
-        "protocol": _PROTOCOLS.get(event.protocol, str(event.protocol)),
+        "protocol": PROTOCOL_NAMES.get(event.protocol, str(event.protocol)),
         "length": event.length,
         "ttl": event.ttl,
         "event": _KINDS[event.kind],

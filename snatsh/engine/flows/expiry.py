@@ -1,61 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sweeps what expired, and looks at the pools while it is at it."""
+"""Sweep expired flows in the background."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
-from snatsh.engine.pools.events import PoolEvents
-from snatsh.engine.pools.usage import pool_uses
-
-if TYPE_CHECKING:
-    from snatsh.engine.engine import Engine
+from snatsh.engine.failure_log import FailureLog
+from snatsh.engine.flows.snapshot import Snapshots
 
 log = logging.getLogger(__name__)
 
 SECONDS = 1.0
 SHARE = 0.05
-"""Of one CPU, at the most: large tables are swept less often. No lookup takes an expired entry for live."""
+"""Of one CPU, at most: large tables are swept less often. Lookups ignore expired entries in any case."""
 
 
 class Ager:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._pools = PoolEvents()
-        self._told = ""
+    """sweep: ends what has expired. after: awaited after each sweep."""
+
+    def __init__(
+        self, sweep: Callable[[], object], snapshots: Snapshots, after: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._sweep = sweep
+        self._snapshots = snapshots
+        self._after = after
+        self._failures = FailureLog(log)
 
     async def run(self) -> None:
         pause = SECONDS
         while True:
             await asyncio.sleep(pause)
-            taken = await self._tell_failure()
-            pause = max(SECONDS, taken / SHARE)
+            pause = max(SECONDS, await self._turn() / SHARE)
 
-    async def _tell_failure(self) -> float:
-        """One turn; what keeps failing is told once."""
+    async def _turn(self) -> float:
+        """Sweep once. Return the CPU seconds it took."""
         try:
-            taken = await self._engine.live.snapshots.in_turn(self._sweep)
-            await self._look_at_pools()
-            self._told = ""
+            taken = await self._snapshots.in_turn(self._timed_sweep)
+            await self._after()
         except Exception as error:
-            if str(error) != self._told:
-                log.error("sweeping expired flows: %s", error)
-            self._told = str(error)
+            self._failures.failed(f"sweeping expired flows: {error}")
             return 0.0
+        self._failures.succeeded()
         return taken
 
-    def _sweep(self) -> float:
-        """The CPU seconds it took."""
+    def _timed_sweep(self) -> float:
         begun = time.thread_time()
-        self._engine.datapath.age()
+        self._sweep()
         return time.thread_time() - begun
-
-    async def _look_at_pools(self) -> None:
-        image = self._engine.running.image
-        usage = await asyncio.to_thread(self._engine.datapath.address_usage)
-        for event in self._pools.look(pool_uses(image, usage)):
-            log.warning("%s", event)
-            self._engine.notices.post(event)

@@ -35,16 +35,16 @@ class Sums:
     matched: int
 
 
-def sums(snapshot: Snapshot, wish: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
+def sums(snapshot: Snapshot, request: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
     """Over the flows that the wish's filter and text match."""
     if by not in GROUPS:
         raise QueryError(f"by: {by}: expected one of {', '.join(GROUPS)}")
-    question = "sums", by, wish.filter, wish.text
-    return snapshot.once(question, lambda: _sums(snapshot, wish, by, interfaces))
+    question = "sums", by, request.filter, request.text
+    return snapshot.once(question, lambda: _sums(snapshot, request, by, interfaces))
 
 
-def _sums(snapshot: Snapshot, wish: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
-    places = chosen(snapshot, wish, interfaces)
+def _sums(snapshot: Snapshot, request: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
+    places = chosen(snapshot, request, interfaces)
     flows = snapshot.picked(places)
     rates = snapshot.rates if places is None else snapshot.rates[places]
     values, at = np.unique(flows[GROUPS[by]], return_inverse=True)
@@ -58,17 +58,17 @@ def _sums(snapshot: Snapshot, wish: ListingQuery, by: str, interfaces: Mapping[i
 
 
 def screenful(
-    found: Sums, wish: ListingQuery, name: Callable[[int], str], more: More | None = None
+    found: Sums, request: ListingQuery, name: Callable[[int], str], more: More | None = None
 ) -> list[dict[str, Any]]:
-    """The groups that the wish shows, in its order. name: how a value is written."""
+    """The groups that the request shows, in its order. name: how a value is written."""
     columns: dict[str, Columns] = {**found.columns}
     columns.update({title: column(found.values) for title, column in (more or {}).items()})
-    if wish.sort not in (*columns, "name"):
-        raise QueryError(f"sort: {wish.sort}: expected one of {', '.join(columns)}, name")
-    keys = found.values if wish.sort == "name" else columns[wish.sort]
+    if request.sort not in (*columns, "name"):
+        raise QueryError(f"sort: {request.sort}: expected one of {', '.join(columns)}, name")
+    keys = found.values if request.sort == "name" else columns[request.sort]
     return [
         {"name": name(int(found.values[place])), **{key: int(of[place]) for key, of in columns.items()}}
-        for place in cut(keys, wish, falling=(wish.sort != "name") != wish.turned)
+        for place in cut(keys, request, falling=(request.sort != "name") != request.turned)
     ]
 
 

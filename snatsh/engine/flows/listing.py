@@ -51,38 +51,42 @@ class ListingQuery:
             raise QueryError(f"offset: {self.offset}: expected 0 or more")
 
 
-def chosen(snapshot: Snapshot, wish: ListingQuery, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
+def chosen(
+    snapshot: Snapshot, request: ListingQuery, interfaces: Mapping[int, str]
+) -> NDArray[np.intp] | None:
     """Places of the flows that match; None for all of them."""
-    question = "chosen", wish.filter, wish.text
-    return snapshot.once(question, lambda: _chosen(snapshot, wish, interfaces))
+    question = "chosen", request.filter, request.text
+    return snapshot.once(question, lambda: _chosen(snapshot, request, interfaces))
 
 
-def _chosen(snapshot: Snapshot, wish: ListingQuery, interfaces: Mapping[int, str]) -> NDArray[np.intp] | None:
-    places = None if wish.filter == FlowFilter() else np.flatnonzero(wish.filter.mask(snapshot.flows))
-    if not wish.text.strip("! "):
+def _chosen(
+    snapshot: Snapshot, request: ListingQuery, interfaces: Mapping[int, str]
+) -> NDArray[np.intp] | None:
+    places = None if request.filter == FlowFilter() else np.flatnonzero(request.filter.mask(snapshot.flows))
+    if not request.text.strip("! "):
         return places
-    found = matching(snapshot.picked(places), wish.text.removeprefix("!"), interfaces)
-    found = ~found if wish.text.startswith("!") else found
+    found = matching(snapshot.picked(places), request.text.removeprefix("!"), interfaces)
+    found = ~found if request.text.startswith("!") else found
     return np.flatnonzero(found) if places is None else places[found]
 
 
-def page(snapshot: Snapshot, wish: ListingQuery, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
-    """Places of the rows that the wish shows, in its order."""
-    if wish.sort == "rate":
+def page(snapshot: Snapshot, request: ListingQuery, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """Places of the rows that the request shows, in its order."""
+    if request.sort == "rate":
         keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
-    elif wish.sort in SORTS:
-        keys = SORTS[wish.sort](snapshot.picked(places))
+    elif request.sort in SORTS:
+        keys = SORTS[request.sort](snapshot.picked(places))
     else:
-        raise QueryError(f"sort: {wish.sort}: expected one of rate, {', '.join(SORTS)}")
-    shown = cut(keys, wish, falling=(wish.sort not in RISING) != wish.turned)
+        raise QueryError(f"sort: {request.sort}: expected one of rate, {', '.join(SORTS)}")
+    shown = cut(keys, request, falling=(request.sort not in RISING) != request.turned)
     return shown if places is None else places[shown]
 
 
-def cut(keys: Columns, wish: ListingQuery, *, falling: bool) -> NDArray[np.intp]:
+def cut(keys: Columns, request: ListingQuery, *, falling: bool) -> NDArray[np.intp]:
     """The places `offset` to `offset + limit` of the order of keys."""
     if falling:  # the complement turns unsigned numbers round without a wrap
         keys = ~keys if keys.dtype.kind == "u" else -keys
-    last = wish.offset + wish.limit
+    last = request.offset + request.limit
     if 0 < last < len(keys) // 4:
         # Equal keys by their place, so that a screen does not jump about and pages fit together.
         limit = np.partition(keys, last - 1)[last - 1]
@@ -91,4 +95,4 @@ def cut(keys: Columns, wish: ListingQuery, *, falling: bool) -> NDArray[np.intp]
         ordered = nearest[np.argsort(keys[nearest], kind="stable")]
     else:
         ordered = np.argsort(keys, kind="stable")
-    return ordered[wish.offset : last]
+    return ordered[request.offset : last]

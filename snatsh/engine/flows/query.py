@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from snatsh.datapath.layout import STATE_NAMES
 from snatsh.engine.errors import QueryError
 from snatsh.model.values import Prefix, parse_prefix
-from snatsh.model.vocabulary import FLOW_SORTS, PROTOCOL_NUMBERS
+from snatsh.model.vocabulary import FLOW_SORTS, PROTOCOL_NAMES, PROTOCOL_NUMBERS
 
 Flows = NDArray[np.void]
 Mask = NDArray[np.bool_]
 
-_PROTOCOL_NAMES = {number: name for name, number in PROTOCOL_NUMBERS.items()}
 DEFAULT_LIMIT = 100
 MOST = 4_000_000
 
@@ -132,7 +131,7 @@ def rows(flows: Flows, interfaces: Mapping[int, str]) -> Iterator[dict[str, Any]
         row = dict(zip(names, values, strict=True))
         for name in ("source", "destination", "mapped"):
             row[name] = address_text(row[name])
-        row["protocol"] = _PROTOCOL_NAMES.get(row["protocol"], str(row["protocol"]))
+        row["protocol"] = PROTOCOL_NAMES.get(row["protocol"], str(row["protocol"]))
         row["state"] = STATE_NAMES[row["state"]]
         row["out_interface"] = interfaces.get(row["out_interface"], "")
         row["redirect"] = address_text(row["redirect"]) if row["redirect"] else ""

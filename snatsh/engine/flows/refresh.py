@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows on somebody's screen, looked up again: their numbers are of now, whenever the table was read."""
+"""Look up the rows of a page again, so that they are current however old the snapshot is."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _KEPT = 4096
 _SOONEST, _LATEST = 0.5, 30.0  # seconds between two looks that make a rate
 
 
-class Fresh:
-    """look_up: rows as they are now, without those that ended."""
+class RowRefresher:
+    """look_up: returns rows as they are now, without flows that ended."""
 
     def __init__(self, look_up: Callable[[Flows], Flows]) -> None:
         self._look_up = look_up
@@ -27,7 +27,10 @@ class Fresh:
         self._lock = Lock()
 
     def look(self, rows: Flows, rates: NDArray[Any]) -> tuple[Flows, NDArray[np.float64]]:
-        """Rows and rates of now; rows that ended have none and expire at once. rates: as far as known."""
+        """Return current rows and rates. A flow that ended keeps its row, with rate 0 and no time left.
+
+        rates: those of the snapshot, used until a row was looked up twice.
+        """
         with self._lock:
             now = time.monotonic()
             current = {row_key(row): row for row in self._look_up(rows)}

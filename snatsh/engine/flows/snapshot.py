@@ -2,7 +2,7 @@
 """The flow table as it was a moment ago, with each flow's rate, shared by all who look.
 
 Reading a million flows takes seconds of CPU. So a reading is kept for a multiple of what it took, and its
-age is told; the few rows that are on a screen are looked up again one by one (`fresh.py`).
+age is told; the few rows that are on a screen are looked up again one by one (`refresh.py`).
 """
 
 from __future__ import annotations

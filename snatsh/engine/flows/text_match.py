@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snatsh.datapath.layout import STATE_NAMES
 from snatsh.engine.flows.snapshot import Picked
-from snatsh.model.vocabulary import PROTOCOL_NUMBERS
+from snatsh.model.vocabulary import PROTOCOL_NAMES
 
 Mask = NDArray[np.bool_]
 
@@ -30,9 +30,8 @@ def matching(flows: Picked, text: str, interfaces: Mapping[int, str]) -> Mask:
         return ~found
     for address, port in _ENDPOINTS:
         found |= _endpoint(flows[address], flows[port], text)
-    protocols = {number: name for name, number in PROTOCOL_NUMBERS.items()}
     for column, names in (
-        ("protocol", protocols),
+        ("protocol", PROTOCOL_NAMES),
         ("state", dict(enumerate(STATE_NAMES))),
         ("out_interface", {index: name.lower() for index, name in interfaces.items()}),
     ):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,11 @@ def _counted(link: Any) -> dict[str, int]:
 def survey() -> Facts:
     """Facts with the gateways of all routes, and what else on the box changes frames: for commits."""
     return replace(gather(routes=True), translations=source_translations(), untagging=untagging())
+
+
+def interface_names() -> dict[int, str]:
+    """Return the names of all interfaces by index."""
+    return dict(socket.if_nameindex())
 
 
 def forwarding() -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from snatsh.engine.failure_log import FailureLog
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
@@ -32,12 +33,12 @@ NextHop = tuple[int, str]
 """Interface index and address."""
 
 
-class Neighbours:
+class NeighborKeeper:
     """Next hops of the running profile and of the routes by its outside interfaces."""
 
     def __init__(self) -> None:
         self._kept: frozenset[NextHop] = frozenset()
-        self._complaint = ""
+        self._failures = FailureLog(log, logging.WARNING)
 
     def keep(self, profile: Profile, facts: Facts, *, again: bool) -> None:
         """Have the kernel watch these next hops, and no longer those of before. Never fails: it is an aid.
@@ -76,9 +77,7 @@ class Neighbours:
                 continue  # gone with its interface
 
     def _complain(self, error: Exception) -> None:
-        if str(error) != self._complaint:
-            log.warning("next hops can't be watched for another MAC: %s", error)
-        self._complaint = str(error)
+        self._failures.failed(f"next hops cannot be monitored for MAC address changes: {error}")
 
 
 def _next_hops(netlink: Any, profile: Profile, facts: Facts) -> Iterator[NextHop]:

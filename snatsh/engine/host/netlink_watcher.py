@@ -59,7 +59,7 @@ _NUD_UNUSABLE = 0x1 | 0x20  # INCOMPLETE, FAILED
 _BUFFER = 1 << 20
 
 
-class Watcher:
+class NetlinkWatcher:
     """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since."""
 
     def __init__(self, callback: Callable[[HostChange], None]) -> None:

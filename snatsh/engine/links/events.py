@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells of links that change: the log, consoles, and an executable of the operator's."""
+"""Report changes of link state: to the log, the consoles, the history and the event hook."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from snatsh.engine.links.history import LinkChange, LinkHistory
 from snatsh.engine.links.hook import HookRunner, LinkEvent
 from snatsh.engine.links.manager import LinkState
-from snatsh.engine.status.notices import Notices
+from snatsh.engine.notices import Notices
 from snatsh.model.schema.profile import Profile
 
 log = logging.getLogger(__name__)
@@ -22,13 +22,13 @@ class LinkEvents:
         self._hook = HookRunner()
 
     def follow(self, profile: Profile) -> None:
-        """What runs from now on says whom to tell."""
+        """Use the event hook of the profile that runs now."""
         self._hook.settings = profile.system.event_hook
 
-    def tell(
+    def report(
         self, name: str, before: LinkState | None, now: LinkState, states: Mapping[str, LinkState]
     ) -> None:
-        """A link changed its state. One that is well when it is first seen is no news, but for the hook."""
+        """Report a change. A link that is up when first seen is reported to the hook alone."""
         if before is None or before.state != now.state:
             self._hook.put(_event(name, before, now, states))
         self._keep(name, before, now)
@@ -39,7 +39,7 @@ class LinkEvents:
         self._notices.post(text)
 
     def _keep(self, name: str, before: LinkState | None, now: LinkState) -> None:
-        """For the history, in which a restart of snatd is no change."""
+        """Record a change in the history, where a restart of snatd is none."""
         last = self._history.newest(name, 1)
         was = before.state if before else last[0].state if last else ""
         if was != now.state:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from snatsh.compile.link_selection import link_of
 from snatsh.engine.flows.query import Flows
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.links.probes.frames import ACK, TCP, Segment, packet
+from snatsh.engine.worker import ChangeWorker
 from snatsh.model.facts import Facts
 from snatsh.model.next_hops import next_hop
 from snatsh.model.pool_addresses import with_interface_addresses
@@ -39,13 +40,11 @@ MOST_ASKED = 20_000
 BATCH = 100
 PAUSE_SECONDS = 0.01
 
-Worker = Callable[[Callable[[], Any]], Awaitable[Any]]
 
-
-class Endings:
+class FlowTermination:
     """Ends flows of links that went down since the last look."""
 
-    def __init__(self, datapath: Datapath, worker: Worker) -> None:
+    def __init__(self, datapath: Datapath, worker: ChangeWorker) -> None:
         self._datapath = datapath
         self._worker = worker
         self._down: frozenset[str] = frozenset()
@@ -79,7 +78,7 @@ class Endings:
             return found
 
         try:
-            ended = await self._worker(end)
+            ended = await self._worker.run(end)
             log.info("%d flows of %s were ended", len(ended), ", ".join(sorted(links)))
             await _ask(ended[ended["protocol"] == TCP][:MOST_ASKED])
         except OSError as error:

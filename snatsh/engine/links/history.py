@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from snatsh.engine.failure_log import FailureLog
+from snatsh.engine.storage import atomic_file
 from snatsh.model.limits import load_json
 
 KEPT = 1000
@@ -37,17 +38,17 @@ class LinkHistory:
         self._path = path
         self._kept: deque[LinkChange] = deque(_read(path), maxlen=KEPT)
         self._lines = 2 * KEPT  # so that the first change puts the file in order
-        self._told = False
+        self._failures = FailureLog(log)
 
     def add(self, change: LinkChange) -> None:
         self._kept.append(change)
         try:
             self._write(change)
-            self._told = False
+            self._failures.succeeded()
         except OSError as error:
-            if not self._told:
-                log.error("%s: %s; links' history is lost at the next restart", self._path, error.strerror)
-            self._told = True
+            self._failures.failed(
+                f"{self._path}: {error.strerror}; link history will be lost at the next restart"
+            )
 
     def newest(self, link: str = "", limit: int = KEPT) -> list[LinkChange]:
         """The newest first; of one link, or of all."""
@@ -56,19 +57,15 @@ class LinkHistory:
 
     def _write(self, change: LinkChange) -> None:
         if self._lines >= 2 * KEPT:
-            beside = self._path.with_name(f".{self._path.name}.new")
-            _append(beside, self._kept, os.O_TRUNC)
-            beside.rename(self._path)
+            atomic_file.replace(self._path, _lines(self._kept), sync=False)
             self._lines = len(self._kept)
         else:
-            _append(self._path, [change], os.O_APPEND)
+            atomic_file.append(self._path, _lines([change]))
             self._lines += 1
 
 
-def _append(path: Path, changes: Iterable[LinkChange], flag: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(change)) + "\n" for change in changes)
+def _lines(changes: Iterable[LinkChange]) -> bytes:
+    return "".join(json.dumps(asdict(change)) + "\n" for change in changes).encode()
 
 
 def _read(path: Path) -> list[LinkChange]:
@@ -78,7 +75,7 @@ def _read(path: Path) -> list[LinkChange]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        log.error("%s: %s; links' history begins anew", path, error.strerror)
+        log.error("%s: %s; starting with an empty link history", path, error.strerror)
         return []
     found = []
     for line in lines:

@@ -23,7 +23,7 @@ from snatsh.model.schema.profile import Link, Profile
 log = logging.getLogger(__name__)
 
 State = Literal["up", "degraded", "down", "drained"]
-Order = Literal["up", "down", "drain"]
+LinkOrder = Literal["up", "down", "drain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ Changed = Callable[[str, LinkState | None, LinkState], None]
 """Told of a link's name, its state before (None: not watched before) and now."""
 
 
-class Links:
+class LinkManager:
     """Every link of the running profile, by name. Belongs to the event loop, but for `down_in`."""
 
     def __init__(self, record: Record, changed: Changed) -> None:
@@ -144,7 +144,7 @@ class Links:
             self._settle(name)
         self._unsaved |= bool(gone)
 
-    async def order(self, name: str, order: Order, user: str) -> LinkState:
+    async def order(self, name: str, order: LinkOrder, user: str) -> LinkState:
         """What an operator says counts until he takes it back, over restarts too."""
         if name not in self._watches:
             raise NoSuchLink(name, sorted(self._watches))

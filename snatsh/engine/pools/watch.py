@@ -11,20 +11,19 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import PoolImage
+from snatsh.compile.image import Image, PoolImage
+from snatsh.engine.failure_log import FailureLog
 from snatsh.engine.flows.query import address_text
-from snatsh.engine.pools.usage import PROTOCOLS, PoolUse, pool_uses, rows_of, use_of
-
-if TYPE_CHECKING:
-    from snatsh.engine.engine import Engine
+from snatsh.engine.pools.usage import PoolUse, Usage, pool_uses, rows_of, use_of
+from snatsh.model.vocabulary import PROTOCOLS
 
 log = logging.getLogger(__name__)
 
@@ -62,25 +61,26 @@ def forecast(used: list[tuple[float, int]], room: int) -> float | None:
 
 
 class PoolWatch:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    """read: returns the gauges. image: the image that runs, with its pools."""
+
+    def __init__(self, read: Callable[[], Usage], image: Callable[[], Image]) -> None:
+        self._read = read
+        self._image = image
+        self._failures = FailureLog(log)
         self._histories: dict[str, PoolHistory] = {}
 
     async def run(self) -> None:
-        told = ""
         while True:
             try:
-                self.note(await asyncio.to_thread(self._engine.datapath.address_usage))
-                told = ""
+                self.note(await asyncio.to_thread(self._read))
+                self._failures.succeeded()
             except Exception as error:
-                if str(error) != told:
-                    log.error("watching the pools: %s", error)
-                told = str(error)
+                self._failures.failed(f"watching the pools: {error}")
             await asyncio.sleep(WATCH_SECONDS)
 
-    def note(self, usage: NDArray[Any]) -> None:
+    def note(self, usage: Usage) -> None:
         """One look at the gauges: marks and trend."""
-        uses = pool_uses(self._engine.running.image, usage)
+        uses = pool_uses(self._image(), usage)
         for name in set(self._histories) - {use.name for use in uses}:
             del self._histories[name]
         for use in uses:
@@ -93,11 +93,11 @@ class PoolWatch:
             history.peak, history.peak_at = use.share, datetime.now(UTC).isoformat(timespec="seconds")
         return history
 
-    def rows(self, usage: NDArray[Any], most: int) -> list[dict[str, Any]]:
+    def rows(self, usage: Usage, most: int) -> list[dict[str, Any]]:
         """Every pool as it is now. most: how many of its addresses to list, the fullest first."""
-        return [self._row(pool, usage, most) for pool in self._engine.running.image.pools]
+        return [self._row(pool, usage, most) for pool in self._image().pools]
 
-    def _row(self, pool: PoolImage, usage: NDArray[Any], most: int) -> dict[str, Any]:
+    def _row(self, pool: PoolImage, usage: Usage, most: int) -> dict[str, Any]:
         use, mine, ports = use_of(pool, usage), rows_of(pool, usage), pool.ports.size
         history = self._mark(use)
         trend = [*history.used, (time.monotonic(), use.used)]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from snatsh.model.vocabulary import PROTOCOLS
+
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Count, Datapath, RuleCounter
 
@@ -43,7 +45,7 @@ class Look:
     @property
     def flows(self) -> int:
         """Flows in the table, by the pools' own gauges: the table itself is not read for that."""
-        return int(sum(int(self.usage[name].sum()) for name in ("tcp", "udp", "icmp")))
+        return int(sum(int(self.usage[name].sum()) for name in PROTOCOLS))
 
 
 class Totals:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from snatsh.engine.errors import StoreError
+from snatsh.engine.storage import atomic_file
 from snatsh.model.limits import load_json
 
 log = logging.getLogger(__name__)
@@ -44,26 +44,8 @@ class Record:
         """Durable when it returns. None removes the file. StoreError when the disk refuses."""
         try:
             if content is None:
-                self.path.unlink(missing_ok=True)
+                atomic_file.remove(self.path)
             else:
-                self._replace(json.dumps(content).encode())
-            _sync(self.path.parent, os.O_DIRECTORY)
+                atomic_file.replace(self.path, json.dumps(content).encode())
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}; expected a file snatd can write") from None
-
-    def _replace(self, content: bytes) -> None:
-        beside = self.path.with_name(f".{self.path.name}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        beside.rename(self.path)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,13 +7,12 @@ import contextlib
 import fcntl
 import os
 import socket
-import struct
 from pathlib import Path
 
 from snatsh.engine.errors import AlreadyRunning
+from snatsh.engine.peer_credentials import peer_credentials
 
 _NAME = "\0snatsh/snatd"
-_UCRED = struct.Struct("=iII")
 
 
 class FolderLock:
@@ -70,7 +69,6 @@ class NamespaceLock:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1)
             probe.connect(_NAME)
-            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-            pid, uid, _ = _UCRED.unpack(credentials)
-            if uid in (0, os.geteuid()):
-                raise AlreadyRunning("network namespace", Path("/proc/self/ns/net").readlink(), pid)
+            peer = peer_credentials(probe)
+            if peer.uid in (0, os.geteuid()):
+                raise AlreadyRunning("network namespace", Path("/proc/self/ns/net").readlink(), peer.pid)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from snatsh.engine.errors import EngineError
+from snatsh.engine.storage import atomic_file
 
 FILE_LIMIT = 16 << 20
 FILES = 200
@@ -36,7 +37,7 @@ class FileEntry:
     changed: datetime
 
 
-class Folder:
+class UserFolder:
     """One user's files. Names are plain: no folders, nothing hidden, no links are followed."""
 
     def __init__(self, state: Path, user: str) -> None:
@@ -77,15 +78,9 @@ class Folder:
         old = self.read(name) if append and path.exists() else b""
         content = old + content
         self._require_room(name, len(content))
-        beside = self._path / f".{name}.new"
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(
-                beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            beside.rename(path)
+            atomic_file.replace(path, content, sync=False)
         except OSError as error:
             raise FileError(f"{name}: {error.strerror}") from None
         return len(content)

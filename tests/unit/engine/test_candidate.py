@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from snatsh.engine.config.candidate import Candidate, Statement
+from snatsh.engine.config.candidate import Candidate, EditStatement
 from snatsh.engine.errors import StatementFailed
 from snatsh.model.document.document import Document
 from snatsh.model.errors import ProfileError
@@ -16,9 +16,9 @@ RUNNING: Document = {
 }
 
 
-def statement(text: str) -> Statement:
+def statement(text: str) -> EditStatement:
     verb, *path = text.split()
-    return Statement("set" if verb == "set" else "delete", tuple(path))
+    return EditStatement("set" if verb == "set" else "delete", tuple(path))
 
 
 def test_statements_in_order() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from snatsh.engine.links.manager import Links, NoSuchLink, Paths
+from snatsh.engine.links.manager import LinkManager, NoSuchLink, Paths
 from snatsh.engine.storage.json_record import Record
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.schema.profile import Link, Profile
@@ -42,8 +42,8 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     return run
 
 
-def made(folder: Path, seen: list[str] | None = None) -> Links:
-    return Links(
+def made(folder: Path, seen: list[str] | None = None) -> LinkManager:
+    return LinkManager(
         Record(folder / "links.json"),
         lambda name, before, now: seen.append(now.state) if seen is not None else None,
     )

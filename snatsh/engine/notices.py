@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every console is to be told, whoever caused it."""
+"""Notices: short messages that every console shows before its next prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """number: grows with time, over restarts too."""
+    """number: grows with time, across restarts as well."""
 
     number: int
     time: datetime
@@ -21,6 +21,8 @@ class Notice:
 
 
 class Notices:
+    """The most recent notices."""
+
     def __init__(self) -> None:
         self._kept: deque[Notice] = deque(maxlen=_KEPT)
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flows and subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import islice
+
+from aiohttp import web
+
+from snatsh.daemon.api import engine, note, query_of
+from snatsh.engine.flows.service import SelectedFlows
+
+_CHUNK = 1000
+"""Flows encoded at a time: the event loop runs in between, and no listing is held in memory whole."""
+
+
+async def flows(request: web.Request) -> web.StreamResponse:
+    return await _stream(request, await engine(request).flows.listing(query_of(request)))
+
+
+async def _stream(request: web.Request, listing: SelectedFlows) -> web.StreamResponse:
+    head = {"total": listing.total, "matched": listing.matched, "capacity": listing.capacity}
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(json.dumps(head)[:-1].encode() + b', "flows": [')
+    rows = listing.rows()
+    separator = ""
+    while chunk := list(islice(rows, _CHUNK)):
+        await response.write((separator + ",".join(map(json.dumps, chunk))).encode())
+        separator = ","
+        await asyncio.sleep(0)
+    await response.write(b"]}")
+    await response.write_eof()
+    return response
+
+
+async def end(request: web.Request) -> web.Response:
+    """End the flows that a filter matches."""
+    query = query_of(request)
+    note(request, f"clear flows {request.query_string}")
+    return web.json_response({"ended": await engine(request).flows.end(query)})
+
+
+async def talkers(request: web.Request) -> web.Response:
+    return web.json_response({"talkers": await engine(request).flows.talkers(query_of(request))})
+
+
+async def subscribers(request: web.Request) -> web.Response:
+    return web.json_response(await engine(request).subscribers.listing(query_of(request)))
+
+
+async def sources(request: web.Request) -> web.Response:
+    """Complete the address of a subscriber."""
+    typed = request.query.get("typed", "")
+    return web.json_response({"values": await engine(request).subscribers.completions(typed)})

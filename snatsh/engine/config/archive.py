@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations to return to: the entries of the history and the rescue configuration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from snatsh.engine.config.commit import Committer
+from snatsh.engine.config.history import Entry, Store
+from snatsh.engine.errors import NoRescue
+from snatsh.engine.storage.json_record import Record
+from snatsh.engine.worker import ChangeWorker
+from snatsh.model.document.document import Document, validate_shape
+
+Row = dict[str, Any]
+
+
+class Archive:
+    """Reads and writes in the thread of changes, in turn with commits."""
+
+    def __init__(self, store: Store, committer: Committer, worker: ChangeWorker) -> None:
+        self._store = store
+        self._committer = committer
+        self._worker = worker
+        self._rescue = Record(store.folder / "rescue.json")
+
+    def entries(self) -> list[Row]:
+        """List the history, newest first."""
+        return [_entry_row(number, entry) for number, entry in enumerate(self._store.entries())]
+
+    async def entry(self, number: int) -> Row:
+        """Return an entry of the history with its document."""
+        document = await self.document(number)
+        return {**_entry_row(number, self._store.entry(number)), "document": document}
+
+    async def document(self, number: int | Literal["rescue"]) -> Document:
+        """Return a document to roll back to; 0 is the running configuration."""
+        if number == "rescue":
+            return await self.rescue()
+        if number == 0:
+            return self._committer.current.document
+        return await self._worker.run(lambda: self._store.document(number))
+
+    async def rescue(self) -> Document:
+        """Return the rescue configuration. NoRescue if none was saved."""
+        found = await self._worker.run(self._rescue.read)
+        if found is None:
+            raise NoRescue
+        return validate_shape(found.get("document"))
+
+    async def save_rescue(self, user: str) -> None:
+        """Save the running configuration as the rescue configuration."""
+        document = self._committer.current.document
+        content = {"user": user, "time": datetime.now(UTC).isoformat(), "document": document}
+        await self._worker.run(lambda: self._rescue.write(content))
+
+    async def delete_rescue(self) -> None:
+        await self._worker.run(lambda: self._rescue.write(None))
+
+
+def _entry_row(number: int, entry: Entry) -> Row:
+    return {
+        "number": number,
+        "time": entry.metadata.time.isoformat(timespec="milliseconds"),
+        "user": entry.metadata.user,
+        "method": entry.metadata.method,
+        "comment": entry.metadata.comment,
+    }

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first configuration after a start: the newest usable entry of the history, else a given profile."""
+
+from __future__ import annotations
+
+import logging
+
+from snatsh.engine.config.commit import Committer, prepare
+from snatsh.engine.config.history import Metadata, Store
+from snatsh.engine.errors import StoreError
+from snatsh.engine.host.facts import gather, survey
+from snatsh.model.document.document import Document
+from snatsh.model.errors import SnatshError
+
+log = logging.getLogger(__name__)
+
+
+def run_first(store: Store, committer: Committer, profile: Document | None) -> None:
+    """Run the newest usable entry; without a history, commit the profile, or an empty one."""
+    if store.entries() or store.damaged:
+        _resume(store, committer)
+        return
+    comment = None if profile else "empty profile of the first start"
+    committer.commit(profile or {}, survey(), Metadata.now("snatd", "profile", comment))
+
+
+def _resume(store: Store, committer: Committer) -> None:
+    for damage in store.damaged:
+        log.error("history: %s; skipped", damage)
+    facts = gather()
+    for entry in store.entries():
+        try:
+            document = store.document(0)
+            prepare(document, facts)
+        except SnatshError as error:
+            log.error("history: %s can't be used: %s; skipped", entry.path, error)
+            store.skip(entry, str(error))
+            continue
+        committer.adopt(document, facts)
+        if store.damaged:
+            log.error("running the newest usable configuration, committed at %s", entry.metadata.time)
+        return
+    raise StoreError(
+        f"none of the {len(store.damaged)} entries in {store.folder} can be used; the datapath is left "
+        "unchanged; move the folder away to start with an empty history"
+    )

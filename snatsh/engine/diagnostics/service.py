@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Diagnostics for consoles: test packets, traces, and pings from pool addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from snatsh.engine.config.candidate import Candidate
+from snatsh.engine.config.commit import Down, Plan, prepare
+from snatsh.engine.diagnostics import packet_test, pool_ping
+from snatsh.engine.diagnostics.packet_test import NoRoute, TestPacket
+from snatsh.engine.diagnostics.pool_ping import EchoReply, NoProbe
+from snatsh.engine.diagnostics.trace import Tracer, TraceRequest
+from snatsh.engine.flows.query import Flows, address_text
+from snatsh.engine.flows.table_reader import TableReader
+from snatsh.engine.host.facts import gather
+from snatsh.model.errors import ProfileError
+from snatsh.model.values import Address
+from snatsh.model.vocabulary import PROTOCOL_NUMBERS
+
+if TYPE_CHECKING:
+    from snatsh.datapath.gateway import Datapath
+
+Row = dict[str, Any]
+
+
+class Diagnostics:
+    """running: the plan that the datapath runs. down: links that new flows do not take."""
+
+    def __init__(
+        self, datapath: Datapath, table: TableReader, running: Callable[[], Plan], down: Down
+    ) -> None:
+        self._datapath = datapath
+        self._table = table
+        self._running = running
+        self._down = down
+        self._tracer = Tracer(datapath)
+
+    async def test_packet(self, packet: TestPacket, candidate: Candidate) -> Row:
+        """Evaluate a packet against the running rules, a changed candidate, and the flow table."""
+
+        def evaluate(table: Flows) -> Row:
+            plan, facts = self._running(), gather()
+            image = self._datapath.loaded(plan.image)
+            result = {"running": _verdict(lambda: packet_test.answer(packet, image, plan.profile, facts))}
+            if candidate.changed:
+
+                def by_candidate() -> Row:
+                    new = prepare(candidate.document, facts, self._down)
+                    return packet_test.answer(packet, new.image, new.profile, facts)
+
+                result["candidate"] = _verdict(by_candidate)
+            return {**result, "flow": _flow_of(table, packet)}
+
+        return await self._table.with_table(evaluate)
+
+    async def trace(self, user: str, pid: int, request: TraceRequest) -> None:
+        """Start a trace."""
+        await asyncio.to_thread(self._tracer.ask, user, pid, request.filter, request.seconds)
+
+    async def trace_events(self, pid: int) -> Row:
+        """Return what the trace of a process has seen since the last call."""
+        left = self._tracer.seconds_left
+        return {"events": await asyncio.to_thread(self._tracer.events, pid), "seconds": left}
+
+    async def stop_trace(self, pid: int) -> None:
+        await asyncio.to_thread(self._tracer.stop, pid)
+
+    async def ping(
+        self, user: str, pid: int, source: Address, destination: Address, ttl: int, seconds: float
+    ) -> EchoReply | None:
+        """Send one echo request from a pool address. None if no answer came in time."""
+        pools = self._running().image.pools
+        if not any(run.first <= source <= run.last for pool in pools for run in pool.runs):
+            raise NoProbe(f"probe: {source} is no address of a pool that runs")
+        return await asyncio.to_thread(
+            pool_ping.probe, self._tracer, pid, user, source, destination, ttl, seconds
+        )
+
+
+def _verdict(evaluate: Callable[[], Row]) -> Row:
+    try:
+        return evaluate()
+    except (NoRoute, ProfileError) as error:
+        return {"verdict": "none", "reason": str(error), "rule": None, "ways": "", "pool": None,
+                "addresses": [], "out_interface": "", "next_hop": "", "others": []}  # fmt: skip
+
+
+def _flow_of(flows: Flows, packet: TestPacket) -> Row | None:
+    """Find the live flow that such a packet belongs to."""
+    wanted = {
+        "source": int(packet.source), "destination": int(packet.destination),
+        "destination_port": packet.destination_port, "protocol": PROTOCOL_NUMBERS[packet.protocol],
+    }  # fmt: skip
+    if packet.source_port:
+        wanted["source_port"] = packet.source_port
+    chosen = flows["source"] == wanted.pop("source")
+    for name, value in wanted.items():
+        chosen &= flows[name] == value
+    found = flows[chosen]
+    if not len(found):
+        return None
+    row = found[0]
+    return {
+        "source_port": int(row["source_port"]),
+        "mapped": address_text(int(row["mapped"])),
+        "mapped_port": int(row["mapped_port"]),
+        "rule": int(row["rule"]),
+    }

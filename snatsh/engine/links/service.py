@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links for consoles: state, probe results, past changes, and manual control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from snatsh.engine.config.commit import Plan
+from snatsh.engine.links.events import LinkEvents
+from snatsh.engine.links.history import LinkHistory
+from snatsh.engine.links.manager import LinkManager, LinkOrder, LinkState
+from snatsh.engine.links.rows import link_rows, link_series
+from snatsh.engine.notices import Notices
+from snatsh.engine.storage.json_record import Record
+
+Row = dict[str, Any]
+
+
+class LinkService:
+    """changed: called when the state of a link changed, before anything else learns of it."""
+
+    def __init__(
+        self, folder: Path, notices: Notices, running: Callable[[], Plan], changed: Callable[[], None]
+    ) -> None:
+        self.manager = LinkManager(Record(folder / "links.json"), self._state_changed)
+        self._history = LinkHistory(folder / "links.log")
+        self._events = LinkEvents(notices, self._history)
+        self._running = running
+        self._changed = changed
+
+    @property
+    def states(self) -> Mapping[str, LinkState]:
+        return self.manager.states
+
+    def rows(self) -> list[Row]:
+        return link_rows(self._running(), self.manager)
+
+    def summary(self) -> list[Row]:
+        """List the links with their state alone."""
+        return [{"name": name, "state": link.state} for name, link in sorted(self.states.items())]
+
+    def series(self) -> list[Row]:
+        """List the newest probe results of every target."""
+        return link_series(self._running(), self.manager)
+
+    def changes(self, link: str, limit: int) -> list[Row]:
+        """List state changes of one link or of all, newest first."""
+        return [asdict(change) for change in self._history.newest(link, limit)]
+
+    async def order(self, name: str, order: LinkOrder, user: str) -> LinkState:
+        """Set a link down, drain it, or return it to automatic control."""
+        return await self.manager.order(name, order, user)
+
+    async def close(self) -> None:
+        await self._events.close()
+
+    def _state_changed(self, name: str, before: LinkState | None, now: LinkState) -> None:
+        self._changed()
+        self._events.follow(self._running().profile)
+        self._events.report(name, before, now, self.manager.known)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CPU, memory and disk of snatd and its host, as the kernel accounts for them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+_STARTED = time.monotonic()
+
+
+def daemon_seconds() -> int:
+    """Seconds since snatd started."""
+    return round(time.monotonic() - _STARTED)
+
+
+def host_seconds() -> int:
+    """Seconds since the host booted."""
+    return round(time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def daemon_usage() -> Row:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return {
+        "daemon_memory": resident,
+        "daemon_cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+    }
+
+
+def host_usage() -> Row:
+    memory = _memory()
+    return {
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "cpus": os.cpu_count(),
+        "memory_total": memory.get("MemTotal", 0),
+        "memory_available": memory.get("MemAvailable", 0),
+    }
+
+
+def disk_usage(folder: Path) -> Row:
+    disk = os.statvfs(folder)
+    return {
+        "state_disk_free": disk.f_bavail * disk.f_frsize,
+        "state_disk_total": disk.f_blocks * disk.f_frsize,
+    }
+
+
+def _memory() -> dict[str, int]:
+    """Read /proc/meminfo, in bytes."""
+    found = {}
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        found[name] = int(value.split()[0]) * 1024
+    return found
