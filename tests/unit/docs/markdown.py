@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -93,18 +93,22 @@ def anchor(heading: str) -> str:
 
 def _transcript(block: str) -> Iterator[ShownCommand]:
     edit: tuple[str, ...] = ()
-    current: ShownCommand | None = None
+    command: ShownCommand | None = None
     output: list[str] = []
-    for line in [*block.splitlines(), ""]:
+    for line in block.splitlines():
         banner, prompt = _EDIT.fullmatch(line), _PROMPT.fullmatch(line)
         if banner:
             edit = tuple(banner["path"].split())
-        if prompt:
-            if current is not None:
-                yield ShownCommand(current.line, current.edit, "\n".join(output))
-            current = ShownCommand(prompt["line"], edit if prompt["mode"] == "#" else None)
-            output = []
-        else:
+        if not prompt:
             output.append(line)
-    if current is not None:
-        yield ShownCommand(current.line, current.edit, "\n".join(output))
+            continue
+        if command is not None:
+            yield replace(command, output=_without_banner(output))
+        command, output = ShownCommand(prompt["line"], edit if prompt["mode"] == "#" else None), []
+    if command is not None:
+        yield replace(command, output="\n".join(output))
+
+
+def _without_banner(output: list[str]) -> str:
+    """The banner above the next prompt is no output."""
+    return "\n".join(output[:-1] if output and _EDIT.fullmatch(output[-1]) else output).rstrip()
