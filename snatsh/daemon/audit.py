@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who changed, or tried to change, what: one JSON object per line, rotated by size."""
+"""The audit log: who changed or tried to change what, a JSON object per line, rotated by size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DETAIL_LIMIT = 4096
 
 
 class Audit:
-    """Appends to `path`. A full disk is reported to the log, and stops nothing."""
+    """Appends to `path`. A failure to write is logged and blocks nothing."""
 
     def __init__(self, path: Path, limit: int = FILE_LIMIT) -> None:
         self.path = path
@@ -33,6 +33,7 @@ class Audit:
         self._failures = FailureLog(log)
 
     def record(self, peer: Peer, method: str, path: str, status: int, detail: str = "") -> None:
+        """Record a request."""
         self._append(
             {
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -47,7 +48,7 @@ class Audit:
         )
 
     def command(self, peer: Peer, command: str, failed: bool, origin: str, terminal: str) -> None:
-        """A line that an operator has run at a console."""
+        """Record a command that an operator ran at a console."""
         self._append(
             {
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`snatd --check`: whether this box can run the gateway, line by line, with what to do about it."""
+"""`snatd --check`: check whether this host can run the gateway, and say what to do if not."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from snatsh.engine.host.facts import forwarding, gather
 from snatsh.model.errors import SnatshError
 
 OLDEST_KERNEL = (5, 15)
-"""The oldest release the datapath is meant for; it uses helpers that came with 5.11 and 5.12."""
+"""The oldest supported kernel: the datapath uses BPF helpers of 5.11 and 5.12."""
 
 _TRIAL_FLOWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """FAIL: snatd can't run. warn: it runs, but something is not as it should be."""
+    """FAIL: snatd cannot run. warn: it runs, with a restriction."""
 
     level: Literal["ok", "warn", "FAIL"]
     what: str
@@ -37,7 +37,7 @@ class CheckResult:
 
 
 def check(state: Path, pins: Path, out: TextIO = sys.stdout) -> bool:
-    """Print every finding. Whether snatd can run. Nothing stays changed."""
+    """Print every finding and return whether snatd can run. Leaves nothing changed."""
     able = True
     for finding in findings(state, pins):
         print(finding, file=out, flush=True)
@@ -64,8 +64,8 @@ def findings(state: Path, pins: Path) -> Iterator[CheckResult]:
 def _rights() -> CheckResult:
     lacking = privileges.missing()
     if lacking:
-        return CheckResult("FAIL", "rights", f"{', '.join(lacking)} not held; run snatd as root")
-    return CheckResult("ok", "rights", "capabilities to load and attach BPF programs are held")
+        return CheckResult("FAIL", "rights", f"missing {', '.join(lacking)}; run snatd as root")
+    return CheckResult("ok", "rights", "holds the capabilities to load and attach BPF programs")
 
 
 def _kernel() -> CheckResult:
@@ -73,28 +73,24 @@ def _kernel() -> CheckResult:
     version = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
     oldest = ".".join(map(str, OLDEST_KERNEL))
     if version < OLDEST_KERNEL:
-        return CheckResult("FAIL", "kernel", f"{release} is too old; expected {oldest} or later")
-    return CheckResult("ok", "kernel", f"{release}, {oldest} or later is needed")
+        return CheckResult("FAIL", "kernel", f"{release} is not supported; expected {oldest} or later")
+    return CheckResult("ok", "kernel", f"{release}; {oldest} or later is required")
 
 
 def _btf() -> CheckResult:
     if Path("/sys/kernel/btf/vmlinux").exists():
-        return CheckResult(
-            "ok", "kernel BTF", "there; not needed, but tools like bpftool show maps better with it"
-        )
-    return CheckResult(
-        "warn", "kernel BTF", "not there; snatd runs without it, bpftool shows maps as plain bytes"
-    )
+        return CheckResult("ok", "kernel BTF", "available; optional, lets bpftool format maps")
+    return CheckResult("warn", "kernel BTF", "not available; optional, bpftool shows maps as plain bytes")
 
 
 def _bcc() -> CheckResult:
     if importlib.util.find_spec("bcc") is None:
-        return CheckResult("FAIL", "BCC", "can't be imported; on Debian: apt-get install python3-bpfcc")
+        return CheckResult("FAIL", "BCC", "not installed; on Debian: apt-get install python3-bpfcc")
     try:
         from bcc import BPF
-    except Exception as error:  # a package of this name on PyPI is something else
+    except Exception as error:  # the package of this name on PyPI is another project
         return CheckResult(
-            "FAIL", "BCC", f"can't be imported ({error}); on Debian: apt-get install python3-bpfcc"
+            "FAIL", "BCC", f"cannot be imported ({error}); on Debian: apt-get install python3-bpfcc"
         )
     return CheckResult("ok", "BCC", f"{BPF.__module__} can be imported")
 
@@ -104,15 +100,17 @@ def _bpffs(pins: Path) -> CheckResult:
 
     above = _existing(pins)
     if not is_bpffs(above):
-        return CheckResult("FAIL", "bpffs", f"{pins} is not on one; mount it: mount -t bpf bpf {pins.parent}")
+        return CheckResult(
+            "FAIL", "bpffs", f"{pins} is not on a BPF file system; mount one: mount -t bpf bpf {pins.parent}"
+        )
     return CheckResult("ok", "bpffs", f"{above} is on one")
 
 
 def _trial(pins: Path) -> CheckResult:
-    """Load the datapath beside a running one, attached to nothing, and take it away again."""
+    """Load the datapath beside a running one without attaching it, and remove it again."""
     from snatsh.datapath.gateway import Datapath
 
-    # A bpffs takes no names with a dot.
+    # A bpffs does not accept names with a dot.
     trial = _existing(pins.absolute().parent) / f"snatd-check-{os.getpid()}"
     started = time.monotonic()
     try:
@@ -127,9 +125,9 @@ def _trial(pins: Path) -> CheckResult:
 def _state(folder: Path) -> CheckResult:
     above = _existing(folder)
     if not above.is_dir():
-        return CheckResult("FAIL", "state folder", f"{above} is no folder; choose another with --state")
+        return CheckResult("FAIL", "state folder", f"{above} is not a folder; choose another with --state")
     if not os.access(above, os.W_OK | os.X_OK):
-        return CheckResult("FAIL", "state folder", f"{above} can't be written; choose another with --state")
+        return CheckResult("FAIL", "state folder", f"{above} is not writable; choose another with --state")
     made = "can be written" if above == folder else f"can be made in {above}"
     return CheckResult("ok", "state folder", f"{folder} {made}")
 
@@ -138,7 +136,7 @@ def _forwarding() -> CheckResult:
     if forwarding():
         return CheckResult("ok", "ip_forward", "is on")
     return CheckResult(
-        "warn", "ip_forward", "is off, nothing is routed; turn it on: sysctl -w net.ipv4.ip_forward=1"
+        "warn", "ip_forward", "is off, so nothing is forwarded; turn it on: sysctl -w net.ipv4.ip_forward=1"
     )
 
 
@@ -155,18 +153,22 @@ def _interfaces() -> Iterator[CheckResult]:
         what = f"interface {name}"
         if able is None:
             yield CheckResult(
-                "warn", what, "this kernel does not say whether the driver has native XDP; TC works"
+                "warn",
+                what,
+                "the kernel does not report whether the driver supports native XDP",
             )
         elif able.get(known.index):
-            yield CheckResult("ok", what, "the driver has native XDP")
+            yield CheckResult("ok", what, "the driver supports native XDP")
         else:
             yield CheckResult(
-                "warn", what, "the driver has no native XDP with redirect; hook auto takes TC, slower"
+                "warn",
+                what,
+                "the driver does not support native XDP with redirect; hook auto uses tc (slower)",
             )
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that exists."""
+    """Return the path, or its nearest parent that exists."""
     path = path.absolute()
     while not path.exists():
         path = path.parent

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every failure, whatever raised it, in the one format of the API."""
+"""Answer every failure, whatever raised it, in the error format of the API."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class BadRequest(SnatshError):
-    """The request itself can't be understood."""
+    """The request is malformed."""
 
 
 class NotFound(SnatshError):
-    """What was asked for is not there."""
+    """What the request names does not exist."""
 
 
 class SessionLost(SnatshError):
-    """snatd was restarted, and with it went what belongs to sessions."""
+    """snatd was restarted, which ended every edit session."""
 
     def __init__(self, mode: str) -> None:
         super().__init__(
-            f"snatd was restarted and knows no {mode} session of this console any more; "
+            f"snatd was restarted, which ended the {mode} edit session of this console; "
             "leave configuration mode and enter it again"
         )
 
@@ -82,7 +82,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn exceptions into answers. Never a traceback, never HTML."""
+    """Answer exceptions as JSON: no traceback, no HTML."""
     try:
         return await handler(request)
     except ConnectionError:
@@ -94,11 +94,11 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _answer(status, describe(error))
     except Exception:
         log.exception("%s %s", request.method, request.path)
-        return _answer(500, {"message": "snatd made a mistake of its own; its log says more"})
+        return _answer(500, {"message": "internal error; see the snatd log"})
 
 
 def client_left() -> web.Response:
-    """Nobody is there to read it; aiohttp wants an answer all the same."""
+    """Answer a client that has disconnected, as aiohttp requires."""
     return web.Response(status=499)
 
 
@@ -115,26 +115,26 @@ def problem_rows(problems: tuple[Problem, ...] | list[Problem]) -> list[dict[str
 
 
 def describe(error: SnatshError) -> dict[str, Any]:
-    """What the error has to say, beyond the format's defaults."""
-    told: dict[str, Any] = {"message": str(error)}
+    """Return the fields of the error format that this error sets."""
+    fields: dict[str, Any] = {"message": str(error)}
     if isinstance(error, ProfileError):
-        told["problems"] = problem_rows(error.problems)
+        fields["problems"] = problem_rows(error.problems)
     if isinstance(error, StatementError | StatementFailed):
-        told |= {"index": error.index, "expected": list(error.expected)}
+        fields |= {"index": error.index, "expected": list(error.expected)}
     if isinstance(error, StatementFailed):
-        told["statement"] = error.statement
-    return told
+        fields["statement"] = error.statement
+    return fields
 
 
-def _answer(status: int, told: dict[str, Any]) -> web.Response:
+def _answer(status: int, fields: dict[str, Any]) -> web.Response:
     blank: dict[str, Any] = {"message": "", "problems": [], "index": None, "expected": []}
-    return web.json_response({"error": {**blank, **told}}, status=status)
+    return web.json_response({"error": {**blank, **fields}}, status=status)
 
 
 def _http_message(request: web.Request, error: web.HTTPException) -> str:
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return f"{request.method} {request.path}: no such method here; expected {allowed}"
+        return f"{request.method} {request.path}: method not allowed; expected {allowed}"
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return f"{request.method} {request.path}: the body is too large; {error.text}"
     if error.status == 404:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Unix socket consoles connect to."""
+"""The Unix socket that consoles connect to."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CONNECT_SECONDS = 2.0
 
 
 class ListenError(SnatshError):
-    """The socket can't be made."""
+    """The socket cannot be created."""
 
 
 class Listener:
-    """A listening socket at `path`, open to root and to the group snatsh where there is one."""
+    """A listening socket at `path`, open to root and, if it exists, to the group snatsh."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class Listener:
             raise ListenError(f"socket {path}: {error.strerror or error}") from None
 
     def close(self) -> None:
-        """Stop listening and remove the socket's file, unless another one took its place."""
+        """Stop listening and remove the socket file, unless another socket has replaced it."""
         self.socket.close()
         with contextlib.suppress(OSError):
             if _identity(self.path) == self._identity:
@@ -45,15 +45,13 @@ class Listener:
 
 
 def _clear(path: Path) -> None:
-    """Remove a socket that nobody serves any more."""
+    """Remove a stale socket."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ListenError(
-            f"socket {path}: something else is there already; expected no file, or a dead socket"
-        )
+        raise ListenError(f"socket {path}: the file is not a socket; expected no file, or a stale socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_CONNECT_SECONDS)
         try:
@@ -61,9 +59,9 @@ def _clear(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
         except (TimeoutError, BlockingIOError):
-            raise ListenError(f"socket {path}: another snatd has it, and is too busy to answer") from None
+            raise ListenError(f"socket {path}: another snatd holds it and does not answer") from None
         else:
-            raise ListenError(f"socket {path}: another snatd answers there; stop it, or use another --socket")
+            raise ListenError(f"socket {path}: another snatd answers; stop it, or use another --socket")
 
 
 def _bind(path: Path) -> socket.socket:

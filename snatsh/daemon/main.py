@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""snatd: arguments, and one clear line for everything that stands in the way of a start."""
+"""snatd: command line, start and stop, and one clear line for every reason not to start."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `snatd`."""
     given = _parser().parse_args(arguments)
     options = Options(given.socket, given.state, given.pins, given.max_flows, given.profile)
-    # Numeric libraries bring a thread per CPU that nothing here uses, and that would keep its capabilities.
+    # Numeric libraries start a thread per CPU, which nothing here uses and which would keep its capabilities.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(format="snatd: %(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     from snatsh.daemon.messages import MESSAGES
@@ -123,7 +123,7 @@ def _serve(options: Options) -> int:
         held.callback(NamespaceLock().release)
         datapath = _open_datapath(options.pins, options.max_flows or _capacity(store, profile))
         held.callback(_leave, datapath)
-        # Before there is any thread: a thread keeps the capabilities it was born with.
+        # Before any thread is started: a thread keeps the capabilities it starts with.
         privileges.drop()
         asyncio.run(_run(datapath, store, listener, profile))
     return 0
@@ -134,14 +134,16 @@ def _open_datapath(pins: Path, max_flows: int) -> Datapath:
     from snatsh.datapath.loader import other_layouts
 
     datapath = Datapath.open(pins, max_flows=max_flows)
-    log.info("datapath %s at %s", "found again" if datapath.adopted else "loaded", pins)
+    log.info("datapath %s at %s", "adopted" if datapath.adopted else "loaded", pins)
     for folder in other_layouts(pins):
-        log.warning("flows in %s can't be taken over from that version of snatsh: they begin anew", folder)
+        log.warning(
+            "flows in %s cannot be taken over from that version of snatsh; they continue as new flows", folder
+        )
     return datapath
 
 
 def _capacity(store: Store, profile: Document | None) -> int:
-    """Flows there has to be room for, by what will run."""
+    """Return the flow limit of the configuration that will run."""
     from snatsh.model.document.document import to_profile
     from snatsh.model.schema.profile import Limits
 
@@ -152,7 +154,7 @@ def _capacity(store: Store, profile: Document | None) -> int:
 
 
 def _leave(datapath: Datapath) -> None:
-    """Let the datapath go on; one that never ran anything has no reason to."""
+    """Leave the datapath running; remove it if it never ran a configuration."""
     if datapath.generation == 0 and not datapath.attached():
         datapath.remove()
         with suppress(OSError):
@@ -162,7 +164,7 @@ def _leave(datapath: Datapath) -> None:
 
 
 def _lock_pins(pins: Path) -> FolderLock | None:
-    """Keep a second snatd off the same datapath, whatever its state folder."""
+    """Lock the pins folder against a second snatd with another state folder."""
     from snatsh.datapath.loader import is_bpffs
     from snatsh.engine.storage.locks import FolderLock
 
@@ -177,7 +179,7 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
     if path is None:
         return None
     if store.entries() or store.damaged:
-        log.info("%s is not used: there is a history already", path)
+        log.info("%s is ignored: there is a history already", path)
         return None
     from snatsh.engine.config.commit import examine
     from snatsh.engine.host.facts import survey
@@ -196,13 +198,13 @@ def _read_profile(path: Path) -> Document:
     except OSError as error:
         raise FormError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise FormError(f"{path}: is not UTF-8 text") from None
+        raise FormError(f"{path}: not UTF-8 text") from None
     except FormError as error:
         raise FormError(f"{path}: {error}") from None
 
 
 async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Document | None) -> None:
-    """Serve until a signal says to stop."""
+    """Serve until SIGTERM or SIGINT."""
     from aiohttp import web
 
     from snatsh.daemon.app import build
@@ -224,7 +226,7 @@ async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Do
         await runner.cleanup()
     finally:
         await engine.close()
-    log.info("stopped; the datapath goes on")
+    log.info("stopped; the datapath keeps running")
 
 
 def _remove(options: Options) -> int:
@@ -240,7 +242,7 @@ def _remove(options: Options) -> int:
         _open_datapath(options.pins, options.max_flows or MAX_FLOWS[0]).remove()
         with suppress(OSError):
             options.pins.rmdir()
-    log.info("detached and unpinned; every flow has ended")
+    log.info("datapath detached and unpinned; all flows ended")
     return 0
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last of what snatd logged, for `show log`: the box's own log may be out of an operator's reach."""
+"""The newest log messages of snatd, for `show log`: operators may have no access to the system log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEPT = 1000
 
 
 class Messages(logging.Handler):
-    """Keeps lines in memory."""
+    """Keeps formatted messages in memory."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)

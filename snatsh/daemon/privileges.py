@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Capabilities: what snatd needs, and giving up the rest."""
+"""Require the capabilities that snatd needs and drop all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snatsh.datapath.capabilities import Capability, effective
 from snatsh.model.errors import SnatshError
 
 NEEDED = (Capability.BPF, Capability.NET_ADMIN, Capability.NET_RAW, Capability.PERFMON)
-"""Maps and programs; attaching them; gratuitous ARP; programs that handle pointers."""
+"""BPF maps and programs; attaching; gratuitous ARP and probes; programs that use pointers."""
 
 _VERSION_3 = 0x20080522
 _PR_CAPBSET_DROP = 24
@@ -19,11 +19,11 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 class NotPrivileged(SnatshError):
-    """snatd was started without the rights it needs."""
+    """snatd was started without a capability it needs."""
 
 
 def missing() -> list[str]:
-    """Names of the needed capabilities that are not held."""
+    """Return the names of the needed capabilities that are not held."""
     held = effective()
     return [f"CAP_{needed.name}" for needed in NEEDED if not held & 1 << needed]
 
@@ -36,18 +36,18 @@ def require() -> None:
 
 
 def drop() -> None:
-    """Keep what is needed and nothing else, for good. Threads made later inherit it; earlier ones don't."""
+    """Drop all capabilities but the needed ones, for good. Threads that exist already keep theirs."""
     libc = ctypes.CDLL(None, use_errno=True)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     for number in range(last + 1):
         if number not in NEEDED:
-            # Fails where the bounding set can't be changed; then there is none to give up either.
+            # Fails without CAP_SETPCAP, and then there is nothing to drop either.
             libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     kept = sum(1 << needed for needed in NEEDED)
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     words = (kept & 0xFFFFFFFF, kept >> 32)
-    # Twice effective, permitted, inheritable: the low halves, then the high ones.
+    # Effective, permitted, inheritable: the low words, then the high words.
     data = (ctypes.c_uint32 * 6)(words[0], words[0], 0, words[1], words[1], 0)
     if libc.capset(header, data):
         raise OSError(ctypes.get_errno(), "capset: " + os.strerror(ctypes.get_errno()))

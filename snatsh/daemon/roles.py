@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks, and what he may do: the kernel says who is at the other end of a Unix socket."""
+"""Roles of the users that connect: the kernel identifies the peer of a Unix socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_BYTES = 1024
 
 
 class Role(IntEnum):
-    """Each may do what those below it may."""
+    """Each role includes those below it."""
 
     VIEW = 0
     OPERATOR = 1
@@ -36,7 +36,7 @@ class Role(IntEnum):
 
 
 class Forbidden(SnatshError):
-    """The peer's role does not allow the request."""
+    """The request needs a higher role."""
 
     def __init__(self, peer: Peer, needed: Role) -> None:
         group = {Role.ADMIN: ADMIN_GROUP, Role.OPERATOR: OPERATOR_GROUP, Role.VIEW: VIEW_GROUP}[needed]
@@ -59,14 +59,14 @@ class Peer:
 
 
 def peer_of(connection: PeerSocket) -> Peer:
-    """Who is at the other end."""
+    """Identify the peer of a connection."""
     pid, uid, gid = peer_credentials(connection)
     user = user_name(uid)
     return Peer(pid, uid, user, role_of(uid, {gid, *_groups(connection, user, gid)}))
 
 
 def role_of(uid: int, groups: set[int]) -> Role:
-    """The highest role that uid and groups give."""
+    """Return the highest role that a uid and its groups grant."""
     if uid in (0, os.geteuid()):
         return Role.ADMIN
     for name, role in ((ADMIN_GROUP, Role.ADMIN), (OPERATOR_GROUP, Role.OPERATOR)):
@@ -83,16 +83,16 @@ def user_name(uid: int) -> str:
 
 
 def group_id(name: str) -> int | None:
-    """The id of a group of this box; None when there is none."""
+    """Return the id of a group, or None if it does not exist."""
     with contextlib.suppress(KeyError):
         return grp.getgrnam(name).gr_gid
     return None
 
 
 def _groups(connection: PeerSocket, user: str, gid: int) -> list[int]:
-    """The supplementary groups the peer had when it connected."""
+    """Return the supplementary groups of the peer at the time it connected."""
     try:
         packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
-    except OSError:  # more groups than fit
+    except OSError:  # more groups than the buffer holds
         return os.getgrouplist(user, gid)
     return list(struct.unpack(f"={len(packed) // 4}I", packed))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which drivers do native XDP, as the kernel itself says (netdev generic netlink, Linux 6.3 and later)."""
+"""Native XDP support by driver, from the netdev generic netlink family (Linux 6.3 and later)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECONDS = 2.0
 
 
 def native_xdp() -> dict[int, bool] | None:
-    """By interface index whether XDP runs in the driver and may redirect; None on kernels that don't tell."""
+    """Return by interface index whether its driver supports XDP with redirect; None if unknown."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _GENERIC) as netlink:
             netlink.settimeout(_SECONDS)
