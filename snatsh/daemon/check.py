@@ -100,9 +100,8 @@ def _bpffs(pins: Path) -> CheckResult:
 
     above = _existing(pins)
     if not is_bpffs(above):
-        return CheckResult(
-            "FAIL", "bpffs", f"{pins} is not on a BPF file system; mount one: mount -t bpf bpf {pins.parent}"
-        )
+        reason = f"{pins} is not on a BPF file system; mount one: mount -t bpf bpf {pins.parent}"
+        return CheckResult("FAIL", "bpffs", reason)
     return CheckResult("ok", "bpffs", f"{above} is on one")
 
 

@@ -136,9 +136,7 @@ def _open_datapath(pins: Path, max_flows: int) -> Datapath:
     datapath = Datapath.open(pins, max_flows=max_flows)
     log.info("datapath %s at %s", "adopted" if datapath.adopted else "loaded", pins)
     for folder in other_layouts(pins):
-        log.warning(
-            "flows in %s cannot be taken over from that version of snatsh; they continue as new flows", folder
-        )
+        log.warning("flows in %s cannot be taken over from that version of snatsh and start again", folder)
     return datapath
 
 
