@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong between a request and the datapath."""
+"""Errors of the engine."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _SHOWN = 20
 
 
 class EngineError(SnatshError):
-    """The engine could not do what was asked; what ran before still runs."""
+    """A request failed; the running configuration is unchanged."""
 
 
 class StoreError(EngineError):
-    """The state folder, or a file in it, can't be read or written."""
+    """The state folder, or a file in it, cannot be read or written."""
 
 
 class AlreadyRunning(EngineError):
-    """Another snatd works on the same thing; `pid` says which, 0 = unknown."""
+    """Another snatd uses the same resource. pid: its process, 0 if unknown."""
 
     def __init__(self, what: str, where: Path, pid: int) -> None:
         who = f"another snatd (pid {pid})" if pid else "another snatd"
@@ -29,11 +29,11 @@ class AlreadyRunning(EngineError):
 
 
 class NoSuchEntry(EngineError):
-    """History has no entry of this number."""
+    """The history has no entry with this number."""
 
     def __init__(self, number: int, entries: int) -> None:
-        there = f"0 to {entries - 1}" if entries else "none yet"
-        super().__init__(f"history {number}: no such entry; expected a number from what there is: {there}")
+        expected = f"expected 0 to {entries - 1}" if entries else "the history is empty"
+        super().__init__(f"history {number}: no such entry; {expected}")
 
 
 class NoRescue(EngineError):
@@ -46,39 +46,38 @@ class NoRescue(EngineError):
 
 
 class CommitInProgress(EngineError):
-    """Another commit is running."""
+    """Another commit is in progress."""
 
     def __init__(self) -> None:
-        super().__init__("another commit is running; try again when it is done")
+        super().__init__("another commit is in progress; try again later")
 
 
 class Conflict(EngineError):
-    """A private candidate changed what somebody else has committed differently meanwhile."""
+    """A private candidate and a commit made meanwhile changed the same statements."""
 
     def __init__(self, changes: Sequence[object]) -> None:
-        told = "\n".join(f"  {change}" for change in changes[:_SHOWN])
+        listed = "\n".join(f"  {change}" for change in changes[:_SHOWN])
         more = f"\n  and {len(changes) - _SHOWN:,} more" if len(changes) > _SHOWN else ""
         super().__init__(
-            f"the running configuration changed where this one did:\n{told}{more}\n"
-            "run `update` to take over what runs under these changes, look at it with `show | compare`, "
-            "then commit again"
+            f"the running configuration changed where this one did:\n{listed}{more}\n"
+            "run `update` to merge the running configuration, check with `show | compare`, commit"
         )
 
 
 class CommitError(EngineError):
-    """A commit failed at `step` and was undone; `undo_failures` says what could not be."""
+    """A commit failed at `step` and was undone. undo_failures: what could not be undone."""
 
     def __init__(self, step: str, reason: str, undo_failures: Sequence[str] = ()) -> None:
         message = f"commit failed while {step}: {reason}"
         if undo_failures:
-            message += "; undoing it failed as well: " + "; ".join(undo_failures)
+            message += "; undoing it also failed: " + "; ".join(undo_failures)
         super().__init__(message)
         self.step = step
         self.undo_failures = tuple(undo_failures)
 
 
 class StatementFailed(EngineError):
-    """Statement number `statement` (0-based) of a request is wrong at token `index`; nothing was changed."""
+    """Statement `statement` (from 0) of a request is invalid at token `index`. Nothing was changed."""
 
     def __init__(self, message: str, statement: int, index: int, expected: tuple[str, ...]) -> None:
         super().__init__(message)
@@ -88,4 +87,4 @@ class StatementFailed(EngineError):
 
 
 class QueryError(EngineError):
-    """A filter of a query is not acceptable."""
+    """A query or a filter in it is invalid."""

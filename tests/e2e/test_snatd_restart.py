@@ -62,7 +62,7 @@ def test_restart_keeps_the_committed_rules(fresh_gateway: Gateway) -> None:
 def test_another_room_for_flows_keeps_those_there_are(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     said = gateway.commit("set limits flows 400000")
-    assert "counts from the next start of snatd on; there is room for 262,144 flows now" in said
+    assert "takes effect at the next start of snatd; the flow table holds 262,144 flows now" in said
     with no_leak(gateway.lab):
         iperf3 = ("iperf3", "--client", "8.8.8.8", "--parallel", "4", "--time", "6", "--json")
         run = subprocess.Popen(gateway.client.command(*iperf3), stdout=subprocess.PIPE, text=True)

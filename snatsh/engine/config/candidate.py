@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A candidate configuration: the one that all consoles edit together, or a private one."""
+"""Candidate configurations: the shared one, or a private one of an edit session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EditStatement:
 
 
 class Candidate:
-    """One document. Every method changes all it was asked to, or nothing."""
+    """One document. Every method applies all of a change, or nothing."""
 
     def __init__(self, running: Document) -> None:
         self._running = running
@@ -36,7 +36,7 @@ class Candidate:
 
     @property
     def base(self) -> Document:
-        """What ran when the candidate began, or was brought up to date."""
+        """The running configuration when the candidate was created or last rebased."""
         return self._running
 
     @property
@@ -44,7 +44,7 @@ class Candidate:
         return self._document != self._running
 
     def edit(self, statements: Sequence[EditStatement]) -> None:
-        """Carry out statements in order. StatementFailed says which one is wrong."""
+        """Apply statements in order. StatementFailed says which one is invalid."""
         draft = Draft(self._document)
         protection = Protection(self._document)
         for number, statement in enumerate(statements):
@@ -57,30 +57,30 @@ class Candidate:
         self._document = draft.finish()
 
     def replace(self, document: Any) -> None:
-        """Take another document instead. ProfileError when it isn't one."""
+        """Replace the document. ProfileError if the new one is invalid."""
         self._document = validate_shape(document)
 
     def load(self, document: Any) -> None:
-        """The same, but what is protected has to stay as it is."""
+        """Replace the document, but refuse to change what is protected."""
         wanted = validate_shape(document)
         Protection(self._document).require_kept(wanted)
         self._document = wanted
 
     def merge(self, document: Any) -> None:
-        """Add a document: its leaves win, leaf lists grow."""
+        """Merge a document: its leaves replace, its leaf lists are appended."""
         self.load(_merged(self._document, validate_shape(document)))
 
     def discard(self) -> None:
-        """Back to what runs."""
+        """Discard all changes."""
         self._document = self._running
 
     def rebase(self, running: Document) -> None:
-        """Bring the edits over to what somebody else made run."""
+        """Apply the changes to another running configuration."""
         self._document = merge(self._running, self._document, running) if self.changed else running
         self._running = running
 
     def committed(self, running: Document, *, followed: bool) -> None:
-        """Another document runs now. followed: the candidate shall be it, unless edited meanwhile."""
+        """Note a commit of this candidate. followed: no edits were made meanwhile, so drop none."""
         if followed:
             self._document = running
         self._running = running
@@ -90,14 +90,14 @@ _PROTECTED = "is protected; see `unprotect`"
 
 
 class Protection:
-    """What `protect` keeps from being changed, until `unprotect`."""
+    """Statements that `protect` keeps from being changed until `unprotect`."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._lifted: set[Path] = set()
 
     def require(self, statement: EditStatement) -> None:
-        """Refuse a statement that touches what is protected. Statements before it may have lifted that."""
+        """Refuse a statement that changes what is protected. Earlier statements may have lifted that."""
         path = resolve(statement.path).path
         if path[:1] == (marks.MARKS,) and path[2:3] == ("protect",):
             self._lifted.add(marks.path_of(path[1]))

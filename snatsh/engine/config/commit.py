@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commit: from a document to a datapath that runs it and a history that says so, or to neither.
+"""The commit: bring a document into the datapath and the history, or into neither.
 
-Everything here blocks and belongs to one thread. The order of the steps: what may refuse comes first,
-then what needs space on disk or in the kernel, then one flip, then what can only shrink.
+Everything here blocks and belongs to one thread. Steps that may refuse the document come first, then
+those that need space on disk or in the kernel, then one switch, then those that only release things.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _STAGING = "staging the datapath's tables"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A document compiled for the box as it is. hooks: those of interfaces that exist."""
+    """A document compiled for the host as it is. hooks: of interfaces that exist."""
 
     document: Document
     profile: Profile
@@ -40,7 +40,7 @@ class Plan:
 
 
 Down = Callable[[Profile, Facts], frozenset[str]]
-"""The links of a profile that new flows must not take now."""
+"""Returns the links of a profile that new flows must not use now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Committed:
 
 
 class Committer:
-    """Brings documents into the datapath. `running` is what it holds; None before the first."""
+    """Commits documents to the datapath. running: what it holds; None before the first."""
 
     def __init__(self, datapath: Datapath, store: Store, down: Down) -> None:
         self._datapath = datapath
@@ -61,13 +61,13 @@ class Committer:
 
     @property
     def current(self) -> Plan:
-        """What the datapath runs, once something does."""
+        """The plan that the datapath runs."""
         if self.running is None:
             raise RuntimeError("no configuration is running yet")
         return self.running
 
     def check(self, document: Document, facts: Facts) -> Committed:
-        """Go as far as a commit can without changing anything."""
+        """Do what a commit does before it changes anything."""
         transaction = Transaction()
         with transaction.timed(_EXAMINING):
             plan, warnings = examine(document, facts, self._down)
@@ -77,9 +77,9 @@ class Committer:
     def commit(
         self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False
     ) -> Committed:
-        """Run a document and make it history 0. ProfileError, or CommitError with everything undone.
+        """Run a document and publish it as history 0. ProfileError, or CommitError with everything undone.
 
-        again: it ran before, and has to run whatever the box lacks by now.
+        again: it ran before, so it is not validated against the host.
         """
         transaction = Transaction()
         with transaction.timed(_EXAMINING):
@@ -102,20 +102,20 @@ class Committer:
     def _capacity_warning(self, plan: Plan) -> Iterator[Problem]:
         room, asked = self._datapath.max_flows, plan.profile.limits.flows
         if "flows" in plan.document.get("limits", {}) and asked != room:
-            reason = f"counts from the next start of snatd on; there is room for {room:,} flows now"
+            reason = f"takes effect at the next start of snatd; the flow table holds {room:,} flows now"
             yield Problem(("limits", "flows"), f"{asked}", reason, "warning")
 
     def adopt(self, document: Document, facts: Facts) -> None:
-        """Run a document that history holds already. An interface that is missing joins when it appears."""
+        """Run a document of the history. A missing interface joins when it appears."""
         self._run(prepare(document, facts, self._down))
 
     def reapply(self, facts: Facts) -> bool:
-        """Run the same document for a box that changed. Whether the image is another one now."""
+        """Run the same document on a host that changed. Return whether the image changed."""
         if self.running is None:
             return False
         plan = prepare(self.running.document, facts, self._down, self.running.profile)
         if plan.image == self.running.image and plan.hooks == self.running.hooks:
-            # Hooks go with their interface, and anybody with the right can remove one.
+            # A hook disappears with its interface, and other programs can remove one.
             self._datapath.ensure(plan.hooks)
             self._datapath.admit(plan.image)
             self.running = plan
@@ -126,7 +126,7 @@ class Committer:
     def _run(self, plan: Plan) -> None:
         transaction = Transaction()
         if self.running is not None and plan.hooks == self.running.hooks:
-            # A failover does not wait for the kernel's lock of network changes, which a flapping cable holds.
+            # Failover must not wait for the RTNL lock, which a flapping link holds.
             self._flip(plan, transaction)
             self.running = plan
             self._datapath.ensure(plan.hooks)
@@ -137,7 +137,7 @@ class Committer:
 
     def _switch(self, plan: Plan, transaction: Transaction) -> None:
         """Attach, stage and flip."""
-        # What is attached, not what this process attached: the first switch may follow another snatd's.
+        # What is attached, by this process or by an earlier snatd.
         before = self._attached()
         transaction.step(
             "attaching to the interfaces",
@@ -151,7 +151,7 @@ class Committer:
         transaction.step("switching the datapath", lambda: self._datapath.flip(stage), self._flip_back)
 
     def _settle(self, plan: Plan, transaction: Transaction) -> int:
-        """Let go of what the new set no longer has; how many flows that ended."""
+        """Release what the new rule set no longer has. Returns the number of flows ended."""
         before = self._attached()
         transaction.step(
             "detaching from interfaces",
@@ -172,12 +172,12 @@ class Committer:
 
 
 def none_down(_profile: Profile, _facts: Facts) -> frozenset[str]:
-    """For a document that is only looked at."""
+    """For a document that is only examined."""
     return frozenset()
 
 
 def examine(document: Document, facts: Facts, down: Down = none_down) -> tuple[Plan, tuple[Problem, ...]]:
-    """Everything that can be said of a document before anything is touched; the plan and the warnings."""
+    """Validate and compile a document. Return the plan and the warnings."""
     document = validate_shape(document)
     profile = to_profile(document)
     problems = validate(profile, facts)
@@ -188,7 +188,7 @@ def examine(document: Document, facts: Facts, down: Down = none_down) -> tuple[P
 
 
 def prepare(document: Document, facts: Facts, down: Down = none_down, profile: Profile | None = None) -> Plan:
-    """Compile what was committed once. Interfaces that are missing now match nothing and get no hook."""
+    """Compile a committed document. Missing interfaces match nothing and get no hook."""
     profile = profile or to_profile(document)
     complete = replace(facts, interfaces=_with_missing(profile, facts.interfaces))
     image = compile_profile(profile, complete, down(profile, facts))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commits that end by themselves unless confirmed. The deadline and the way back are on disk first.
+"""Commit confirmed: roll back unless confirmed in time. Deadline and document are on disk before the commit.
 
-The file names the commits it is about by their serial numbers: a crash between writing it and publishing
-a commit, or between publishing the commit that confirms and removing it, leaves a file that is void.
+The file names the commits it covers by serial number: after a crash between writing it and publishing
+a commit, or between publishing the confirming commit and removing it, the file is void.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import SnatshError
 
 WARNINGS = (300, 60)
-"""Seconds before the return at which every console is told."""
+"""Seconds before the rollback at which a notice is posted."""
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class NothingPending(EngineError):
-    """There is no commit to abort or to confirm."""
+    """No commit is waiting."""
 
     def __init__(self) -> None:
         super().__init__("no commit waits to be confirmed")
@@ -40,8 +40,8 @@ class NothingPending(EngineError):
 class UnconfirmedCommit:
     """A commit that waits to be confirmed.
 
-    comment: why, as its user said. first, last: serials of the commits it is about.
-    document: where to return to. due: the deadline on the monotonic clock, which no operator can set.
+    first, last: serials of the commits it covers. document: what to roll back to.
+    due: the deadline on the monotonic clock, which does not follow changes of the system time.
     """
 
     user: str
@@ -55,7 +55,7 @@ class UnconfirmedCommit:
 
     @property
     def seconds(self) -> float:
-        """How long is left."""
+        """Seconds left."""
         return max(0.0, self.due - time.monotonic())
 
 
@@ -67,7 +67,7 @@ class Confirmation:
         self.pending: UnconfirmedCommit | None = None
 
     def load(self, newest: int) -> None:
-        """Take up what an earlier snatd left. newest: serial of the newest commit."""
+        """Take over the record of an earlier snatd. newest: serial of the newest commit."""
         found = self._record.read()
         if found is None:
             return
@@ -84,7 +84,7 @@ class Confirmation:
     def guard(
         self, minutes: int, metadata: Metadata, serial: int, running: Document, commit: Callable[[], T]
     ) -> T:
-        """Run a commit that gets `serial` and has to be confirmed. A second one moves the deadline."""
+        """Run a commit, which gets `serial`, that has to be confirmed. A second one moves the deadline."""
         before = self.pending
         now = datetime.now(UTC)
         pending = UnconfirmedCommit(
@@ -107,14 +107,14 @@ class Confirmation:
         return done
 
     def settle(self) -> None:
-        """The commit that was published since confirms, or has returned."""
+        """Forget the pending commit: a later one confirmed it or rolled it back."""
         if self.pending is None:
             return
         self.pending = None
         try:
             self._record.write(None)
         except StoreError as error:
-            log.error("%s; it is void all the same", error)
+            log.error("%s; the pending rollback is cancelled nevertheless", error)
 
 
 def _to_json(pending: UnconfirmedCommit) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _to_json(pending: UnconfirmedCommit) -> dict[str, Any]:
 def _from_json(found: dict[str, Any]) -> UnconfirmedCommit:
     deadline = datetime.fromisoformat(found["deadline"])
     minutes = int(found["minutes"])
-    # A box without a battery clock may come up in the past; it still waits no longer than was asked for.
+    # A host without a battery-backed clock may boot in the past; wait no longer than requested.
     left = min((deadline - datetime.now(UTC)).total_seconds(), 60 * minutes)
     return UnconfirmedCommit(
         user=str(found["user"]),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""History on disk: what was committed, newest first, number 0 being what runs.
+"""The history of commits on disk, newest first; number 0 is the running configuration.
 
-Each entry is one file `history/SERIAL.yaml`: a short header, a line of dashes, then the document as
-an operator would write it. A higher serial is newer, so that publishing a commit is one rename.
+Each entry is one file `history/SERIAL.yaml`: a short header, a line of dashes, then the document in
+YAML. A higher serial is newer, so that a commit is published by one rename.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PENDING = ".pending"
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Who committed what, when and how. method: cli, api or profile."""
+    """Who committed, when and how. method: cli, api or profile."""
 
     time: datetime
     user: str
@@ -56,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A file of history that can't be used. It is left where it is."""
+    """An unusable file of the history. It is left in place."""
 
     path: Path
     reason: str
@@ -66,7 +66,7 @@ class Damage:
 
 
 class Store:
-    """The state folder. Held exclusively while open; `damaged` lists what was skipped."""
+    """The state folder, locked while open. damaged: entries that were skipped."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,7 +86,7 @@ class Store:
             raise _unusable(folder, error) from None
 
     def close(self) -> None:
-        """Release the folder. One that was made for nothing goes again."""
+        """Unlock the folder. Remove it if it was created in vain."""
         if self._made and not self._entries:
             with contextlib.suppress(OSError):
                 self._history.rmdir()
@@ -94,7 +94,7 @@ class Store:
         self._lock.release()
 
     def entries(self) -> tuple[Entry, ...]:
-        """Newest first; the position is the number."""
+        """List the entries, newest first; the position is the number."""
         return tuple(self._entries)
 
     @property
@@ -108,7 +108,7 @@ class Store:
         return self._entries[number]
 
     def document(self, number: int) -> Document:
-        """The document of an entry. StoreError when its file was damaged since."""
+        """Read the document of an entry. StoreError if its file was damaged meanwhile."""
         entry = self.entry(number)
         try:
             _, body = _read_entry(entry.path)
@@ -117,12 +117,12 @@ class Store:
             raise StoreError(f"history {number} ({entry.path}): {error}") from None
 
     def skip(self, entry: Entry, reason: str) -> None:
-        """Take an entry that proved unusable out of the numbering."""
+        """Mark an entry as damaged, which removes it from the numbering."""
         self._entries.remove(entry)
         self.damaged = (*self.damaged, Damage(entry.path, reason))
 
     def prepare(self, document: Document, metadata: Metadata) -> None:
-        """Put all of a new entry on disk, so that publishing it needs no space any more."""
+        """Write a new entry to disk, so that publishing it needs no more space."""
         content = _compose(document, metadata)
         if len(content) > ENTRY_LIMIT:
             raise StoreError(f"the configuration takes {len(content)} bytes; expected {ENTRY_LIMIT} at most")
@@ -134,12 +134,12 @@ class Store:
         self._prepared = metadata
 
     def discard(self) -> None:
-        """Forget what was prepared."""
+        """Remove what was prepared."""
         with contextlib.suppress(OSError):
             self._pending.unlink(missing_ok=True)
 
     def publish(self) -> Entry:
-        """What was prepared becomes number 0."""
+        """Make the prepared entry number 0."""
         serial = self._last_serial + 1
         path = self._history / f"{serial:010}.yaml"
         try:
@@ -165,7 +165,7 @@ class Store:
             raise _unusable(self.folder, error) from None
 
     def trim(self) -> None:
-        """Remove what is older than what is kept; damaged files go when all that is kept is newer."""
+        """Remove old entries, and damaged files older than all entries that are kept."""
         old, self._entries = self._entries[KEPT:], self._entries[:KEPT]
         paths = [entry.path for entry in old]
         if len(self._entries) == KEPT:
@@ -200,21 +200,21 @@ def _compose(document: Document, metadata: Metadata) -> bytes:
         "sha256": hashlib.sha256(body).hexdigest(),
     }
     lines = (f"{key}: {json.dumps(value)}\n".encode() for key, value in header.items())
-    return b"# A committed configuration; snatd wrote it.\n" + b"".join(lines) + _RULER + body
+    return b"# A committed configuration, written by snatd.\n" + b"".join(lines) + _RULER + body
 
 
 def _read_entry(path: Path) -> tuple[Metadata, bytes]:
-    """Metadata and the document's text. ValueError says what is wrong with the file."""
+    """Read metadata and document text. ValueError says what is wrong with the file."""
     with path.open("rb") as file:
         content = file.read(ENTRY_LIMIT + 1)
     if len(content) > ENTRY_LIMIT:
         raise ValueError(f"is longer than {ENTRY_LIMIT} bytes")
     head, ruler, body = content.partition(b"\n" + _RULER)
     if not ruler:
-        raise ValueError("has no header; it was cut off or is not of snatd's making")
+        raise ValueError("has no header; it is truncated or was not written by snatd")
     header = _parse_header(head)
     if hashlib.sha256(body).hexdigest() != header.get("sha256"):
-        raise ValueError("its document does not fit its checksum")
+        raise ValueError("its document does not match its checksum")
     return _metadata(header), body
 
 
@@ -233,7 +233,7 @@ def _metadata(header: dict[str, Any]) -> Metadata:
         time = datetime.fromisoformat(header["time"]).astimezone(UTC)
         return Metadata(time, str(header["user"]), str(header["method"]), comment and str(comment))
     except (KeyError, TypeError) as error:
-        raise ValueError(f"its header is not complete: {error}") from None
+        raise ValueError(f"its header is incomplete: {error}") from None
 
 
 def _parse_body(body: bytes) -> Document:
@@ -245,14 +245,14 @@ def _serial(path: Path) -> int:
 
 
 def _make_folder(folder: Path) -> bool:
-    """Whether it was not there before."""
+    """Create a folder. Return whether it did not exist."""
     made = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return made
 
 
 def _probe_writable(folder: Path) -> None:
-    """Find a read-only disk or a foreign owner at start, not at the first commit."""
+    """Detect a read-only disk or wrong owner at start, not at the first commit."""
     probe = folder / ".probe"
     atomic_file.write(probe, b"")
     probe.unlink()

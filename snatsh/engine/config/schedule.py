@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A commit for later: `commit at`. One at a time, kept on disk."""
+"""Scheduled commits: `commit at`. One at a time, kept on disk."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ _TIME = re.compile(r"(?:(\d{4})-(\d\d?)-(\d\d?) )?(\d\d?):(\d\d)(?::(\d\d))?")
 
 
 class BadTime(EngineError):
-    """Not a time a commit can wait for."""
+    """The time of a scheduled commit is invalid."""
 
 
 class AlreadyScheduled(EngineError):
-    """Only one commit waits at a time."""
+    """A commit is scheduled already."""
 
     def __init__(self, scheduled: DeferredCommit) -> None:
         super().__init__(
-            f"a commit by {scheduled.user} waits for {scheduled.when}; remove it with `clear system commit`"
+            f"a commit by {scheduled.user} is scheduled for {scheduled.when}; "
+            "remove it with `clear system commit`"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class DeferredCommit:
-    """at: None for the next boot; boot: the boot it was asked for in."""
+    """at: None for the next boot. boot: id of the boot during which it was scheduled."""
 
     user: str
     method: str
@@ -54,7 +55,7 @@ class DeferredCommit:
 
 
 class Schedule:
-    """The commit that waits, on disk and in memory."""
+    """The scheduled commit, on disk and in memory."""
 
     def __init__(self, folder: Path) -> None:
         self._record = Record(folder / "scheduled.json")
@@ -79,7 +80,7 @@ class Schedule:
         self.waiting = scheduled
 
     def take(self) -> DeferredCommit | None:
-        """It waits no longer."""
+        """Remove and return the scheduled commit."""
         taken, self.waiting = self.waiting, None
         self._record.write(None)
         return taken
@@ -90,7 +91,7 @@ class Schedule:
 
 
 def parse_time(text: str) -> datetime | None:
-    """`hh:mm[:ss]`, today or tomorrow, `yyyy-mm-dd hh:mm[:ss]`, both in the box's time; None for `reboot`."""
+    """Parse `hh:mm[:ss]`, `yyyy-mm-dd hh:mm[:ss]`, both local time, or `reboot`, which is None."""
     if text == AT_REBOOT:
         return None
     match = _TIME.fullmatch(text.strip())
@@ -107,7 +108,7 @@ def parse_time(text: str) -> datetime | None:
     except ValueError as error:
         raise BadTime(f"at {text}: {error}") from None
     if at <= now:
-        raise BadTime(f"at {text}: is in the past; it is {now:%Y-%m-%d %H:%M:%S} here")
+        raise BadTime(f"at {text}: time is in the past; the gateway's time is {now:%Y-%m-%d %H:%M:%S}")
     return at.astimezone(UTC)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that are undone in reverse when a later one fails."""
+"""Transactions: steps that are undone in reverse order when a later one fails."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TimedStep:
-    """What was done, and how long it took."""
+    """A step and how long it took."""
 
     doing: str
     milliseconds: float
 
 
 class Transaction:
-    """Runs steps. An undo is registered before its step runs: it also cleans up after half a step."""
+    """Runs steps. An undo is registered before its step, so that it also cleans up a partial one."""
 
     def __init__(self) -> None:
         self.steps: list[TimedStep] = []
         self._undo: list[tuple[str, Callable[[], object]]] = []
 
     def step(self, doing: str, action: Callable[[], T], undo: Callable[[], object] | None = None) -> T:
-        """Run an action. CommitError, with everything so far undone, when it fails."""
+        """Run an action. CommitError if it fails, with all steps undone."""
         if undo is not None:
             self.on_failure(doing, undo)
         try:
@@ -49,13 +49,13 @@ class Transaction:
 
     @contextmanager
     def timed(self, doing: str) -> Iterator[None]:
-        """A step that there is nothing to undo of yet, and whose errors are its own."""
+        """Time a step that needs no undo. Its errors are raised unchanged."""
         started = time.monotonic()
         yield
         self.steps.append(TimedStep(doing, (time.monotonic() - started) * 1000))
 
     def on_failure(self, doing: str, undo: Callable[[], object]) -> None:
-        """Register an undo for what has just succeeded."""
+        """Register an undo for a step that succeeded."""
         self._undo.append((doing, undo))
 
     def _roll_back(self) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the box is like right now: its interfaces, their addresses, and whether it forwards."""
+"""Facts about the host: interfaces, addresses, next hops, and whether it forwards."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Hop = tuple[str, Address]
 """Interface and next hop."""
 
 _BY_KERNEL = 2
-"""Protocol of the routes that come with an address: they lead to the neighbours, and nowhere beyond."""
+"""RTPROT_KERNEL: routes created with an address, which lead to its subnet only."""
 
 
 def gather(*, routes: bool = False) -> Facts:
-    """Facts of the network namespace the calling thread is in.
+    """Gather facts about the network namespace of the calling thread.
 
-    routes: with the gateways of all routes, of which there may be many.
+    routes: include the gateways of all routes, of which there may be many.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -44,12 +44,12 @@ def gather(*, routes: bool = False) -> Facts:
         except NetlinkDumpInterrupted:
             continue
         except (NetlinkError, OSError) as error:
-            raise EngineError(f"the interfaces of this box can't be read over netlink: {error}") from None
-    raise EngineError(f"the interfaces of this box changed during each of {_ATTEMPTS} attempts to read them")
+            raise EngineError(f"cannot read the interfaces over netlink: {error}") from None
+    raise EngineError(f"the interfaces changed during each of {_ATTEMPTS} attempts to read them")
 
 
 def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[Hop]:
-    """Neighbours by these interfaces that the kernel asked for and that did not answer."""
+    """Return the neighbors on these interfaces that did not answer the kernel."""
     indices = {facts.interfaces[name].index: name for name in interfaces if name in facts.interfaces}
     found: set[Hop] = set()
     try:
@@ -59,12 +59,12 @@ def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[Hop]:
                     if entry["state"] & _FAILED and entry["ifindex"] == index:
                         found.add((name, Address(entry.get_attr("NDA_DST"))))
     except (NetlinkError, OSError) as error:
-        raise EngineError(f"the neighbours of this box can't be read over netlink: {error}") from None
+        raise EngineError(f"cannot read the neighbors over netlink: {error}") from None
     return frozenset(found)
 
 
 def unrouted(facts: Facts, hops: Iterable[Hop]) -> frozenset[Hop]:
-    """Which of these next hops, each with its interface, no route goes by. Reads on until all are found."""
+    """Return the next hops that no route uses. Stops reading routes once all are found."""
     missing = set(hops)
     try:
         with IPRoute() as netlink:
@@ -72,17 +72,17 @@ def unrouted(facts: Facts, hops: Iterable[Hop]) -> frozenset[Hop]:
             while missing and (hop := next(routes, None)):
                 missing.discard(hop)
     except (NetlinkError, OSError) as error:
-        raise EngineError(f"the routes of this box can't be read over netlink: {error}") from None
+        raise EngineError(f"cannot read the routes over netlink: {error}") from None
     return frozenset(missing)
 
 
 def traffic() -> dict[str, dict[str, int]]:
-    """What the kernel has counted on each interface. lost: dropped, or wrong."""
+    """Return the kernel's counters of each interface. lost: drops and errors."""
     try:
         with IPRoute() as netlink:
             return {str(link.get_attr("IFLA_IFNAME")): _counted(link) for link in netlink.get_links()}
     except (NetlinkError, OSError) as error:
-        raise EngineError(f"the interfaces' counters can't be read over netlink: {error}") from None
+        raise EngineError(f"cannot read the interface counters over netlink: {error}") from None
 
 
 def _counted(link: Any) -> dict[str, int]:
@@ -98,7 +98,7 @@ def _counted(link: Any) -> dict[str, int]:
 
 
 def survey() -> Facts:
-    """Facts with the gateways of all routes, and what else on the box changes frames: for commits."""
+    """Gather facts for a commit: with all gateways, netfilter NAT and VLAN offloads."""
     return replace(gather(routes=True), translations=source_translations(), untagging=untagging())
 
 
@@ -108,7 +108,7 @@ def interface_names() -> dict[int, str]:
 
 
 def forwarding() -> bool:
-    """Whether ip_forward is on here."""
+    """Return whether ip_forward is on."""
     try:
         return _FORWARDING.read_text().strip() != "0"
     except OSError:
@@ -120,7 +120,7 @@ def _facts(netlink: IPRoute, routes: bool) -> Facts:
     addresses: dict[int, list[InterfaceAddress]] = {}
     peers: dict[int, list[Address]] = {}
     for message in netlink.get_addr(family=_FAMILY):
-        # On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is always the box's own.
+        # On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is always the local address.
         other = message.get_attr("IFA_ADDRESS")
         own = message.get_attr("IFA_LOCAL") or other
         if other != own:
@@ -137,7 +137,7 @@ def _facts(netlink: IPRoute, routes: bool) -> Facts:
 
 
 def _gateways(netlink: IPRoute, interfaces: Mapping[str, InterfaceFacts]) -> Iterator[Hop]:
-    """Next hops of routes, by interface. A route by a device alone goes to the other ends of the device."""
+    """Next hops of routes. A route without a gateway leads to the peers of its interface."""
     names = {known.index: name for name, known in interfaces.items()}
     for route in netlink.get_routes(family=_FAMILY):
         for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gratuitous ARP: tells the neighbours of a link that a pool's addresses live here now (RFC 5227)."""
+"""Gratuitous ARP: announce pool addresses to the neighbors on a link (RFC 5227)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from snatsh.model.values import AddressRange
 log = logging.getLogger(__name__)
 
 MOST_PER_INTERFACE = 4096
-"""Addresses announced on one interface at once. More of them are answered for when asked."""
+"""Most addresses announced on an interface. ARP requests for the others are answered all the same."""
 
 BATCH = 32
 PAUSE_SECONDS = 0.01
@@ -28,7 +28,7 @@ _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """An interface that can speak now. Another MAC or index makes it another station."""
+    """An interface that can send ARP. Another MAC address or index makes it another station."""
 
     index: int
     name: str
@@ -39,7 +39,7 @@ Announced = dict[Station, tuple[AddressRange, ...]]
 
 
 def stations(announced: Iterable[tuple[AddressRange, int]], facts: Facts) -> Announced:
-    """What is answered for, by interface, as far as the interface is up and has a MAC."""
+    """Return the announced addresses by interface, for interfaces that are up and have a MAC address."""
     speaking = {
         known.index: Station(known.index, name, known.mac)
         for name, known in facts.interfaces.items()
@@ -53,7 +53,7 @@ def stations(announced: Iterable[tuple[AddressRange, int]], facts: Facts) -> Ann
 
 
 class Announcer:
-    """Sends what is new, paced, in the background. What was withdrawn meanwhile is not sent."""
+    """Announces new addresses in the background, paced. Addresses withdrawn meanwhile are skipped."""
 
     def __init__(self) -> None:
         self._current: dict[Station, set[int]] = {}
@@ -61,7 +61,7 @@ class Announcer:
         self._task: asyncio.Task[None] | None = None
 
     def update(self, announced: Announced) -> None:
-        """Announce the addresses that were not announced on their station before."""
+        """Announce addresses that are new on their station."""
         current = {station: _addresses(runs) for station, runs in announced.items()}
         for station, addresses in current.items():
             new = addresses - self._current.get(station, set())
@@ -91,7 +91,7 @@ class Announcer:
 
 
 def frame(mac: bytes, address: int) -> bytes:
-    """An ARP announcement: a request whose sender and target are the address."""
+    """Build an ARP announcement: a request whose sender and target are the address."""
     own = address.to_bytes(4, "big")
     header = _BROADCAST + mac + _ETH_P_ARP.to_bytes(2, "big")
     return header + _ARP.pack(1, 0x0800, 6, 4, 1, mac, own, bytes(6), own)
@@ -104,11 +104,11 @@ def _broadcast(station: Station, addresses: list[int]) -> None:
             for address in addresses:
                 sender.send(frame(station.mac, address))
     except OSError as error:
-        log.warning("announcing %d addresses on %s: %s", len(addresses), station.name, error)
+        log.warning("cannot announce %d addresses on %s: %s", len(addresses), station.name, error)
 
 
 def _addresses(runs: Iterable[AddressRange]) -> set[int]:
-    """The addresses to announce, as far as the bound goes."""
+    """Return the addresses to announce, up to the limit."""
     found: set[int] = set()
     for run in runs:
         room = MOST_PER_INTERFACE - len(found)

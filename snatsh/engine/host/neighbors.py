@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the MAC addresses of next hops fresh.
+"""Keep the MAC addresses of next hops current.
 
-What XDP forwards never goes through the kernel's neighbour table, so the kernel would believe a next hop
-unused and miss that its MAC changed. A managed neighbour is probed whether it is used or not.
+What XDP forwards bypasses the kernel's neighbor table, so the kernel would consider a next hop unused and
+miss a change of its MAC address. A managed neighbor (NTF_MANAGED) is probed whether it is used or not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from snatsh.model.values import Address
 log = logging.getLogger(__name__)
 
 MOST = 1024
-"""Next hops that are watched. Each costs a probe every few seconds."""
+"""Most next hops to monitor. Each costs a probe every few seconds."""
 
 _MANAGED = 1
 _NUD_NONE, _NUD_PERMANENT = 0, 0x80
@@ -34,16 +34,16 @@ NextHop = tuple[int, str]
 
 
 class NeighborKeeper:
-    """Next hops of the running profile and of the routes by its outside interfaces."""
+    """Next hops of the running profile and of routes through its outside interfaces."""
 
     def __init__(self) -> None:
         self._kept: frozenset[NextHop] = frozenset()
         self._failures = FailureLog(log, logging.WARNING)
 
     def keep(self, profile: Profile, facts: Facts, *, again: bool) -> None:
-        """Have the kernel watch these next hops, and no longer those of before. Never fails: it is an aid.
+        """Have the kernel monitor these next hops and no others. Failures are logged only.
 
-        again: ask for all of them, as an interface that was down has forgotten them.
+        again: request all of them once more, as an interface that was down lost its neighbors.
         """
         try:
             with IPRoute() as netlink:
@@ -57,7 +57,7 @@ class NeighborKeeper:
     def _watch(self, netlink: Any, hops: frozenset[NextHop]) -> None:
         if not hops:
             return
-        # What an administrator set by hand is not ours to change.
+        # Leave permanent entries alone: an administrator set them.
         fixed = {
             (entry["ifindex"], entry.get_attr("NDA_DST"))
             for entry in netlink.get_neighbours(family=_FAMILY)
@@ -74,7 +74,7 @@ class NeighborKeeper:
             try:
                 netlink.neigh("del", dst=address, ifindex=index)
             except NetlinkError:
-                continue  # gone with its interface
+                continue  # removed with its interface
 
     def _complain(self, error: Exception) -> None:
         self._failures.failed(f"next hops cannot be monitored for MAC address changes: {error}")
@@ -99,7 +99,7 @@ def _next_hops(netlink: Any, profile: Profile, facts: Facts) -> Iterator[NextHop
 
 
 def _named(profile: Profile) -> Iterable[Address]:
-    """Every next hop that the profile itself names."""
+    """Return every next hop that the profile names."""
     found = {link.next_hop for link in profile.links.values()}
     for rule in profile.rules.values():
         found |= {rule.next_hop, rule.redirect, *(failover.redirect for failover in rule.failover.values())}

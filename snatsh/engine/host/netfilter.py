@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Source translation that the box does beside ours: netfilter's, which would translate a packet twice."""
+"""Source NAT by netfilter on the same host, which would translate packets a second time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.nftables.main import NFTables
 
 _FAMILIES = {1: "inet", 2: "ip"}
-_TARGETS = ("MASQUERADE", "SNAT")  # iptables-nft keeps the targets of old
+_TARGETS = ("MASQUERADE", "SNAT")  # iptables-nft keeps the targets of iptables
 _LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 _IPT_SO_GET_INFO = 64
 _INFO = struct.Struct("=32s I 5I 5I 2I")
@@ -23,7 +23,7 @@ _BUILT_IN_ENTRIES = 5
 
 
 def source_translations() -> tuple[str, ...]:
-    """Where rules of nftables or iptables change sources, a sentence each. Needs CAP_NET_ADMIN."""
+    """Describe every source NAT rule of nftables and iptables. Needs CAP_NET_ADMIN."""
     return (*_nftables(), *_legacy())
 
 
@@ -57,7 +57,7 @@ def _source_action(rule: Any) -> str | None:
 
 
 def _legacy() -> Iterator[str]:
-    """iptables-legacy; what its rules say takes a parser, that there are some takes none."""
+    """Count the entries of iptables-legacy; listing them would take a parser."""
     try:
         if "nat" not in _LEGACY_TABLES.read_text().split():
             return
@@ -76,5 +76,5 @@ def _legacy_entries() -> int:
         libc = ctypes.CDLL(None, use_errno=True)
         option = (raw.fileno(), socket.IPPROTO_IP, _IPT_SO_GET_INFO)
         if libc.getsockopt(*option, information, ctypes.byref(size)):
-            raise OSError(ctypes.get_errno(), "the nat table can't be read")
+            raise OSError(ctypes.get_errno(), "cannot read the nat table")
     return int(_INFO.unpack(information.raw)[-2])

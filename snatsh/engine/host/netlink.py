@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The framing of netlink messages, for the few places where a whole netlink library is too much."""
+"""Framing of netlink messages, where a netlink library would be too much."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TYPE_MASK = 0x3FFF
 
 
 def messages_in(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each message of a datagram."""
+    """Yield type and body of each message in a datagram."""
     at = 0
     while at + HEADER.size <= len(data):
         length, kind, _, _, _ = HEADER.unpack_from(data, at)
@@ -27,7 +27,7 @@ def messages_in(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def attributes_in(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and payload of each attribute."""
+    """Yield type and payload of each attribute."""
     at = 0
     while at + ATTRIBUTE.size <= len(data):
         length, kind = ATTRIBUTE.unpack_from(data, at)

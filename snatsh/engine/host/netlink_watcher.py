@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells when the box changed: links, addresses, routes, neighbours, and hooks that somebody removed.
+"""Watch the host for changes: interfaces, addresses, routes, neighbors, and hooks removed by others.
 
-Only the type of a message is looked at; who wants to know more asks the kernel again. The exception
-are neighbours: they report every turn of their state machine, and only another MAC, or being
-reachable at all, changes the way of a packet.
+Only the type of a message is read; whoever needs details asks the kernel again. The exception are
+neighbors: they report every transition of their state machine, but only a new MAC address or a change of
+reachability affects the path of a packet.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ COALESCE_SECONDS = 0.05
 
 
 class HostChange(Flag):
-    """What happened. LINKS: interfaces or their addresses. PATHS: routes or neighbours. HOOKS: something
-    attached was removed. VERDICTS: a link was judged anew, here."""
+    """What changed. LINKS: interfaces or addresses. PATHS: routes or neighbors. HOOKS: a program was
+    detached. VERDICTS: the state of a monitored link."""
 
     NONE = 0
     LINKS = auto()
@@ -60,7 +60,7 @@ _BUFFER = 1 << 20
 
 
 class NetlinkWatcher:
-    """Calls back, in the event loop, at most once in COALESCE_SECONDS, with all there was since."""
+    """Calls back in the event loop, at most once in COALESCE_SECONDS, with all changes since."""
 
     def __init__(self, callback: Callable[[HostChange], None]) -> None:
         self._callback = callback
@@ -84,8 +84,8 @@ class NetlinkWatcher:
     def _read(self) -> None:
         change = self._drain()
         if change and not self._pending:
-            # At once when it was quiet: until a new interface has its hooks, nothing is translated there.
-            self._loop.call_at(max(self._quiet_until, self._loop.time()), self._tell)
+            # Report the first change at once: a new interface does not translate until it has its hook.
+            self._loop.call_at(max(self._quiet_until, self._loop.time()), self._report)
         self._pending |= change
 
     def _drain(self) -> HostChange:
@@ -96,14 +96,14 @@ class NetlinkWatcher:
             except BlockingIOError:
                 return change
             except OSError:
-                # ENOBUFS: the kernel threw messages away, so anything may have happened.
+                # ENOBUFS: the kernel dropped messages, so anything may have changed.
                 self._usable.clear()
                 change = HostChange.ALL
                 continue
             for kind, body in messages_in(data):
                 change |= self._meaning(kind, body)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._quiet_until = self._loop.time() + COALESCE_SECONDS
         change, self._pending = self._pending, HostChange.NONE
         self._callback(change)
@@ -114,7 +114,7 @@ class NetlinkWatcher:
         return _KINDS.get(kind, HostChange.NONE)
 
     def _is_news(self, kind: int, body: bytes) -> bool:
-        """Whether a neighbour became usable, unusable or got another MAC."""
+        """Return whether a neighbor became usable, unusable or got another MAC address."""
         if len(body) < _NDMSG.size:
             return True
         _, interface, state, _, _ = _NDMSG.unpack_from(body)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What network cards do to frames before XDP sees them."""
+"""NIC offloads that change frames before XDP sees them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 
 def untagging() -> frozenset[str]:
-    """Interfaces with VLAN devices on them whose tags the card takes off: they travel beside the frame then,
-    where XDP does not see them."""
+    """Return interfaces with VLAN devices whose NIC strips the tags, which hides them from XDP."""
     try:
         with IPRoute() as netlink:
             links = list(netlink.get_links())
     except (NetlinkError, OSError):
-        return frozenset()  # whoever gathers the facts says so
+        return frozenset()  # gathering the facts reports the error
     names = {link["index"]: str(link.get_attr("IFLA_IFNAME")) for link in links}
     below = {link.get_attr("IFLA_LINK") for link in links if _is_vlan(link)}
     return frozenset(names[index] for index in below & names.keys() if takes_tags_off(names[index]))
@@ -28,11 +27,11 @@ def _is_vlan(link: Any) -> bool:
 
 
 def takes_tags_off(interface: str) -> bool:
-    """Whether VLAN tags are off when XDP gets the frames of this interface."""
+    """Return whether rx-vlan-hw-parse strips VLAN tags before XDP."""
     ethtool = Ethtool()
     try:
         return bool(ethtool.get_features(interface).features["rx-vlan-hw-parse"].enable)
     except (KeyError, OSError, NetlinkError, AttributeError):
-        return False  # a device without such features
+        return False  # the device does not report features
     finally:
         ethtool.close()

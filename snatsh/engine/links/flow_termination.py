@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of the flows of a link that failed, where the profile says to end them.
+"""End the flows of a failed link, where the profile says so.
 
-The entry in the datapath is freed at once. The inside host of a TCP flow has to hear of it too, but a reset
-only counts with the number the host expects next, and nobody here knows it before the host speaks. Its next
-packet says it, and the datapath answers with a reset (bpf/reset.h). A host that is silent is made to speak:
-it gets a segment with numbers that can't be right, and answers with those it holds (RFC 9293, 3.10.7.4).
+The entry in the datapath is freed at once. The inside host of a TCP flow has to be reset as well, but a
+reset is only valid with the sequence number that the host expects, which its next packet reveals; the
+datapath answers that packet with a reset (bpf/reset.h). A silent host is prompted: it receives a segment
+with impossible numbers, and answers with its own (RFC 9293, 3.10.7.4).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_ASKED = 20_000
-"""Connections whose hosts are made to speak when a link fails. The others are told when they speak."""
+MOST_PROMPTED = 20_000
+"""Most connections whose hosts are prompted when a link fails. The others are reset when they send."""
 
 BATCH = 100
 PAUSE_SECONDS = 0.01
 
 
 class FlowTermination:
-    """Ends flows of links that went down since the last look."""
+    """Ends the flows of links that went down since the last call of `look`."""
 
     def __init__(self, datapath: Datapath, worker: ChangeWorker) -> None:
         self._datapath = datapath
@@ -79,14 +79,14 @@ class FlowTermination:
 
         try:
             ended = await self._worker.run(end)
-            log.info("%d flows of %s were ended", len(ended), ", ".join(sorted(links)))
-            await _ask(ended[ended["protocol"] == TCP][:MOST_ASKED])
+            log.info("ended %d flows of %s", len(ended), ", ".join(sorted(links)))
+            await _prompt(ended[ended["protocol"] == TCP][:MOST_PROMPTED])
         except OSError as error:
-            log.error("the hosts behind the flows of %s are not told: %s", ", ".join(sorted(links)), error)
+            log.error("cannot reset the hosts of flows of %s: %s", ", ".join(sorted(links)), error)
 
 
 def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]) -> NDArray[np.bool_]:
-    """Which flows take these links: those redirected there, and those routed there by a rule."""
+    """Select the flows that use these links: redirected to them, or routed to them by a rule."""
     profile = with_interface_addresses(profile, facts)
     hops = [int(hop) for name in links if (hop := next_hop(profile.links[name], facts))]
     routed = [
@@ -99,8 +99,8 @@ def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]
     return found
 
 
-async def _ask(flows: Flows) -> None:
-    """Make the inside hosts of these TCP flows speak, paced."""
+async def _prompt(flows: Flows) -> None:
+    """Prompt the inside hosts of these TCP flows to send, paced."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
         for start in range(0, len(flows), BATCH):
             for flow in flows[start : start + BATCH]:
@@ -108,12 +108,12 @@ async def _ask(flows: Flows) -> None:
                 try:
                     sender.sendto(data, (host, 0))
                 except OSError:
-                    continue  # no route to this host any more
+                    continue  # no route to this host
             await asyncio.sleep(PAUSE_SECONDS)
 
 
 def impossible_segment(flow: Any) -> tuple[bytes, str]:
-    """A segment from the flow's server to its inside host, with numbers drawn at random; and that host."""
+    """Build a segment with random numbers from a flow's server to its inside host. Return both."""
     inside, outside = (int(flow[name]).to_bytes(4, "big") for name in ("source", "destination"))
     segment = Segment(
         int(flow["destination_port"]),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What links went through, over restarts of snatd: a line per change in a file, the oldest ones left out."""
+"""The history of link states across restarts: a line per change in a file, without the oldest ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LinkChange:
-    """time: UTC, ISO 8601. before: its state until then, empty for a link that is new."""
+    """time: UTC, ISO 8601. before: the previous state, empty for a new link."""
 
     time: str
     link: str
@@ -32,12 +32,12 @@ class LinkChange:
 
 
 class LinkHistory:
-    """The newest changes are in memory, too. A file that can't be written costs them only at a restart."""
+    """The newest changes, in a file and in memory, which serves if the file cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._kept: deque[LinkChange] = deque(_read(path), maxlen=KEPT)
-        self._lines = 2 * KEPT  # so that the first change puts the file in order
+        self._lines = 2 * KEPT  # so that the first change rewrites the file
         self._failures = FailureLog(log)
 
     def add(self, change: LinkChange) -> None:
@@ -51,7 +51,7 @@ class LinkHistory:
             )
 
     def newest(self, link: str = "", limit: int = KEPT) -> list[LinkChange]:
-        """The newest first; of one link, or of all."""
+        """List changes of one link or of all, newest first."""
         wanted = (one for one in reversed(self._kept) if link in ("", one.link))
         return list(islice(wanted, limit))
 
@@ -69,7 +69,7 @@ def _lines(changes: Iterable[LinkChange]) -> bytes:
 
 
 def _read(path: Path) -> list[LinkChange]:
-    """What can be read of it: the last line may be half written."""
+    """Read the valid lines: the last one may be incomplete."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An executable of the operator's that is told of every change of a link, one call after another."""
+"""The event hook: a program of the operator that runs on every change of link state, one call at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from snatsh.model.schema.profile import EventHook as Settings
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 64
-"""Events that wait while the executable runs. The oldest are left out: only the last state counts."""
+"""Most events queued while the program runs. The oldest are dropped: the last state counts."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -27,7 +27,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True, slots=True)
 class LinkEvent:
-    """usable: how many of all `links` new flows may take now."""
+    """links: number of links. usable: number of links that new flows may use."""
 
     link: str
     state: str
@@ -44,7 +44,7 @@ class LinkEvent:
 
 
 class HookRunner:
-    """`put` events; they are handed over in order, each call within its time limit."""
+    """Runs the program once for each event, in order, within a time limit."""
 
     def __init__(self) -> None:
         self.settings = Settings()
@@ -72,11 +72,10 @@ class HookRunner:
 
 async def _call(command: str, seconds: int, event: LinkEvent) -> None:
     if refusal := _unfit(Path(command)):
-        log.error("event hook %s is not run: %s", command, refusal)
+        log.error("event hook %s refused: %s", command, refusal)
         return
     try:
-        # In a process group of its own, so that the time limit ends whatever it started. It says what it
-        # has to say into snatd's log.
+        # A new session, so that the time limit also ends its children. Its output goes to the snatd log.
         process = await asyncio.create_subprocess_exec(
             command,
             event.state,
@@ -87,14 +86,16 @@ async def _call(command: str, seconds: int, event: LinkEvent) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        log.error("event hook %s can't be run: %s", command, error.strerror)
+        log.error("event hook %s cannot be run: %s", command, error.strerror)
         return
     try:
         status = await asyncio.wait_for(process.wait(), seconds)
         if status:
-            log.error("event hook %s: status %d for link %s %s", command, status, event.link, event.state)
+            log.error(
+                "event hook %s: exit status %d for link %s %s", command, status, event.link, event.state
+            )
     except TimeoutError:
-        log.error("event hook %s took longer than %d s and was ended", command, seconds)
+        log.error("event hook %s killed after %d s", command, seconds)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -102,7 +103,7 @@ async def _call(command: str, seconds: int, event: LinkEvent) -> None:
 
 
 def _unfit(path: Path) -> str:
-    """Why a file must not be run with snatd's rights, empty when it may."""
+    """Return why a file must not run with the rights of snatd, empty if it may."""
     try:
         found = path.stat()
     except OSError as error:
@@ -110,5 +111,5 @@ def _unfit(path: Path) -> str:
     if not stat.S_ISREG(found.st_mode) or not os.access(path, os.X_OK):
         return "not an executable file"
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & _WRITABLE_BY_OTHERS:
-        return "others than root may write it; expected mode 755 or less, owned by root"
+        return "writable by others than root; expected mode 755 or less, owned by root"
     return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of every uplink: watched, or set by an operator."""
+"""The state of every link: monitored, or set by an operator."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ LinkOrder = Literal["up", "down", "drain"]
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Next hops: `silent` ones the kernel could not resolve; of those that rules take by the route the ones
-    that have a route, and the ones that have none."""
+    """Next hops. silent: unresolved by ARP. routed, unrouted: those of rules that follow the routing table,
+    with a route and without one."""
 
     silent: frozenset[Hop] = frozenset()
     routed: frozenset[Hop] = frozenset()
@@ -40,12 +40,15 @@ class NoSuchLink(EngineError):
     """The running configuration has no link of this name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"no link {name}; expected one of: {', '.join(known) or 'there is none'}")
+        super().__init__(
+            f"link {name}: no such link; "
+            + (f"expected one of: {', '.join(known)}" if known else "no links are configured")
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """since: when `state` last changed, or when the link was first looked at. ordered: who set it by hand."""
+    """since: when `state` last changed or the link was first seen. ordered: user who set it manually."""
 
     state: State
     reason: str
@@ -54,31 +57,31 @@ class LinkState:
 
     @property
     def usable(self) -> bool:
-        """Whether new flows may take it."""
+        """Whether new flows may use the link."""
         return self.state in ("up", "degraded")
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
-    """What an operator wants of a link, whatever its health."""
+class ManualState:
+    """A state set by an operator, whatever the health of the link."""
 
     order: Literal["down", "drain"]
     user: str
 
 
 Changed = Callable[[str, LinkState | None, LinkState], None]
-"""Told of a link's name, its state before (None: not watched before) and now."""
+"""Receives the name of a link, its previous state (None for a new link) and its state."""
 
 
 class LinkManager:
-    """Every link of the running profile, by name. Belongs to the event loop, but for `down_in`."""
+    """The links of the running profile, by name. Belongs to the event loop, except `down_in`."""
 
     def __init__(self, record: Record, changed: Changed) -> None:
         self._record = record
         self._changed = changed
         self._states: dict[str, LinkState] = {}
         self._watches: dict[str, LinkWatch] = {}
-        self._orders: dict[str, Ordered] = {}
+        self._orders: dict[str, ManualState] = {}
         self._before: dict[str, LinkState] = {}
         self._falls: dict[str, int] = {}
         self._paths = Paths()
@@ -89,12 +92,12 @@ class LinkManager:
 
     @property
     def states(self) -> Mapping[str, LinkState]:
-        """As they are now; reasons tell of this very moment."""
+        """Current states, with current reasons."""
         return {name: self._stated(name) for name in self._states}
 
     @property
     def known(self) -> Mapping[str, LinkState]:
-        """As they were told of last."""
+        """States as last reported."""
         return self._states
 
     def quality(self, name: str) -> Quality | None:
@@ -104,12 +107,12 @@ class LinkManager:
         return self._watches[name].targets if name in self._watches else []
 
     def down_in(self, profile: Profile, facts: Facts) -> frozenset[str]:
-        """The links of a profile that new flows must not take. For any thread."""
+        """Return the links of a profile that new flows must not use. Callable from any thread."""
         watches, states = self._watches, self._states
         down = set()
         for name, link in profile.links.items():
             watch, state = watches.get(name), states.get(name)
-            if watch is None or state is None or not _same_way(watch.link, link):
+            if watch is None or state is None or not _same_path(watch.link, link):
                 usable = not fault(link, facts) and name not in self._orders
                 before = self._before.get(name)
                 usable = usable and (before is None or before.usable)
@@ -120,9 +123,9 @@ class LinkManager:
         return frozenset(down)
 
     def update(self, links: Mapping[str, Link], facts: Facts, paths: Paths | None = None) -> None:
-        """Follow the profile and the box. Links that are no longer configured are forgotten.
+        """Follow the profile and the host. Links that are no longer configured are removed.
 
-        paths: None when nothing is known but what was known before.
+        paths: None to keep the last ones.
         """
         if paths is not None:
             self._paths = paths
@@ -145,14 +148,14 @@ class LinkManager:
         self._unsaved |= bool(gone)
 
     async def order(self, name: str, order: LinkOrder, user: str) -> LinkState:
-        """What an operator says counts until he takes it back, over restarts too."""
+        """Set a link manually; order `up` returns it to monitoring. Survives a restart."""
         if name not in self._watches:
             raise NoSuchLink(name, sorted(self._watches))
         before = dict(self._orders)
         if order == "up":
             self._orders.pop(name, None)
         else:
-            self._orders[name] = Ordered(order, user)
+            self._orders[name] = ManualState(order, user)
         try:
             await self._save()
         except StoreError:
@@ -167,13 +170,13 @@ class LinkManager:
         self._watches = {}
 
     def _note_routes(self, facts: Facts) -> None:
-        """An interface that is another one by now, as a PPP session's, begins without."""
+        """Remember next hops that had a route. A recreated interface, as of PPP, starts without."""
         indices = {name: known.index for name, known in facts.interfaces.items()}
         had = {hop: index for hop, index in self._had_route.items() if indices.get(hop[0]) == index}
         self._had_route = had | {hop: indices[hop[0]] for hop in self._paths.routed if hop[0] in indices}
 
     def _path_fault(self, hop: Hop) -> str:
-        """What is wrong with the way to a next hop. One that never had a route may be meant for redirects."""
+        """Return the fault of a next hop, empty if none. Without a route ever, it may serve redirects."""
         if hop in self._paths.silent:
             return f"next hop {hop[1]} does not answer ARP"
         if hop in self._paths.unrouted and hop in self._had_route:
@@ -184,15 +187,15 @@ class LinkManager:
         health = Health()
         if old is not None:
             old.close()
-            if _same_way(old.link, link):
+            if _same_path(old.link, link):
                 health = old.health
         elif (before := self._before.get(name)) is not None and before.state == "down":
-            # It was down when snatd ended, so it has to earn its way back.
+            # It was down when snatd stopped: it has to pass its hold-down first.
             health = Health(up=False, falls=max(1, self._falls.get(name, 1)))
         return LinkWatch(link, lambda: self._settle(name), health)
 
     def _settle(self, name: str) -> None:
-        """Tell when the link's state is another one now."""
+        """Report the link if its state changed."""
         if name not in self._watches:
             return
         before, now = self._states.get(name), self._stated(name)
@@ -226,25 +229,25 @@ class LinkManager:
     def _read(self, name: str, row: Mapping[str, Any]) -> None:
         if row["state"] not in ("up", "degraded", "down", "drained"):
             raise ValueError(f"state {row['state']}")
-        # A clock that was set back since must not show a time to come.
+        # The clock may have been set back since; never show a future time.
         since = min(datetime.fromisoformat(row["since"]).astimezone(UTC), datetime.now(UTC))
         self._before[name] = LinkState(row["state"], "", since)
         self._falls[name] = int(row["falls"])
         if row.get("order") in ("down", "drain"):
-            self._orders[name] = Ordered(row["order"], str(row["user"]))
+            self._orders[name] = ManualState(row["order"], str(row["user"]))
 
     async def keep(self) -> None:
-        """Write down what changed, so that a restart goes on from there."""
+        """Save changed states, so that a restart continues with them."""
         if not self._unsaved:
             return
         self._unsaved = False
         try:
             await self._save()
         except StoreError as error:
-            log.error("the state of the links is not kept over a restart: %s", error)
+            log.error("link states cannot be saved for a restart: %s", error)
 
     async def _save(self) -> None:
-        async with self._saving:  # orders and events come at the same time
+        async with self._saving:  # orders and events may coincide
             rows = {name: self._row(name) for name in self._watches}
             await asyncio.to_thread(self._record.write, rows or None)
 
@@ -255,5 +258,5 @@ class LinkManager:
         return row | ({"order": ordered.order, "user": ordered.user} if ordered else {})
 
 
-def _same_way(one: Link, other: Link) -> bool:
+def _same_path(one: Link, other: Link) -> bool:
     return (one.interface, one.next_hop) == (other.interface, other.next_hop)

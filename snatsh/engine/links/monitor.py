@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One link under watch: what the kernel says of it, its probes, and the verdict over both."""
+"""Monitoring of one link: interface state, probes, and the verdict on both."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LinkVerdict:
-    """falls: how often it went down without a longer pause, for its hold-down after a restart."""
+    """falls: consecutive failures, which determine the hold-down after a restart."""
 
     up: bool
     degraded: bool
@@ -43,7 +43,7 @@ class LinkVerdict:
 
 
 class LinkWatch:
-    """Runs in the event loop, by its clock, which is monotonic. `changed` is told of every other verdict."""
+    """Runs in the event loop, on its monotonic clock. changed: called when the verdict changes."""
 
     def __init__(self, link: Link, changed: Callable[[], None], health: Health | None = None) -> None:
         self.link = link
@@ -54,7 +54,7 @@ class LinkWatch:
         self._fault = ""
         self._losses: tuple[int, int] | None = None
         self._degraded = ""
-        self._place: LinkEndpoint | None = None
+        self._endpoint: LinkEndpoint | None = None
         self._port: ProbePort | None = None
         self._series: list[ProbeSeries] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -73,23 +73,23 @@ class LinkWatch:
 
     @property
     def quality(self) -> Quality | None:
-        """Loss and round-trip time of as many targets as the link needs."""
+        """Loss and round-trip time, over as many targets as the link requires."""
         found = (quality(list(target.results)[-SAMPLES:]) for target in self.targets)
         return worst_needed((one for one in found if one is not None), self._needed)
 
     def follow(self, facts: Facts, path_fault: str) -> None:
-        """The box changed. path_fault: what is wrong with the way to the next hop."""
+        """Follow a change of the host. path_fault: fault of the next hop, empty if none."""
         self._notice_flap(facts)
         self._fault = fault(self.link, facts) or path_fault
-        place = place_of(self.link, facts)
-        if place != self._place:
+        endpoint = endpoint_of(self.link, facts)
+        if endpoint != self._endpoint:
             self._stop()
-            self._place = place
+            self._endpoint = endpoint
             self._start()
         self._look()
 
     def _notice_flap(self, facts: Facts) -> None:
-        """A carrier that went and came back faster than the kernel tells of it counts, too."""
+        """Detect a carrier loss that was over before the kernel reported it."""
         known = facts.interfaces.get(self.link.interface)
         losses = (known.index, known.carrier_losses) if known is not None else None
         before, self._losses = self._losses, losses
@@ -104,28 +104,28 @@ class LinkWatch:
                 timer.cancel()
 
     def _start(self) -> None:
-        monitor, place = self.link.monitor, self._place
-        if monitor is None or place is None or not self.targets:
+        monitor, endpoint = self.link.monitor, self._endpoint
+        if monitor is None or endpoint is None or not self.targets:
             return
         interval = monitor.interval / 1000
         timeout = (monitor.timeout or monitor.interval) / 1000
         try:
-            self._port = ProbePort(place)
+            self._port = ProbePort(endpoint)
             for target in self.targets:
                 self._series.append(self._probe(self._port, target, interval, timeout))
         except OSError as error:
-            # The interface went away or lost its address a moment ago; the kernel tells of that, too.
-            log.warning("probes of %s can't be sent: %s", place.interface, error.strerror)
+            # The interface has just lost its address or disappeared; the kernel will report that.
+            log.warning("cannot send probes on %s: %s", endpoint.interface, error.strerror)
             self._stop()
-            self._place = None
-            self._retry = self._loop.call_later(RETRY_SECONDS, self._again, place)
+            self._endpoint = None
+            self._retry = self._loop.call_later(RETRY_SECONDS, self._again, endpoint)
             return
         for number, series in enumerate(self._series):
             series.start(number * interval / len(self._series))
 
-    def _again(self, place: LinkEndpoint) -> None:
-        if self._place is None and not self._fault:
-            self._place = place
+    def _again(self, endpoint: LinkEndpoint) -> None:
+        if self._endpoint is None and not self._fault:
+            self._endpoint = endpoint
             self._start()
 
     def _probe(self, port: ProbePort, target: Target, interval: float, timeout: float) -> ProbeSeries:
@@ -150,7 +150,7 @@ class LinkWatch:
         self._look()
 
     def _look(self) -> None:
-        """Judge again; come back by itself when the hold-down ends."""
+        """Update the verdict, and again when the hold-down ends."""
         before = self.verdict
         now = self._loop.time()
         self._health = step(self._health, not self._fault and self._reached, now, self._hold)
@@ -175,7 +175,7 @@ class LinkWatch:
 
     @property
     def _needed(self) -> int:
-        """Targets that have to be reached."""
+        """Number of targets that have to be reachable."""
         monitor, count = self.link.monitor, len(self.targets)
         if monitor is None or monitor.require == "any":
             return min(1, count)
@@ -205,7 +205,7 @@ class LinkWatch:
 
 
 def fault(link: Link, facts: Facts) -> str:
-    """What of the box keeps the link from working, empty when nothing does."""
+    """Return the fault of the host that keeps a link down, empty if none."""
     known = facts.interfaces.get(link.interface)
     if known is None:
         return f"interface {link.interface} is missing"
@@ -218,8 +218,8 @@ def fault(link: Link, facts: Facts) -> str:
     return ""
 
 
-def place_of(link: Link, facts: Facts) -> LinkEndpoint | None:
-    """Where its probes go out, None while they can't."""
+def endpoint_of(link: Link, facts: Facts) -> LinkEndpoint | None:
+    """Return where the probes of a link are sent, None while they cannot be."""
     known = facts.interfaces.get(link.interface)
     hop = next_hop(link, facts)
     if known is None or not known.up or not known.addresses or known.framing == "other" or hop is None:

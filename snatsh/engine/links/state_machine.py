@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a link counts as up: from answers to probes to a verdict. Pure: the clock is an argument.
+"""The state machine of links: from probe results to a verdict. Pure: the clock is an argument.
 
-A target changes after so many results in a row that speak against it. A link goes down at once when
-something it needs is missing, and comes back when nothing was missing for its hold-down without a break.
-Each time it goes down again soon, the hold-down doubles, up to a limit: a flapping link is left alone.
+A target changes state after a number of consecutive results against it. A link goes down as soon as
+something it needs is missing, and comes up after nothing was missing for its whole hold-down.
+The hold-down doubles each time the link fails again soon, up to a limit, which dampens flapping.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 SAMPLES = 50
-"""Results of a target that loss and round-trip time are worked out from."""
+"""Results of a target from which loss and round-trip time are computed."""
 
 ENOUGH = 10
-"""With fewer results than this, nothing is said of loss and round-trip time."""
+"""Fewest results from which loss and round-trip time are computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """Whether a target is reached. against: results in a row that say otherwise."""
+    """Whether a target is reachable. against: consecutive results to the contrary."""
 
     up: bool = True
     against: int = 0
 
 
 def heard(reach: TargetHealth, answered: bool, fail: int, rise: int) -> TargetHealth:
-    """One more result of a probe."""
+    """Apply one probe result."""
     if answered == reach.up:
         return replace(reach, against=0)
     if reach.against + 1 >= (rise if answered else fail):
@@ -37,13 +37,13 @@ def heard(reach: TargetHealth, answered: bool, fail: int, rise: int) -> TargetHe
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Seconds a link has to be well before it is used again; the limit of doubling it."""
+    """seconds: time without a fault before a link comes up. limit: maximum after doubling."""
 
     seconds: float
     limit: float
 
     def after(self, falls: int) -> float:
-        """The hold-down after so many falls in a row."""
+        """Return the hold-down after a number of consecutive failures."""
         if falls == 0:
             return 0.0
         return float(min(self.seconds * 2 ** min(falls - 1, 32), max(self.limit, self.seconds)))
@@ -51,9 +51,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """up_since: None from the start on. well_since: while down, since when nothing is missing.
+    """up_since: None if up since the start. well_since: while down, since when there is no fault.
 
-    falls: how often it went down with too little time between to be forgiven.
+    falls: consecutive failures.
     """
 
     up: bool = True
@@ -62,14 +62,14 @@ class Health:
     falls: int = 0
 
     def due(self, hold: Hold) -> float | None:
-        """When it comes up if nothing changes; None when it does not."""
+        """Return when the link comes up if nothing changes; None if it does not."""
         if self.up or self.well_since is None:
             return None
         return self.well_since + hold.after(self.falls)
 
 
 def step(health: Health, well: bool, now: float, hold: Hold) -> Health:
-    """The health at `now`, with everything there that the link needs, or not."""
+    """Return the health at `now`. well: nothing that the link needs is missing."""
     if health.up:
         return health if well else Health(up=False, falls=_forgiven(health, now, hold) + 1)
     if not well:
@@ -82,7 +82,7 @@ def step(health: Health, well: bool, now: float, hold: Hold) -> Health:
 
 
 def _forgiven(health: Health, now: float, hold: Hold) -> int:
-    """Falls that still count: none once the link stayed up for as long as the longest hold-down."""
+    """Return the failures that still count: none after the link was up for the longest hold-down."""
     if health.up_since is None or now - health.up_since >= max(hold.limit, hold.seconds):
         return 0
     return health.falls
@@ -90,14 +90,14 @@ def _forgiven(health: Health, now: float, hold: Hold) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """loss: a share of 1. rtt: mean in seconds, None without an answer."""
+    """loss: share, 0 to 1. rtt: mean in seconds, None without an answer."""
 
     loss: float
     rtt: float | None
 
 
 def quality(results: Iterable[float | None]) -> Quality | None:
-    """Of the newest results, None for a lost one; None while there are too few to say."""
+    """Compute the quality from results, where None is a lost probe. None for too few results."""
     newest = list(results)
     if len(newest) < ENOUGH:
         return None
@@ -106,7 +106,7 @@ def quality(results: Iterable[float | None]) -> Quality | None:
 
 
 def worst_needed(qualities: Iterable[Quality], needed: int) -> Quality | None:
-    """What the link is judged by: the worst of the best `needed` targets, for each figure."""
+    """Return, for each figure, the worst among the best `needed` targets."""
     found = list(qualities)
     if len(found) < needed or not found:
         return None
@@ -116,13 +116,13 @@ def worst_needed(qualities: Iterable[Quality], needed: int) -> Quality | None:
 
 
 CALM = 0.8
-"""A degraded link is well again below this share of what made it so."""
+"""A degraded link recovers below this share of its threshold."""
 
 
 def degraded(before: str, found: Quality | None, loss: float | None, rtt: float | None) -> str:
-    """Why a link is degraded, empty when it is not.
+    """Return why a link is degraded, empty if it is not.
 
-    before: what was said last. loss: the share from which it is. rtt: the same in seconds.
+    before: the last result. loss: threshold, 0 to 1. rtt: threshold in seconds.
     """
     if found is None:
         return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells when a pool runs full, before and when it hurts, and when it has room again."""
+"""Events of pools that run full or recover."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections.abc import Iterator
 from snatsh.engine.pools.usage import PoolUse
 
 LEVELS = (80, 95, 100)
-"""Percent of a pool's ports that are worth an event."""
+"""Fill levels in percent of a pool's ports that raise an event."""
 
 RELIEF = 5
-"""Percent below a level at which it is left again: a pool at its brink is not told of all the time."""
+"""Hysteresis in percent, so that a pool at a level does not raise events continually."""
 
 
 class PoolEvents:
-    """Feed it with what pools look like; it remembers what it has told."""
+    """Compares the usage of pools with that at the last look."""
 
     def __init__(self) -> None:
         self._level: dict[str, int] = {}
         self._exhausted: dict[str, int] = {}
 
     def look(self, uses: list[PoolUse]) -> list[str]:
-        """The events since the last look, as sentences."""
-        told = [event for use in uses for event in self._events(use)]
+        """Return the events since the last look."""
+        events = [event for use in uses for event in self._events(use)]
         names = {use.name for use in uses}
         for known in (self._level, self._exhausted):
             for name in set(known) - names:
                 del known[name]
-        return told
+        return events
 
     def _events(self, use: PoolUse) -> Iterator[str]:
         before = self._level.get(use.name, 0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools over time: high-water marks, and when one will be full.
+"""Pool usage over time: high-water marks and forecasts.
 
-The pools' gauges are the one small map that is read while nobody looks, every ten seconds: a high-water mark
-that only counts while somebody watches would be none.
+The gauges, a small map, are read every ten seconds even if no console asks: a high-water mark has to cover
+all of the time.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 10.0
 CELLS = 512
-"""Of the heat map of a pool, at most: a cell of a larger pool is the fullest of several addresses."""
+"""Most cells of a heat map. In a larger pool, a cell is the fullest of several addresses."""
 
-_TREND = 60  # looks that the forecast is made from: ten minutes
+_TREND = 60  # readings that a forecast is based on: ten minutes
 _FEWEST = 4
-_FARTHEST = 86_400.0  # seconds; a forecast beyond says nothing
-_LEAST = 0.05  # of a pool in use: below, growth is only the start of the day
+_FARTHEST = 86_400.0  # seconds; a forecast beyond is not reliable
+_LEAST = 0.05  # share of a pool in use; below, there is no forecast
 
 
 @dataclass
 class PoolHistory:
-    """Of one pool. peak: the highest share ever seen, and when; used: (monotonic, most used) in a row."""
+    """peak, peak_at: the highest share and its time. used: readings of (monotonic time, ports in use)."""
 
     peak: float = 0.0
     peak_at: str = ""
@@ -47,7 +47,7 @@ class PoolHistory:
 
 
 def forecast(used: list[tuple[float, int]], room: int) -> float | None:
-    """Seconds until the room is used up, if it goes on as in the last minutes; None when it does not grow."""
+    """Return seconds until the pool is full, by the trend of the last minutes; None if it does not grow."""
     if len(used) < _FEWEST or not _LEAST * room <= used[-1][1] < room:
         return None
     at, counts = np.array([point[0] for point in used]), np.array([point[1] for point in used], dtype=float)
@@ -61,7 +61,7 @@ def forecast(used: list[tuple[float, int]], room: int) -> float | None:
 
 
 class PoolWatch:
-    """read: returns the gauges. image: the image that runs, with its pools."""
+    """Keeps the history of each pool. read: returns the gauges. image: the running image."""
 
     def __init__(self, read: Callable[[], Usage], image: Callable[[], Image]) -> None:
         self._read = read
@@ -79,7 +79,7 @@ class PoolWatch:
             await asyncio.sleep(WATCH_SECONDS)
 
     def note(self, usage: Usage) -> None:
-        """One look at the gauges: marks and trend."""
+        """Record a reading of the gauges."""
         uses = pool_uses(self._image(), usage)
         for name in set(self._histories) - {use.name for use in uses}:
             del self._histories[name]
@@ -87,14 +87,14 @@ class PoolWatch:
             self._mark(use).used.append((time.monotonic(), use.used))
 
     def _mark(self, use: PoolUse) -> PoolHistory:
-        """The history of a pool, with its high-water mark up to now; the trend keeps its own pace."""
+        """Update the high-water mark of a pool and return its history."""
         history = self._histories.setdefault(use.name, PoolHistory())
         if use.share > history.peak:
             history.peak, history.peak_at = use.share, datetime.now(UTC).isoformat(timespec="seconds")
         return history
 
     def rows(self, usage: Usage, most: int) -> list[dict[str, Any]]:
-        """Every pool as it is now. most: how many of its addresses to list, the fullest first."""
+        """List the pools. most: addresses to list of each, the fullest first."""
         return [self._row(pool, usage, most) for pool in self._image().pools]
 
     def _row(self, pool: PoolImage, usage: Usage, most: int) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class PoolWatch:
 
 
 def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> dict[str, Any]:
-    """A digit per cell: tenths that its fullest address is used, `0` for nothing at all, 9 from 90 % on."""
+    """Return a digit per cell: 0 for unused, else the usage of its fullest address in tenths, up to 9."""
     per_cell = -(-pool.size // CELLS) if pool.size else 1
     cells = np.zeros(-(-pool.size // per_cell), dtype=np.float64)
     start = 0

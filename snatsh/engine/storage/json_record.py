@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small facts that must outlive snatd, one JSON file each, written whole or not at all."""
+"""Small records that outlive snatd: one JSON file each, replaced whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class Record:
-    """One file of the state folder. None stands for a file that is not there."""
+    """One file in the state folder. None stands for a missing file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last. A file that makes no sense is set aside, and said."""
+        """Read the record. An unusable file is logged and set aside."""
         try:
             content = load_json(self.path.read_bytes())
             if not isinstance(content, dict):
@@ -36,12 +36,12 @@ class Record:
         return content
 
     def set_aside(self, reason: str) -> None:
-        log.error("%s can't be used: %s; set aside as %s.damaged", self.path, reason, self.path.name)
+        log.error("%s cannot be used: %s; set aside as %s.damaged", self.path, reason, self.path.name)
         with contextlib.suppress(OSError):
             self.path.rename(self.path.with_name(self.path.name + ".damaged"))
 
     def write(self, content: dict[str, Any] | None) -> None:
-        """Durable when it returns. None removes the file. StoreError when the disk refuses."""
+        """Replace the record durably. None removes the file. StoreError on failure."""
         try:
             if content is None:
                 atomic_file.remove(self.path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One snatd per state folder, pins folder and network namespace. A crash releases every lock."""
+"""Locks: one snatd per state folder, pins folder and network namespace. A crash releases them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FolderLock:
     """An exclusive lock on an existing folder, for as long as this object or its process lives."""
 
     def __init__(self, folder: Path, what: str) -> None:
-        """`what` names the folder in the error: "state folder". AlreadyRunning, OSError."""
+        """Take the lock. what: names the folder in the error. AlreadyRunning, OSError."""
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +35,7 @@ class FolderLock:
 
 
 def _holder(folder: os.stat_result) -> int:
-    """The pid that /proc/locks gives for a lock on this inode; 0 when it is in another pid namespace."""
+    """Return the pid that /proc/locks gives for a lock on this inode; 0 in another pid namespace."""
     device = f"{os.major(folder.st_dev):02x}:{os.minor(folder.st_dev):02x}:{folder.st_ino}"
     with contextlib.suppress(OSError), Path("/proc/locks").open() as locks:
         for line in locks:
@@ -46,10 +46,10 @@ def _holder(folder: os.stat_result) -> int:
 
 
 class NamespaceLock:
-    """One snatd per network namespace: two would take each other's hooks off.
+    """One snatd per network namespace: two would detach each other's hooks.
 
-    An abstract socket's name belongs to the namespace, and is free again when its process ends. Anybody can
-    take such a name, so only a holder of our own rights counts.
+    The name of an abstract socket belongs to the namespace and is freed when its process ends. Any user
+    can bind it, so it only counts if root or our own user holds it.
     """
 
     def __init__(self) -> None:

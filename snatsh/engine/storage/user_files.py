@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that operators keep on the gateway: a folder of the state folder for each, and nothing outside it."""
+"""Files that operators keep on the gateway, in one folder per user inside the state folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class FileError(EngineError):
-    """A file can't be read or written as asked."""
+    """A file cannot be read or written."""
 
 
 class NoSuchFile(FileError):
@@ -38,7 +38,7 @@ class FileEntry:
 
 
 class UserFolder:
-    """One user's files. Names are plain: no folders, nothing hidden, no links are followed."""
+    """The files of one user. No folders, no hidden files, no symbolic links."""
 
     def __init__(self, state: Path, user: str) -> None:
         self._path = state / "users" / _plain(user)
@@ -66,14 +66,14 @@ class UserFolder:
             raise FileError(f"{name}: {error.strerror}") from None
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise FileError(f"{name}: expected a plain file")
+                raise FileError(f"{name}: expected a regular file")
             content = file.read(FILE_LIMIT + 1)
         if len(content) > FILE_LIMIT:
             raise FileError(f"{name}: longer than {FILE_LIMIT >> 20} MiB")
         return content
 
     def write(self, name: str, content: bytes, *, append: bool = False) -> int:
-        """How long the file is now."""
+        """Write or append. Return the new size of the file."""
         path = self._file(name)
         old = self.read(name) if append and path.exists() else b""
         content = old + content
@@ -112,5 +112,5 @@ class UserFolder:
 
 
 def _plain(user: str) -> str:
-    """A user's name as the name of a folder, one for each."""
+    """Return a folder name that is unique for a user."""
     return user if _NAME.fullmatch(user) else "x-" + user.encode().hex()[:200]

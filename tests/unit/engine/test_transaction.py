@@ -49,6 +49,6 @@ def test_an_undo_that_fails_is_told_and_stops_no_other() -> None:
     transaction = Transaction()
     transaction.step("one", lambda: None, lambda: undone.append("one"))
     transaction.step("two", lambda: None, fail)
-    with pytest.raises(CommitError, match="undoing it failed as well: two"):
+    with pytest.raises(CommitError, match="undoing it also failed: two"):
         transaction.step("three", fail)
     assert undone == ["one"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Probes of a link's targets: one module per kind, all past the routing table.
+"""Probes of a link's targets: one module per kind, all bypassing the routing table.
 
-Everything is sent by packet sockets on the link's interface, from its own address, to the MAC of its
-next hop. So a probe tests the link it belongs to, whatever routes, policy rules or reverse path filters say.
+Probes are sent through packet sockets on the link's interface, from its address, to the MAC address of
+its next hop. A probe tests its link, whatever routes, policy rules or reverse path filters are set.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ARP: whether an address on the link itself is there."""
+"""ARP probe: an address on the link answers ARP."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from snatsh.engine.links.probes.probe import Probe, Result
 
 
 class ArpProbe(Probe):
-    """Asks the MAC it knows, so that a busy segment is left alone, and everybody after a loss."""
+    """Sends unicast requests to spare the segment, and broadcasts after a loss."""
 
     def __init__(self, port: ProbePort, target: bytes, result: Result) -> None:
-        self._place = port.place
+        self._endpoint = port.endpoint
         self._target = target
         self._result = result
         self._mac = BROADCAST
         self._sent: list[int] = []
         wanted = ((ARP_SENDER, int.from_bytes(target, "big")),)
-        self._socket = PacketSocket(port.place, ETH_P_ARP, wanted, self._received)
+        self._socket = PacketSocket(port.endpoint, ETH_P_ARP, wanted, self._received)
 
     def send(self, number: int) -> None:
-        place = self._place
+        endpoint = self._endpoint
         self._sent.append(number)
-        self._socket.send(frames.arp_request(place.mac, place.own, self._target), self._mac)
+        self._socket.send(frames.arp_request(endpoint.mac, endpoint.own, self._target), self._mac)
 
     def read(self) -> None:
         self._socket.read()
@@ -39,9 +39,9 @@ class ArpProbe(Probe):
 
     def _received(self, data: bytes) -> None:
         message = ArpMessage.decode(data)
-        if message is None or not message.is_reply or message.asked_by != self._place.own:
+        if message is None or not message.is_reply or message.asked_by != self._endpoint.own:
             return
         self._mac = message.mac
-        # An answer does not say which question it belongs to. The kernel's own questions get some, too.
+        # A reply does not name its request, and the kernel's own requests are answered too.
         if self._sent:
             self._result(self._sent.pop(0), True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few packets that probes send and understand. Pure."""
+"""The packets that probes send and receive. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARP_REQUEST, _ARP_REPLY = 1, 2
 
 
 def checksum(data: bytes) -> int:
-    """The Internet checksum."""
+    """Compute the Internet checksum (RFC 1071)."""
     data += b"\0" * (len(data) & 1)
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
@@ -30,7 +30,7 @@ def checksum(data: bytes) -> int:
 
 
 def packet(protocol: int, source: bytes, destination: bytes, payload: bytes) -> bytes:
-    """An IPv4 packet."""
+    """Build an IPv4 packet."""
     length = _IP.size + len(payload)
 
     def header(check: int) -> bytes:
@@ -40,20 +40,20 @@ def packet(protocol: int, source: bytes, destination: bytes, payload: bytes) -> 
 
 
 def payload_of(data: bytes) -> bytes:
-    """What an IPv4 packet carries, without padding of its frame; empty when it is none."""
+    """Return the payload of an IPv4 packet without frame padding; empty if it is not IPv4."""
     if len(data) < _IP.size or data[0] >> 4 != 4:
         return b""
     return data[(data[0] & 0xF) * 4 : int.from_bytes(data[2:4], "big")]
 
 
 def echo(identifier: int, sequence: int, token: bytes) -> bytes:
-    """An ICMP echo request."""
+    """Build an ICMP echo request."""
     check = checksum(_ICMP.pack(_ECHO, 0, 0, identifier, sequence) + token)
     return _ICMP.pack(_ECHO, 0, check, identifier, sequence) + token
 
 
 def echo_reply(message: bytes) -> tuple[int, int, bytes] | None:
-    """Identifier, sequence number and payload, if it is one."""
+    """Return identifier, sequence number and payload of an echo reply."""
     if len(message) < _ICMP.size:
         return None
     kind, _, _, identifier, sequence = _ICMP.unpack_from(message)
@@ -95,7 +95,7 @@ def arp_request(mac: bytes, own: bytes, target: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ArpMessage:
-    """What an ARP message says of its sender, and whether it answers somebody."""
+    """mac, address: of the sender. asked_by: target address of a reply."""
 
     is_reply: bool
     mac: bytes

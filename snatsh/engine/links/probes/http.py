@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP GET, on the same terms: one request in one segment, and the beginning of the answer."""
+"""HTTP probe: a GET request in one segment, and the start of the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snatsh.engine.links.probes.tcp import MASK, TcpProbe
 
 
 class HttpProbe(TcpProbe):
-    """GET over a connection of its own. The target answers when it begins with a status of 2xx or 3xx."""
+    """A connection per GET. The target is up if the answer starts with status 2xx or 3xx."""
 
     def __init__(
         self, port: ProbePort, target: bytes, target_port: int, request: bytes, result: Result
@@ -22,7 +22,7 @@ class HttpProbe(TcpProbe):
     def accepted(self, number: int, segment: Segment) -> None:
         after = (segment.sequence + 1) & MASK
         self.transmit(segment.destination_port, segment.acknowledged, after, ACK | PSH, self._request)
-        # From here on the target acknowledges the request.
+        # From now on the target acknowledges the request.
         local = segment.destination_port
         self._sequences[local] = (self._sequences[local] + len(self._request)) & MASK
 
@@ -37,7 +37,7 @@ def is_good_status(answer: bytes) -> bool:
 
 
 def get(path: str, host: str) -> bytes:
-    """The request."""
+    """Build the request."""
     agent = f"User-Agent: snatsh/{__version__}"
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", agent, "Connection: close"]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ICMP echo."""
+"""ICMP probe: echo request and reply."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from snatsh.engine.links.probes.probe import IpProbe, Result
 class IcmpProbe(IpProbe):
     def __init__(self, port: ProbePort, target: bytes, result: Result) -> None:
         self._identifier = secrets.randbelow(1 << 16)
-        self._token = secrets.token_bytes(16)  # so that nobody who can't see the link can answer
+        self._token = secrets.token_bytes(16)  # so that only a host on the path can answer
         self._sent: dict[int, int] = {}
-        super().__init__(port, target, result, from_target(port.place, target, frames.ICMP))
+        super().__init__(port, target, result, from_target(port.endpoint, target, frames.ICMP))
 
     def send(self, number: int) -> None:
         sequence = number & 0xFFFF

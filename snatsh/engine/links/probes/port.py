@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a link that probes use: packet sockets on its interface, and the MAC of its next hop."""
+"""Packet sockets on the interface of a link, and the MAC address of its next hop."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _EQUAL, _RETURN = 0x15, 0x06
 _BUFFER = 1 << 16
 _WAITING = 64
 _MAC_SECONDS = 5.0
-"""How long the next hop's MAC is used before it is asked for again."""
+"""How long the MAC address of the next hop is used before it is resolved again."""
 
 Filter = tuple[tuple[int, int], ...]
-"""What to look at, as `field` packs it, and the value that has to be there."""
+"""Fields, as `field` packs them, and their expected values."""
 
 
 def field(code: int, offset: int) -> int:
-    """A place in a packet, by the code of the instruction that loads it."""
+    """Pack an offset in a packet with the BPF instruction that loads it."""
     return code << 16 | offset
 
 
@@ -42,7 +42,7 @@ ARP_SENDER = field(_LOAD_WORD, 14)
 
 @dataclass(frozen=True, slots=True)
 class LinkEndpoint:
-    """Where a link is on this box. Another one takes new sockets. mac: empty where there are no MACs."""
+    """The local end of a link; another one needs new sockets. mac: empty on interfaces without one."""
 
     interface: str
     index: int
@@ -52,20 +52,20 @@ class LinkEndpoint:
 
 
 class PacketSocket:
-    """Frames of one protocol by one interface, those that pass a filter in the kernel."""
+    """Receives frames of one protocol on one interface that pass a filter in the kernel."""
 
     def __init__(
-        self, place: LinkEndpoint, protocol: int, wanted: Filter, received: Callable[[bytes], None]
+        self, endpoint: LinkEndpoint, protocol: int, wanted: Filter, received: Callable[[bytes], None]
     ) -> None:
-        self._interface = place.interface
+        self._interface = endpoint.interface
         self._protocol = protocol
         self._received = received
         self._loop = asyncio.get_running_loop()
-        # Protocol 0 takes nothing until the filter is in place and the socket is bound.
+        # Protocol 0 takes nothing until the filter is in endpoint and the socket is bound.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
         try:
             attach_filter(self._socket, _program(wanted))
-            self._socket.bind((place.interface, protocol))
+            self._socket.bind((endpoint.interface, protocol))
         except OSError:
             self._socket.close()
             raise
@@ -81,7 +81,7 @@ class PacketSocket:
             try:
                 data = self._socket.recv(2048)
             except OSError:
-                return  # nothing more; or the interface went down, which who sends is told too
+                return  # nothing more to read, or the interface went down, which sending reports
             self._received(data)
 
     def close(self) -> None:
@@ -90,22 +90,22 @@ class PacketSocket:
 
 
 class ProbePort:
-    """Sends IPv4 packets to the next hop of a link, whose MAC it finds out by itself where there is any."""
+    """Sends IPv4 packets to the next hop of a link, and resolves its MAC address."""
 
-    def __init__(self, place: LinkEndpoint) -> None:
-        self.place = place
-        self._mac: bytes | None = None if place.mac else b""
+    def __init__(self, endpoint: LinkEndpoint) -> None:
+        self.endpoint = endpoint
+        self._mac: bytes | None = None if endpoint.mac else b""
         self._asked = float("-inf")
         self._waiting: deque[bytes] = deque(maxlen=_WAITING)
         self._loop = asyncio.get_running_loop()
-        wanted = ((ARP_SENDER, _number(place.next_hop)),)
-        self._arp = PacketSocket(place, ETH_P_ARP, wanted, self._learn)
-        # Protocol 0: it only sends.
+        wanted = ((ARP_SENDER, _number(endpoint.next_hop)),)
+        self._arp = PacketSocket(endpoint, ETH_P_ARP, wanted, self._learn)
+        # Protocol 0: send only.
         self._out = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
 
     def send(self, packet: bytes) -> None:
-        """Send it, or keep it until the next hop has said its MAC. OSError when the interface refuses."""
-        if self.place.mac and (self._mac is None or self._loop.time() - self._asked > _MAC_SECONDS):
+        """Send a packet, after resolving the next hop if necessary. OSError if the interface refuses it."""
+        if self.endpoint.mac and (self._mac is None or self._loop.time() - self._asked > _MAC_SECONDS):
             self._ask()
         if self._mac is None:
             self._waiting.append(packet)
@@ -113,7 +113,7 @@ class ProbePort:
             self._transmit(packet, self._mac)
 
     def doubt(self) -> None:
-        """A probe was lost: the next hop may be another box by now."""
+        """Resolve the next hop again after a lost probe: another device may have taken over."""
         self._asked = float("-inf")
 
     def close(self) -> None:
@@ -122,12 +122,12 @@ class ProbePort:
 
     def _ask(self) -> None:
         self._asked = self._loop.time()
-        place = self.place
-        self._arp.send(frames.arp_request(place.mac, place.own, place.next_hop), BROADCAST)
+        endpoint = self.endpoint
+        self._arp.send(frames.arp_request(endpoint.mac, endpoint.own, endpoint.next_hop), BROADCAST)
 
     def _learn(self, data: bytes) -> None:
         message = ArpMessage.decode(data)
-        if message is None or message.address != self.place.next_hop:
+        if message is None or message.address != self.endpoint.next_hop:
             return
         self._mac = message.mac
         while self._waiting:
@@ -137,11 +137,11 @@ class ProbePort:
                 return
 
     def _transmit(self, packet: bytes, mac: bytes) -> None:
-        self._out.sendto(packet, (self.place.interface, ETH_P_IP, 0, 0, mac))
+        self._out.sendto(packet, (self.endpoint.interface, ETH_P_IP, 0, 0, mac))
 
 
 def attach_filter(target: socket.socket, program: bytes) -> None:
-    """Classic BPF on a socket, from its instructions."""
+    """Attach a classic BPF program to a socket."""
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // _INSTRUCTION.size, ctypes.addressof(buffer))
     target.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
@@ -151,12 +151,12 @@ REJECT_ALL = _INSTRUCTION.pack(_RETURN, 0, 0, 0)
 
 
 def _program(wanted: Filter) -> bytes:
-    """Accept what has each of these values; the packet begins with its network header."""
+    """Build a program that accepts packets with all of these values, from the network header on."""
     parts = [_INSTRUCTION.pack(_HEADER_LENGTH, 0, 0, 0)]
     left = len(wanted)
-    for place, value in wanted:
+    for endpoint, value in wanted:
         left -= 1
-        parts.append(_INSTRUCTION.pack(place >> 16, 0, 0, place & 0xFFFF))
+        parts.append(_INSTRUCTION.pack(endpoint >> 16, 0, 0, endpoint & 0xFFFF))
         parts.append(_INSTRUCTION.pack(_EQUAL, 0, 2 * left + 1, value))
     return b"".join([*parts, _INSTRUCTION.pack(_RETURN, 0, 0, _BUFFER), REJECT_ALL])
 
@@ -165,6 +165,6 @@ def _number(address: bytes) -> int:
     return int.from_bytes(address, "big")
 
 
-def from_target(place: LinkEndpoint, target: bytes, protocol: int) -> Filter:
-    """Packets of a protocol from a target to the link's own address."""
-    return ((DESTINATION, _number(place.own)), (SOURCE, _number(target)), (PROTOCOL, protocol))
+def from_target(endpoint: LinkEndpoint, target: bytes, protocol: int) -> Filter:
+    """Match packets of a protocol from a target to the local address of the link."""
+    return ((DESTINATION, _number(endpoint.own)), (SOURCE, _number(target)), (PROTOCOL, protocol))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One target probed again and again: the pace, the time limit, and what came of it."""
+"""Repeated probes of one target: interval, timeout and results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from snatsh.engine.links.probes.probe import Probe, Result
 
 Outcome = Callable[[float | None], None]
-"""Told of each probe when it is decided: its round-trip time in seconds, or None for a loss."""
+"""Receives the round-trip time of each probe in seconds, or None if it was lost."""
 
 
 class ProbeSeries:
-    """Sends a probe every `interval`, and gives each `timeout` to be answered. `start` it."""
+    """Sends a probe every `interval` and waits `timeout` for each answer, after `start`."""
 
     def __init__(
         self, make: Callable[[Result], Probe], interval: float, timeout: float, outcome: Outcome
@@ -43,7 +43,7 @@ class ProbeSeries:
     def _send(self) -> None:
         now = self._loop.time()
         due = self._next.when() if self._next is not None else now
-        # On time after a short delay; without making up for probes that a long one swallowed.
+        # Keep the schedule after a short delay; skip probes missed by a long one.
         self._next = self._loop.call_at(max(due + self._interval, now + self._interval / 2), self._send)
         self._number += 1
         number = self._number
@@ -62,7 +62,7 @@ class ProbeSeries:
         self._outcome(self._loop.time() - self._sent.pop(number) if answered else None)
 
     def _expire(self, number: int) -> None:
-        # A loop that was busy may find the answer and the end of the time at once.
+        # After a busy event loop, the answer may already be waiting.
         self._probe.read()
         if self._limits.pop(number, None) is None:
             return

@@ -17,14 +17,14 @@ from snatsh.engine.links.state_machine import TargetHealth
 from snatsh.model.schema.profile import Monitor
 
 KEPT = 300
-"""Results of a target that consoles can ask for."""
+"""Results kept of each target."""
 
 Make = Callable[[ProbePort, Result], Probe]
 
 
 @dataclass(slots=True)
 class Target:
-    """results: round-trip seconds, None for a lost one; the newest last."""
+    """results: round-trip seconds, None for a lost probe; the newest last."""
 
     kind: str
     address: str
@@ -37,7 +37,7 @@ class Target:
 
 
 def targets_of(monitor: Monitor) -> Iterator[Target]:
-    """Every target, in the order of the schema."""
+    """Yield every target, in the order of the schema."""
     for address in monitor.icmp.target if monitor.icmp else ():
         yield Target("icmp", str(address), _icmp(address.packed))
     for address in monitor.arp.target if monitor.arp else ():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP connect: SYN, SYN and ACK, RST, without the kernel's TCP, which would ask the routing table."""
+"""TCP probe: SYN, SYN-ACK, RST, without the kernel's TCP, which would use the routing table."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from snatsh.engine.links.probes.port import (
 from snatsh.engine.links.probes.probe import IpProbe, Result
 
 PORTS = 8
-"""Local ports used in turn, so that what is left of a connection at the target is not in the way."""
+"""Local ports used in turn, so that remains of a connection at the target do not interfere."""
 
 MASK = 0xFFFFFFFF
 
 
 class TcpProbe(IpProbe):
-    """The target answers when it accepts a connection. Refusing one is a failure, and known at once."""
+    """The target is up if it accepts a connection. A refused one fails at once."""
 
     def __init__(self, port: ProbePort, target: bytes, target_port: int, result: Result) -> None:
         self._target_port = target_port
@@ -33,13 +33,13 @@ class TcpProbe(IpProbe):
         self._numbers: dict[int, int] = {}
         self._sequences: dict[int, int] = {}
         wanted = (
-            *from_target(port.place, target, frames.TCP),
+            *from_target(port.endpoint, target, frames.TCP),
             (SOURCE_PORT, target_port),
         )
         super().__init__(port, target, result, wanted)
         try:
             for _ in range(PORTS):
-                self._held.append(hold_port(port.place))
+                self._held.append(hold_port(port.endpoint))
         except OSError:
             self.close()
             raise
@@ -59,7 +59,7 @@ class TcpProbe(IpProbe):
         local = segment.destination_port
         number, sent = self._numbers.get(local), self._sequences.get(local, 0)
         if number is None or segment.acknowledged != (sent + 1) & MASK:
-            # Left over from a connection whose end got lost: end it, the next probe finds it gone.
+            # A half-closed connection, left by a lost reset: reset it for the next probe.
             if segment.flags & ACK:
                 self.transmit(local, segment.acknowledged, 0, RST)
         elif segment.flags & SYN:
@@ -68,14 +68,14 @@ class TcpProbe(IpProbe):
             self.followed(number, segment)
 
     def accepted(self, number: int, segment: Segment) -> None:
-        """The target's SYN and ACK."""
+        """Receive the SYN-ACK of the target."""
         self.finish(number, segment, True)
 
     def followed(self, number: int, segment: Segment) -> None:
-        """What else comes on the connection."""
+        """Receive a later segment of the connection."""
 
     def finish(self, number: int, segment: Segment, good: bool) -> None:
-        """End the connection and tell the result."""
+        """Reset the connection and report the result."""
         self._numbers.pop(segment.destination_port, None)
         self.transmit(segment.destination_port, segment.acknowledged, 0, RST)
         self.result(number, good)
@@ -85,7 +85,7 @@ class TcpProbe(IpProbe):
         local = self._local[number % PORTS]
         if self._numbers.get(local) == number:
             del self._numbers[local]
-            # After the SYN at most a request was sent; a reset at either place ends it.
+            # After the SYN at most a request was sent; a reset with either number ends it.
             self.transmit(local, (self._sequences[local] + 1) & MASK, 0, RST)
 
     def transmit(self, local: int, sequence: int, acknowledged: int, flags: int, data: bytes = b"") -> None:
@@ -108,13 +108,13 @@ class TcpProbe(IpProbe):
             self.result(number, False)
 
 
-def hold_port(place: LinkEndpoint) -> socket.socket:
-    """Keep a local port, and the kernel from resetting what comes to it: it listens, and hears nothing."""
+def hold_port(endpoint: LinkEndpoint) -> socket.socket:
+    """Reserve a local port, listening but deaf, so that the kernel does not reset connections to it."""
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, place.interface.encode() + b"\0")
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, endpoint.interface.encode() + b"\0")
         attach_filter(held, REJECT_ALL)
-        held.bind((socket.inet_ntoa(place.own), 0))
+        held.bind((socket.inet_ntoa(endpoint.own), 0))
         held.listen(1)
     except OSError:
         held.close()
