@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from snatsh.compile.image import (
     MAX_INTERFACES,
@@ -20,7 +20,6 @@ from snatsh.compile.image import (
     Image,
     InterfaceImage,
     MaskSet,
-    Match,
     PoolAddress,
     PoolImage,
     RuleImage,
@@ -28,12 +27,12 @@ from snatsh.compile.image import (
     SubscriberLimitImage,
 )
 from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
-from snatsh.model.errors import Problem, ProfileError
+from snatsh.compile.match import MATCH_FIELDS, Match
+from snatsh.model.errors import Path, Problem, ProfileError
 from snatsh.model.facts import NO_INDEX, Facts
 from snatsh.model.pool_addresses import runs, with_interface_addresses
 from snatsh.model.schema.profile import Profile, Rule
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange, Prefix
-from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 
 def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] = frozenset()) -> Image:
@@ -96,7 +95,7 @@ def _limits(profile: Profile) -> SubscriberLimitImage:
     )
 
 
-def _index(name: str, facts: Facts, path: tuple[str, ...]) -> int:
+def _index(facts: Facts, path: Path, name: str) -> int:
     known = facts.interfaces.get(name)
     if known is None:
         there = ", ".join(sorted(facts.interfaces)) or "none"
@@ -106,7 +105,7 @@ def _index(name: str, facts: Facts, path: tuple[str, ...]) -> int:
 
 def _interfaces(profile: Profile, facts: Facts) -> Iterator[InterfaceImage]:
     for name, interface in sorted(profile.interfaces.items()):
-        index = _index(name, facts, ("interfaces", name))
+        index = _index(facts, ("interfaces", name), name)
         known = facts.interfaces[name]
         own = known.addresses[0].ip if known.addresses else None
         yield InterfaceImage(name, index, interface.role, known.mac, own)
@@ -116,23 +115,14 @@ def _hooks(profile: Profile, facts: Facts) -> Iterator[HookRequest]:
     if profile.system.datapath == "disabled":
         return
     for name, interface in sorted(profile.interfaces.items()):
-        yield HookRequest(name, _index(name, facts, ("interfaces", name)), interface.role, interface.hook)
+        yield HookRequest(name, _index(facts, ("interfaces", name), name), interface.role, interface.hook)
 
 
 def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
     path = ("rules", str(number))
-    out = rule.out_interface
-    match = Match(
-        source=rule.source or ANY_PREFIX,
-        destination=rule.destination or ANY_PREFIX,
-        protocol=PROTOCOL_NUMBERS[rule.protocol] if rule.protocol else 0,
-        out_interface=_index(out, facts, (*path, "out-interface")) if out else 0,
-        next_hop=rule.next_hop,
-        mark=rule.fwmark,
-    )
     image = RuleImage(
         number=number,
-        match=match,
+        match=_match(rule, facts, path),
         action=Action[rule.action.upper()],
         algorithm=Algorithm[rule.algorithm.upper().replace("-", "_")],
         pool=0,
@@ -141,6 +131,16 @@ def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int]
         filter_by_endpoint=rule.filtering == "address-and-port-dependent",
     )
     return image if rule.action != "translate" else _by_ways(image, ways, pool_index)
+
+
+def _match(rule: Rule, facts: Facts, path: Path) -> Match:
+    given = {}
+    for field in MATCH_FIELDS:
+        value = getattr(rule, field.name)
+        if value is not None:
+            at = (*path, field.statement)
+            given[field.name] = field.compiled(value, partial(_index, facts, at))
+    return Match(rule.source or ANY_PREFIX, rule.destination or ANY_PREFIX, **given)
 
 
 def _by_ways(image: RuleImage, ways: Ways | None, pool_index: dict[str, int]) -> RuleImage:
@@ -160,15 +160,10 @@ def _tuples(rules: tuple[RuleImage, ...]) -> tuple[MaskSet, ...]:
     shapes = {
         (rule.match.source.prefixlen, rule.match.destination.prefixlen, rule.match.fields) for rule in rules
     }
-    ordered = sorted(shapes, key=lambda s: (-s[0], -s[1], -s[2].bit_count(), s[2]))
+    ordered = sorted(shapes, key=lambda s: (-s[0], -s[1], -len(s[2]), sorted(s[2])))
     ranks: dict[tuple[int, int, int], int] = {}
     return tuple(
-        MaskSet(
-            source,
-            destination,
-            fields,
-            ranks.setdefault((source, destination, fields.bit_count()), len(ranks)),
-        )
+        MaskSet(source, destination, fields, ranks.setdefault((source, destination, len(fields)), len(ranks)))
         for source, destination, fields in ordered
     )
 
@@ -176,7 +171,7 @@ def _tuples(rules: tuple[RuleImage, ...]) -> tuple[MaskSet, ...]:
 def _pool_addresses(profile: Profile, facts: Facts) -> Iterator[PoolAddress]:
     for name, pool in sorted(profile.pools.items()):
         for run in runs(pool):
-            for prefix in ipaddress.summarize_address_range(run.first, run.last):
+            for prefix in run.prefixes:
                 for part, interface in _split_by_link(prefix, profile, facts):
                     yield PoolAddress(
                         name, part, pool.unmatched == "stack", interface if pool.announce == "arp" else 0

@@ -8,10 +8,11 @@ The same image feeds the config maps (`snatsh.datapath.map_writer`) and the refe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Literal
 
 from snatsh.compile.link_selection import Ways
+from snatsh.compile.match import Match
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
 # The datapath's bounds (bpf/types.h).
@@ -36,15 +37,6 @@ class Algorithm(IntEnum):
     RANDOM = 3
     ROUND_ROBIN = 4
     LEAST_USED = 5
-
-
-class Field(IntFlag):
-    """What a rule gives beside its prefixes."""
-
-    PROTOCOL = 1
-    OUT_INTERFACE = 2
-    NEXT_HOP = 4
-    MARK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,36 +90,6 @@ class PoolAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """What a rule asks of a packet; out_interface is an ifindex, 0 and None mean any."""
-
-    source: Prefix
-    destination: Prefix
-    protocol: int
-    out_interface: int
-    next_hop: Address | None
-    mark: int | None
-
-    @property
-    def fields(self) -> Field:
-        given = Field(0)
-        if self.protocol:
-            given |= Field.PROTOCOL
-        if self.out_interface:
-            given |= Field.OUT_INTERFACE
-        if self.next_hop is not None:
-            given |= Field.NEXT_HOP
-        if self.mark is not None:
-            given |= Field.MARK
-        return given
-
-    @property
-    def specificity(self) -> tuple[int, int, int]:
-        """Order of precedence, highest first."""
-        return self.source.prefixlen, self.destination.prefixlen, self.fields.bit_count()
-
-
-@dataclass(frozen=True, slots=True)
 class RuleImage:
     """pool: index into Image.pools, 0 where unused. redirect: None follows the route.
 
@@ -151,11 +113,11 @@ class RuleImage:
 
 @dataclass(frozen=True, slots=True)
 class MaskSet:
-    """A combination of prefix lengths and fields; tuples of one rank are equally specific."""
+    """A combination of prefix lengths and given fields; mask sets of one rank are equally specific."""
 
     source_length: int
     destination_length: int
-    fields: Field
+    fields: frozenset[str]
     rank: int
 
 
@@ -203,5 +165,5 @@ class Image:
 
     @property
     def by_mark(self) -> bool:
-        """Whether any rule matches a mark, which netfilter sets behind the ingress hook."""
-        return any(rule.match.mark is not None for rule in self.rules)
+        """Whether any rule matches a mark, which netfilter sets after the XDP hook."""
+        return any(rule.match.fwmark is not None for rule in self.rules)

@@ -16,22 +16,8 @@ from snatsh.compile.address_hash import (
     tuple_hash,
 )
 from snatsh.compile.image import Action, Algorithm, Image, RuleImage
+from snatsh.compile.match import Packet
 from snatsh.model.values import Address
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """An outbound packet. protocol: IP number. Ports are 0 where there are none; an echo's identifier is
-    its source port. out_interface (ifindex) and next_hop are what routing chose, before any redirect."""
-
-    source: Address
-    destination: Address
-    protocol: int
-    source_port: int
-    destination_port: int
-    out_interface: int
-    next_hop: Address
-    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +29,9 @@ class MatchResult:
     addresses: tuple[Address, ...] = ()
 
 
-def matches(rule: RuleImage, packet: Packet) -> bool:
-    """Whether every field the rule gives fits."""
-    match = rule.match
-    return (
-        packet.source in match.source
-        and packet.destination in match.destination
-        and match.protocol in (0, packet.protocol)
-        and match.out_interface in (0, packet.out_interface)
-        and match.next_hop in (None, packet.next_hop)
-        and match.mark in (None, packet.mark)
-    )
-
-
 def find_rule(image: Image, packet: Packet) -> RuleImage | None:
     """Longest source prefix, then longest destination, then more fields, then the lowest number."""
-    candidates = [rule for rule in image.rules if matches(rule, packet)]
+    candidates = [rule for rule in image.rules if rule.match.covers(packet)]
     return max(candidates, key=lambda rule: (*rule.match.specificity, -rule.number), default=None)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from snatsh.compile.match import MATCH_FIELDS
 from snatsh.model.vocabulary import FLOW_STATES
 
 # Raised whenever a record or a map changes: pins of another layout are not taken up.
@@ -53,13 +54,13 @@ TRACE_EVENT = _record(
 INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))
 INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6), ("address", NET32))
 OWN_KEY = _record(("slot", "u4"), ("address", NET32))
+_MATCHED = tuple((field.key, NET32 if field.network_order else "u4") for field in MATCH_FIELDS)
 TUPLE = _record(
-    ("source_mask", NET32), ("destination_mask", NET32), ("out_ifindex_mask", "u4"), ("next_hop_mask", NET32),
-    ("protocol_mask", "u4"), ("mark_mask", "u4"), ("rank", "u4"),
+    ("source_mask", NET32), ("destination_mask", NET32),
+    *((f"{key}_mask", word) for key, word in _MATCHED), ("rank", "u4"),
 )  # fmt: skip
 RULE_KEY = _record(
-    ("slot", "u4"), ("tuple", "u4"), ("source", NET32), ("destination", NET32), ("out_ifindex", "u4"),
-    ("next_hop", NET32), ("protocol", "u4"), ("mark", "u4"),
+    ("slot", "u4"), ("tuple", "u4"), ("source", NET32), ("destination", NET32), *_MATCHED
 )  # fmt: skip
 RULE = _record(
     ("number", "u4"), ("counter", "u4"), ("action", "u4"), ("algorithm", "u4"), ("pool", "u4"),

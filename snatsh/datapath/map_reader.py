@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, Match, PoolImage, RuleImage
+from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, PoolImage, RuleImage
 from snatsh.compile.link_selection import WAY_BUCKETS
+from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.datapath import layout, map_writer
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.model.values import Address, AddressRange, PortRange
@@ -57,13 +58,13 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
 
 
 def _match(key: Any, shape: Any) -> Match:
+    given = {
+        field.name: field.value(int(key[field.key])) for field in MATCH_FIELDS if shape[f"{field.key}_mask"]
+    }
     return Match(
-        source=_prefix(key["source"], shape["source_mask"]),
-        destination=_prefix(key["destination"], shape["destination_mask"]),
-        protocol=int(key["protocol"]),
-        out_interface=int(key["out_ifindex"]),
-        next_hop=Address(int(key["next_hop"])) if shape["next_hop_mask"] else None,
-        mark=int(key["mark"]) if shape["mark_mask"] else None,
+        _prefix(key["source"], shape["source_mask"]),
+        _prefix(key["destination"], shape["destination_mask"]),
+        **given,
     )
 
 

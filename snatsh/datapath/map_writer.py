@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Field, Image, RuleImage
+from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Image, RuleImage
 from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS
+from snatsh.compile.match import MATCH_FIELDS
 from snatsh.datapath import layout
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.errors import StageError
@@ -179,11 +180,10 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     tuples: NDArray[Any] = np.zeros(len(image.tuples), dtype=layout.TUPLE)
     position = {}
     for at, shape in enumerate(image.tuples):
-        given = (Field.OUT_INTERFACE, Field.NEXT_HOP, Field.PROTOCOL, Field.MARK)
         tuples[at] = (
             _mask(shape.source_length),
             _mask(shape.destination_length),
-            *(_mask(32 if field in shape.fields else 0) for field in given),
+            *(_mask(32 if field.name in shape.fields else 0) for field in MATCH_FIELDS),
             shape.rank,
         )
         position[shape.source_length, shape.destination_length, shape.fields] = at
@@ -229,10 +229,7 @@ def _rule_key(slot: int, position: Mapping[tuple[Any, ...], int], rule: RuleImag
         position[shape],
         int(match.source.network_address),
         int(match.destination.network_address),
-        match.out_interface,
-        int(match.next_hop) if match.next_hop else 0,
-        match.protocol,
-        match.mark or 0,
+        *(int(getattr(match, field.name) or 0) for field in MATCH_FIELDS),
     )
 
 

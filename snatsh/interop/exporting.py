@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from snatsh.interop import dialects
-from snatsh.interop.intermediate import ImportedAction, ImportedMatch, NumberedRule
+from snatsh.interop.intermediate import MATCH_FIELDS, ImportedAction, ImportedMatch, NumberedRule
 from snatsh.model.document.document import Document, to_profile
 from snatsh.model.errors import FormError
-from snatsh.model.schema.profile import Pool, Profile
+from snatsh.model.schema.profile import Pool, Profile, Rule, RuleMatch
 from snatsh.model.values import PortRange
 
 
@@ -20,20 +20,26 @@ def export(document: Document, dialect: str) -> str:
         raise FormError(f"dialect {dialect} can be imported, not written")
     profile = to_profile(document)
     comments = [f"# {comment}" for comment in _not_exported(profile)]
-    rules = [_numbered(profile, number) for number in sorted(profile.rules)]
+    rules = [
+        _numbered(profile, number) for number, rule in sorted(profile.rules.items()) if not _beyond(rule)
+    ]
     return "\n".join([*comments, *write(rules)]) + "\n"
 
 
 def _numbered(profile: Profile, number: int) -> NumberedRule:
     rule = profile.rules[number]
     pool = profile.pools.get(rule.pool or "")
-    match = ImportedMatch(
-        rule.source, rule.destination, rule.protocol, rule.out_interface, rule.next_hop, rule.fwmark
-    )
+    match = ImportedMatch(**{name: getattr(rule, name) for name in MATCH_FIELDS})
     if pool is None:
         return number, match, ImportedAction(rule.action, redirect=rule.redirect)
     action = ImportedAction(rule.action, pool.address, _ports(pool), rule.algorithm, rule.redirect)
     return number, match, action
+
+
+def _beyond(rule: Rule) -> list[str]:
+    """The match conditions of a rule that no dialect knows."""
+    given = (name for name in RuleMatch.model_fields if getattr(rule, name) is not None)
+    return [name.replace("_", "-") for name in given if name not in MATCH_FIELDS]
 
 
 def _ports(pool: Pool) -> PortRange | None:
@@ -43,6 +49,8 @@ def _ports(pool: Pool) -> PortRange | None:
 def _not_exported(profile: Profile) -> Iterator[str]:
     """What no dialect can express."""
     for number, rule in sorted(profile.rules.items()):
+        if beyond := _beyond(rule):
+            yield f"rule {number} left out: no dialect matches {', '.join(beyond)}"
         if rule.failover or rule.group:
             yield f"rule {number}: its failover or group is left out"
         if rule.mapping == "endpoint-independent":

@@ -22,7 +22,7 @@ from scapy.layers.l2 import Ether
 
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import Image
-from snatsh.compile.reference_matcher import Packet
+from snatsh.compile.match import Packet
 from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flows import end_exteriors
 from snatsh.datapath.gateway import Datapath

@@ -14,12 +14,13 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.compile.image import Image, RuleImage
-from snatsh.compile.reference_matcher import Packet, judge, matches
+from snatsh.compile.match import MATCH_FIELDS, Packet
+from snatsh.compile.reference_matcher import judge
 from snatsh.engine.errors import EngineError
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
-from snatsh.model.vocabulary import PROTOCOL_NAMES, PROTOCOL_NUMBERS
+from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
 Row = dict[str, Any]
 _FAMILY = 2
@@ -143,7 +144,7 @@ def _others(image: Image, packet: Packet, chosen: RuleImage | None, names: dict[
 
 
 def _why_not(rule: RuleImage, packet: Packet, chosen: RuleImage | None, names: dict[int, str]) -> str:
-    if not matches(rule, packet):
+    if not rule.match.covers(packet):
         return "; ".join(_misses(rule, packet, names))
     assert chosen is not None
     for what, mine, its in zip(
@@ -163,13 +164,8 @@ def _misses(rule: RuleImage, packet: Packet, names: dict[int, str]) -> list[str]
         found.append(f"source is not in {match.source}")
     if packet.destination not in match.destination:
         found.append(f"destination is not in {match.destination}")
-    if match.protocol not in (0, packet.protocol):
-        found.append(f"protocol is not {PROTOCOL_NAMES[match.protocol]}")
-    if match.out_interface not in (0, packet.out_interface):
-        name = names.get(match.out_interface, "one that is missing")
-        found.append(f"out-interface is {names.get(packet.out_interface)}, not {name}")
-    if match.next_hop not in (None, packet.next_hop):
-        found.append(f"next-hop is {packet.next_hop}, not {match.next_hop}")
-    if match.mark not in (None, packet.mark):
-        found.append(f"fwmark is {packet.mark}, not {match.mark}")
+    for field in MATCH_FIELDS:
+        if field.differs(match, packet):
+            has, expected = (field.text(getattr(held, field.name), names) for held in (packet, match))
+            found.append(f"{field.statement} is {has}, not {expected}")
     return found

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from snatsh.model.values import AddressRange, AddressValue, PortRange, PrefixValue
+from snatsh.model.vocabulary import ProtocolName
 
 
 def _kebab(name: str) -> str:
@@ -109,7 +110,6 @@ WebHost = Annotated[
     Expect("a host name of up to 253 letters, digits, '.' and '-'"),
 ]
 
-Protocol = Literal["tcp", "udp", "icmp"]
 Action = Literal["translate", "exempt", "drop"]
 Algorithm = Literal[
     "source-hash", "source-destination-hash", "tuple-hash", "random", "round-robin", "least-used"
@@ -257,15 +257,20 @@ class Failover(Container):
     pool: PoolName | None = Field(None, description="Pool while the link is down")
 
 
-class Rule(Container):
+class RuleMatch(Container):
+    """What a rule matches. A new field goes here and into snatsh/compile/match.py."""
+
     source: PrefixValue | None = Field(None, description="Source prefix; any when left out")
     destination: PrefixValue | None = Field(None, description="Destination prefix; any when left out")
-    protocol: Protocol | None = Field(None, description="Protocol; any when left out")
+    protocol: ProtocolName | None = Field(None, description="Protocol; any when left out")
     out_interface: InterfaceName | None = Field(None, description="Outside interface that routing chose")
     next_hop: AddressValue | None = Field(None, description="Gateway that routing chose")
-    fwmark: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] | None = Field(
+    fwmark: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = Field(
         None, description="Mark that netfilter gave the packet; needs hook tc at the inside"
     )
+
+
+class Rule(RuleMatch):
     action: Action = Field("translate", description="What is done with a packet of this rule")
     pool: PoolName | None = Field(None, description="Pool that gives the new source address")
     algorithm: Algorithm = Field("source-destination-hash", description="How the address is chosen")

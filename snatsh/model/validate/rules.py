@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 from snatsh.model.errors import Path, Problem
 from snatsh.model.pool_addresses import Spans, runs
-from snatsh.model.schema.profile import Rule
+from snatsh.model.schema.profile import Rule, RuleMatch
 from snatsh.model.validate.validation_context import Surroundings, listed
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange
+
+EXACT_FIELDS = tuple(name for name in RuleMatch.model_fields if name not in ("source", "destination"))
+"""What a rule matches beside its prefixes."""
 
 _ONLY_TRANSLATE = ("algorithm", "mapping", "filtering", "group", "redirect", "failover")
 
@@ -46,10 +49,7 @@ def _check_twin(path: Path, number: int, rule: Rule, first: dict[object, int]) -
     match = (
         rule.source or ANY_PREFIX,
         rule.destination or ANY_PREFIX,
-        rule.protocol,
-        rule.out_interface,
-        rule.next_hop,
-        rule.fwmark,
+        *(getattr(rule, name) for name in EXACT_FIELDS),
     )
     twin = first.setdefault(match, number)
     if twin != number:

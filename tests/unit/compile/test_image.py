@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import MAX_TUPLES, Image
-from snatsh.compile.reference_matcher import Packet, find_rule, judge
+from snatsh.compile.match import MATCH_FIELDS, Match, Packet
+from snatsh.compile.reference_matcher import find_rule, judge
 from snatsh.model.errors import ProfileError
 from snatsh.model.facts import Facts, InterfaceFacts
-from snatsh.model.schema.profile import Profile
+from snatsh.model.schema.profile import Profile, RuleMatch
 
 FACTS = Facts(
     {
@@ -116,3 +118,10 @@ def test_too_many_combinations_are_refused() -> None:
         image(rules)
     del rules[str(len(lengths))]
     assert len(image(rules).tuples) == MAX_TUPLES
+
+
+def test_every_match_condition_of_the_schema_is_compiled() -> None:
+    names = {field.name for field in MATCH_FIELDS}
+    assert names | {"source", "destination"} == set(RuleMatch.model_fields)
+    assert names <= {field.name for field in fields(Packet)}
+    assert names | {"source", "destination"} == {field.name for field in fields(Match)}

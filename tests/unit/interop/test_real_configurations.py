@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from snatsh.compile.compiler import compile_profile
-from snatsh.compile.reference_matcher import Packet, find_rule
+from snatsh.compile.match import Packet
+from snatsh.compile.reference_matcher import find_rule
 from snatsh.interop.dialects import detect
 from snatsh.interop.importing import import_text
 from snatsh.interop.report import Report
