@@ -74,24 +74,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="snatd", description="The daemon of a snatsh source NAT gateway.")
     parser.add_argument(
-        "--socket", type=Path, default=DEFAULT_SOCKET, help="where consoles connect (%(default)s)"
+        "--socket", type=Path, default=DEFAULT_SOCKET, help="socket that consoles connect to (%(default)s)"
     )
     parser.add_argument(
-        "--state", type=Path, default=DEFAULT_STATE, help="folder of the history (%(default)s)"
-    )
-    parser.add_argument("--pins", type=Path, default=DEFAULT_PINS, help="folder on a bpffs (%(default)s)")
-    parser.add_argument(
-        "--max-flows", type=_flows, help="flows there is room for, whatever the profile's limits say"
+        "--state", type=Path, default=DEFAULT_STATE, help="state folder, with the history (%(default)s)"
     )
     parser.add_argument(
-        "--profile", type=Path, help="YAML profile to start with, when there is no history yet"
+        "--pins", type=Path, default=DEFAULT_PINS, help="folder on a BPF file system (%(default)s)"
+    )
+    parser.add_argument(
+        "--max-flows",
+        type=_flows,
+        help="size of the flow table; overrides `limits flows` of the configuration",
+    )
+    parser.add_argument(
+        "--profile", type=Path, help="YAML profile to commit at the first start, without a history"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--check", action="store_true", help="say whether this box can run snatd; change nothing"
+        "--check", action="store_true", help="check whether this host can run snatd, and change nothing"
     )
     what.add_argument(
-        "--remove", action="store_true", help="detach and unpin the datapath, ending every flow"
+        "--remove", action="store_true", help="detach and unpin the datapath, which ends all flows"
     )
     parser.add_argument("--version", action="version", version=f"snatd {__version__}")
     return parser

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates, commits, history and links: what decides which rule set runs."""
+"""The engine: configuration, links, and everything that decides which rule set runs."""

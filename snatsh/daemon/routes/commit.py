@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commits: now, confirmed, at a time; their history, and the rescue configuration."""
+"""Commits: immediate, confirmed or scheduled; the history, and the rescue configuration."""
 
 from __future__ import annotations
 

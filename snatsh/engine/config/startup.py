@@ -33,7 +33,7 @@ def _resume(store: Store, committer: Committer) -> None:
             document = store.document(0)
             prepare(document, facts)
         except SnatshError as error:
-            log.error("history: %s can't be used: %s; skipped", entry.path, error)
+            log.error("history: %s cannot be used: %s; skipped", entry.path, error)
             store.skip(entry, str(error))
             continue
         committer.adopt(document, facts)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would happen to a packet, and why: the reference matcher asked about an image and the box's routes.
+"""Evaluate what would happen to a packet, and why, with the reference matcher and the host's routes.
 
-The image is the candidate's, or the one that is read back from the maps of the datapath.
+The rules are those of a candidate, or those read back from the maps of the datapath.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _SHOWN = 50
 
 
 class NoRoute(EngineError):
-    """The box would not forward such a packet at all."""
+    """The host would not forward the packet."""
 
 
 @dataclass(frozen=True, slots=True)
 class TestPacket:
-    """protocol by name. interface: where it comes in; the first inside one when not given."""
+    """protocol: by name. interface: where it arrives, by default the first inside interface."""
 
     source: Address
     destination: Address
@@ -51,37 +51,37 @@ class RouteLookup:
 
 
 def route(question: TestPacket, profile: Profile, facts: Facts) -> RouteLookup:
-    """Where the box's routing sends it, before any redirect. NoRoute says why not."""
+    """Look up the route of a packet, before any redirect. NoRoute if there is none."""
     inside = [name for name, interface in profile.interfaces.items() if interface.role == "inside"]
     name = question.interface or next(iter(sorted(inside)), None)
     if name is None or name not in facts.interfaces:
-        raise NoRoute(f"interface {name or 'inside'}: no such inside interface on this box")
+        raise NoRoute(f"interface {name or 'inside'}: no such inside interface")
     if name not in inside:
-        raise NoRoute(f"interface {name}: is no inside interface, its packets are not translated")
+        raise NoRoute(f"interface {name}: not an inside interface, so its packets are not translated")
     asked = {"dst": str(question.destination), "family": _FAMILY}
     try:
         with IPRoute() as netlink:
             found = netlink.route("get", **asked, src=str(question.source), iif=facts.interfaces[name].index)
     except NetlinkError:
-        found = _from_the_box(asked, question)
+        found = _route_without_source(asked, question)
     message = found[0]
     index = message.get_attr("RTA_OIF")
     if index is None:
-        raise NoRoute(f"{question.destination}: there is no route to it")
+        raise NoRoute(f"{question.destination}: no route")
     return RouteLookup(index, Address(message.get_attr("RTA_GATEWAY") or str(question.destination)))
 
 
-def _from_the_box(asked: dict[str, Any], question: TestPacket) -> Any:
-    """The kernel refuses sources it would not take from that side; the way out is the same."""
+def _route_without_source(asked: dict[str, Any], question: TestPacket) -> Any:
+    """Look up the route without a source, which the kernel may refuse on that interface."""
     try:
         with IPRoute() as netlink:
             return netlink.route("get", **asked)
     except NetlinkError as error:
-        raise NoRoute(f"{question.destination}: there is no route to it ({error.args[-1]})") from None
+        raise NoRoute(f"{question.destination}: no route ({error.args[-1]})") from None
 
 
 def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -> Row:
-    """Verdict, rule, address and next hop; and of the other rules why they do not apply."""
+    """Return verdict, rule, addresses and next hop, and why other rules do not apply."""
     way = route(question, profile, facts)
     names = {known.index: name for name, known in facts.interfaces.items()}
     packet = Packet(
@@ -93,7 +93,7 @@ def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -
     if role != "outside":
         return {
             "verdict": "not considered",
-            "reason": f"routing sends it out by {out}, which is no outside interface",
+            "reason": f"routing sends it out by {out}, which is not an outside interface",
             "out_interface": out, "next_hop": str(way.next_hop), "rule": None, "ways": "", "pool": None,
             "addresses": [], "others": [],
         }  # fmt: skip
@@ -120,7 +120,7 @@ def _reason(rule: RuleImage | None, image: Image) -> str:
 
 
 def _ways(rule: RuleImage | None, image: Image) -> str:
-    """By which links the rule sends, and instead of which; empty where it follows the route."""
+    """Return the links of a rule, and those they replace; empty if it follows the routing table."""
     found = next((one.ways for one in image.rules if rule and one.number == rule.number), None)
     if found is None or (len(found.ways) == 1 and found.ways[0].link is None):
         return ""
@@ -137,7 +137,7 @@ def _interface_of(address: Address, facts: Facts) -> str | None:
 
 def _others(image: Image, packet: Packet, chosen: RuleImage | None, names: dict[int, str]) -> Iterator[Row]:
     others = [rule for rule in image.rules if chosen is None or rule.number != chosen.number]
-    # Those that come closest first: an operator asks about the rule he thought would match.
+    # The closest first: operators ask about the rule that they expected to match.
     ordered = sorted(others, key=lambda rule: (len(_misses(rule, packet, names)), rule.number))
     for rule in ordered[:_SHOWN]:
         yield {"rule": rule.number, "reason": _why_not(rule, packet, chosen, names)}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Echo requests from a pool's address, which is no socket's: sent as they are, answers seen by the trace.
+"""Echo requests from a pool address, which no socket can use: sent raw, answered through a trace.
 
-An answer belongs to no flow, so the datapath drops it; the trace says that it came, and it is not counted.
+A reply belongs to no flow, so the datapath drops it; the trace reports it, and it is not counted as a drop.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _LOOK_SECONDS = 0.01
 
 
 class NoProbe(EngineError):
-    """The box can't send such a packet."""
+    """The echo request cannot be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class EchoReply:
-    """reached: the destination itself has answered, and not a router on the way."""
+    """reached: the answer is from the destination, not from a router on the path."""
 
     source: Address
     milliseconds: float
@@ -44,7 +44,7 @@ class EchoReply:
 def probe(
     tracer: Tracer, pid: int, user: str, source: Address, destination: Address, ttl: int, seconds: float
 ) -> EchoReply | None:
-    """One echo request; None when nobody answered in time. Raises NoProbe."""
+    """Send one echo request. None if no answer came in time. NoProbe if it cannot be sent."""
     identifier = int.from_bytes(os.urandom(2), "big") | 1
     answers = TraceFilter(source=Prefix(f"{source}/32"), protocol=PROTOCOL_NUMBERS["icmp"], probe=identifier)
     tracer.ask(user, pid, answers, 10)
@@ -83,7 +83,7 @@ def _send(source: Address, destination: Address, identifier: int, ttl: int) -> N
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             raw.sendto(header + echo, (str(destination), 0))
     except OSError as error:
-        raise NoProbe(f"an echo from {source} to {destination} can't be sent: {error.strerror}") from None
+        raise NoProbe(f"an echo from {source} to {destination} cannot be sent: {error.strerror}") from None
 
 
 def _checksum(data: bytes) -> int:

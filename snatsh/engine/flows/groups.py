@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flows summed up by subscriber, rule, pool address, destination or link.
+"""Sums of flows by subscriber, rule, pool address, destination or link.
 
-Sums over a million flows take a third of a second: they are made once per reading, for all who look at it.
+Summing a million flows takes a third of a second, so it is done once per snapshot for all consoles.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ GROUPS = {
 }  # fmt: skip
 
 More = Mapping[str, Callable[[Columns], Columns]]
-"""Columns that flows do not tell, by name: from the groups' values."""
+"""Additional columns by name, computed from the values of the groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A row per group: its value, and its columns by name. matched: flows that were summed up."""
+    """values: of the groups. columns: by name, an entry per group. matched: number of flows summed."""
 
     values: Columns
     columns: Mapping[str, Columns]
@@ -36,7 +36,7 @@ class Sums:
 
 
 def sums(snapshot: Snapshot, request: ListingQuery, by: str, interfaces: Mapping[int, str]) -> Sums:
-    """Over the flows that the wish's filter and text match."""
+    """Sum the flows that match the filter and text of a request."""
     if by not in GROUPS:
         raise QueryError(f"by: {by}: expected one of {', '.join(GROUPS)}")
     question = "sums", by, request.filter, request.text
@@ -60,7 +60,7 @@ def _sums(snapshot: Snapshot, request: ListingQuery, by: str, interfaces: Mappin
 def screenful(
     found: Sums, request: ListingQuery, name: Callable[[int], str], more: More | None = None
 ) -> list[dict[str, Any]]:
-    """The groups that the request shows, in its order. name: how a value is written."""
+    """Return the page of groups that a request selects. name: formats a value."""
     columns: dict[str, Columns] = {**found.columns}
     columns.update({title: column(found.values) for title, column in (more or {}).items()})
     if request.sort not in (*columns, "name"):

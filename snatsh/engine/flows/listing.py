@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One screenful of a flow table: filtered, sorted and cut out of a reading."""
+"""One page of the flow table: filtered, sorted and cut from a snapshot."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ SORTS: dict[str, Callable[[Picked], Columns]] = {
     },
 }  # fmt: skip
 RISING = frozenset(SORTS) - {"bytes", "packets", "age", "idle", "expires"}
-"""What is sorted from the least on unless it is turned round."""
+"""Columns sorted in ascending order unless reversed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListingQuery:
-    """What to show of the table. text: somewhere in the row, or nowhere when it begins with `!`."""
+    """text: has to occur in a row, or must not if it begins with `!`. turned: reverse the order."""
 
     filter: FlowFilter
     text: str = ""
@@ -54,7 +54,7 @@ class ListingQuery:
 def chosen(
     snapshot: Snapshot, request: ListingQuery, interfaces: Mapping[int, str]
 ) -> NDArray[np.intp] | None:
-    """Places of the flows that match; None for all of them."""
+    """Return the positions of the flows that match; None for all of them."""
     question = "chosen", request.filter, request.text
     return snapshot.once(question, lambda: _chosen(snapshot, request, interfaces))
 
@@ -71,7 +71,7 @@ def _chosen(
 
 
 def page(snapshot: Snapshot, request: ListingQuery, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
-    """Places of the rows that the request shows, in its order."""
+    """Return the positions of the rows on the page, in order."""
     if request.sort == "rate":
         keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
     elif request.sort in SORTS:
@@ -83,12 +83,12 @@ def page(snapshot: Snapshot, request: ListingQuery, places: NDArray[np.intp] | N
 
 
 def cut(keys: Columns, request: ListingQuery, *, falling: bool) -> NDArray[np.intp]:
-    """The places `offset` to `offset + limit` of the order of keys."""
-    if falling:  # the complement turns unsigned numbers round without a wrap
+    """Return positions `offset` to `offset + limit` of the sorted keys."""
+    if falling:  # the complement reverses unsigned numbers without a wrap
         keys = ~keys if keys.dtype.kind == "u" else -keys
     last = request.offset + request.limit
     if 0 < last < len(keys) // 4:
-        # Equal keys by their place, so that a screen does not jump about and pages fit together.
+        # Sort equal keys by position, so that rows do not jump and pages do not overlap.
         limit = np.partition(keys, last - 1)[last - 1]
         below = np.flatnonzero(keys < limit)
         nearest = np.sort(np.concatenate([below, np.flatnonzero(keys == limit)[: last - len(below)]]))

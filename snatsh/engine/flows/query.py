@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding flows among a million: filters and orders as numpy does them."""
+"""Filter and sort flows, up to millions of them, with numpy."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _ASCENDING = ("source", "destination", "mapped", "rule")
 
 @dataclass(frozen=True, slots=True)
 class FlowFilter:
-    """All given fields have to match. port: any of a flow's three ports.
+    """All given fields have to match. port: any of the three ports of a flow.
 
-    age: seconds at least. rate: bits per second at least, over the flow's life. link: index of its interface.
-    pool: the runs of its addresses.
+    age: minimum in seconds. rate: minimum in bits per second, over the life of the flow.
+    link: index of its interface. pool: ranges of its addresses.
     """
 
     source: Prefix | None = None
@@ -67,7 +67,7 @@ class FlowFilter:
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> FlowFilter:
-        """From the words of a query, but for pool and link; QueryError names the wrong one."""
+        """Parse the words of a query, except pool and link. QueryError names the one that is wrong."""
         unknown = sorted(set(query) - set(_READERS))
         if unknown:
             raise QueryError(f"{unknown[0]}: no such filter; expected one of {', '.join(_READERS)}")
@@ -98,7 +98,7 @@ class FlowFilter:
         return chosen
 
     def select(self, flows: Flows) -> Flows:
-        """The flows that match; all of them, uncopied, when nothing is asked."""
+        """Return the flows that match; an empty filter returns all of them without a copy."""
         found: Flows = flows if self == FlowFilter() else flows[self.mask(flows)]
         return found
 
@@ -112,11 +112,11 @@ def parse_sort(text: str) -> str:
 
 
 def first(flows: Flows, limit: int, sort: str | None = None) -> Flows:
-    """The first `limit` flows: greatest first, addresses and rules lowest first."""
+    """Return the first `limit` flows: greatest first, addresses and rules lowest first."""
     if sort is None:
         return flows[:limit]
-    # Negating would wrap around for unsigned numbers; the complement turns their order round.
-    keys = flows[sort] if sort in _ASCENDING else _turned(_DESCENDING[sort](flows))
+    # Negation would wrap for unsigned numbers; the complement reverses their order.
+    keys = flows[sort] if sort in _ASCENDING else _descending(_DESCENDING[sort](flows))
     if limit < len(flows):
         nearest = np.argpartition(keys, limit)[:limit]
         flows, keys = flows[nearest], keys[nearest]
@@ -124,7 +124,7 @@ def first(flows: Flows, limit: int, sort: str | None = None) -> Flows:
 
 
 def rows(flows: Flows, interfaces: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    """Flows as the API shows them. interfaces: names by index."""
+    """Format flows for the API. interfaces: names by index."""
     names = flows.dtype.names or ()
     columns = [flows[name].tolist() for name in names]
     for values in zip(*columns, strict=True):
@@ -144,7 +144,7 @@ def address_text(address: int) -> str:
     return socket.inet_ntoa(struct.pack("!I", address))
 
 
-def _turned(keys: NDArray[Any]) -> NDArray[Any]:
+def _descending(keys: NDArray[Any]) -> NDArray[Any]:
     return ~keys if keys.dtype.kind == "u" else -keys
 
 
@@ -187,7 +187,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 def talkers(flows: Flows, limit: int) -> list[dict[str, Any]]:
-    """The inside addresses with the most bytes among their live flows."""
+    """Return the subscribers with the most bytes in live flows."""
     sources, place = np.unique(flows["source"], return_inverse=True)
     bytes_ = np.bincount(place, weights=_both(flows, "bytes"), minlength=len(sources))
     packets = np.bincount(place, weights=_both(flows, "packets"), minlength=len(sources))

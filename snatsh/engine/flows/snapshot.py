@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flow table as it was a moment ago, with each flow's rate, shared by all who look.
+"""Snapshots of the flow table with the rate of each flow, shared by all consoles.
 
-Reading a million flows takes seconds of CPU. So a reading is kept for a multiple of what it took, and its
-age is told; the few rows that are on a screen are looked up again one by one (`refresh.py`).
+Reading a million flows takes seconds of CPU, so a snapshot is kept for a multiple of that time and shows
+its age; the few rows on a page are looked up again one by one (`refresh.py`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Flows = NDArray[np.void]
 T = TypeVar("T")
 
 SHARE = 0.12
-"""Of one core, at most, for reading the table again and again."""
+"""Share of one core, at most, spent on reading the table."""
 
 LEAST_SECONDS = 0.9
 FORGET_SECONDS = 15.0
 _KNOWN = 6
 _NOTHING = object()
-_PATIENCE = 2.0  # older than this many times its due: nobody has looked for a while
+_PATIENCE = 2.0  # times its due; an older snapshot was not in use, so wait for the next
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """Some of the flows, or all of them: only the columns that are asked for are gathered."""
+    """Some of the flows, or all of them. Columns are gathered on access."""
 
     flows: Flows
     places: NDArray[np.intp] | None = None
@@ -43,17 +43,17 @@ class Picked:
         return len(self.flows) if self.places is None else len(self.places)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Side by side in memory, which a column of the table is not."""
+        """Return a column as contiguous memory, unlike in the table."""
         column = self.flows[name]
         return np.ascontiguousarray(column) if self.places is None else column[self.places]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """rates: bits per second since the reading before, both directions. taken: on the monotonic clock.
+    """rates: bits per second since the previous snapshot, both directions. taken: monotonic time.
 
-    cost: seconds that the reading took. hashes: of the flows' keys, ascending; bytes: beside them.
-    known: what was worked out of it lately.
+    cost: seconds that reading took. hashes: of the flow keys, ascending. bytes: in the order of hashes.
+    known: recent results computed from the snapshot.
     """
 
     flows: Flows
@@ -72,7 +72,7 @@ class Snapshot:
         return time.monotonic() - self.taken
 
     def once(self, question: Hashable, work: Callable[[], T]) -> T:
-        """What the work finds, done once for all who ask the same of this reading."""
+        """Return the result of some work, done once per snapshot for the same question."""
         found: T | object = self.known.get(question, _NOTHING)
         if found is _NOTHING:
             found = work()
@@ -83,17 +83,17 @@ class Snapshot:
 
     @property
     def due(self) -> float:
-        """Seconds for which this reading will do."""
+        """Seconds for which the snapshot is used."""
         return max(LEAST_SECONDS, self.cost / SHARE)
 
 
 def take(flows: Flows, before: Snapshot | None, started: float) -> Snapshot:
-    """A reading, with rates since the one before. started: when reading it began."""
+    """Make a snapshot, with rates since the previous one. started: when reading began."""
     hashes = _hashes(flows)
     total: NDArray[np.uint64] = flows["bytes_out"] + flows["bytes_in"]
     order = np.argsort(hashes)
     hashes, ordered = hashes[order], total[order]
-    # Without a reading before, or for a flow that it did not have: over the flow's life.
+    # New flows, and all without a previous snapshot: the mean rate over their life.
     rates = 8 * ordered / np.maximum(flows["age"][order], 1.0)
     if before is not None and len(before.hashes):
         at = np.minimum(np.searchsorted(before.hashes, hashes), len(before.hashes) - 1)
@@ -106,7 +106,7 @@ def take(flows: Flows, before: Snapshot | None, started: float) -> Snapshot:
 
 
 def _hashes(flows: Flows) -> NDArray[np.uint64]:
-    """A 64-bit mix of each flow's key. Two flows that share one would only mix up two rates."""
+    """Hash each flow key to 64 bits. A collision would only swap two rates."""
     words = np.ascontiguousarray(keys_of(flows)).view(np.uint64).reshape(-1, 2)
     with np.errstate(over="ignore"):
         mixed = words[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[:, 1]
@@ -116,11 +116,11 @@ def _hashes(flows: Flows) -> NDArray[np.uint64]:
 
 
 class Snapshots:
-    """Coroutines of one event loop. one_copy: held while the table is read."""
+    """Belongs to one event loop. one_copy: held while the table is read."""
 
     def __init__(self, read: Callable[[], Flows], one_copy: asyncio.Lock) -> None:
         self._read = read
-        # One thread for all that reads the whole table: each thread would keep memory of its own for it.
+        # One thread for all full reads: every thread would keep its own memory for one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="table")
         self._one_copy = one_copy
         self._latest: Snapshot | None = None
@@ -128,7 +128,7 @@ class Snapshots:
         self._forgetting: asyncio.TimerHandle | None = None
 
     async def latest(self) -> Snapshot:
-        """A reading that is young enough; an older one while the next is under way."""
+        """Return a recent snapshot, or an older one while the next is being read."""
         self._forget_later()
         known = self._latest
         if known is not None and known.age < known.due:
@@ -141,7 +141,7 @@ class Snapshots:
         return await asyncio.shield(self._reading)
 
     async def in_turn(self, action: Callable[[], T]) -> T:
-        """Run something that goes through the whole table, one such thing at a time."""
+        """Run an action that reads the whole table, one at a time."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, action)
 
     async def _next(self) -> Snapshot:
@@ -160,7 +160,7 @@ class Snapshots:
         self._forgetting = asyncio.get_running_loop().call_later(kept, self._forget)
 
     def _forget(self) -> None:
-        """Nobody looks any more: the memory goes back."""
+        """Free the memory: no console asks any more."""
         self._latest = None
 
     def close(self) -> None:
@@ -172,6 +172,6 @@ class Snapshots:
 
 
 def row_key(row: Any) -> tuple[int, ...]:
-    """What tells a flow from all others."""
+    """Return the key of a flow."""
     names = ("source", "source_port", "destination", "destination_port", "protocol")
     return tuple(int(row[name]) for name in names)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which flows have a text somewhere in what a listing shows of them, without writing out a million rows.
+"""Search for a text in the rows of a listing, without formatting a million rows.
 
-An address has 40.9 in it when some octet ends in 40 and the next begins with 9: tables of 256 answers, and
-numpy looks them up. A colon joins an address and its port.
+An address contains 40.9 if an octet ends in 40 and the next begins with 9, which numpy looks up in tables
+of 256 entries. A colon joins an address and its port.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ENDPOINTS = (("source", "source_port"), ("mapped", "mapped_port"), ("destinatio
 
 
 def matching(flows: Picked, text: str, interfaces: Mapping[int, str]) -> Mask:
-    """text: any part of an address, address:port, port, protocol, state, rule number or interface."""
+    """Return which flows match. text: part of an address, port, protocol, state, rule or interface."""
     text = text.strip().lower()
     found = np.zeros(len(flows), dtype=np.bool_)
     if not text:
@@ -67,12 +67,12 @@ def _port(ports: NDArray[np.uint16], text: str, test: Callable[[str, str], bool]
 
 @lru_cache(maxsize=16)
 def _answers(text: str, test: Callable[[str, str], bool]) -> Mask:
-    """For every port there is."""
+    """Return the result for every port."""
     return np.fromiter((test(str(port), text) for port in range(65_536)), dtype=np.bool_, count=65_536)
 
 
 def _address(addresses: NDArray[np.uint32], text: str, *, to_the_end: bool) -> Mask:
-    """to_the_end: the text ends where the address ends."""
+    """Match addresses. to_the_end: the text has to end where the address ends."""
     parts = text.split(".")
     found = np.zeros(len(addresses), dtype=np.bool_)
     if len(parts) > 4 or any(not part for part in parts[1:-1]):
@@ -89,7 +89,7 @@ def _address(addresses: NDArray[np.uint32], text: str, *, to_the_end: bool) -> M
 
 
 def _octets(part: str, begins: bool, ends: bool) -> Mask:
-    """For each octet whether it holds the part, at its beginning and its end as asked."""
+    """Return for each octet whether it contains the part, at its start or end if required."""
 
     def holds(octet: str) -> bool:
         if begins and ends:

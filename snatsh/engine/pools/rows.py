@@ -23,10 +23,10 @@ def pool_rows(plan: Plan, usage: Usage) -> list[Row]:
 
 
 def _pool_row(image: PoolImage, profile: Profile, usage: Usage) -> Row:
-    use, mine = use_of(image, usage), rows_of(image, usage)
-    mine = mine[np.logical_or.reduce([mine[name] > 0 for name in (*PROTOCOLS, *TOTALS)])]
-    columns = {name: mine[name].tolist() for name in (*PROTOCOLS, *TOTALS)}
-    addresses = map(address_text, mine["address"].tolist())
+    use, rows = use_of(image, usage), rows_of(image, usage)
+    rows = rows[np.logical_or.reduce([rows[name] > 0 for name in (*PROTOCOLS, *TOTALS)])]
+    columns = {name: rows[name].tolist() for name in (*PROTOCOLS, *TOTALS)}
+    addresses = map(address_text, rows["address"].tolist())
     return {
         "name": image.name,
         "addresses": image.size,

@@ -59,6 +59,6 @@ def rows_of(pool: PoolImage, usage: Usage) -> Usage:
     """Return the rows of a pool's addresses, in ascending order."""
     addresses = usage["address"]
     runs = [(addresses >= int(run.first)) & (addresses <= int(run.last)) for run in pool.runs]
-    mine = usage[np.logical_or.reduce(runs)] if runs else usage[:0]
-    ordered: Usage = mine[np.argsort(mine["address"])]
+    rows = usage[np.logical_or.reduce(runs)] if runs else usage[:0]
+    ordered: Usage = rows[np.argsort(rows["address"])]
     return ordered

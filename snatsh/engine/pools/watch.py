@@ -98,10 +98,10 @@ class PoolWatch:
         return [self._row(pool, usage, most) for pool in self._image().pools]
 
     def _row(self, pool: PoolImage, usage: Usage, most: int) -> dict[str, Any]:
-        use, mine, ports = use_of(pool, usage), rows_of(pool, usage), pool.ports.size
+        use, rows, ports = use_of(pool, usage), rows_of(pool, usage), pool.ports.size
         history = self._mark(use)
         trend = [*history.used, (time.monotonic(), use.used)]
-        by_address = np.maximum.reduce([mine[name] for name in PROTOCOLS])
+        by_address = np.maximum.reduce([rows[name] for name in PROTOCOLS])
         fullest = np.argsort(by_address, kind="stable")[::-1][:most]
         return {
             "name": pool.name,
@@ -116,8 +116,8 @@ class PoolWatch:
             "forecast": forecast(trend, use.room),
             "created": use.created,
             "exhausted": use.exhausted,
-            "heat": _heat(pool, mine["address"], by_address / ports if ports else by_address * 0.0),
-            "usage": [_address_row(mine[at], ports) for at in fullest],
+            "heat": _heat(pool, rows["address"], by_address / ports if ports else by_address * 0.0),
+            "usage": [_address_row(rows[at], ports) for at in fullest],
         }
 
 

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 def interface_rows(profile: Profile, facts: Facts, attached: Iterable[Hook]) -> list[Row]:
-    """The interfaces that take part. hook: what is attached, empty where nothing is."""
+    """List the configured interfaces. hook: mode of the attached hook, empty if none."""
     hooks = {hook.interface: hook.mode for hook in attached}
     rows = []
     for name, interface in sorted(profile.interfaces.items()):

@@ -73,7 +73,7 @@ def _rule_rows(
     flows: NDArray[np.void],
     states: Mapping[str, LinkState],
 ) -> list[Row]:
-    """Every rule, in the order in which the most specific match is looked for."""
+    """List the rules, the most specific first."""
     numbers, counts = np.unique(flows["rule"], return_counts=True)
     active = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
     rows = []
@@ -106,17 +106,17 @@ def _matching_order(image: Image) -> list[int]:
 
 
 def _written(document: Mapping[str, Any], number: int) -> Row:
-    """The rule's fields as they were committed."""
+    """Return the fields of a rule as committed."""
     return dict(document.get("rules", {}).get(str(number), {}))
 
 
 def _links(image: RuleImage) -> str | None:
-    """The links that share its new flows; None for a rule that has one way."""
+    """Return the links that share the new flows of a rule; None if it uses one path."""
     return image.ways.text if image.ways is not None and image.ways.buckets else None
 
 
 def _failed_over(image: RuleImage, states: Mapping[str, LinkState]) -> Row | None:
-    """Where the rule's new flows go instead, and since when; None while it runs as written."""
+    """Return where failover sends new flows of a rule, and since when; None while it runs as configured."""
     ways = image.ways
     if ways is None or not ways.instead_of:
         return None

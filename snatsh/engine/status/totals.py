@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Totals per second: what grew between two looks at the counters. Shared, so that many looks cost one."""
+"""Rates from two readings of the counters, which all consoles share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHARED_SECONDS = 0.9
 STALE_SECONDS = 30.0
-"""After so long without a look, the growth since the last one says nothing of now."""
+"""A previous reading older than this is not used for rates."""
 
 _NETWORK = Path("/proc/self/net/dev")
 _PROCESSORS = Path("/proc/stat")
@@ -28,10 +28,10 @@ _SOFTIRQ = 6  # field of a cpu line of /proc/stat
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Counters at one moment, on the monotonic clock. wires: received and sent (packets, bytes) by interface.
+class CounterReading:
+    """at: monotonic time. wires: by interface packets and bytes received, then sent.
 
-    processors: ticks in softirq, where packets are worked on, and all ticks, by CPU.
+    processors: by CPU ticks in softirq, where packets are processed, and all ticks.
     """
 
     at: float
@@ -44,7 +44,7 @@ class Look:
 
     @property
     def flows(self) -> int:
-        """Flows in the table, by the pools' own gauges: the table itself is not read for that."""
+        """Flows in the table, by the gauges of the pools, without reading the table."""
         return int(sum(int(self.usage[name].sum()) for name in PROTOCOLS))
 
 
@@ -52,11 +52,11 @@ class Totals:
     def __init__(self, datapath: Datapath) -> None:
         self._datapath = datapath
         self._lock = Lock()
-        self._before: Look | None = None
-        self._now: Look | None = None
+        self._before: CounterReading | None = None
+        self._now: CounterReading | None = None
 
-    def look(self) -> tuple[Look, Look | None]:
-        """Now, and what to compare it with: None when the last look was too long ago. Blocks."""
+    def look(self) -> tuple[CounterReading, CounterReading | None]:
+        """Return a current reading and the previous one, None if that is too old. Blocks."""
         with self._lock:
             if self._now is None or time.monotonic() - self._now.at >= SHARED_SECONDS:
                 self._before, self._now = self._now, self._read()
@@ -64,16 +64,16 @@ class Totals:
                     self._before = None
             return self._now, self._before
 
-    def _read(self) -> Look:
+    def _read(self) -> CounterReading:
         datapath = self._datapath
-        return Look(
+        return CounterReading(
             time.monotonic(), datapath.rule_counters(), datapath.drops(), datapath.handed_up(),
             datapath.address_usage(), _wires(_NETWORK.read_text()), _ticks(_PROCESSORS.read_text()),
         )  # fmt: skip
 
 
-def traffic(now: Look, before: Look | None, outside: list[str]) -> dict[str, Any]:
-    """Packets and bits per second: what passed the outside interfaces each way, and what was translated."""
+def traffic(now: CounterReading, before: CounterReading | None, outside: list[str]) -> dict[str, Any]:
+    """Return packets and bits per second: through the outside interfaces each way, and translated."""
     if before is None:
         nothing = {"packets": None, "bits": None}
         return {"out": nothing, "in": nothing, "translated": nothing, "opened": None}
@@ -94,8 +94,8 @@ def traffic(now: Look, before: Look | None, outside: list[str]) -> dict[str, Any
     }
 
 
-def rule_growth(now: Look, before: Look, number: int) -> dict[str, int]:
-    """What a rule's counters grew by; after they were cleared, what they are."""
+def rule_growth(now: CounterReading, before: CounterReading, number: int) -> dict[str, int]:
+    """Return the growth of a rule's counters; after a reset, their values."""
     new, old = now.rules[number], before.rules.get(number)
     if old is None or old.packets > new.packets:
         return {"packets": new.packets, "bytes": new.bytes, "flows": new.flows}
@@ -105,8 +105,8 @@ def rule_growth(now: Look, before: Look, number: int) -> dict[str, int]:
     }  # fmt: skip
 
 
-def reasons(now: Look, before: Look | None, what: str) -> list[dict[str, Any]]:
-    """Reasons that ever counted, with packets per second; the most recent trouble first."""
+def reasons(now: CounterReading, before: CounterReading | None, what: str) -> list[dict[str, Any]]:
+    """List reasons that counted packets, with packets per second, the highest rate first."""
     counts: Mapping[str, Count] = getattr(now, what)
     rows = []
     for name, count in counts.items():
@@ -120,8 +120,8 @@ def reasons(now: Look, before: Look | None, what: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-(row["rate"] or 0), -row["packets"]))
 
 
-def processor(now: Look, before: Look | None) -> dict[str, Any]:
-    """Percent of the CPUs' time spent on packets (softirq): of all together, and of the busiest."""
+def processor(now: CounterReading, before: CounterReading | None) -> dict[str, Any]:
+    """Return the share of CPU time spent in softirq, in percent: on average and of the busiest CPU."""
     if before is None or len(before.processors) != len(now.processors):
         return {"average": None, "busiest": None, "cpus": os.cpu_count()}
     shares = [
@@ -137,7 +137,7 @@ def _per_second(packets: int, octets: int, seconds: float) -> dict[str, int]:
 
 
 def _wires(text: str) -> dict[str, tuple[int, int, int, int]]:
-    """/proc/net/dev: packets and bytes received, then sent."""
+    """Parse /proc/net/dev: packets and bytes received, then sent."""
     found = {}
     for line in text.splitlines()[2:]:
         name, _, numbers = line.partition(":")

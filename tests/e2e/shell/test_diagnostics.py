@@ -126,10 +126,11 @@ def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
 
 def test_trial_packets_that_are_not_considered(box: Gateway) -> None:
     assert (
-        "eth0, which is no outside interface" in ask(box, PACKET.format("192.168.40.10"))["running"]["reason"]
+        "eth0, which is not an outside interface"
+        in ask(box, PACKET.format("192.168.40.10"))["running"]["reason"]
     )
     refused = box.snatd.shell(PACKET.format("8.8.8.8") + " interface eth1", check=False)
-    assert "eth1: is no inside interface" in refused.stdout + refused.stderr
+    assert "eth1: not an inside interface" in refused.stdout + refused.stderr
     wrong = box.snatd.shell("test packet source 192.168.40.9 destination 8.8.8.8 protocol gre", check=False)
     assert "expected one of: tcp, udp, icmp" in wrong.stderr
 
