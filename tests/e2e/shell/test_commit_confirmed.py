@@ -149,7 +149,7 @@ def test_a_damaged_promise_is_set_aside_and_said(gateway: Gateway) -> None:
     gateway.snatd.kill()
     (gateway.snatd.state / "confirm.json").write_text("{")
     gateway.snatd.start()
-    assert "confirm.json can't be used" in gateway.snatd.log.read_text()
+    assert "confirm.json cannot be used" in gateway.snatd.log.read_text()
     assert pool(gateway) == "a"
 
 
