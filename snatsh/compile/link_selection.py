@@ -54,9 +54,9 @@ class Ways:
 
 def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mapping[int, Ways]:
     """Of every rule that translates, by number. A rule without a way that works keeps the one it names."""
-    around = _Around(profile, facts, down & profile.links.keys())
+    selector = _LinkSelector(profile, facts, down & profile.links.keys())
     found = {
-        number: around.ways(rule) for number, rule in profile.rules.items() if rule.action == "translate"
+        number: selector.ways(rule) for number, rule in profile.rules.items() if rule.action == "translate"
     }
     return {number: ways for number, ways in found.items() if ways.ways}
 
@@ -64,9 +64,9 @@ def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mappi
 def links_by_route(profile: Profile, facts: Facts) -> frozenset[str]:
     """The links that rules take because routing says so: they need a route, and those redirected to don't."""
     profile = with_interface_addresses(profile, facts)
-    around = _Around(profile, facts, frozenset())
+    selector = _LinkSelector(profile, facts, frozenset())
     by_route = (rule for rule in profile.rules.values() if rule.redirect is None and rule.group is None)
-    return frozenset(name for rule in by_route if (name := around.link_of(rule)) is not None)
+    return frozenset(name for rule in by_route if (name := selector.link_of(rule)) is not None)
 
 
 def link_of(rule: Rule, profile: Profile, facts: Facts) -> str | None:
@@ -103,7 +103,7 @@ def _home(pool: str | None, profile: Profile, facts: Facts) -> str | None:
     )
 
 
-class _Around:
+class _LinkSelector:
     """A profile on a box with links down. Remembers what it found: rules share pools and interfaces."""
 
     def __init__(self, profile: Profile, facts: Facts, down: frozenset[str]) -> None:

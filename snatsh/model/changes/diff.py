@@ -81,8 +81,8 @@ def _marks_compared(old: Document, new: Document) -> Iterator[str]:
     """As Junos tells of what was made active or inactive, behind `!`."""
     for path, verb, comment in marks.differences(old, new):
         *above, name = path
-        place = resolve(path)
-        what = quote(name) + (";" if place.node.value else " { ... }")
+        schema_path = resolve(path)
+        what = quote(name) + (";" if schema_path.node.value else " { ... }")
         yield f"[{' '.join(['edit', *map(quote, above)])}]"
         yield f"!   {verb}: {quote(name)} {quote(comment)};" if verb == "annotate" else f"!   {verb}: {what}"
 

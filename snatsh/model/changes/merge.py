@@ -44,7 +44,7 @@ def conflicts(base: Document, ours: Document, theirs: Document) -> list[Change]:
     if not other:
         return []
     same = set(other)
-    values = {_place(change): change for change in other}
+    values = {_subject(change): change for change in other}
     inside = {path[:end] for path in values for end in range(len(path))}
     deleted = {change.path for change in other if change.verb == "delete"}
     return [
@@ -55,20 +55,20 @@ def conflicts(base: Document, ours: Document, theirs: Document) -> list[Change]:
 
 
 def _touches(change: Change, values: dict[Path, Change], inside: set[Path], deleted: set[Path]) -> bool:
-    place = _place(change)
+    subject = _subject(change)
     if change.verb == "delete":
         # Something of what we delete was set, or changed, over there.
-        return place in values or place in inside
-    return place in values or any(above in deleted for above in _above(place))
+        return subject in values or subject in inside
+    return subject in values or any(above in deleted for above in _above(subject))
 
 
-def _above(place: Path) -> Iterator[Path]:
-    return (place[:end] for end in range(1, len(place)))
+def _above(subject: Path) -> Iterator[Path]:
+    return (subject[:end] for end in range(1, len(subject)))
 
 
-def _place(change: Change) -> Path:
+def _subject(change: Change) -> Path:
     """What a change is about: a leaf without its value, a value of a leaf-list, an entry, a container."""
-    place = resolve(change.path)
-    if place.node.kind == "leaf" and place.values:
-        return place.path
+    schema_path = resolve(change.path)
+    if schema_path.node.kind == "leaf" and schema_path.values:
+        return schema_path.path
     return change.path

@@ -52,15 +52,15 @@ def delete(document: Document, tokens: Sequence[str]) -> Document:
 
 
 def get(document: Document, tokens: Sequence[str]) -> Any | None:
-    """What is at the tokens' place, or None. A value may be given too: it has to be there."""
-    place = resolve(tokens)
+    """What is at the path of the tokens, or None. A value may be given too: it has to be there."""
+    schema_path = resolve(tokens)
     found: Any = document
-    for name in place.path:
+    for name in schema_path.path:
         if name not in found:
             return None
         found = found[name]
     held = found if isinstance(found, list) else [found]
-    return found if all(value in held for value in place.values) else None
+    return found if all(value in held for value in schema_path.values) else None
 
 
 def part(document: Document, path: Sequence[str]) -> tuple[str, Node, Any] | None:
@@ -68,8 +68,12 @@ def part(document: Document, path: Sequence[str]) -> tuple[str, Node, Any] | Non
     found = get(document, path)
     if found is None:
         return None
-    place = resolve(path)
-    return (place.path[-1] if place.path else ""), (place.node.entry if place.is_entry else place.node), found
+    schema_path = resolve(path)
+    return (
+        (schema_path.path[-1] if schema_path.path else ""),
+        (schema_path.node.entry if schema_path.is_entry else schema_path.node),
+        found,
+    )
 
 
 class Draft:
@@ -85,42 +89,42 @@ class Draft:
 
     def set(self, tokens: Sequence[str]) -> SchemaPath:
         """As `set_`, in this draft; what was set."""
-        place = resolve(tokens)
-        if place.path[:1] == (marks.MARKS,):
-            place = self._mark(place, tokens)
-        if place.is_entry:
-            self._reach(place.path)
-            return place
-        if not place.values:
-            reason = f"is not complete; expected {one_of(place.expected)}"
-            raise refuse(tokens, len(tokens), reason, place.expected)
-        *above, name = place.path
-        holder = self._reach(above)
-        if place.node.kind == "leaf-list":
-            self._unfold(holder, name).update(dict.fromkeys(place.values))
+        schema_path = resolve(tokens)
+        if schema_path.path[:1] == (marks.MARKS,):
+            schema_path = self._mark(schema_path, tokens)
+        if schema_path.is_entry:
+            self._container(schema_path.path)
+            return schema_path
+        if not schema_path.values:
+            reason = f"is not complete; expected {one_of(schema_path.expected)}"
+            raise refuse(tokens, len(tokens), reason, schema_path.expected)
+        *above, name = schema_path.path
+        holder = self._container(above)
+        if schema_path.node.kind == "leaf-list":
+            self._unfold(holder, name).update(dict.fromkeys(schema_path.values))
         else:
-            holder[name] = place.values[0]
-        return place
+            holder[name] = schema_path.values[0]
+        return schema_path
 
     def delete(self, tokens: Sequence[str]) -> None:
         """As `delete`, in this draft. Without a token, everything goes."""
-        place = resolve(tokens)
-        if not place.path:
+        schema_path = resolve(tokens)
+        if not schema_path.path:
             self._document.clear()
             return
-        if place.path[:1] == (marks.MARKS,):
-            place = self._mark(place, tokens)
-        self._require(tokens, place)
-        *above, name = place.path
-        holder = self._reach(above)
-        if place.node.kind == "leaf-list" and place.values:
+        if schema_path.path[:1] == (marks.MARKS,):
+            schema_path = self._mark(schema_path, tokens)
+        self._require(tokens, schema_path)
+        *above, name = schema_path.path
+        holder = self._container(above)
+        if schema_path.node.kind == "leaf-list" and schema_path.values:
             held = self._unfold(holder, name)
-            for value in place.values:
+            for value in schema_path.values:
                 held.pop(value, None)
             if held:
                 return
         del holder[name]
-        self._prune(place)
+        self._prune(schema_path)
 
     def finish(self) -> Document:
         """The document as it is now. The draft must not be used any more."""
@@ -129,14 +133,14 @@ class Draft:
                 holder[name] = list(holder[name])
         return marks.tidy(self._document)
 
-    def _mark(self, place: SchemaPath, tokens: Sequence[str]) -> SchemaPath:
+    def _mark(self, schema_path: SchemaPath, tokens: Sequence[str]) -> SchemaPath:
         """The same, in canonical words, if what it marks is there."""
-        _, *names = place.path
+        _, *names = schema_path.path
         if names:
             marks.require(self._document, names[0])
         return resolve((marks.MARKS, *(marks.key(marks.path_of(name)) for name in names[:1]), *tokens[2:]))
 
-    def _reach(self, path: Sequence[str]) -> dict[str, Any]:
+    def _container(self, path: Sequence[str]) -> dict[str, Any]:
         """The container at the path, made where it is missing, and safe to change."""
         at = self._document
         for name in path:
@@ -156,25 +160,25 @@ class Draft:
         self._unfolded.append((holder, name))
         return unfolded
 
-    def _require(self, tokens: Sequence[str], place: SchemaPath) -> None:
+    def _require(self, tokens: Sequence[str], schema_path: SchemaPath) -> None:
         """Refuse to delete what is not there."""
         at: Any = self._document
-        for index, name in enumerate(place.path):
+        for index, name in enumerate(schema_path.path):
             if name not in at:
                 raise refuse(tokens, index, "not found")
             at = at[name]
-        brackets = len(tokens) - len(place.path) - len(place.values)
-        for index, value in enumerate(place.values, len(place.path) + brackets // 2):
+        brackets = len(tokens) - len(schema_path.path) - len(schema_path.values)
+        for index, value in enumerate(schema_path.values, len(schema_path.path) + brackets // 2):
             if value not in (at if isinstance(at, list | dict) else (at,)):
                 raise refuse(tokens, index, "not found")
 
-    def _prune(self, place: SchemaPath) -> None:
+    def _prune(self, schema_path: SchemaPath) -> None:
         """Take away what a deletion left empty, from its end upwards, up to an entry of a list."""
-        for last in range(len(place.path) - 2, -1, -1):
-            holder = self._reach(place.path[:last])
-            if holder[place.path[last]] or last in place.keys:
+        for last in range(len(schema_path.path) - 2, -1, -1):
+            holder = self._container(schema_path.path[:last])
+            if holder[schema_path.path[last]] or last in schema_path.keys:
                 return
-            del holder[place.path[last]]
+            del holder[schema_path.path[last]]
 
 
 def to_profile(document: Document) -> Profile:

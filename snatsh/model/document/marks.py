@@ -41,10 +41,10 @@ def path_of(name: str) -> Path:
         words = tuple(word.text for word in split(name))
     except FormError as error:
         raise refuse((MARKS, name), 1, str(error)) from None
-    place = resolve(words)
-    if place.values or not place.path or place.path[0] == MARKS:
+    schema_path = resolve(words)
+    if schema_path.values or not schema_path.path or schema_path.path[0] == MARKS:
         raise refuse(words, len(words), f"{shown(name)}: expected a statement without its value")
-    return place.path
+    return schema_path.path
 
 
 def of(document: Mapping[str, Any], under: Path = ()) -> dict[Path, Mark]:

@@ -133,13 +133,13 @@ _BLANKS = re.compile(r"(?:\s|#[^\n]*(?:\n|$))*")
 
 
 def _comments(text: str) -> dict[int, str]:
-    """What stands in `/* */`, by the place of what it stands before."""
+    """What stands in `/* */`, by the following of what it stands before."""
     found = {}
     for match in _LEXICAL.finditer(text):
         if match[0].startswith("/*"):
-            place = _BLANKS.match(text, match.end())
-            assert place is not None
-            found[place.end()] = " ".join(match[0][2:-2].split())
+            following = _BLANKS.match(text, match.end())
+            assert following is not None
+            found[following.end()] = " ".join(match[0][2:-2].split())
     return found
 
 
@@ -181,19 +181,19 @@ class _Reading:
         self._marked += [(flag, path) for flag in flags]
 
     def _set(self, tokens: Path, line: int) -> None:
-        place = self._draft.set(tokens)
-        if place.node.kind != "leaf":
+        schema_path = self._draft.set(tokens)
+        if schema_path.node.kind != "leaf":
             return
-        if place.path in self._first:
-            reason = f"is given twice, first in line {self._first[place.path]}"
-            raise refuse(tokens, len(place.path) - 1, reason)
-        self._first[place.path] = line
+        if schema_path.path in self._first:
+            reason = f"is given twice, first in line {self._first[schema_path.path]}"
+            raise refuse(tokens, len(schema_path.path) - 1, reason)
+        self._first[schema_path.path] = line
 
     def _enter(self, tokens: Path, statements: Sequence[CurlyStatement]) -> None:
-        place = resolve(tokens)
-        if place.node.value is not None:
-            raise refuse(tokens, len(tokens), "expected a value and ';' in place of the block")
-        if place.is_entry:
+        schema_path = resolve(tokens)
+        if schema_path.node.value is not None:
+            raise refuse(tokens, len(tokens), "expected a value and ';' instead of the block")
+        if schema_path.is_entry:
             self._draft.set(tokens)
         self.block(tokens, statements)
 

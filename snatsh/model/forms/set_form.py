@@ -32,9 +32,9 @@ def render(document: Document, path: Sequence[str] = ()) -> str:
     if found is None:
         return ""
     _, node, held = found
-    place = resolve(path).path
-    prefix = " ".join(["set", *map(quote, place)])
-    marked = marks.statements(marks.of(document, place))
+    at = resolve(path).path
+    prefix = " ".join(["set", *map(quote, at)])
+    marked = marks.statements(marks.of(document, at))
     return "".join(f"{line}\n" for line in (*_lines(prefix, node, held), *marked))
 
 

@@ -8,47 +8,47 @@ from collections.abc import Iterator
 from snatsh.model.errors import Path, Problem
 from snatsh.model.next_hops import next_hop
 from snatsh.model.schema.profile import Link, Monitor
-from snatsh.model.validate.validation_context import Surroundings
+from snatsh.model.validate.validation_context import ValidationContext
 from snatsh.model.values import Address
 
 PROBES = ("icmp", "arp", "tcp", "http")
 
 
-def check_links(around: Surroundings) -> Iterator[Problem]:
+def check_links(context: ValidationContext) -> Iterator[Problem]:
     """Problems of all links, by name."""
     first: dict[tuple[str, object], str] = {}
-    for name, link in sorted(around.profile.links.items()):
+    for name, link in sorted(context.profile.links.items()):
         path = ("links", name)
-        yield from around.check_outside((*path, "interface"), link.interface)
-        yield from _check_next_hop(around, (*path, "next-hop"), link)
+        yield from context.check_outside((*path, "interface"), link.interface)
+        yield from _check_next_hop(context, (*path, "next-hop"), link)
         same = first.setdefault((link.interface, link.next_hop), name)
         if same != name:
             reason = f"has the same interface and next hop as link {same}; they go up and down as one"
             yield Problem((*path, "next-hop"), str(link.next_hop or ""), reason, "warning")
-        yield from _check_route(around, path, name, link)
+        yield from _check_route(context, path, name, link)
         if link.monitor is not None:
             yield from _check_monitor((*path, "monitor"), link.monitor)
-            known = around.facts.interfaces.get(link.interface) if around.facts else None
+            known = context.facts.interfaces.get(link.interface) if context.facts else None
             if link.monitor.arp is not None and known is not None and known.framing == "none":
                 reason = f"{link.interface} knows no ARP; expected icmp, tcp or http"
                 yield Problem((*path, "monitor", "arp"), "", reason)
-        yield from _check_backup(around, path, name, link)
+        yield from _check_backup(context, path, name, link)
 
 
-def check_groups(around: Surroundings) -> Iterator[Problem]:
+def check_groups(context: ValidationContext) -> Iterator[Problem]:
     """Problems of the groups of links that share."""
-    for name, group in sorted(around.profile.link_groups.items()):
+    for name, group in sorted(context.profile.link_groups.items()):
         path = ("link-groups", name)
         for link in sorted(group.link):
-            yield from around.check_link((*path, "link"), link)
+            yield from context.check_link((*path, "link"), link)
         if not any(member.use == "share" for member in group.link.values()):
             yield Problem((*path, "link"), "", "no link shares; expected at least one with use share")
 
 
-def _check_next_hop(around: Surroundings, path: Path, link: Link) -> Iterator[Problem]:
+def _check_next_hop(context: ValidationContext, path: Path, link: Link) -> Iterator[Problem]:
     if link.next_hop is not None:
-        yield from around.check_neighbour(path, link.next_hop, link.interface)
-    elif around.facts is not None and (known := around.facts.interfaces.get(link.interface)):
+        yield from context.check_neighbour(path, link.next_hop, link.interface)
+    elif context.facts is not None and (known := context.facts.interfaces.get(link.interface)):
         if known.framing == "ethernet":
             yield Problem(
                 path, "", f"missing; expected the gateway of the provider, on-link by {link.interface}"
@@ -75,14 +75,14 @@ def _check_monitor(path: Path, monitor: Monitor) -> Iterator[Problem]:
             yield Problem(where, str(monitor.quorum), reason)
 
 
-def _check_route(around: Surroundings, path: Path, name: str, link: Link) -> Iterator[Problem]:
+def _check_route(context: ValidationContext, path: Path, name: str, link: Link) -> Iterator[Problem]:
     """Packets come to a link by a route, or by a rule or link that sends them to its next hop."""
-    facts = around.facts
+    facts = context.facts
     known = facts.interfaces.get(link.interface) if facts is not None else None
     hop = next_hop(link, facts)
     if facts is None or facts.gateways is None or known is None or hop is None or not known.on_link(hop):
         return
-    if (link.interface, hop) in facts.gateways or _is_sent_to(around, name, hop):
+    if (link.interface, hop) in facts.gateways or _is_sent_to(context, name, hop):
         return
     reason = (
         f"no route goes by it and nothing sends packets to it; expected a route, for example: "
@@ -92,8 +92,8 @@ def _check_route(around: Surroundings, path: Path, name: str, link: Link) -> Ite
     yield Problem((*path, "next-hop"), str(hop), reason, "error" if known.up else "warning")
 
 
-def _is_sent_to(around: Surroundings, name: str, hop: Address) -> bool:
-    profile = around.profile
+def _is_sent_to(context: ValidationContext, name: str, hop: Address) -> bool:
+    profile = context.profile
     redirects = {rule.redirect for rule in profile.rules.values()}
     for rule in profile.rules.values():
         redirects |= {failover.redirect for failover in rule.failover.values()}
@@ -104,17 +104,17 @@ def _is_sent_to(around: Surroundings, name: str, hop: Address) -> bool:
     )
 
 
-def _check_backup(around: Surroundings, path: Path, name: str, link: Link) -> Iterator[Problem]:
+def _check_backup(context: ValidationContext, path: Path, name: str, link: Link) -> Iterator[Problem]:
     if link.pool is not None:
-        yield from around.check_pool((*path, "pool"), link.pool)
+        yield from context.check_pool((*path, "pool"), link.pool)
     if link.backup is None:
         return
     where = (*path, "backup")
     if link.backup == name:
         yield Problem(where, name, "a link can't stand in for itself; expected another link")
         return
-    yield from around.check_link(where, link.backup)
-    found = around.profile.links.get(link.backup)
+    yield from context.check_link(where, link.backup)
+    found = context.profile.links.get(link.backup)
     if found is not None and found.pool is None:
         reason = (
             f"link {link.backup} has no pool, so flows keep their rule's addresses by it; "

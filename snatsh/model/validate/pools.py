@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from snatsh.model.errors import Path, Problem
 from snatsh.model.pool_addresses import Spans, runs
 from snatsh.model.schema.profile import Pool, Profile
-from snatsh.model.validate.validation_context import Surroundings
+from snatsh.model.validate.validation_context import ValidationContext
 from snatsh.model.values import Address, AddressRange
 
 MAX_POOL_ADDRESSES = 65_536
@@ -25,14 +25,14 @@ _NEVER_A_SOURCE = Spans(
 Runs = tuple[AddressRange, ...]
 
 
-def check_pools(around: Surroundings) -> Iterator[Problem]:
+def check_pools(context: ValidationContext) -> Iterator[Problem]:
     """Problems of all pools, by name, and then of all of them together."""
-    pools = {name: runs(pool) for name, pool in sorted(around.profile.pools.items())}
-    points = _Points(around)
+    pools = {name: runs(pool) for name, pool in sorted(context.profile.pools.items())}
+    points = _Points(context)
     for name, held in pools.items():
-        pool = around.profile.pools[name]
+        pool = context.profile.pools[name]
         if pool.interface_address is not None:
-            yield from _check_followed(around, ("pools", name), pool)
+            yield from _check_followed(context, ("pools", name), pool)
             continue
         yield from _check_size(("pools", name), pool, held)
         yield from _check_statements(("pools", name), pool)
@@ -68,11 +68,11 @@ def check_written(profile: Profile) -> Iterator[Problem]:
                 yield Problem(("pools", name, other), "", reason)
 
 
-def _check_followed(around: Surroundings, path: Path, pool: Pool) -> Iterator[Problem]:
+def _check_followed(context: ValidationContext, path: Path, pool: Pool) -> Iterator[Problem]:
     """A pool that is whatever address an interface has."""
     interface = str(pool.interface_address)
-    yield from around.check_outside((*path, "interface-address"), interface)
-    if around.facts is not None and not pool.address:
+    yield from context.check_outside((*path, "interface-address"), interface)
+    if context.facts is not None and not pool.address:
         reason = "has no address at the moment; flows of this pool are dropped until it has"
         yield Problem((*path, "interface-address"), interface, reason, "warning")
 
@@ -114,10 +114,12 @@ def _check_overlaps(pools: Mapping[str, Runs]) -> Iterator[Problem]:
 class _Points:
     """Single addresses that a pool had better not hold, in order, each with the reason."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._own = sorted((address, f"is this box's own, on {name}") for address, name in around.own.items())
-        self._hops = sorted(dict(_next_hops(around)).items())
-        self._edges = sorted(_subnet_edges(around))
+    def __init__(self, context: ValidationContext) -> None:
+        self._own = sorted(
+            (address, f"is this box's own, on {name}") for address, name in context.own.items()
+        )
+        self._hops = sorted(dict(_next_hops(context)).items())
+        self._edges = sorted(_subnet_edges(context))
 
     def check(self, path: Path, pool: Pool, held: Runs) -> Iterator[Problem]:
         if pool.unmatched == "drop":
@@ -139,14 +141,14 @@ def _within(held: Runs, points: list[tuple[int, str]]) -> Iterator[tuple[str, st
             yield str(Address(number)), reason
 
 
-def _next_hops(around: Surroundings) -> Iterator[tuple[int, str]]:
-    for name, link in sorted(around.profile.links.items(), reverse=True):
+def _next_hops(context: ValidationContext) -> Iterator[tuple[int, str]]:
+    for name, link in sorted(context.profile.links.items(), reverse=True):
         if link.next_hop is not None:
             yield int(link.next_hop), f"is the next hop of link {name}"
 
 
-def _subnet_edges(around: Surroundings) -> Iterator[tuple[int, str]]:
-    for subnet in around.subnets(sorted(around.profile.interfaces)):
+def _subnet_edges(context: ValidationContext) -> Iterator[tuple[int, str]]:
+    for subnet in context.subnets(sorted(context.profile.interfaces)):
         if subnet.num_addresses > 2:
             yield int(subnet.network_address), f"is the network address of {subnet}"
             yield int(subnet.broadcast_address), f"is the broadcast address of {subnet}"

@@ -12,20 +12,20 @@ from snatsh.model.schema.profile import Interface, Profile
 from snatsh.model.validate.links import check_groups, check_links
 from snatsh.model.validate.pools import check_pools, check_written
 from snatsh.model.validate.rules import check_rules
-from snatsh.model.validate.validation_context import Surroundings, listed
+from snatsh.model.validate.validation_context import ValidationContext, listed
 
 
 def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
     """Every error and warning, in the order of the schema. Without facts, the box is left out."""
-    around = Surroundings(with_interface_addresses(profile, facts), facts)
+    context = ValidationContext(with_interface_addresses(profile, facts), facts)
     return [
-        *_check_box(around),
-        *_check_interfaces(around),
-        *check_links(around),
-        *check_groups(around),
+        *_check_box(context),
+        *_check_interfaces(context),
+        *check_links(context),
+        *check_groups(context),
         *check_written(profile),
-        *check_pools(around),
-        *check_rules(around),
+        *check_pools(context),
+        *check_rules(context),
     ]
 
 
@@ -35,18 +35,18 @@ _HIDDEN_TAGS = (
 )
 
 
-def _check_box(around: Surroundings) -> Iterator[Problem]:
-    if around.facts is None:
+def _check_box(context: ValidationContext) -> Iterator[Problem]:
+    if context.facts is None:
         return
-    if not around.facts.forwarding:
+    if not context.facts.forwarding:
         yield Problem((), "", "this box does not forward; expected sysctl net.ipv4.ip_forward = 1", "warning")
-    if any(rule.action == "translate" for rule in around.profile.rules.values()):
-        for where in around.facts.translations:
+    if any(rule.action == "translate" for rule in context.profile.rules.values()):
+        for where in context.facts.translations:
             yield Problem((), "", f"{where} changes sources too; expected no source NAT but ours", "warning")
 
 
-def _check_interfaces(around: Surroundings) -> Iterator[Problem]:
-    profile, facts = around.profile, around.facts
+def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:
+    profile, facts = context.profile, context.facts
     if any(rule.action == "translate" for rule in profile.rules.values()):
         roles = {interface.role for interface in profile.interfaces.values()}
         for role in ("inside", "outside"):

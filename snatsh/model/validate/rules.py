@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from snatsh.model.errors import Path, Problem
 from snatsh.model.pool_addresses import Spans, runs
 from snatsh.model.schema.profile import Rule, RuleMatch
-from snatsh.model.validate.validation_context import Surroundings, listed
+from snatsh.model.validate.validation_context import ValidationContext, listed
 from snatsh.model.values import ANY_PREFIX, Address, AddressRange
 
 EXACT_FIELDS = tuple(name for name in RuleMatch.model_fields if name not in ("source", "destination"))
@@ -17,30 +17,30 @@ EXACT_FIELDS = tuple(name for name in RuleMatch.model_fields if name not in ("so
 _ONLY_TRANSLATE = ("algorithm", "mapping", "filtering", "group", "redirect", "failover")
 
 
-def check_rules(around: Surroundings) -> Iterator[Problem]:
+def check_rules(context: ValidationContext) -> Iterator[Problem]:
     """Problems of all rules, in the order of their numbers."""
-    reach = _Reach(around)
+    reach = _Reach(context)
     first: dict[object, int] = {}
     users: dict[str, tuple[int, str]] = {}
-    for number, rule in sorted(around.profile.rules.items()):
+    for number, rule in sorted(context.profile.rules.items()):
         path = ("rules", str(number))
-        yield from _check_match(around, path, rule)
-        yield from _check_mark(around, path, rule)
+        yield from _check_match(context, path, rule)
+        yield from _check_mark(context, path, rule)
         yield from _check_twin(path, number, rule, first)
         if rule.action == "translate":
-            yield from _check_translation(around, path, rule)
+            yield from _check_translation(context, path, rule)
             yield from reach.check(number, rule)
-            yield from _check_mapping(around, path, number, rule, users)
+            yield from _check_mapping(context, path, number, rule, users)
         else:
             yield from _check_idle(path, rule)
 
 
-def _check_match(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
+def _check_match(context: ValidationContext, path: Path, rule: Rule) -> Iterator[Problem]:
     if rule.out_interface is not None:
-        yield from around.check_outside((*path, "out-interface"), rule.out_interface)
+        yield from context.check_outside((*path, "out-interface"), rule.out_interface)
     if rule.next_hop is None:
         return
-    for found in around.check_neighbour((*path, "next-hop"), rule.next_hop, rule.out_interface):
+    for found in context.check_neighbour((*path, "next-hop"), rule.next_hop, rule.out_interface):
         # A route can say `onlink`, so this is odd but not impossible.
         yield Problem(found.path, found.value, f"{found.reason}, else the rule may never match", "warning")
 
@@ -57,10 +57,10 @@ def _check_twin(path: Path, number: int, rule: Rule, first: dict[object, int]) -
         yield Problem(path, "", reason, "warning")
 
 
-def _check_mark(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
+def _check_mark(context: ValidationContext, path: Path, rule: Rule) -> Iterator[Problem]:
     if rule.fwmark is None:
         return
-    inside = {name: i.hook for name, i in around.profile.interfaces.items() if i.role == "inside"}
+    inside = {name: i.hook for name, i in context.profile.interfaces.items() if i.role == "inside"}
     if others := sorted(name for name, hook in inside.items() if hook != "tc"):
         reason = (
             f"XDP carries no marks; expected hook tc on every inside interface, not on {listed(others)} yet"
@@ -69,10 +69,10 @@ def _check_mark(around: Surroundings, path: Path, rule: Rule) -> Iterator[Proble
 
 
 def _check_mapping(
-    around: Surroundings, path: Path, number: int, rule: Rule, users: dict[str, tuple[int, str]]
+    context: ValidationContext, path: Path, number: int, rule: Rule, users: dict[str, tuple[int, str]]
 ) -> Iterator[Problem]:
     """An endpoint-independent mapping owns its port for all destinations: others must not share the pool."""
-    for pool in sorted(pools_of(around, rule)):
+    for pool in sorted(pools_of(context, rule)):
         other, mapping = users.setdefault(pool, (number, rule.mapping))
         if mapping != rule.mapping:
             reason = (
@@ -96,34 +96,34 @@ def _check_idle(path: Path, rule: Rule) -> Iterator[Problem]:
             yield Problem((*path, name), value, reason, "warning")
 
 
-def _check_translation(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
+def _check_translation(context: ValidationContext, path: Path, rule: Rule) -> Iterator[Problem]:
     if rule.group is not None:
-        yield from _check_group(around, path, rule)
+        yield from _check_group(context, path, rule)
     elif rule.pool is None:
-        known = listed(sorted(around.profile.pools))
+        known = listed(sorted(context.profile.pools))
         yield Problem((*path, "pool"), "", f"missing; expected a pool: {known}")
     if rule.pool is not None:
-        yield from around.check_pool((*path, "pool"), rule.pool)
+        yield from context.check_pool((*path, "pool"), rule.pool)
     if rule.redirect is not None:
-        yield from around.check_neighbour((*path, "redirect"), rule.redirect)
+        yield from context.check_neighbour((*path, "redirect"), rule.redirect)
     for link, failover in sorted(rule.failover.items()):
         below = (*path, "failover", link)
-        yield from around.check_link(below[:-1], link)
+        yield from context.check_link(below[:-1], link)
         if failover.redirect is not None:
-            yield from around.check_neighbour((*below, "redirect"), failover.redirect)
+            yield from context.check_neighbour((*below, "redirect"), failover.redirect)
         if failover.pool is not None:
-            yield from around.check_pool((*below, "pool"), failover.pool)
+            yield from context.check_pool((*below, "pool"), failover.pool)
         if failover.redirect is None and failover.pool is None:
             yield Problem(below, "", "changes nothing; expected a redirect or a pool", "warning")
 
 
-def _check_group(around: Surroundings, path: Path, rule: Rule) -> Iterator[Problem]:
+def _check_group(context: ValidationContext, path: Path, rule: Rule) -> Iterator[Problem]:
     """Links that share give each flow its next hop, so nothing else may."""
-    if rule.group not in around.profile.link_groups:
-        known = sorted(around.profile.link_groups)
-        yield around.unknown((*path, "group"), str(rule.group), "a link group of this profile", known)
+    if rule.group not in context.profile.link_groups:
+        known = sorted(context.profile.link_groups)
+        yield context.unknown((*path, "group"), str(rule.group), "a link group of this profile", known)
         return
-    group = around.profile.link_groups[rule.group]
+    group = context.profile.link_groups[rule.group]
     for name in ("redirect", "failover"):
         if getattr(rule, name):
             reason = "can't be given beside a group, whose links stand in for each other"
@@ -131,28 +131,28 @@ def _check_group(around: Surroundings, path: Path, rule: Rule) -> Iterator[Probl
     if group.spread == "flow" and rule.mapping == "endpoint-independent":
         reason = f"needs one link for each inside address; expected spread subscriber in group {rule.group}"
         yield Problem((*path, "mapping"), rule.mapping, reason)
-    links = around.profile.links
+    links = context.profile.links
     bare = [name for name in sorted(group.link) if name in links and links[name].pool is None]
     if bare and rule.pool is None:
         reason = f"missing; expected a pool here, or one of each link of the group: {bare[0]} has none"
         yield Problem((*path, "pool"), "", reason)
 
 
-def pools_of(around: Surroundings, rule: Rule) -> set[str]:
+def pools_of(context: ValidationContext, rule: Rule) -> set[str]:
     """Every pool a rule may take addresses from."""
-    profile = around.profile
+    profile = context.profile
     found = {rule.pool, *(failover.pool for failover in rule.failover.values())}
     group = profile.link_groups.get(rule.group) if rule.group is not None else None
     if group is not None:
         found |= {profile.links[name].pool for name in group.link if name in profile.links}
     for name, link in profile.links.items():
         if rule.next_hop == link.next_hop or rule.out_interface == link.interface:
-            found |= _pools_of_backups(around, name)
+            found |= _pools_of_backups(context, name)
     return {pool for pool in found if pool is not None}
 
 
-def _pools_of_backups(around: Surroundings, link: str) -> set[str | None]:
-    links, seen, found = around.profile.links, {link}, set[str | None]()
+def _pools_of_backups(context: ValidationContext, link: str) -> set[str | None]:
+    links, seen, found = context.profile.links, {link}, set[str | None]()
     backup = links[link].backup
     while backup is not None and backup not in seen and backup in links:
         seen.add(backup)
@@ -164,13 +164,13 @@ def _pools_of_backups(around: Surroundings, link: str) -> set[str | None]:
 class _Reach:
     """Whether pools that are announced by ARP lie where somebody can ask for them."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: ValidationContext) -> None:
+        self._context = context
         self._done: set[tuple[str, tuple[str, ...]]] = set()
         self._runs: dict[str, tuple[AddressRange, ...]] = {}
 
     def check(self, number: int, rule: Rule) -> Iterator[Problem]:
-        if self._around.facts is None:
+        if self._context.facts is None:
             return
         yield from self._check_way(number, rule, rule.pool, rule.redirect)
         for _, failover in sorted(rule.failover.items()):
@@ -181,14 +181,14 @@ class _Reach:
         self, number: int, rule: Rule, name: str | None, redirect: Address | None
     ) -> Iterator[Problem]:
         """The pool of that name, where the rule sends packets this way."""
-        pool = self._around.profile.pools.get(name) if name is not None else None
+        pool = self._context.profile.pools.get(name) if name is not None else None
         if name is None or pool is None or pool.announce != "arp":
             return
         leaves_by = self._leaves_by(rule, redirect)
         if (name, leaves_by) in self._done:
             return
         self._done.add((name, leaves_by))
-        subnets = self._around.subnets(leaves_by)
+        subnets = self._context.subnets(leaves_by)
         on_link = Spans(AddressRange(subnet[0], subnet[-1]) for subnet in subnets)
         beyond = [run for run in self._runs.setdefault(name, runs(pool)) if not on_link.holds(run)]
         if subnets and beyond:
@@ -199,9 +199,9 @@ class _Reach:
     def _leaves_by(self, rule: Rule, redirect: Address | None) -> tuple[str, ...]:
         """The interfaces a packet of the rule may leave by."""
         if redirect is not None:
-            return self._around.on_link_by(redirect)
+            return self._context.on_link_by(redirect)
         if rule.out_interface is not None:
             return (rule.out_interface,)
         if rule.next_hop is not None:
-            return self._around.on_link_by(rule.next_hop)
-        return self._around.outside
+            return self._context.on_link_by(rule.next_hop)
+        return self._context.outside

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What validation has to know of the box around a profile: subnets, own addresses, neighbours."""
+"""What validation has to know of the box context a profile: subnets, own addresses, neighbours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOST = 32
 """An address by itself: a loopback's, or one end of a point-to-point link. It says nothing of a subnet."""
 
 
-class Surroundings:
+class ValidationContext:
     """A profile on a box. Without facts nothing is known of subnets, and nothing is held against them."""
 
     def __init__(self, profile: Profile, facts: Facts | None) -> None:
