@@ -2,7 +2,7 @@
 """Address selection by hash, as lvs-snat does it, so that a client keeps its public address.
 
 lvs-snat uses jhash_3words of Linux 2.6.32 (include/linux/jhash.h, Jenkins' lookup2) over the
-addresses as they lie in the packet, read as little-endian words, with initval 0, and takes
+addresses in network byte order, read as little-endian words, with initval 0, and takes
 `(hash * n) >> 32` as the index into the pool's addresses in order.
 """
 
@@ -27,12 +27,12 @@ def jhash_3words(a: int, b: int, c: int, initval: int = 0) -> int:
 
 
 def word(address: Address) -> int:
-    """The address as it lies in the packet, read as a little-endian word."""
+    """The address in network byte order, read as a little-endian word."""
     return int.from_bytes(address.packed, "little")
 
 
 def ports_word(source_port: int, destination_port: int) -> int:
-    """Both ports as they lie in the packet, read as a little-endian word."""
+    """Both ports in network byte order, read as a little-endian word."""
     return int.from_bytes(source_port.to_bytes(2, "big") + destination_port.to_bytes(2, "big"), "little")
 
 
@@ -58,13 +58,13 @@ WAY_SALT = 0x5A17ED
 
 
 def subscriber_way(source: Address, size: int) -> int:
-    """Bucket of an inside address among the ways of a rule that shares links."""
+    """Bucket of a subscriber, for a rule with a link group spread by subscriber."""
     return (jhash_3words(word(source) ^ WAY_SALT, 0, 0) * size) >> 32
 
 
 def flow_way(
     source: Address, destination: Address, source_port: int, destination_port: int, size: int
 ) -> int:
-    """Bucket of a flow among the ways of a rule that shares links by flow."""
+    """Bucket of a flow, for a rule with a link group spread by flow."""
     ports = ports_word(source_port, destination_port)
     return (jhash_3words(word(source) ^ WAY_SALT, word(destination), ports) * size) >> 32

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a profile to the image of it: names become indices, rules tuples. Pure."""
+"""Compiles a profile to an image: names become indices, rules become mask sets and keys. Pure."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from snatsh.model.values import ANY_PREFIX, Address, AddressRange, Prefix
 
 
 def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] = frozenset()) -> Image:
-    """Compile a validated profile; `down_links` decides which failovers are in force.
+    """Compile a validated profile. down_links: links whose failovers are in effect.
 
-    Raises ProfileError when an interface is missing or a bound of the datapath is exceeded.
+    ProfileError when an interface is missing or a bound of the datapath is exceeded.
     """
     profile = with_interface_addresses(profile, facts)
     pools = tuple(
@@ -99,7 +99,7 @@ def _index(facts: Facts, path: Path, name: str) -> int:
     known = facts.interfaces.get(name)
     if known is None:
         there = ", ".join(sorted(facts.interfaces)) or "none"
-        raise ProfileError([Problem(path, name, f"no such interface on this box; there are: {there}")])
+        raise ProfileError([Problem(path, name, f"no such interface on this gateway; there are: {there}")])
     return known.index
 
 
@@ -144,7 +144,7 @@ def _match(rule: Rule, facts: Facts, path: Path) -> Match:
 
 
 def _by_ways(image: RuleImage, ways: Ways | None, pool_index: dict[str, int]) -> RuleImage:
-    """The rule with all its ways. ProfileError where one has no pool."""
+    """The rule by each of its ways. ProfileError when one has no pool."""
     missing = [""] if ways is None else [way.pool for way in ways.ways if way.pool not in pool_index]
     if ways is None or missing:
         path = ("rules", str(image.number), "pool")
@@ -179,7 +179,7 @@ def _pool_addresses(profile: Profile, facts: Facts) -> Iterator[PoolAddress]:
 
 
 def _split_by_link(prefix: Prefix, profile: Profile, facts: Facts) -> list[tuple[Prefix, int]]:
-    """The prefix, cut where an outside subnet begins or ends, with each part's interface, 0 for none."""
+    """The prefix, cut at the borders of outside subnets, with the interface of each part, 0 for none."""
     for name, interface in sorted(profile.interfaces.items()):
         known = facts.interfaces.get(name)
         if interface.role != "outside" or known is None:
@@ -217,13 +217,13 @@ def _check_bounds(image: Image) -> None:
         ("rules that share links", sum(bool(r.others) for r in image.rules), MAX_WAYS // WAY_BUCKETS),
         ("pools", len(image.pools), MAX_POOLS),
         ("interfaces", len(image.interfaces), MAX_INTERFACES),
-        ("addresses of this box", len(image.own), MAX_OWN),
+        ("addresses of this gateway", len(image.own), MAX_OWN),
     ):
         if have > bound:
             raise ProfileError([Problem((what,), str(have), f"the datapath holds at most {bound} {what}")])
     if len(image.tuples) > MAX_TUPLES:
-        reason = f"the datapath tells at most {MAX_TUPLES} combinations of prefix lengths and fields apart"
+        reason = f"the datapath holds at most {MAX_TUPLES} combinations of prefix lengths and fields"
         raise ProfileError([Problem(("rules",), f"{len(image.tuples)} combinations", reason)])
     if ranges > MAX_RANGES:
-        reason = f"the datapath holds at most {MAX_RANGES} runs of addresses in all pools"
-        raise ProfileError([Problem(("pools",), f"{ranges} runs", reason)])
+        reason = f"the datapath holds at most {MAX_RANGES} address ranges in all pools"
+        raise ProfileError([Problem(("pools",), f"{ranges} ranges", reason)])

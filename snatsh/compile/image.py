@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A profile as the datapath wants it: flat tables, names resolved to indices. Pure.
+"""A profile as the datapath holds it: flat tables, names resolved to indices. Pure.
 
-The same image feeds the config maps (`snatsh.datapath.map_writer`) and the reference matcher
-(`snatsh.compile.reference_matcher`), so that the two can be held against each other.
+One image feeds the configuration maps (`snatsh.datapath.map_writer`) and the reference matcher
+(`snatsh.compile.reference_matcher`), so that tests can compare the two.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Algorithm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HookRequest:
-    """An interface the datapath is to attach to."""
+    """An interface that the datapath attaches to."""
 
     interface: str
     index: int
@@ -60,7 +60,7 @@ class InterfaceImage:
 
 @dataclass(frozen=True, slots=True)
 class PoolImage:
-    """`runs` in order; an address's index counts over them. is_local: holds an address of this box."""
+    """A pool. runs: its addresses in order, over which an index counts. is_local: contains an own address."""
 
     name: str
     runs: tuple[AddressRange, ...]
@@ -91,10 +91,10 @@ class PoolAddress:
 
 @dataclass(frozen=True, slots=True)
 class RuleImage:
-    """pool: index into Image.pools, 0 where unused. redirect: None follows the route.
+    """A rule by one of its links. pool: index into Image.pools, 0 if unused. redirect: None for the route.
 
-    ways: by which links and why; None for a rule that does not translate. others: the rule by each way but
-    the first; buckets: by hash of who opens a flow, number of the way.
+    ways: the links of its new flows; None for a rule that does not translate. others: the rule by each
+    further way. buckets: the number of the way for each hash.
     """
 
     number: int
@@ -104,7 +104,7 @@ class RuleImage:
     pool: int
     redirect: Address | None
     endpoint_independent: bool
-    filter_by_endpoint: bool  # whether only whom the inside endpoint wrote to may answer
+    filter_by_endpoint: bool  # only destinations that the endpoint sent to may reply
     ways: Ways | None = None
     others: tuple[RuleImage, ...] = ()
     buckets: tuple[int, ...] = ()
@@ -136,7 +136,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberLimitImage:
-    """Of each inside address; 0 is unlimited, but no refusals at all. new_flows and refusals: a second."""
+    """Limits of each subscriber; 0 is unlimited, but no refusals. new_flows and refusals are per second."""
 
     sessions: int
     new_flows: int
@@ -146,7 +146,7 @@ class SubscriberLimitImage:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Everything a generation of the config maps holds."""
+    """The contents of one generation of the configuration maps."""
 
     interfaces: tuple[InterfaceImage, ...]
     hooks: tuple[HookRequest, ...]
@@ -159,9 +159,10 @@ class Image:
     default_pass: bool
     tcp_syn_only: bool
     limits: SubscriberLimitImage
-    own: tuple[Address, ...]  # of this box
+    own: tuple[Address, ...]
+    """Addresses of the gateway."""
     newest: int = field(default=0, compare=False)
-    """The highest index of an interface there is: what comes later has no guard yet."""
+    """The highest interface index: later interfaces have no leak guard yet."""
 
     @property
     def by_mark(self) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By which links the new flows of a rule go, and with which pools, while some links are down. Pure."""
+"""Selects the links and pools of each rule's new flows while some links are down. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from snatsh.model.facts import Facts
 from snatsh.model.next_hops import next_hop
 from snatsh.model.pool_addresses import runs, with_interface_addresses
 from snatsh.model.schema.profile import LinkGroup, Profile, Rule
-from snatsh.model.values import Address
+from snatsh.model.values import BROADCAST, Address
 
 MAX_WAYS = 32_768
 """Buckets of all rules that share links (bpf/types.h)."""
 
-NOWHERE = Address("255.255.255.255")
-"""A next hop that nothing is sent to, for a link whose own is not known while its interface is away."""
+NOWHERE = BROADCAST
+"""A next hop that is never resolved, for a link whose interface is missing and with it its next hop."""
 
 __all__ = ["MAX_WAYS", "WAY_BUCKETS", "Way", "Ways", "link_of", "links_by_route", "ways_in_force"]
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """link: that carries the flows, None where the rule does not say. redirect: None follows the route."""
+    """A link and a pool for new flows. link: None when unknown. redirect: None follows the route."""
 
     link: str | None
     pool: str
@@ -33,8 +33,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The ways of one rule's new flows. buckets: for each hash the number of the way, empty for one way.
-    instead_of: links that are down and would carry these flows."""
+    """The ways of a rule's new flows. buckets: the number of the way for each hash, empty for one way.
+
+    instead_of: links that are down and would carry these flows. by_flow: spread by flow, not by subscriber.
+    """
 
     ways: tuple[Way, ...]
     instead_of: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ class Ways:
 
     @property
     def text(self) -> str:
-        """Links and what they carry, for consoles."""
+        """The links with their shares, for consoles."""
         parts = []
         for number, way in enumerate(self.ways):
             name = way.link or (str(way.redirect) if way.redirect else "by route")
@@ -53,7 +55,7 @@ class Ways:
 
 
 def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mapping[int, Ways]:
-    """Of every rule that translates, by number. A rule without a way that works keeps the one it names."""
+    """The ways of each rule that translates, by number. A rule without a usable link keeps its own."""
     selector = _LinkSelector(profile, facts, down & profile.links.keys())
     found = {
         number: selector.ways(rule) for number, rule in profile.rules.items() if rule.action == "translate"
@@ -62,7 +64,7 @@ def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mappi
 
 
 def links_by_route(profile: Profile, facts: Facts) -> frozenset[str]:
-    """The links that rules take because routing says so: they need a route, and those redirected to don't."""
+    """The links that rules reach by routing. Unlike links that rules redirect to, they need a route."""
     profile = with_interface_addresses(profile, facts)
     selector = _LinkSelector(profile, facts, frozenset())
     by_route = (rule for rule in profile.rules.values() if rule.redirect is None and rule.group is None)
@@ -70,14 +72,13 @@ def links_by_route(profile: Profile, facts: Facts) -> frozenset[str]:
 
 
 def link_of(rule: Rule, profile: Profile, facts: Facts) -> str | None:
-    """The link that a rule's flows take, as far as the rule says: the one it redirects to, else the next
-    hop or interface it asks for, else the one its pool's addresses belong to."""
+    """The link of a rule's flows: the one it redirects to, else that of the next hop or interface it matches,
+    else that of its pool's subnet; None when none or several qualify."""
     hop = rule.redirect or rule.next_hop
     if hop is not None:
         return _by_hop(hop, profile, facts)
     interface = rule.out_interface or _home(rule.pool, profile, facts)
     on_it = [name for name, link in sorted(profile.links.items()) if link.interface == interface]
-    # Of several links on an interface none is more the rule's own than another.
     return on_it[0] if len(on_it) == 1 else None
 
 
@@ -86,7 +87,7 @@ def _by_hop(hop: Address, profile: Profile, facts: Facts) -> str | None:
 
 
 def _home(pool: str | None, profile: Profile, facts: Facts) -> str | None:
-    """The outside interface whose subnet holds the first address of a pool."""
+    """The outside interface whose subnet contains the first address of a pool."""
     if pool is None or pool not in profile.pools:
         return None
     first = next((run.first for run in runs(profile.pools[pool])), None)
@@ -104,7 +105,7 @@ def _home(pool: str | None, profile: Profile, facts: Facts) -> str | None:
 
 
 class _LinkSelector:
-    """A profile on a box with links down. Remembers what it found: rules share pools and interfaces."""
+    """Selects links for the rules of a profile. Lookups are cached: rules share pools and interfaces."""
 
     def __init__(self, profile: Profile, facts: Facts, down: frozenset[str]) -> None:
         self._profile = profile
@@ -127,7 +128,7 @@ class _LinkSelector:
                 by = _by_hop(failover.redirect, self._profile, self._facts) if failover.redirect else link
                 way = Way(by, failover.pool or rule.pool, failover.redirect or rule.redirect)
                 return Ways((way,), (failed,))
-        # What a rule says of a link itself counts, even when that way is dead as well.
+        # A failover of the rule takes precedence over the backup of the link, even if it is down too.
         if link in self._down and link not in rule.failover:
             backup = self._backup_of(link)
             if backup is not None:
@@ -156,7 +157,7 @@ class _LinkSelector:
         return Way(name, link.pool or rule.pool or "", self._hops[name] or NOWHERE)
 
     def _backup_of(self, link: str) -> str | None:
-        """The first link along the chain of backups that is up."""
+        """The first link in the chain of backups that is up."""
         seen = {link}
         backup = self._profile.links[link].backup
         while backup is not None and backup not in seen and backup in self._profile.links:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference matcher: what the datapath has to do with a packet that no flow covers. Pure, and as
-plain as possible; tests hold the loaded programs against it.
+"""The reference matcher: the verdict that the datapath must reach for a first packet. Pure, and as plain as
+possible; tests compare the loaded programs with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from snatsh.model.values import Address
 
 @dataclass(frozen=True, slots=True)
 class MatchResult:
-    """verdict: pass means untranslated. addresses: those the packet may get, by the algorithm."""
+    """The verdict on a packet; pass means untranslated. addresses: those that the algorithm can choose."""
 
     verdict: Literal["translate", "pass", "drop"]
     rule: RuleImage | None = None
@@ -30,13 +30,13 @@ class MatchResult:
 
 
 def find_rule(image: Image, packet: Packet) -> RuleImage | None:
-    """Longest source prefix, then longest destination, then more fields, then the lowest number."""
+    """The matching rule of longest source, then longest destination, then most fields, then lowest number."""
     candidates = [rule for rule in image.rules if rule.match.covers(packet)]
     return max(candidates, key=lambda rule: (*rule.match.specificity, -rule.number), default=None)
 
 
 def judge(image: Image, packet: Packet) -> MatchResult:
-    """Verdict and address for a packet that came in by an inside interface and goes out by an outside one."""
+    """Verdict and addresses for a packet from an inside to an outside interface."""
     rule = find_rule(image, packet)
     if rule is None:
         return MatchResult("pass" if image.default_pass else "drop")
@@ -49,7 +49,7 @@ def judge(image: Image, packet: Packet) -> MatchResult:
 
 
 def by_way(rule: RuleImage, packet: Packet) -> RuleImage:
-    """The rule as it is by the link that the packet's flow takes."""
+    """The rule by the link that the packet's flow takes."""
     if not rule.others:
         return rule
     source, destination = packet.source, packet.destination
@@ -61,7 +61,7 @@ def by_way(rule: RuleImage, packet: Packet) -> RuleImage:
 
 
 def choices(image: Image, rule: RuleImage, packet: Packet) -> tuple[Address, ...]:
-    """The addresses the rule's algorithm may choose first: one for a hash, any for the others."""
+    """The addresses that the algorithm can choose first: one by hash, any of the pool otherwise."""
     pool = image.pools[rule.pool]
     source, destination, size = packet.source, packet.destination, pool.size
     if rule.algorithm is Algorithm.SOURCE_HASH:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Buckets of links that share: each link has as many as its weight asks for. Pure.
+"""Distributes hash buckets among the links of a group by weight. Pure.
 
-A hash chooses the bucket. When a link goes down, its buckets alone go to the others, so whoever is on a
-link that works stays there; when it comes back, it gets the same buckets again.
+When a link goes down, only its buckets move to the others, so flows of other links stay where they are. When
+it comes back, it gets the same buckets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ WAY_BUCKETS = 128
 
 
 def fill(weights: Mapping[str, int], up: frozenset[str]) -> tuple[str, ...]:
-    """The link of each bucket. up: those of the links that carry something; not empty unless weights are."""
+    """The link of each bucket. up: the usable links, at least one if there are weights."""
     if not weights:
         return ()
     whole = _in_turn(weights, WAY_BUCKETS)
@@ -24,7 +24,7 @@ def fill(weights: Mapping[str, int], up: frozenset[str]) -> tuple[str, ...]:
 
 
 def _in_turn(weights: Mapping[str, int], count: int) -> list[str]:
-    """So many turns in proportion to the weights, evenly mixed (smooth weighted round-robin)."""
+    """A number of turns in proportion to the weights, evenly mixed (smooth weighted round-robin)."""
     total = sum(weights.values())
     credit = dict.fromkeys(sorted(weights), 0)
     turns = []

@@ -15,7 +15,7 @@ from snatsh.interop.intermediate import Imported, NumberedRule
 from snatsh.model.values import Address
 
 InterfaceAddresses = Mapping[str, Address]
-"""The first address of each interface of this box, which masquerading takes."""
+"""The first address of each interface of this gateway, which masquerading takes."""
 
 Reader = Callable[[str, InterfaceAddresses], Imported]
 """Reads a text. FormError names line and column of what can't be read."""

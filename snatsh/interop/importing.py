@@ -27,7 +27,7 @@ _PoolKey = tuple[tuple[AddressRange, ...], str, bool]
 def import_text(
     text: str, dialect: str | None = None, own: InterfaceAddresses | None = None
 ) -> tuple[Document, Report]:
-    """Document and report. own: this box's first address on each interface, for masquerading."""
+    """Document and report. own: this gateway's first address on each interface, for masquerading."""
     return assemble(read(text, dialect, own))
 
 

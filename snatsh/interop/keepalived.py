@@ -111,7 +111,7 @@ def _fields(one: KeepalivedStatement) -> tuple[str, snat_rules.Fields]:
         if len(below.words) != 2 or below.body is not None:
             raise below.words[0].refuse("expected one value")
         if _FIELDS[below.name] in given:
-            raise below.words[0].refuse("given twice; expected it once")
+            raise below.words[0].refuse("is given twice")
         given[_FIELDS[below.name]] = below.words[1]
     shown = "snat_rule " + " ".join(below.shown for below in one.body or ())
     return shown, snat_rules.Fields(**given)

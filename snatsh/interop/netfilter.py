@@ -45,7 +45,7 @@ def masquerade(
         reason = "masquerade without an outside interface: its address is unknown"
         return Finding(location, "no-counterpart", f"{reason}; expected an interface, or a rule with a pool")
     if out not in own:
-        reason = f"masquerade by {out}, which has no address on this box"
+        reason = f"masquerade by {out}, which has no address on this gateway"
         return Finding(location, "no-counterpart", f"{reason}; expected a rule with a pool, unmatched stack")
     return ImportedAction(addresses=(AddressRange(own[out], own[out]),), ports=ports, stack=True)
 

@@ -109,7 +109,7 @@ def _pool_traps(addresses: ShellWord, new_gateway: ShellWord | None) -> Iterator
         yield Finding(addresses.location, "trap", reason)
     hop = _gateway(new_gateway)
     if hop is not None and {int(span.first) >> 8, int(span.last) >> 8} != {int(hop) >> 8}:
-        reason = f"pool {span} is not in the /24 of the new gateway {hop}; expected a route to this box"
+        reason = f"pool {span} is not in the /24 of the new gateway {hop}; expected a route to this gateway"
         yield Finding(addresses.location, "trap", f"{reason} for it, and announce none")
 
 

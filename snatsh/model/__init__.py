@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The profile: its schema, its forms, its rules of validity. Pure: no I/O and no root."""
+"""The profile: schema, documents, forms, changes and validation. Pure: no I/O, no root."""

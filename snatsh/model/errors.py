@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exceptions an operator can act on. Every one says what, where and what was expected."""
+"""Errors an operator can act on. Each says what is wrong, where, and what was expected."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding about a profile.
+    """A problem of a profile.
 
-    path: the tokens of the statement, as in set form, without `set` and without the value.
-    value: the offending value as text, empty where something is missing.
-    reason: one sentence fragment, lower case, that says what was expected.
-    line: where in the text it was read from, 1-based; 0 where there is no text.
+    path: the tokens of the statement as in set form, without `set` and the value.
+    value: the offending value as text, empty when one is missing.
+    reason: a lower-case clause that says what is wrong and what was expected.
+    line: of the text it was read from, 1-based; 0 without a text.
     """
 
     path: Path
@@ -32,11 +32,11 @@ class Problem:
 
 
 class SnatshError(Exception):
-    """Root of everything this project raises on purpose."""
+    """Base of all errors that snatsh raises on purpose."""
 
 
 class ProfileError(SnatshError):
-    """A profile, or a part of one, is not acceptable; `problems` says why."""
+    """A profile or a part of one is invalid; `problems` says why."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(p) for p in problems))
@@ -44,9 +44,9 @@ class ProfileError(SnatshError):
 
 
 class StatementError(SnatshError):
-    """One statement is wrong. `index` is the offending token (0-based, `set`/`delete` not counted).
+    """A statement is invalid. index: of the offending token, 0-based, `set` or `delete` not counted.
 
-    problem: the same as a finding, for texts of many statements.
+    problem: the same as a problem, for texts of many statements.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class StatementError(SnatshError):
 
 
 class FormError(SnatshError):
-    """A text (YAML, set or curly form) can't be read; `line` and `column` are 1-based, 0 = unknown."""
+    """A text can't be parsed. Line and column are 1-based, 0 when unknown."""
 
     def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
         super().__init__(f"line {line}, column {column}: {message}" if line else message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a profile has to know of the box it is to run on. Gathered elsewhere; here only its shape."""
+"""Facts about the gateway that validation and compilation depend on. Gathered by the engine."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Framing = Literal["ethernet", "none", "other"]
 
 
 NO_INDEX = 0x7FFF_0000
-"""Above any index the kernel gives: a missing interface stands in an image by one of these."""
+"""Base of the indices of missing interfaces in an image, above any index of the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
-    """index: kernel ifindex. mac: six bytes, empty on links without one. addresses: with their prefix.
+    """An interface. index: kernel ifindex. mac: six bytes, empty without one. addresses: with their prefix.
 
-    carrier_losses: since the interface is there, as far as the kernel counts them. framing: what its packets
-    begin with; "none" is PPP, tun and the like. peers: the other ends of its point-to-point addresses.
+    carrier_losses: since the interface exists, as counted by the kernel. framing: the header of its packets;
+    "none" for PPP, tun and WireGuard. peers: remote ends of its point-to-point addresses.
     """
 
     index: int
@@ -39,10 +39,10 @@ class InterfaceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The box: its interfaces by name, whether it forwards at all, and rules of others that change sources.
+    """The gateway's interfaces by name, and whether it forwards.
 
-    translations: where they are, a sentence each. gateways: next hops of its routes in all tables, by
-    interface; None where nobody asked. untagging: interfaces whose card hides VLAN tags from XDP.
+    translations: where netfilter translates sources, one clause each. gateways: interface and next hop of the
+    routes in all tables; None when not gathered. untagging: interfaces that strip VLAN tags before XDP.
     """
 
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)

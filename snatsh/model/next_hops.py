@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where packets of a link go."""
+"""Next hops of links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from snatsh.model.values import Address
 
 
 def next_hop(link: Link, facts: Facts | None) -> Address | None:
-    """The gateway that the link names, else the other end of its interface; None while there is none."""
+    """The next hop configured for a link, else the remote end of its interface; None without either."""
     if link.next_hop is not None or facts is None or link.interface not in facts.interfaces:
         return link.next_hop
     return next(iter(facts.interfaces[link.interface].peers), None)

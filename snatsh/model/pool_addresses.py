@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The addresses of a pool, in order: what a selection algorithm's index counts over."""
+"""The addresses of a pool in order, over which the index of an algorithm counts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from snatsh.model.values import Address, AddressRange
 
 
 def runs(pool: Pool) -> tuple[AddressRange, ...]:
-    """The pool's addresses as runs in the order written, without what is excluded or came before."""
+    """The pool's addresses as ranges in the order written, without duplicates and excluded ones."""
     taken = Spans(pool.exclude)
     return tuple(run for given in pool.address for run in taken.add(given))
 
 
 def with_interface_addresses(profile: Profile, facts: Facts | None) -> Profile:
-    """The profile with the pools that are an interface's address as they are now: the kernel answers for it,
-    and what is no flow is the box's own. Empty while the interface has none, or the box is not known."""
+    """The profile with the current address of each pool that follows an interface.
+
+    The kernel answers ARP for it, and traffic of no flow is local. A pool is empty while its interface has no
+    address, and without facts.
+    """
     follows = {name: pool.interface_address for name, pool in profile.pools.items() if pool.interface_address}
     if not follows:
         return profile
@@ -27,13 +30,13 @@ def with_interface_addresses(profile: Profile, facts: Facts | None) -> Profile:
     for name, interface in follows.items():
         known = facts.interfaces.get(interface) if facts is not None else None
         own = tuple(AddressRange(address.ip, address.ip) for address in known.addresses[:1]) if known else ()
-        as_it_is = {"address": own, "announce": "none", "unmatched": "stack"}
-        pools[name] = profile.pools[name].model_copy(update=as_it_is)
+        current = {"address": own, "announce": "none", "unmatched": "stack"}
+        pools[name] = profile.pools[name].model_copy(update=current)
     return profile.model_copy(update={"pools": pools})
 
 
 class Spans:
-    """A set of addresses, kept as sorted spans that do not touch each other's addresses."""
+    """A set of addresses, kept as sorted spans that do not overlap."""
 
     def __init__(self, given: Iterable[AddressRange] = ()) -> None:
         self._firsts: list[int] = []
@@ -42,7 +45,7 @@ class Spans:
             self.add(run)
 
     def add(self, run: AddressRange) -> list[AddressRange]:
-        """Take the run's addresses in; what of it was not there before."""
+        """Add a range; return the parts of it that are new."""
         first, last = int(run.first), int(run.last)
         begin = end = bisect_left(self._lasts, first)
         fresh = []
@@ -61,12 +64,12 @@ class Spans:
         return fresh
 
     def meets(self, run: AddressRange) -> bool:
-        """Whether any address of the run is there."""
+        """Whether any address of the range is in the set."""
         index = bisect_left(self._lasts, int(run.first))
         return index < len(self._firsts) and self._firsts[index] <= int(run.last)
 
     def holds(self, run: AddressRange) -> bool:
-        """Whether the whole run lies in one span; spans side by side are not looked at together."""
+        """Whether the whole range lies in one span. Adjacent spans do not count as one."""
         index = bisect_left(self._lasts, int(run.last))
         return index < len(self._firsts) and self._firsts[index] <= int(run.first)
 

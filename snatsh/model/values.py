@@ -185,3 +185,6 @@ def _textual(parse: Callable[[object], Any]) -> Any:
 
 AddressValue = Annotated[Address, _textual(parse_address)]
 PrefixValue = Annotated[Prefix, _textual(parse_prefix)]
+
+INVALID_SOURCES = tuple(map(AddressRange.parse, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", str(BROADCAST))))
+"""Addresses that no packet may have as its source."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words of operational state that the daemon answers with and consoles offer."""
+"""Names of protocols and flow states, shared by configuration, daemon and consoles."""
 
 from __future__ import annotations
 

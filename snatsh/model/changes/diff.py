@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What changed between two documents: as statements, and as Junos' `show | compare` shows it."""
+"""Differences of two documents, as statements and in the form of Junos' `show | compare`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from snatsh.model.schema.tree import Node, root
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """path: the statement's tokens; with the value last where one is set or taken from a leaf-list."""
+    """A statement that changes a document. path: its tokens, a value of a leaf or leaf-list last."""
 
     verb: Literal["set", "delete"]
     path: Path
@@ -30,12 +30,12 @@ class Change:
 
 
 def diff(old: Document, new: Document) -> list[Change]:
-    """The fewest statements that make `new` of `old`, in the order of the schema."""
+    """The fewest statements that turn `old` into `new`, in schema order."""
     return [*_changes(root(), _bare(old), _bare(new), ()), *_marked(old, new)]
 
 
 def apply(document: Document, changes: Iterable[Change]) -> Document:
-    """The document after the changes, one after the other."""
+    """The document after the changes, applied in order."""
     draft = Draft(document)
     for change in changes:
         (draft.set if change.verb == "set" else draft.delete)(change.path)
@@ -43,7 +43,7 @@ def apply(document: Document, changes: Iterable[Change]) -> Document:
 
 
 def graft(document: Document, other: Document, path: Path) -> Document:
-    """The document with what another one has at a path in the place of its own, marks below it included."""
+    """The document with the part at a path replaced by that of another, marks included."""
     draft = Draft(document)
     for at in marks.of(document, path):
         if at != path:
@@ -61,7 +61,7 @@ def render_set(changes: Iterable[Change]) -> str:
 
 
 def render_curly(old: Document, new: Document) -> str:
-    """What changed, under a header for each level of the hierarchy where something did."""
+    """The differences, below a header for each level of the hierarchy that has any."""
     found = (*_compared(root(), _bare(old), _bare(new), ()), *_marks_compared(old, new))
     return "".join(f"{line}\n" for line in found)
 
@@ -71,14 +71,14 @@ def _bare(document: Document) -> Document:
 
 
 def _marked(old: Document, new: Document) -> Iterator[Change]:
-    """Marks that came and went; those of what is gone went with it."""
+    """The changed marks. Those of a deleted statement are deleted with it."""
     for path, verb, comment in marks.differences(old, new):
         words = (*path, comment) if verb == "annotate" else path
         yield Change(*marks.translated(marks.VERB_OF[verb], words))
 
 
 def _marks_compared(old: Document, new: Document) -> Iterator[str]:
-    """As Junos tells of what was made active or inactive, behind `!`."""
+    """The changed marks behind `!`, as Junos shows them."""
     for path, verb, comment in marks.differences(old, new):
         *above, name = path
         schema_path = resolve(path)
@@ -88,7 +88,7 @@ def _marks_compared(old: Document, new: Document) -> Iterator[str]:
 
 
 def _changes(node: Node, old: Any, new: Any, path: Path) -> Iterator[Change]:
-    """old, new: what is at the path, None where nothing is."""
+    """The changes at and below a path. old, new: what it holds, None for nothing."""
     if old == new:
         return
     if new is None:
@@ -105,7 +105,7 @@ def _changes(node: Node, old: Any, new: Any, path: Path) -> Iterator[Change]:
 
 
 def _list_changes(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Change]:
-    """Values are added at the end only, so those stay in place that `new` begins with."""
+    """The changes of a leaf-list. Values are appended only, so a common beginning stays."""
     gone = []
     kept = 0
     for value in old:
@@ -121,7 +121,7 @@ def _list_changes(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterato
 
 
 def _pairs(node: Node, old: Document, new: Document) -> Iterator[tuple[str, Node, Any, Any]]:
-    """What differs between two containers: name, node, and what there was and is."""
+    """The members that differ between two containers: name, node, old and new."""
     for name, child, _ in members(node, old | new):
         before, after = old.get(name), new.get(name)
         if before != after:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two people changed the same configuration: what both did, and where they are in each other's way."""
+"""Merges concurrent changes of a configuration and reports conflicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from snatsh.model.schema.schema_path import resolve
 
 
 def merge(base: Document, ours: Document, theirs: Document) -> Document:
-    """`theirs` with all that was changed from `base` to `ours`; ours wins where both changed a thing."""
+    """`theirs` with the changes from `base` to `ours`, which win in a conflict."""
     if theirs == base:
         return ours
     draft = Draft(theirs)
@@ -29,17 +29,17 @@ def merge(base: Document, ours: Document, theirs: Document) -> Document:
 
 
 def _mark(draft: Draft, change: Change) -> None:
-    with contextlib.suppress(StatementError):  # what it marks is gone
+    with contextlib.suppress(StatementError):  # the marked statement is deleted
         (draft.set if change.verb == "set" else draft.delete)(change.path)
 
 
 def _delete(draft: Draft, path: Path) -> None:
-    with contextlib.suppress(StatementError):  # gone already, which is what was wanted
+    with contextlib.suppress(StatementError):  # deleted already
         draft.delete(path)
 
 
 def conflicts(base: Document, ours: Document, theirs: Document) -> list[Change]:
-    """Those of our changes that touch what `theirs` changed as well, and differently."""
+    """Our changes of what `theirs` changed too, and differently."""
     other = diff(base, theirs)
     if not other:
         return []
@@ -57,7 +57,7 @@ def conflicts(base: Document, ours: Document, theirs: Document) -> list[Change]:
 def _touches(change: Change, values: dict[Path, Change], inside: set[Path], deleted: set[Path]) -> bool:
     subject = _subject(change)
     if change.verb == "delete":
-        # Something of what we delete was set, or changed, over there.
+        # They set or changed something below what we delete.
         return subject in values or subject in inside
     return subject in values or any(above in deleted for above in _above(subject))
 
@@ -67,7 +67,7 @@ def _above(subject: Path) -> Iterator[Path]:
 
 
 def _subject(change: Change) -> Path:
-    """What a change is about: a leaf without its value, a value of a leaf-list, an entry, a container."""
+    """The subject of a change: a leaf without its value, a value of a leaf-list, an entry or a container."""
     schema_path = resolve(change.path)
     if schema_path.node.kind == "leaf" and schema_path.values:
         return schema_path.path

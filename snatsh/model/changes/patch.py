@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curly text that changes a document: marked `replace:` or `delete:`, or as `show | compare` prints it."""
+"""Curly text as a change: with `replace:` and `delete:`, or as `show | compare` prints it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEADER = re.compile(r"\[edit(?P<path>.*)\]\s*")
 
 
 def replace(document: Document, text: str, under: Path = ()) -> Document:
-    """The document with a text added; what is marked `replace:` is taken away before."""
+    """The document with a text merged; parts marked `replace:` are deleted first."""
     draft = Draft(document)
     for change in _marked(statements(text), under):
         _carry_out(draft, document, change)
@@ -29,7 +29,7 @@ def replace(document: Document, text: str, under: Path = ()) -> Document:
 
 
 def patch(document: Document, text: str, under: Path = ()) -> Document:
-    """The document after the changes in `text`. What is to go has to be there."""
+    """The document after the changes in a text. StatementError when a deleted part does not exist."""
     draft = Draft(document)
     sections = list(_sections(text, under))
     for section in sections:
@@ -49,7 +49,7 @@ def _carry_out(draft: Draft, document: Document, change: Change) -> None:
 
 
 def _marked(found: Sequence[CurlyStatement], path: Path) -> Iterator[Change]:
-    """Every statement by itself, deletions before what is put in their place."""
+    """Each statement as a change, a deletion before its replacement."""
     for statement in found:
         flags, words = flags_and_words(statement.words)
         if words[0] in (_REPLACE, _DELETE):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A profile as nested dicts of canonical values, and the statements that change one.
+"""A profile as nested dicts of canonical values, and the statements that change it.
 
-A document may be unfinished: each leaf is valid by itself, the whole maybe not yet. Documents are
-never changed in place; what is returned may share parts with what was given.
+A document may be incomplete: each leaf is valid by itself, the whole may not be yet. Documents are never
+changed in place; a result may share parts with its source.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def set_(document: Document, tokens: Sequence[str]) -> Document:
 
 
 def delete(document: Document, tokens: Sequence[str]) -> Document:
-    """The document without what the tokens name, and without the containers that leaves empty.
+    """The document without what the tokens name, and without containers that become empty.
 
-    An entry of a list stays when its last statement goes: it was asked for by name.
+    A list entry stays when its last statement is deleted, since it was created by name.
     """
     draft = Draft(document)
     draft.delete(tokens)
@@ -52,7 +52,7 @@ def delete(document: Document, tokens: Sequence[str]) -> Document:
 
 
 def get(document: Document, tokens: Sequence[str]) -> Any | None:
-    """What is at the path of the tokens, or None. A value may be given too: it has to be there."""
+    """What the document holds at a path, or None. A value in the tokens must be present too."""
     schema_path = resolve(tokens)
     found: Any = document
     for name in schema_path.path:
@@ -64,7 +64,7 @@ def get(document: Document, tokens: Sequence[str]) -> Any | None:
 
 
 def part(document: Document, path: Sequence[str]) -> tuple[str, Node, Any] | None:
-    """What a form is to show of a document: the last name of the path, its node and what is there."""
+    """The part of a document that a form shows: the last name of the path, its node and what it holds."""
     found = get(document, path)
     if found is None:
         return None
@@ -77,9 +77,9 @@ def part(document: Document, path: Sequence[str]) -> tuple[str, Node, Any] | Non
 
 
 class Draft:
-    """A document under change, for many statements in a row: each container is copied once at most.
+    """A document while many statements change it. Each container is copied once at most.
 
-    Leaf-lists under change are kept as dicts, so that a long one is not searched for each value.
+    Changed leaf-lists are kept as dicts, so that a long one is not searched for each value.
     """
 
     def __init__(self, document: Document) -> None:
@@ -88,7 +88,7 @@ class Draft:
         self._unfolded: list[tuple[dict[str, Any], str]] = []
 
     def set(self, tokens: Sequence[str]) -> SchemaPath:
-        """As `set_`, in this draft; what was set."""
+        """Apply a `set` statement; return its path."""
         schema_path = resolve(tokens)
         if schema_path.path[:1] == (marks.MARKS,):
             schema_path = self._mark(schema_path, tokens)
@@ -107,7 +107,7 @@ class Draft:
         return schema_path
 
     def delete(self, tokens: Sequence[str]) -> None:
-        """As `delete`, in this draft. Without a token, everything goes."""
+        """Apply a `delete` statement. Without tokens, delete everything."""
         schema_path = resolve(tokens)
         if not schema_path.path:
             self._document.clear()
@@ -127,21 +127,21 @@ class Draft:
         self._prune(schema_path)
 
     def finish(self) -> Document:
-        """The document as it is now. The draft must not be used any more."""
+        """The resulting document. The draft must not be used afterwards."""
         for holder, name in self._unfolded:
             if isinstance(holder.get(name), dict):
                 holder[name] = list(holder[name])
         return marks.tidy(self._document)
 
     def _mark(self, schema_path: SchemaPath, tokens: Sequence[str]) -> SchemaPath:
-        """The same, in canonical words, if what it marks is there."""
+        """The path in canonical words. StatementError when the marked statement does not exist."""
         _, *names = schema_path.path
         if names:
             marks.require(self._document, names[0])
         return resolve((marks.MARKS, *(marks.key(marks.path_of(name)) for name in names[:1]), *tokens[2:]))
 
     def _container(self, path: Sequence[str]) -> dict[str, Any]:
-        """The container at the path, made where it is missing, and safe to change."""
+        """The container at a path, created if missing, and safe to change."""
         at = self._document
         for name in path:
             child = at.get(name)
@@ -152,7 +152,7 @@ class Draft:
         return at
 
     def _unfold(self, holder: dict[str, Any], name: str) -> dict[str, None]:
-        """The leaf-list as a dict that keeps order."""
+        """A leaf-list as a dict, which keeps its order."""
         held = holder.get(name, ())
         if isinstance(held, dict):
             return held
@@ -161,7 +161,7 @@ class Draft:
         return unfolded
 
     def _require(self, tokens: Sequence[str], schema_path: SchemaPath) -> None:
-        """Refuse to delete what is not there."""
+        """Refuse to delete what does not exist."""
         at: Any = self._document
         for index, name in enumerate(schema_path.path):
             if name not in at:
@@ -173,7 +173,7 @@ class Draft:
                 raise refuse(tokens, index, "not found")
 
     def _prune(self, schema_path: SchemaPath) -> None:
-        """Take away what a deletion left empty, from its end upwards, up to an entry of a list."""
+        """Delete the containers that became empty, from the end of the path up to a list entry."""
         for last in range(len(schema_path.path) - 2, -1, -1):
             holder = self._container(schema_path.path[:last])
             if holder[schema_path.path[last]] or last in schema_path.keys:
@@ -182,7 +182,7 @@ class Draft:
 
 
 def to_profile(document: Document) -> Profile:
-    """The profile, without what is inactive; ProfileError names what is missing and what is wrong."""
+    """The profile of a document, without inactive statements. ProfileError names everything wrong."""
     try:
         return Profile.model_validate(marks.active(document))
     except ValidationError as error:
@@ -198,6 +198,6 @@ def _problem(found: dict[str, Any]) -> Problem:
 
 
 def from_profile(profile: Profile) -> Document:
-    """The document that gives this profile: what was set in it, not what is so by default."""
+    """The document of a profile: what was set, without defaults."""
     given = profile.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     return validate_shape(given)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an object has the shape of a document: known names, each value acceptable by itself."""
+"""Checks the shape of a document: known names, each value valid by itself."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from snatsh.model.schema.schema_path import one_of, shown, unknown, what_fits
 from snatsh.model.schema.tree import Node, ValueType, root
 
 MAX_PROBLEMS = 1000
-"""Reading stops at so many problems; a file of another kind would have one per line."""
+"""Problems after which reading stops; a file of another format would have one per line."""
 
 
 def validate_shape(given: Any) -> dict[str, Any]:
-    """The document that this object is, each value in canonical form; ProfileError with all problems.
+    """The object as a document with canonical values. ProfileError with all problems.
 
-    Values may come as text or as numbers, an only value of a leaf-list by itself, and nothing (None)
-    may stand where a set of statements could.
+    A value may be text or a number, the only value of a leaf-list may stand without its list, and None may
+    stand for an empty set of statements.
     """
     walk = _Walk()
     document = walk.container(root(), given, ())
@@ -30,13 +30,13 @@ def validate_shape(given: Any) -> dict[str, Any]:
 
 
 class _Walk:
-    """One walk over an object. It goes no deeper than the schema does."""
+    """One walk over an object, no deeper than the schema."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def container(self, node: Node, given: Any, path: Path) -> dict[str, Any]:
-        """The statements of a container or of a list's entry; what is empty is left out."""
+        """The statements of a container or of a list entry, without empty ones."""
         result = {}
         for name, value in self._items(given, path):
             child = node.children.get(name) if isinstance(name, str) else None
@@ -49,7 +49,7 @@ class _Walk:
         return result
 
     def marked(self, document: dict[str, Any]) -> None:
-        """Whether each mark belongs to something that could be a statement."""
+        """Check that each mark names a possible statement."""
         for name in document.get(marks.MARKS, {}):
             try:
                 marks.path_of(name)

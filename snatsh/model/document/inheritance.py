@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds although nobody wrote it: the schema's defaults, for `display inheritance`."""
+"""The schema's defaults in a document, for `display inheritance`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marks on statements: inactive, protected, annotated.
 
-They lie in the document itself, under `marks`, by the statement's words; so whatever compares, merges and
-keeps documents takes them along. The forms show them where the statement stands, as Junos does.
+They are part of the document, under `marks`, keyed by the words of the statement. Comparison, merge and
+history therefore include them. The forms show them at their statement, as Junos does.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ VERBS = ("deactivate", "activate", "protect", "unprotect", "annotate")
 _FLAGS = {"deactivate": "inactive", "activate": "inactive", "protect": "protect", "unprotect": "protect"}
 VERB_OF = {"inactive": "deactivate", "active": "activate", "protect": "protect", "unprotect": "unprotect",
            "annotate": "annotate"}  # fmt: skip
-"""What a comparison says, as a verb."""
+"""The verb for each change that a comparison reports."""
 
 _SET = {"inactive": ("active", "inactive"), "protect": ("unprotect", "protect")}
-"""By flag: how a comparison says that it went, and that it came."""
+"""By flag, the change that a comparison reports for its removal and for its addition."""
 
 Mark = Mapping[str, str]
 Marks = Mapping[Path, Mark]
@@ -31,12 +31,12 @@ NONE: Marks = {}
 
 
 def key(path: Sequence[str]) -> str:
-    """A statement's words as the name of its mark."""
+    """The name of the mark of a statement."""
     return " ".join(map(quote, path))
 
 
 def path_of(name: str) -> Path:
-    """The statement that a mark belongs to; StatementError when there can't be such a statement."""
+    """The statement that a mark belongs to. StatementError when no such statement can exist."""
     try:
         words = tuple(word.text for word in split(name))
     except FormError as error:
@@ -48,13 +48,13 @@ def path_of(name: str) -> Path:
 
 
 def of(document: Mapping[str, Any], under: Path = ()) -> dict[Path, Mark]:
-    """The marks of a document, at a path and below it."""
+    """The marks of a document at and below a path."""
     found = {path_of(name): mark for name, mark in document.get(MARKS, {}).items()}
     return {path: mark for path, mark in found.items() if path[: len(under)] == under}
 
 
 def translated(verb: str, tokens: Sequence[str]) -> tuple[Literal["set", "delete"], Path]:
-    """A statement that marks another, as one that sets or deletes a mark; those two stay as they are."""
+    """A marking statement as one that sets or deletes a mark; `set` and `delete` unchanged."""
     if verb == "set":
         return "set", tuple(tokens)
     if verb == "delete":
@@ -69,24 +69,24 @@ def translated(verb: str, tokens: Sequence[str]) -> tuple[Literal["set", "delete
 
 
 def spoken(verb: str, path: Path) -> str:
-    """A change of a mark as the operator's statement."""
+    """A change of a mark as the statement that an operator types."""
     _, name, flag, *value = path
     if flag == "comment":
-        # No name has blanks in it, and a word in quotes would be taken for the comment.
+        # Names have no blanks, and a quoted word would be read as the comment.
         return f"annotate {' '.join(path_of(name))} {in_quotes(value[0] if value else '')}"
     words = {"inactive": ("deactivate", "activate"), "protect": ("protect", "unprotect")}[flag]
     return f"{words[verb == 'delete']} {name}"
 
 
 def statements(marks: Marks) -> Iterator[str]:
-    """The statements that make these marks."""
+    """The statements that set these marks."""
     for path, mark in sorted(marks.items()):
         for flag, value in mark.items():
             yield spoken("set", (MARKS, key(path), flag, value))
 
 
 def active(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document without its marks and without what they make inactive."""
+    """The document without marks and inactive statements."""
     result = {name: held for name, held in document.items() if name != MARKS}
     for path, mark in of(document).items():
         if "inactive" in mark:
@@ -96,7 +96,7 @@ def active(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without(held: dict[str, Any], path: Path, keys: frozenset[int]) -> dict[str, Any]:
-    """keys: which names, counted from the end of the path, are entries of lists and stay when empty."""
+    """Remove a path. keys: positions, from its end, of list entries, which stay when empty."""
     name, *rest = path
     if name not in held:
         return held
@@ -107,7 +107,7 @@ def _without(held: dict[str, Any], path: Path, keys: frozenset[int]) -> dict[str
 
 
 def tidy(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without marks on what it does not have."""
+    """The document without marks of statements that it does not have."""
     if MARKS not in document:
         return document
     kept = {name: mark for name, mark in document[MARKS].items() if mark and _has(document, path_of(name))}
@@ -127,14 +127,14 @@ def _has(document: Mapping[str, Any], path: Path) -> bool:
 
 
 def require(document: Mapping[str, Any], name: str) -> None:
-    """Refuse to mark what is not there."""
+    """Refuse to mark a statement that does not exist."""
     path = path_of(name)
     if not _has(document, path):
         raise refuse(path, len(path) - 1, "not found")
 
 
 def moved(document: Mapping[str, Any], old: Path, new: Path) -> dict[str, Mark]:
-    """The marks, with those at `old` and below repeated at `new`."""
+    """The marks, with those at and below `old` copied to `new`."""
     found = dict(document.get(MARKS, {}))
     for path, mark in of(document, old).items():
         found[key((*new, *path[len(old) :]))] = mark
@@ -142,7 +142,7 @@ def moved(document: Mapping[str, Any], old: Path, new: Path) -> dict[str, Mark]:
 
 
 def protector(document: Mapping[str, Any], path: Path, *, deletes: bool) -> Path | None:
-    """The protected statement that a change of `path` would touch. Marks are changes of their statement."""
+    """The protected statement that a change of `path` affects. A mark counts as its statement."""
     if path[:1] == (MARKS,):
         if len(path) < 3 or path[2] == "protect":
             return None
@@ -156,8 +156,7 @@ def protector(document: Mapping[str, Any], path: Path, *, deletes: bool) -> Path
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
-    """What changed: the statement's path, `inactive`, `active`, `protect`, `unprotect` or `annotate`, and the
-    comment."""
+    """The changed marks: path of the statement, change (`inactive`, `annotate`, …) and comment."""
     before, after = of(old), of(new)
     for path in sorted({*before, *after}):
         was, now = before.get(path, {}), after.get(path, {})

@@ -18,7 +18,7 @@ INDENT = "    "
 
 
 def render(document: Document, path: Sequence[str] = ()) -> str:
-    """The document, or what the part at the path holds."""
+    """The document, or the contents of the part at a path."""
     found = part(document, path)
     if found is None:
         return ""
@@ -34,7 +34,7 @@ def render(document: Document, path: Sequence[str] = ()) -> str:
 
 
 def _heads(path: Path, marked: Marks) -> Iterator[str]:
-    """What is said of a part that is shown without its name."""
+    """The marks of a part that is shown without its name."""
     for end in range(1, len(path) + 1):
         mark = marked.get(path[:end], {})
         for flag in ("inactive", "protect"):
@@ -45,7 +45,7 @@ def _heads(path: Path, marked: Marks) -> Iterator[str]:
 def contents(
     node: Node, held: Any, pad: str = "", at: Path = (), marked: Marks = marks.NONE
 ) -> Iterator[str]:
-    """The lines of everything in a container or a list, which lies at the path `at`."""
+    """The lines of a container's or a list's contents. at: its path."""
     for name, child, value in shown_members(node, held):
         yield from lines(name, child, value, pad, at, marked)
 
@@ -53,7 +53,7 @@ def contents(
 def lines(
     name: str, node: Node, held: Any, pad: str = "", above: Path = (), marked: Marks = marks.NONE
 ) -> Iterator[str]:
-    """The lines of one statement and all below it."""
+    """The lines of a statement and everything below it."""
     at = (*above, name)
     mark = marked.get(at, {})
     if "comment" in mark:
@@ -73,9 +73,9 @@ def lines(
 
 
 def parse(text: str, under: Sequence[str] = ()) -> Document:
-    """The document in the text, all of it below a path.
+    """The document of a text whose statements lie below a path.
 
-    FormError where it can't be read, ProfileError with every problem.
+    FormError when it can't be parsed, ProfileError with all problems.
     """
     from snatsh.model.forms.curly_reader import read
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads curly form: a lark grammar for words and braces, and the schema for what they mean."""
+"""Reads the curly form: a grammar for words and braces, the schema for their meaning."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ _TERMINALS = {
 
 
 class CurlyStatement(NamedTuple):
-    """block: the statements in braces behind the words, None where a semicolon ends it.
+    """A statement. block: the statements in its braces, None when it ends in a semicolon.
 
-    position: where in the text it begins.
+    position: of its beginning in the text.
     """
 
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ class CurlyStatement(NamedTuple):
 
 
 class _Build(Transformer[Token, list[CurlyStatement]]):
-    """Turns each rule into plain values as soon as it is complete; no tree is ever built."""
+    """Turns each rule into plain values as soon as it is complete; no tree is built."""
 
     def statement(self, parts: list[Any]) -> CurlyStatement:
         block = parts.pop() if isinstance(parts[-1], list) else None
@@ -79,13 +79,13 @@ class _Build(Transformer[Token, list[CurlyStatement]]):
 
 
 _LONGEST_COMMENT = 200
-"""A longer one, or one with control characters, is no annotation and is passed over."""
+"""Characters of an annotation. A longer comment, or one with control characters, is ignored."""
 
 _FLAGS = {"inactive:": "deactivate", "protect:": "protect"}
 
 
 def flags_and_words(words: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
-    """The verbs that the marks before a statement stand for, and the statement's own words."""
+    """The verbs for the marks before a statement, and the words of the statement."""
     flags = []
     while len(words) > 1 and words[0] in _FLAGS:
         flags.append(_FLAGS[words[0]])
@@ -99,14 +99,14 @@ def _parser() -> Lark:
 
 
 def read(text: str, under: Path = ()) -> Document:
-    """The document in the text. FormError where it can't be read, ProfileError with every problem."""
+    """The document of a text. FormError when it can't be parsed, ProfileError with all problems."""
     reading = _Reading(_comments(text))
     reading.block(under, statements(text))
     return reading.finish()
 
 
 def statements(text: str) -> list[CurlyStatement]:
-    """The text in words and braces, whatever they mean. FormError where it can't be read."""
+    """The statements of a text, not resolved in the schema. FormError when it can't be parsed."""
     check_size(text)
     try:
         found: Any = _parser().parse(text)
@@ -133,7 +133,7 @@ _BLANKS = re.compile(r"(?:\s|#[^\n]*(?:\n|$))*")
 
 
 def _comments(text: str) -> dict[int, str]:
-    """What stands in `/* */`, by the following of what it stands before."""
+    """The comments in `/* */`, by the position of what follows them."""
     found = {}
     for match in _LEXICAL.finditer(text):
         if match[0].startswith("/*"):
@@ -144,7 +144,7 @@ def _comments(text: str) -> dict[int, str]:
 
 
 class _Reading:
-    """Sets statement by statement, and goes on after one that is wrong."""
+    """Applies one statement after the other, and continues after a wrong one."""
 
     def __init__(self, comments: Mapping[int, str]) -> None:
         self._comments = comments
@@ -161,7 +161,7 @@ class _Reading:
         return self._draft.finish()
 
     def block(self, above: Path, statements: Sequence[CurlyStatement]) -> None:
-        """Goes no deeper than the schema: what it does not know is refused before it is entered."""
+        """Apply the statements of a block. An unknown one is refused before its block is entered."""
         for statement in statements:
             flags, words = flags_and_words(statement.words)
             tokens = above + words

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set form: one `set` statement per line. `#` begins a comment line."""
+"""The set form: one `set` statement per line. `#` begins a comment line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from snatsh.model.schema.tree import Node
 
 @dataclass(frozen=True, slots=True)
 class SetLine:
-    """Those that mark another are told as what they set or delete. line: 1-based."""
+    """A statement; one that marks another as what it sets or deletes. line: 1-based."""
 
     verb: Literal["set", "delete"]
     tokens: Path
@@ -27,7 +27,7 @@ class SetLine:
 
 
 def render(document: Document, path: Sequence[str] = ()) -> str:
-    """The statements that give the document, or those of the part at the path."""
+    """The statements of the document, or of the part at a path."""
     found = part(document, path)
     if found is None:
         return ""
@@ -52,7 +52,7 @@ def _lines(prefix: str, node: Node, held: Any) -> Iterator[str]:
 
 
 def parse(text: str) -> Document:
-    """The document that the statements give, one after the other; ProfileError with all that fail."""
+    """The document that the statements produce in order. ProfileError with all that fail."""
     draft, problems = Draft({}), []
     for statement in statements(text):
         try:
@@ -67,7 +67,7 @@ def parse(text: str) -> Document:
 
 
 def statements(text: str, under: Path = ()) -> Iterator[SetLine]:
-    """The statements of the text, all below a path; whether they are acceptable is not looked at."""
+    """The statements of a text below a path, not validated."""
     check_size(text)
     for number, line in enumerate(text.split("\n"), 1):
         words = list(split(line, number)) if not line.lstrip().startswith("#") else []

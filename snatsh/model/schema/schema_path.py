@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the tokens of a statement point in the schema, and how a token that does not fit is refused."""
+"""Statements as paths in the schema, and errors that name the offending token."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from snatsh.model.errors import Path, Problem, StatementError
 from snatsh.model.schema.tree import Node, ValueType, root
 
 _SHOWN = 80
-"""An error shows so many characters of a value."""
+"""Characters of a value shown in an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaPath:
-    """path: canonical names and keys. keys: which of them, by index, are keys of a list's entries.
+    """A statement resolved in the schema.
 
-    values: what follows a leaf's name, canonical.
+    path: canonical names and keys. keys: the indices of those that are keys of list entries.
+    values: the canonical values after a leaf's name.
     """
 
     node: Node
@@ -33,7 +34,7 @@ class SchemaPath:
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """What may come next: names, or the hint of a key or a value."""
+        """What may follow: names, or the hint of a key or a value."""
         kind = self.node.value
         if self.node.kind == "list" and not self.is_entry:
             kind = self.node.key
@@ -42,7 +43,7 @@ class SchemaPath:
 
 
 def resolve(tokens: Sequence[str]) -> SchemaPath:
-    """The place that the tokens name; StatementError says which token does not fit."""
+    """The path that the tokens name. StatementError names the token that does not fit."""
     node = root()
     path: list[str] = []
     keys = []
@@ -85,7 +86,7 @@ def _parse(kind: ValueType, tokens: Sequence[str], index: int) -> Any:
 
 
 def members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, Any]]:
-    """What a container or a list holds, in the order it is shown: as in the schema, by number, by name."""
+    """The members of a container or a list in display order: as in the schema, by number, or by name."""
     if node.kind == "list":
         by_number = node.key is not None and node.key.kind == "integer"
         for key in sorted(held, key=int if by_number else None):
@@ -97,19 +98,19 @@ def members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, An
 
 
 def shown_members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, Any]]:
-    """Those that the set and curly forms show as statements."""
+    """The members that the set and curly forms show as statements."""
     return (member for member in members(node, held) if not member[1].hidden)
 
 
 def refuse(tokens: Sequence[str], index: int, reason: str, expected: tuple[str, ...] = ()) -> StatementError:
-    """The error that token `index` of a statement is wrong; one past the end means missing."""
+    """The error for token `index` of a statement; one past the end means that it is missing."""
     value = shown(tokens[index]) if index < len(tokens) else ""
     problem = Problem(tuple(shown(token) for token in tokens[:index]), value, reason)
     return StatementError(str(problem), index, expected, problem)
 
 
 def unknown(word: str, known: Sequence[str]) -> str:
-    """Why a word is refused where only these are known."""
+    """The reason to refuse a word where only these are known."""
     close = difflib.get_close_matches(word, known, n=2) if len(word) < 40 else []
     return f"unknown; did you mean {' or '.join(close)}?" if close else f"unknown; expected {one_of(known)}"
 
@@ -123,7 +124,7 @@ def one_of(words: Sequence[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as an error may print it: one line, no control characters, not without end."""
+    """A value for an error: one line without control characters, shortened."""
     if isinstance(value, dict):
         return "a set of statements"
     if isinstance(value, list | tuple):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Words as the set and curly forms write them: bare, or in double quotes with `\"` and `\\`."""
+r"""Words of the set and curly forms: bare, or in double quotes with `\"` and `\\`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from snatsh.model.errors import FormError
 
 QUOTED = r'"(?:[^"\\\n]|\\[^\n])*"'
-"""The pattern of a quoted word. A backslash before any other character stands for itself."""
+"""The pattern of a quoted word. A backslash before any other character is literal."""
 
 _BARE = re.compile(r"[A-Za-z0-9_.:/,+@%=~-]+")
 _ESCAPE = re.compile(r'\\(["\\])')
@@ -26,22 +26,22 @@ class Word:
 
 
 def quote(word: str) -> str:
-    """The word as it has to be written."""
+    """The word, in quotes if it needs them."""
     return word if _BARE.fullmatch(word) else in_quotes(word)
 
 
 def in_quotes(word: str) -> str:
-    """The word in quotes, whether it needs them or not."""
+    """The word in quotes."""
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def unquote(quoted: str) -> str:
-    """What is meant by a word in quotes."""
+    """The text of a quoted word."""
     return _ESCAPE.sub(r"\1", quoted[1:-1])
 
 
 def split(line: str, number: int = 0) -> Iterator[Word]:
-    """The words of a line; FormError where a quote is left open."""
+    """The words of a line. FormError when a quote is not closed."""
     for match in _TOKEN.finditer(line):
         column = match.start() + 1
         if match["open"]:

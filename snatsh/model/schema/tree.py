@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schema as a tree of nodes, read off `schema.Profile`: nothing is listed here by hand.
+"""The schema as a tree of nodes, derived from `Profile`.
 
-Forms, completion, help and shape checks walk this tree, so a field that is added to the schema is
-known to all of them.
+Forms, completion, help and the document validator walk this tree, so each of them knows a field as soon as
+the schema has it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ NodeKind = Literal["container", "list", "leaf", "leaf-list"]
 
 @dataclass(frozen=True, eq=False)
 class ValueType:
-    """What a place for a value takes.
+    """The type of a value.
 
     kind: enum, integer, string (may hold blanks), name, address, prefix, address-range or port-range.
-    choices: the words of an enum. hint: what help shows in the value's place.
-    ref: what the name names: interface, link or pool. default: what holds where nothing is given.
+    choices: the words of an enum. hint: how help shows the value.
+    ref: what the name refers to: interface, link or pool. default: the value if none is given.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class ValueType:
     reader: Reader = field(repr=False)
 
     def parse(self, token: str) -> Any:
-        """The token as canonical JSON value; ValueError says what was expected instead."""
+        """The token as a canonical JSON value. ValueError says what was expected."""
         return self.reader(token)
 
 
@@ -62,7 +62,7 @@ class Node:
 
     @cached_property
     def entry(self) -> Node:
-        """An entry of this list as a container of its own."""
+        """An entry of this list as a container."""
         return Node(self.name, "container", self.help, self.children)
 
 
@@ -70,12 +70,6 @@ class Node:
 def root() -> Node:
     """The whole profile."""
     return Node("profile", "container", "The gateway's profile", _children(Profile))
-
-
-def __getattr__(name: str) -> Node:
-    if name == "ROOT":
-        return root()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _children(model: type[BaseModel]) -> Mapping[str, Node]:
@@ -106,7 +100,7 @@ def _default(info: FieldInfo) -> str | None:
 
 
 def _unwrap(annotation: Any, marks: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
-    """The bare type without `| None` and Annotated, and every mark found on the way."""
+    """The type without `| None` and Annotated, and the marks of both."""
     found = list(marks)
     while True:
         if hasattr(annotation, "__metadata__"):

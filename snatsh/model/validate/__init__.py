@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a whole profile, one module per subject."""
+"""Validation of a whole profile, a module per subject."""

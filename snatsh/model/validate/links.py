@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether links can carry something, and whether what watches and replaces them can work."""
+"""Validates links with their monitors and backups, and link groups."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def check_links(context: ValidationContext) -> Iterator[Problem]:
             yield from _check_monitor((*path, "monitor"), link.monitor)
             known = context.facts.interfaces.get(link.interface) if context.facts else None
             if link.monitor.arp is not None and known is not None and known.framing == "none":
-                reason = f"{link.interface} knows no ARP; expected icmp, tcp or http"
+                reason = f"{link.interface} has no ARP; expected icmp, tcp or http"
                 yield Problem((*path, "monitor", "arp"), "", reason)
         yield from _check_backup(context, path, name, link)
 
 
 def check_groups(context: ValidationContext) -> Iterator[Problem]:
-    """Problems of the groups of links that share."""
+    """Problems of all link groups, by name."""
     for name, group in sorted(context.profile.link_groups.items()):
         path = ("link-groups", name)
         for link in sorted(group.link):
@@ -47,14 +47,13 @@ def check_groups(context: ValidationContext) -> Iterator[Problem]:
 
 def _check_next_hop(context: ValidationContext, path: Path, link: Link) -> Iterator[Problem]:
     if link.next_hop is not None:
-        yield from context.check_neighbour(path, link.next_hop, link.interface)
+        yield from context.check_neighbor(path, link.next_hop, link.interface)
     elif context.facts is not None and (known := context.facts.interfaces.get(link.interface)):
         if known.framing == "ethernet":
-            yield Problem(
-                path, "", f"missing; expected the gateway of the provider, on-link by {link.interface}"
-            )
+            reason = f"missing; expected the next hop of the provider, on-link by {link.interface}"
+            yield Problem(path, "", reason)
         elif known.up and not known.peers:
-            reason = f"missing, and {link.interface} has no address with another end; expected either"
+            reason = f"missing, and {link.interface} has no address with a peer; expected either"
             yield Problem(path, "", reason)
 
 
@@ -76,7 +75,7 @@ def _check_monitor(path: Path, monitor: Monitor) -> Iterator[Problem]:
 
 
 def _check_route(context: ValidationContext, path: Path, name: str, link: Link) -> Iterator[Problem]:
-    """Packets come to a link by a route, or by a rule or link that sends them to its next hop."""
+    """Check that a route, a rule or another link sends packets to the next hop of a link."""
     facts = context.facts
     known = facts.interfaces.get(link.interface) if facts is not None else None
     hop = next_hop(link, facts)
@@ -85,10 +84,10 @@ def _check_route(context: ValidationContext, path: Path, name: str, link: Link) 
     if (link.interface, hop) in facts.gateways or _is_sent_to(context, name, hop):
         return
     reason = (
-        f"no route goes by it and nothing sends packets to it; expected a route, for example: "
+        f"no route goes by it and no rule or link uses it; expected a route, for example: "
         f"ip route add default via {hop} dev {link.interface} metric 100"
     )
-    # While the link is down its routes may be gone with it.
+    # The kernel removes the routes of a link that is down.
     yield Problem((*path, "next-hop"), str(hop), reason, "error" if known.up else "warning")
 
 
@@ -111,13 +110,13 @@ def _check_backup(context: ValidationContext, path: Path, name: str, link: Link)
         return
     where = (*path, "backup")
     if link.backup == name:
-        yield Problem(where, name, "a link can't stand in for itself; expected another link")
+        yield Problem(where, name, "a link can't be its own backup; expected another link")
         return
     yield from context.check_link(where, link.backup)
     found = context.profile.links.get(link.backup)
     if found is not None and found.pool is None:
         reason = (
-            f"link {link.backup} has no pool, so flows keep their rule's addresses by it; "
-            "expected a pool, unless both providers take those"
+            f"link {link.backup} has no pool, so flows keep the pool of their rule on it; "
+            "expected a pool, unless both providers accept its addresses"
         )
         yield Problem(where, link.backup, reason, "warning")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether pools hold addresses that may be translated to, and each address only once."""
+"""Validates pools: external addresses that can be translated to, each in one pool only."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from snatsh.model.errors import Path, Problem
 from snatsh.model.pool_addresses import Spans, runs
 from snatsh.model.schema.profile import Pool, Profile
 from snatsh.model.validate.validation_context import ValidationContext
-from snatsh.model.values import Address, AddressRange
+from snatsh.model.values import INVALID_SOURCES, Address, AddressRange
 
 MAX_POOL_ADDRESSES = 65_536
-"""Addresses of one pool."""
+"""Addresses of a pool."""
 
 MAX_ADDRESSES = 1_048_576
 """Addresses of all pools together."""
 
-_NEVER_A_SOURCE = Spans(
-    AddressRange.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255")
-)
+_INVALID_SOURCES = Spans(INVALID_SOURCES)
 
 Runs = tuple[AddressRange, ...]
 
 
 def check_pools(context: ValidationContext) -> Iterator[Problem]:
-    """Problems of all pools, by name, and then of all of them together."""
+    """Problems of all pools by name, then of all pools together."""
     pools = {name: runs(pool) for name, pool in sorted(context.profile.pools.items())}
     points = _Points(context)
     for name, held in pools.items():
@@ -60,7 +58,7 @@ def _check_size(path: Path, pool: Pool, held: Runs) -> Iterator[Problem]:
 
 
 def check_written(profile: Profile) -> Iterator[Problem]:
-    """What is written beside an address that is followed. For the profile before that is filled in."""
+    """Problems of pools that follow an interface, in the profile before its addresses are filled in."""
     for name, pool in sorted(profile.pools.items()):
         for other in ("address", "exclude"):
             if pool.interface_address is not None and getattr(pool, other):
@@ -69,20 +67,20 @@ def check_written(profile: Profile) -> Iterator[Problem]:
 
 
 def _check_followed(context: ValidationContext, path: Path, pool: Pool) -> Iterator[Problem]:
-    """A pool that is whatever address an interface has."""
+    """Problems of a pool that follows the address of an interface."""
     interface = str(pool.interface_address)
     yield from context.check_outside((*path, "interface-address"), interface)
     if context.facts is not None and not pool.address:
-        reason = "has no address at the moment; flows of this pool are dropped until it has"
+        reason = "has no address at the moment; flows of this pool are dropped until it has one"
         yield Problem((*path, "interface-address"), interface, reason, "warning")
 
 
 def _check_statements(path: Path, pool: Pool) -> Iterator[Problem]:
-    """Statements of one pool that repeat each other, do nothing, or can't be."""
+    """Statements of a pool that are invalid, redundant or without effect."""
     taken = Spans()
     for given in pool.address:
-        if _NEVER_A_SOURCE.meets(given):
-            reason = "holds addresses that are nobody's; expected unicast addresses only"
+        if _INVALID_SOURCES.meets(given):
+            reason = "contains invalid sources; expected unicast addresses only"
             yield Problem((*path, "address"), str(given), reason)
         if taken.meets(given):
             reason = "overlaps another address statement of this pool; each address counts once"
@@ -95,28 +93,28 @@ def _check_statements(path: Path, pool: Pool) -> Iterator[Problem]:
 
 
 def _check_overlaps(pools: Mapping[str, Runs]) -> Iterator[Problem]:
-    """One sweep over all runs in order: a run overlaps if it begins before another pool's has ended."""
+    """One sweep over all ranges in order: one overlaps if it begins before the end of another pool's."""
     ordered = sorted(
         (int(run.first), int(run.last), run, name) for name, held in pools.items() for run in held
     )
-    told: set[frozenset[str]] = set()
-    reach, farthest, owner = -1, None, ""
+    reported: set[frozenset[str]] = set()
+    highest, farthest, owner = -1, None, ""
     for first, last, run, name in ordered:
         pair = frozenset((owner, name))
-        if first <= reach and name != owner and pair not in told:
-            told.add(pair)
+        if first <= highest and name != owner and pair not in reported:
+            reported.add(pair)
             reason = f"overlaps {farthest} of pool {owner}; expected each address in one pool only"
             yield Problem(("pools", name, "address"), str(run), reason)
-        if last > reach:
-            reach, farthest, owner = last, run, name
+        if last > highest:
+            highest, farthest, owner = last, run, name
 
 
 class _Points:
-    """Single addresses that a pool had better not hold, in order, each with the reason."""
+    """Single addresses that a pool should not contain, in order, each with the reason."""
 
     def __init__(self, context: ValidationContext) -> None:
         self._own = sorted(
-            (address, f"is this box's own, on {name}") for address, name in context.own.items()
+            (address, f"is this gateway's own, on {name}") for address, name in context.own.items()
         )
         self._hops = sorted(dict(_next_hops(context)).items())
         self._edges = sorted(_subnet_edges(context))
@@ -124,7 +122,7 @@ class _Points:
     def check(self, path: Path, pool: Pool, held: Runs) -> Iterator[Problem]:
         if pool.unmatched == "drop":
             for address, reason in _within(held, self._own):
-                expected = "expected it excluded, or unmatched stack: the box would be cut off"
+                expected = "expected it excluded, or unmatched stack; the gateway would be cut off"
                 yield Problem(path, address, f"{reason}; {expected}")
         for address, reason in _within(held, self._hops):
             yield Problem(path, address, f"{reason}; expected it excluded")
@@ -133,7 +131,7 @@ class _Points:
 
 
 def _within(held: Runs, points: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
-    """Those of the points that lie in the runs: address and reason."""
+    """The points that lie in the ranges: address and reason."""
     for run in held:
         begin = bisect_left(points, (int(run.first), ""))
         end = bisect_left(points, (int(run.last) + 1, ""))

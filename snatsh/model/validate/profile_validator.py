@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks across the tree, on a profile whose statements are each acceptable by themselves."""
+"""Validates a profile across its statements, each of which is valid by itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from snatsh.model.validate.validation_context import ValidationContext, listed
 
 
 def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
-    """Every error and warning, in the order of the schema. Without facts, the box is left out."""
+    """All errors and warnings in schema order. Without facts, checks of the gateway are skipped."""
     context = ValidationContext(with_interface_addresses(profile, facts), facts)
     return [
-        *_check_box(context),
+        *_check_gateway(context),
         *_check_interfaces(context),
         *check_links(context),
         *check_groups(context),
@@ -30,19 +30,20 @@ def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
 
 
 _HIDDEN_TAGS = (
-    "takes VLAN tags off before XDP sees a frame, so that a VLAN's are taken for its own; expected hook tc,"
+    "strips VLAN tags before XDP, so that tagged frames look untagged; expected hook tc,"
     " or: ethtool -K {} rxvlan off"
 )
 
 
-def _check_box(context: ValidationContext) -> Iterator[Problem]:
+def _check_gateway(context: ValidationContext) -> Iterator[Problem]:
     if context.facts is None:
         return
     if not context.facts.forwarding:
-        yield Problem((), "", "this box does not forward; expected sysctl net.ipv4.ip_forward = 1", "warning")
+        reason = "IP forwarding is disabled; expected sysctl net.ipv4.ip_forward = 1"
+        yield Problem((), "", reason, "warning")
     if any(rule.action == "translate" for rule in context.profile.rules.values()):
         for where in context.facts.translations:
-            yield Problem((), "", f"{where} changes sources too; expected no source NAT but ours", "warning")
+            yield Problem((), "", f"{where} translates sources too; expected no other source NAT", "warning")
 
 
 def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:
@@ -55,7 +56,7 @@ def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:
                 yield Problem(("interfaces",), "", reason, "warning")
     for name in sorted(profile.interfaces):
         if facts is not None and name not in facts.interfaces:
-            reason = f"no such interface on this box; there are: {listed(sorted(facts.interfaces))}"
+            reason = f"no such interface on this gateway; there are: {listed(sorted(facts.interfaces))}"
             yield Problem(("interfaces", name), "", reason)
         elif facts is not None:
             yield from _check_framing(name, profile.interfaces[name], facts.interfaces[name])
@@ -66,9 +67,8 @@ def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:
 def _check_framing(name: str, interface: Interface, known: InterfaceFacts) -> Iterator[Problem]:
     path = ("interfaces", name)
     if known.framing == "other":
-        yield Problem(
-            path, "", "is neither an Ethernet device nor one without headers, as PPP, tun and WireGuard are"
-        )
+        reason = "unsupported link layer; expected Ethernet, or none as with PPP, tun and WireGuard"
+        yield Problem(path, "", reason)
     elif known.framing == "none" and interface.role == "inside":
         yield Problem((*path, "role"), "inside", "has no Ethernet header; expected an Ethernet device inside")
     elif known.framing == "none" and interface.hook == "xdp":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rules refer to, what they match twice, and what has no effect in them."""
+"""Validates rules: references, duplicate matches, and statements without effect."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ONLY_TRANSLATE = ("algorithm", "mapping", "filtering", "group", "redirect", "fa
 
 
 def check_rules(context: ValidationContext) -> Iterator[Problem]:
-    """Problems of all rules, in the order of their numbers."""
-    reach = _Reach(context)
+    """Problems of all rules, by number."""
+    announcements = _Announcements(context)
     first: dict[object, int] = {}
     users: dict[str, tuple[int, str]] = {}
     for number, rule in sorted(context.profile.rules.items()):
@@ -29,7 +29,7 @@ def check_rules(context: ValidationContext) -> Iterator[Problem]:
         yield from _check_twin(path, number, rule, first)
         if rule.action == "translate":
             yield from _check_translation(context, path, rule)
-            yield from reach.check(number, rule)
+            yield from announcements.check(number, rule)
             yield from _check_mapping(context, path, number, rule, users)
         else:
             yield from _check_idle(path, rule)
@@ -40,9 +40,11 @@ def _check_match(context: ValidationContext, path: Path, rule: Rule) -> Iterator
         yield from context.check_outside((*path, "out-interface"), rule.out_interface)
     if rule.next_hop is None:
         return
-    for found in context.check_neighbour((*path, "next-hop"), rule.next_hop, rule.out_interface):
-        # A route can say `onlink`, so this is odd but not impossible.
-        yield Problem(found.path, found.value, f"{found.reason}, else the rule may never match", "warning")
+    for found in context.check_neighbor((*path, "next-hop"), rule.next_hop, rule.out_interface):
+        # A route with `onlink` makes this possible.
+        yield Problem(
+            found.path, found.value, f"{found.reason}, otherwise the rule may never match", "warning"
+        )
 
 
 def _check_twin(path: Path, number: int, rule: Rule, first: dict[object, int]) -> Iterator[Problem]:
@@ -62,16 +64,14 @@ def _check_mark(context: ValidationContext, path: Path, rule: Rule) -> Iterator[
         return
     inside = {name: i.hook for name, i in context.profile.interfaces.items() if i.role == "inside"}
     if others := sorted(name for name, hook in inside.items() if hook != "tc"):
-        reason = (
-            f"XDP carries no marks; expected hook tc on every inside interface, not on {listed(others)} yet"
-        )
+        reason = f"XDP has no marks; expected hook tc on every inside interface, missing on {listed(others)}"
         yield Problem((*path, "fwmark"), str(rule.fwmark), reason)
 
 
 def _check_mapping(
     context: ValidationContext, path: Path, number: int, rule: Rule, users: dict[str, tuple[int, str]]
 ) -> Iterator[Problem]:
-    """An endpoint-independent mapping owns its port for all destinations: others must not share the pool."""
+    """Check that endpoint-independent mappings, which own their ports, do not share a pool with others."""
     for pool in sorted(pools_of(context, rule)):
         other, mapping = users.setdefault(pool, (number, rule.mapping))
         if mapping != rule.mapping:
@@ -85,7 +85,7 @@ def _check_mapping(
 
 
 def _check_idle(path: Path, rule: Rule) -> Iterator[Problem]:
-    """What is given to a rule that does not translate."""
+    """Statements without effect in a rule that does not translate."""
     if rule.pool is not None:
         reason = f"a rule with action {rule.action} takes no pool; expected none, or action translate"
         yield Problem((*path, "pool"), rule.pool, reason)
@@ -105,12 +105,12 @@ def _check_translation(context: ValidationContext, path: Path, rule: Rule) -> It
     if rule.pool is not None:
         yield from context.check_pool((*path, "pool"), rule.pool)
     if rule.redirect is not None:
-        yield from context.check_neighbour((*path, "redirect"), rule.redirect)
+        yield from context.check_neighbor((*path, "redirect"), rule.redirect)
     for link, failover in sorted(rule.failover.items()):
         below = (*path, "failover", link)
         yield from context.check_link(below[:-1], link)
         if failover.redirect is not None:
-            yield from context.check_neighbour((*below, "redirect"), failover.redirect)
+            yield from context.check_neighbor((*below, "redirect"), failover.redirect)
         if failover.pool is not None:
             yield from context.check_pool((*below, "pool"), failover.pool)
         if failover.redirect is None and failover.pool is None:
@@ -118,7 +118,7 @@ def _check_translation(context: ValidationContext, path: Path, rule: Rule) -> It
 
 
 def _check_group(context: ValidationContext, path: Path, rule: Rule) -> Iterator[Problem]:
-    """Links that share give each flow its next hop, so nothing else may."""
+    """Check a rule with a link group, whose links give each flow its next hop."""
     if rule.group not in context.profile.link_groups:
         known = sorted(context.profile.link_groups)
         yield context.unknown((*path, "group"), str(rule.group), "a link group of this profile", known)
@@ -126,20 +126,20 @@ def _check_group(context: ValidationContext, path: Path, rule: Rule) -> Iterator
     group = context.profile.link_groups[rule.group]
     for name in ("redirect", "failover"):
         if getattr(rule, name):
-            reason = "can't be given beside a group, whose links stand in for each other"
+            reason = "can't be given beside a group, whose links back up each other"
             yield Problem((*path, name), "" if name == "failover" else str(rule.redirect), reason)
     if group.spread == "flow" and rule.mapping == "endpoint-independent":
-        reason = f"needs one link for each inside address; expected spread subscriber in group {rule.group}"
+        reason = f"needs one link for each subscriber; expected spread subscriber in group {rule.group}"
         yield Problem((*path, "mapping"), rule.mapping, reason)
     links = context.profile.links
     bare = [name for name in sorted(group.link) if name in links and links[name].pool is None]
     if bare and rule.pool is None:
-        reason = f"missing; expected a pool here, or one of each link of the group: {bare[0]} has none"
+        reason = f"missing; expected a pool here or on each link of the group; {bare[0]} has none"
         yield Problem((*path, "pool"), "", reason)
 
 
 def pools_of(context: ValidationContext, rule: Rule) -> set[str]:
-    """Every pool a rule may take addresses from."""
+    """All pools that a rule can take addresses from."""
     profile = context.profile
     found = {rule.pool, *(failover.pool for failover in rule.failover.values())}
     group = profile.link_groups.get(rule.group) if rule.group is not None else None
@@ -161,8 +161,8 @@ def _pools_of_backups(context: ValidationContext, link: str) -> set[str | None]:
     return found
 
 
-class _Reach:
-    """Whether pools that are announced by ARP lie where somebody can ask for them."""
+class _Announcements:
+    """Checks that addresses announced by ARP are on-link where their rules' packets leave."""
 
     def __init__(self, context: ValidationContext) -> None:
         self._context = context
@@ -172,15 +172,15 @@ class _Reach:
     def check(self, number: int, rule: Rule) -> Iterator[Problem]:
         if self._context.facts is None:
             return
-        yield from self._check_way(number, rule, rule.pool, rule.redirect)
+        yield from self._check_pool_of(number, rule, rule.pool, rule.redirect)
         for _, failover in sorted(rule.failover.items()):
             pool, redirect = failover.pool or rule.pool, failover.redirect or rule.redirect
-            yield from self._check_way(number, rule, pool, redirect)
+            yield from self._check_pool_of(number, rule, pool, redirect)
 
-    def _check_way(
+    def _check_pool_of(
         self, number: int, rule: Rule, name: str | None, redirect: Address | None
     ) -> Iterator[Problem]:
-        """The pool of that name, where the rule sends packets this way."""
+        """Check a pool against the interfaces that the rule's packets leave by."""
         pool = self._context.profile.pools.get(name) if name is not None else None
         if name is None or pool is None or pool.announce != "arp":
             return
@@ -193,11 +193,11 @@ class _Reach:
         beyond = [run for run in self._runs.setdefault(name, runs(pool)) if not on_link.holds(run)]
         if subnets and beyond:
             where = f"{listed(map(str, subnets))}, on-link by {listed(leaves_by)} where rule {number} leaves"
-            reason = f"is outside {where}; expected announce none, and a route to this box"
+            reason = f"is outside {where}; expected announce none, and a route to this gateway"
             yield Problem(("pools", name, "address"), str(beyond[0]), reason, "warning")
 
     def _leaves_by(self, rule: Rule, redirect: Address | None) -> tuple[str, ...]:
-        """The interfaces a packet of the rule may leave by."""
+        """The interfaces that packets of the rule can leave by."""
         if redirect is not None:
             return self._context.on_link_by(redirect)
         if rule.out_interface is not None:

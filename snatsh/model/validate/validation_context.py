@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What validation has to know of the box context a profile: subnets, own addresses, neighbours."""
+"""The gateway around a profile: subnets, own addresses, neighbors; and checks of references."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from functools import cached_property
 from snatsh.model.errors import Path, Problem
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
-from snatsh.model.values import Address, Prefix
+from snatsh.model.values import ADDRESS_BITS, Address, Prefix
 
 _SHOWN = 8
-"""An error lists so many of the things that would have been right."""
-
-_HOST = 32
-"""An address by itself: a loopback's, or one end of a point-to-point link. It says nothing of a subnet."""
+"""Valid names that an error lists."""
 
 
 class ValidationContext:
-    """A profile on a box. Without facts nothing is known of subnets, and nothing is held against them."""
+    """A profile on a gateway. Without facts, nothing is checked against interfaces and subnets."""
 
     def __init__(self, profile: Profile, facts: Facts | None) -> None:
         self.profile = profile
@@ -27,29 +24,29 @@ class ValidationContext:
 
     @cached_property
     def outside(self) -> tuple[str, ...]:
-        """The interfaces that translated traffic leaves by."""
+        """The outside interfaces, by name."""
         return tuple(sorted(name for name, own in self.profile.interfaces.items() if own.role == "outside"))
 
     @cached_property
     def own(self) -> dict[int, str]:
-        """The box's addresses, and the interface of each."""
+        """The gateway's addresses, and the interface of each."""
         found = self.facts.interfaces.items() if self.facts else ()
         return {int(own.ip): name for name, known in found for own in known.addresses}
 
     def subnets(self, names: Iterable[str]) -> tuple[Prefix, ...]:
-        """The subnets that are on-link by these interfaces."""
+        """The subnets of these interfaces. A host prefix, as on a loopback, is no subnet."""
         known = self.facts.interfaces if self.facts else {}
         found = {
             own.network: None
             for name in names
             if name in known
             for own in known[name].addresses
-            if own.network.prefixlen < _HOST
+            if own.network.prefixlen < ADDRESS_BITS
         }
         return tuple(found)
 
     def on_link_by(self, address: Address) -> tuple[str, ...]:
-        """The outside interfaces that have this address in a subnet of theirs."""
+        """The outside interfaces with a subnet that contains an address."""
         number = int(address)
         for mask, networks in self._outside_subnets.items():
             if number & mask in networks:
@@ -58,7 +55,7 @@ class ValidationContext:
 
     @cached_property
     def _outside_subnets(self) -> dict[int, dict[int, tuple[str, ...]]]:
-        """By mask, the longest first, and then by network, so that each look-up is one per length."""
+        """Interfaces by mask, the longest first, and network: one lookup for each prefix length."""
         found: dict[int, dict[int, tuple[str, ...]]] = {}
         for name in self.outside:
             for subnet in self.subnets([name]):
@@ -67,16 +64,14 @@ class ValidationContext:
                 networks[network] = (*networks.get(network, ()), name)
         return dict(sorted(found.items(), reverse=True))
 
-    def check_neighbour(
-        self, path: Path, address: Address, interface: str | None = None
-    ) -> Iterator[Problem]:
-        """Problems of an address that packets are to be sent to, by one or by any outside interface."""
+    def check_neighbor(self, path: Path, address: Address, interface: str | None = None) -> Iterator[Problem]:
+        """Check that an address is a neighbor on one or on any outside interface."""
         if self.facts is None:
             return
         value = str(address)
         if int(address) in self.own:
             yield Problem(
-                path, value, f"is this box's own, on {self.own[int(address)]}; expected a neighbour's"
+                path, value, f"is this gateway's own, on {self.own[int(address)]}; expected a neighbor"
             )
             return
         by = self.on_link_by(address)
@@ -91,14 +86,14 @@ class ValidationContext:
         present = [name for name in names if name in self.facts.interfaces]
         silent = [name for name in present if not self.subnets([name])]
         if silent:
-            reason = f"can't be told to be on-link: {silent[0]} has no subnet at the moment"
+            reason = f"can't be verified as on-link: {silent[0]} has no subnet at the moment"
             yield Problem(path, value, reason, "warning")
         elif present:
             subnets = listed(map(str, self.subnets(names)))
             yield Problem(path, value, f"is not on-link by {where}; expected an address in {subnets}")
 
     def check_outside(self, path: Path, name: str) -> Iterator[Problem]:
-        """Problems of a name that should be an outside interface's."""
+        """Check that a name is that of an outside interface."""
         interface = self.profile.interfaces.get(name)
         if interface is None:
             yield self.unknown(path, name, "an outside interface of this profile", self.outside)
@@ -107,12 +102,12 @@ class ValidationContext:
             yield Problem(path, name, f"has role {interface.role}; expected an outside interface: {known}")
 
     def check_pool(self, path: Path, name: str) -> Iterator[Problem]:
-        """Problems of a name that should be a pool's."""
+        """Check that a name is that of a pool."""
         if name not in self.profile.pools:
             yield self.unknown(path, name, "a pool of this profile", sorted(self.profile.pools))
 
     def check_link(self, path: Path, name: str) -> Iterator[Problem]:
-        """Problems of a name that should be a link's."""
+        """Check that a name is that of a link."""
         if name not in self.profile.links:
             yield self.unknown(path, name, "a link of this profile", sorted(self.profile.links))
 
@@ -122,7 +117,7 @@ class ValidationContext:
 
 
 def listed(names: Iterable[str]) -> str:
-    """The names in a sentence, not without end."""
+    """The first names, and how many more there are."""
     found = list(names)
     text = ", ".join(found[:_SHOWN]) or "there is none"
     return f"{text} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else text

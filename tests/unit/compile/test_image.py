@@ -103,7 +103,7 @@ def test_a_disabled_datapath_attaches_nowhere() -> None:
 
 def test_a_missing_interface_is_named() -> None:
     with pytest.raises(
-        ProfileError, match="eth9: no such interface on this box; there are: eth0, eth1, eth2"
+        ProfileError, match="eth9: no such interface on this gateway; there are: eth0, eth1, eth2"
     ):
         image({}, interfaces={**INTERFACES, "eth9": {"role": "inside"}})
 

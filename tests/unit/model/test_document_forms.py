@@ -319,7 +319,7 @@ def test_curly_form_names_every_bad_statement() -> None:
     assert [str(problem) for problem in caught.value.problems] == [
         "line 3: rules 10 source: 10.0.0.1/8: has host bits set; did you mean 10.0.0.0/8?",
         "line 5: rules 10: pool: is given twice, first in line 4",
-        "line 6: rules 10 action: expected a value and ';' in place of the block",
+        "line 6: rules 10 action: expected a value and ';' instead of the block",
         "line 8: rules 20: x: unknown; expected one of: source, destination, protocol, "
         "out-interface, next-hop, fwmark, action, pool, algorithm, mapping, filtering, group, "
         "redirect, failover, description",

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snatsh.model.schema.profile import Profile
-from snatsh.model.schema.tree import ROOT, Node, root
+from snatsh.model.schema.tree import Node, root
 from tests.unit.model.strategies import values
 
 
@@ -36,7 +36,7 @@ def test_every_field_is_there_once_with_help() -> None:
     assert tuple(root().children["rules"].children)[:2] == ("source", "destination")
     assert len(LEAVES) > 40
     assert all(node.help for node in LEAVES.values())
-    assert ROOT is root()
+    assert root() is root()
 
 
 @pytest.mark.parametrize(

@@ -64,11 +64,11 @@ def test_nothing_that_has_the_right_shape_makes_it_fail(document: Document) -> N
 
 
 ERRORS = [
-    ("set interfaces eth7 role outside", "interfaces eth7", "", "no such interface on this box; there are: eth0"),
+    ("set interfaces eth7 role outside", "interfaces eth7", "", "no such interface on this gateway; there are: eth0"),
     ("set links x interface eth7; set links x next-hop 1.1.2.9", "links x interface", "eth7", "unknown; expected an"),
     ("set links x interface eth0; set links x next-hop 192.168.40.9", "links x interface", "eth0", "role inside"),
     ("set links isp-a next-hop 1.1.3.7", "links isp-a next-hop", "1.1.3.7", "not on-link by eth1; expected an address in 1.1.2.0/24"),
-    ("set links isp-a next-hop 1.1.2.2", "links isp-a next-hop", "1.1.2.2", "this box's own, on eth1"),
+    ("set links isp-a next-hop 1.1.2.2", "links isp-a next-hop", "1.1.2.2", "this gateway's own, on eth1"),
     ("set pools c interface-address eth1; set pools c address 9.9.9.9", "pools c address", "", "can't be given beside interface-address"),
     ("set pools c interface-address eth0", "pools c interface-address", "eth0", "role inside"),
     ("set link-groups wan spread flow", "link-groups wan link", "", "no link shares"),
@@ -78,7 +78,7 @@ ERRORS = [
     ("set link-groups wan link isp-a weight 1; set link-groups wan spread flow; set rules 10 group wan; set rules 10 mapping endpoint-independent", "rules 10 mapping", "endpoint-independent", "expected spread subscriber"),
     ("set link-groups wan link isp-a weight 1; set rules 20 group wan", "rules 20 pool", "", "isp-a has none"),
     ("set links isp-a backup isp-b; set links isp-b pool b; set rules 10 mapping endpoint-independent; set rules 20 pool b", "rules 20 mapping", "endpoint-dependent", "rule 10 uses pool b"),
-    ("set links isp-a backup isp-a", "links isp-a backup", "isp-a", "can't stand in for itself"),
+    ("set links isp-a backup isp-a", "links isp-a backup", "isp-a", "can't be its own backup"),
     ("set links isp-a backup isp-x", "links isp-a backup", "isp-x", "unknown; expected a link of this profile"),
     ("set links isp-a pool x", "links isp-a pool", "x", "unknown; expected a pool of this profile"),
     ("set links isp-a monitor icmp target 8.8.8.8; set links isp-a monitor require quorum; set links isp-a monitor quorum 2", "links isp-a monitor quorum", "2", "expected at most 1"),
@@ -99,11 +99,11 @@ ERRORS = [
     ("set rules 10 action drop", "rules 10 pool", "a", "a rule with action drop takes no pool"),
     ("set rules 20 pool a; set rules 20 mapping endpoint-independent", "rules 20 mapping", "endpoint-independent", "rule 10 uses pool a with mapping endpoint-dependent; expected the same, or another pool"),
     ("set rules 20 pool b; set rules 10 failover isp-a pool b; set rules 20 mapping endpoint-independent", "rules 20 mapping", "endpoint-independent", "rule 10 uses pool b"),
-    ("set rules 10 fwmark 7", "rules 10 fwmark", "7", "expected hook tc on every inside interface, not on eth0 yet"),
+    ("set rules 10 fwmark 7", "rules 10 fwmark", "7", "expected hook tc on every inside interface, missing on eth0"),
     ("set rules 10 filtering endpoint-independent", "rules 10 filtering", "endpoint-independent", "needs mapping endpoint-independent"),
     ("set rules 10 redirect 9.9.9.9", "rules 10 redirect", "9.9.9.9", "not on-link by any outside interface; expected an address in 1.1.2.0/24, 1.1.3.0/24"),
     ("set rules 10 redirect 192.168.40.9", "rules 10 redirect", "192.168.40.9", "not on-link"),
-    ("set rules 10 redirect 1.1.3.2", "rules 10 redirect", "1.1.3.2", "this box's own"),
+    ("set rules 10 redirect 1.1.3.2", "rules 10 redirect", "1.1.3.2", "this gateway's own"),
     ("set rules 10 failover nope pool b", "rules 10 failover", "nope", "unknown; expected a link of this profile: isp-a, isp-b"),
     ("set rules 10 failover isp-a pool zz", "rules 10 failover isp-a pool", "zz", "unknown; expected a pool"),
     ("set rules 10 failover isp-a redirect 9.9.9.9", "rules 10 failover isp-a redirect", "9.9.9.9", "not on-link"),
@@ -192,7 +192,7 @@ def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it() -> None:
     )
     assert [str(one) for one in findings(rules)] == [
         "pools b address: 1.1.3.100-1.1.3.110: is outside 1.1.2.0/24, on-link by eth1 where rule 20 leaves; "
-        "expected announce none, and a route to this box"
+        "expected announce none, and a route to this gateway"
     ]
 
 
