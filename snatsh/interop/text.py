@@ -29,15 +29,12 @@ from snatsh.model.values import (
 if TYPE_CHECKING:
     from lark import Lark
 
-_LINES = r"""
-start: line? (_END line?)*
-line: WORD+
-WORD: /(?:[^\s"'#\\;]|\\[^\n]|"[^"\n]*"|'[^'\n]*')(?:[^\s"'\\;]|\\[^\n]|"[^"\n]*"|'[^'\n]*')*/
-_END: /[\n;]/
-%ignore /[^\S\n]+/
-%ignore /#[^\n]*/
-%ignore /\\\r?\n/
-"""
+_TOKEN = re.compile(
+    r"""(?P<ignored>[^\S\n]+|\#[^\n]*|\\\r?\n)
+    |(?P<word>(?:[^\s"'#\\;]|\\[^\n]|"[^"\n]*"|'[^'\n]*')(?:[^\s"'\\;]|\\[^\n]|"[^"\n]*"|'[^'\n]*')*)
+    |(?P<end>[\n;])""",
+    re.VERBOSE,
+)
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _DASHES = str.maketrans({"\u2013": "-", "\u2014": "-", "\u2212": "-"})
@@ -90,13 +87,34 @@ def parse(grammar: str, text: str) -> Any:
 def lines(text: str) -> Iterator[Line]:
     """The command lines, with variables replaced."""
     known: dict[str, str] = {}
-    for line in parse(_LINES, text).children:
-        words = tuple(map(word, line.children))
+    for words in _raw_lines(text):
         assigned = _ASSIGNMENT.fullmatch(words[0].text) if len(words) == 1 else None
         if assigned:
             known[assigned[1]] = _plain(ShellWord(assigned[2], words[0].location), known)
             continue
         yield tuple(ShellWord(_plain(one, known), one.location) for one in words)
+
+
+def _raw_lines(text: str) -> Iterator[list[ShellWord]]:
+    """The words of each command as they are written. FormError at a quote that is not closed."""
+    check_size(text)
+    words: list[ShellWord] = []
+    number, start, at = 1, 0, 0
+    while at < len(text):
+        token = _TOKEN.match(text, at)
+        location = SourceLocation(number, at - start + 1)
+        if token is None:
+            raise FormError(f"unexpected {text[at]!r}", location.line, location.column)
+        if token.lastgroup == "word":
+            words.append(ShellWord(token[0], location))
+        elif token.lastgroup == "end" and words:
+            yield words
+            words = []
+        at = token.end()
+        if token[0].endswith("\n"):
+            number, start = number + 1, at
+    if words:
+        yield words
 
 
 def _plain(word: ShellWord, known: Mapping[str, str]) -> str:

@@ -121,3 +121,9 @@ def test_an_error_names_line_and_column(text: str) -> None:
 def test_a_text_of_no_dialect_is_not_guessed_at() -> None:
     with pytest.raises(FormError, match="no dialect recognised"):
         import_text("hello\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_command_goes_on_after_a_backslash_at_the_end_of_a_line(end: str) -> None:
+    document, _ = import_text(f"ipvsadm -K -f 1 \\{end} -F 10.0.0.0/8 -U 1.1.1.1{end}")
+    assert document["rules"]["10"]["source"] == "10.0.0.0/8"
