@@ -68,7 +68,7 @@ class CommitError(EngineError):
     """A commit failed at `step` and was undone. undo_failures: what could not be undone."""
 
     def __init__(self, step: str, reason: str, undo_failures: Sequence[str] = ()) -> None:
-        message = f"commit failed while {step}: {reason}"
+        message = f"{step} failed: {reason}"
         if undo_failures:
             message += "; undoing it also failed: " + "; ".join(undo_failures)
         super().__init__(message)

@@ -219,22 +219,26 @@ class Top(App[None]):
         if self._line is None:
             from snatsh.shell.frontends.embedded import command_line
 
-            self._line = command_line(self.client, self._ask_from_thread)
+            self._line = command_line(self.client, self._ask_from_thread, self._confirm_from_thread)
         return self._line
 
     def _ask_from_thread(self, question: str) -> str:
-        """For a command that asks back, which runs in a thread."""
+        """Ask for a command, which runs in a thread."""
+        return self._from_thread(Ask(question)) or ""
 
-        async def ask() -> str:
-            if "[yes,no]" in question:
-                return "yes" if await self.push_screen_wait(Question(question)) else "no"
-            return await self.push_screen_wait(Ask(question)) or ""
+    def _confirm_from_thread(self, question: str) -> bool:
+        return bool(self._from_thread(Question(question)))
 
-        async def in_worker() -> str:
-            return await self.run_worker(ask(), exit_on_error=False).wait()
+    def _from_thread(self, dialog: ModalScreen[Any]) -> Any:
+        """Show a dialog and wait for its result."""
 
-        answer: str = self.call_from_thread(in_worker)  # type: ignore[arg-type]
-        return answer
+        async def show() -> Any:
+            return await self.push_screen_wait(dialog)
+
+        async def in_worker() -> Any:
+            return await self.run_worker(show(), exit_on_error=False).wait()
+
+        return self.call_from_thread(in_worker)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for name, title in TABS.items():

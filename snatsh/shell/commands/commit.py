@@ -31,7 +31,7 @@ def _comment(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitAnswer:
+class CommitAnswer(Answer):
     """What a commit came to. Its details are shown where they are asked for."""
 
     done: Commit
@@ -83,9 +83,9 @@ def commit(
         done = _patiently(session, check=check, confirmed=confirmed, comment=comment, at=at)
     except Rejected as error:
         what = "configuration check-out failed" if check else "commit failed"
-        raise ShellError(problem_lines(error.problems) + _failure(what, error)) from None
+        raise ShellError(_failure(what, error), problem_lines(error.problems)) from None
     except ClientError as error:
-        raise ShellError(f"error: commit failed: {error}") from None
+        raise ShellError(f"commit failed: {error}") from None
     lines = [f"warning: {_sentence(row)}" for row in done["warnings"]]
     if done.get("ended_flows"):
         lines.append(f"flows ended because their address left the pools: {done['ended_flows']:,}")
@@ -125,8 +125,7 @@ def _patiently(session: Session, **wish: Any) -> Commit:
 
 def _failure(what: str, error: Rejected) -> str:
     """Problems speak for themselves; without any, the message says why."""
-    reason = str(error).removeprefix(what).removeprefix(": ").strip()
-    return f"error: {what}" if error.problems or not reason else f"error: {what}: {reason}"
+    return what if error.problems else f"{what}: {error}"
 
 
 def _sentence(row: Any) -> str:

@@ -66,7 +66,9 @@ def set_(session: Session, path: Words, before: tuple[Words, ...] = ()) -> Answe
 
 
 def delete(session: Session, path: Words) -> Answer:
-    if path == session.edit and not session.confirms("Delete everything under this level?", default=False):
+    if path == session.edit and not session.terminal.confirm(
+        "Delete everything under this level?", default=False
+    ):
         raise ShellError("nothing was deleted")
     if not path:
         session.client.replace_candidate({})
@@ -111,7 +113,7 @@ def leave(session: Session, configuration_mode: bool = False) -> Answer:
         session.back()
         return Message("")
     question = _QUESTION if session.edit_mode == "shared" else _DISCARD
-    if _uncommitted(session) and not session.confirms(question, default=True):
+    if _uncommitted(session) and not session.terminal.confirm(question, default=True):
         return Message("")
     session.leave_configuration()
     return Message(LEAVING)

@@ -131,7 +131,7 @@ def _ping_from_pool(session: Session, source: str, host: str, count: int) -> Ans
         mean = sum(times) / len(times)
         lines.append(f"rtt min/avg/max = {min(times):.3f}/{mean:.3f}/{max(times):.3f} ms")
     if not times:
-        raise ShellError("\n".join([*lines, f"error: no answer from {host}"]))
+        raise ShellError(f"no answer from {host}", "".join(f"{line}\n" for line in lines))
     return Message("\n".join(lines))
 
 

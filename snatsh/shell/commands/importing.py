@@ -52,13 +52,13 @@ def _load_live(session: Session) -> Answer:
     try:
         held = {name: read(text, name, _own(session)).rules for name, text in found.items()}
     except (FormError, ProfileError) as error:
-        raise ShellError(f"error: load failed: {error}") from None
+        raise ShellError(f"load failed: {error}") from None
     holding = [name for name, rules in held.items() if rules]
     if not holding:
         why = "".join(f"; {reason}" for reason in listed["errors"].values())
-        raise ShellError(f"error: load failed: no rule of this box has a counterpart here{why}")
+        raise ShellError(f"load failed: no rule of this box has a counterpart here{why}")
     if len(holding) > 1 and any(rule.action.verdict == "translate" for rule in held["nft"]):
-        raise ShellError("error: load failed: iptables and nft both translate here; import each by a file")
+        raise ShellError("load failed: iptables and nft both translate here; import each by a file")
     # nft lists what iptables set too, in words that only iptables knows in full
     dialect = "iptables" if "iptables" in holding else "nft"
     return _load(session, found[dialect], dialect)
@@ -70,9 +70,9 @@ def _load(session: Session, text: str, dialect: str | None) -> Answer:
     try:
         document, report = import_text(text, dialect, _own(session))
     except (FormError, ProfileError) as error:
-        raise ShellError(f"error: load failed: {error}") from None
+        raise ShellError(f"load failed: {error}") from None
     if not report.rows:
-        raise ShellError(f"{report.text()}error: load failed: no rule in it has a counterpart here")
+        raise ShellError("load failed: no rule in it has a counterpart here", report.text())
     become(session, _in_place(session.client.candidate()["document"], document))
     return TableAnswer(report.data, lambda _: f"{report.text()}load complete\n")
 

@@ -33,9 +33,7 @@ _PLACES = ("file", "terminal", "profile")
 def load_override(session: Session, **source: Any) -> Answer:
     if source.get("relative"):
         # Junos' manual: relative goes with merge, replace, set and update.
-        raise ShellError(
-            "error: load override replaces everything, at any level; see `load update … relative`"
-        )
+        raise ShellError("load override replaces everything, at any level; see `load update … relative`")
     session.client.replace_candidate(_document(session, **source))
     return Message("load complete")
 
@@ -88,9 +86,9 @@ def _applied(change: Any, session: Session) -> Document:
     try:
         changed: Document = change(session.client.candidate()["document"])
     except ProfileError as error:
-        raise ShellError(problem_lines(error.problems) + "error: load failed") from None
+        raise ShellError("load failed", problem_lines(error.problems)) from None
     except StatementError as error:
-        raise ShellError(f"error: load failed: {error}") from None
+        raise ShellError(f"load failed: {error}") from None
     return changed
 
 
@@ -103,7 +101,7 @@ def load_set(session: Session, **source: Any) -> Answer:
         except Rejected as error:
             place = error.statement
             where = f"line {lines[place]}: " if place is not None and 0 <= place < len(lines) else ""
-            raise ShellError(f"{problem_lines(error.problems)}error: load failed: {where}{error}") from None
+            raise ShellError(f"load failed: {where}{error}", problem_lines(error.problems)) from None
     return Message("load complete")
 
 
@@ -128,7 +126,7 @@ def _document(session: Session, **source: Any) -> Document:
     try:
         return config_files.parse(_source(session, **source), _under(session, source))
     except ProfileError as error:
-        raise ShellError(problem_lines(error.problems) + "error: load failed") from None
+        raise ShellError("load failed", problem_lines(error.problems)) from None
 
 
 def _under(session: Session, source: dict[str, Any]) -> Path:

@@ -142,7 +142,7 @@ def wildcard_delete(session: Session, path: Words) -> Answer:
     if not found:
         raise ShellError(f"{' '.join(path)}: nothing matches")
     listed = "\n".join(f"  matched: {' '.join(words)}" for words in found)
-    if not session.confirms(f"{listed}\nDelete {len(found)} objects?", default=False):
+    if not session.terminal.confirm(f"{listed}\nDelete {len(found)} objects?", default=False):
         raise ShellError("nothing was deleted")
     session.client.edit([{"verb": "delete", "path": list(words)} for words in found])
     return Message("")
@@ -238,7 +238,7 @@ def _become(session: Session, document: Document) -> Answer:
     try:
         become(session, validate_shape(document))
     except ProfileError as error:
-        raise ShellError(problem_lines(error.problems) + "error: nothing was changed") from None
+        raise ShellError("nothing was changed", problem_lines(error.problems)) from None
     return Message("")
 
 

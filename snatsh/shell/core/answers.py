@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from snatsh.model.errors import SnatshError
 
@@ -19,36 +20,53 @@ DETAIL = "detail"
 
 
 class ShellError(SnatshError):
-    """A command that was understood but can't be carried out."""
+    """A command that was understood but can't be carried out. above: whole lines to show before the error."""
+
+    def __init__(self, message: str, above: str = "") -> None:
+        super().__init__(message)
+        self.above = above
 
 
-class Answer(Protocol):
-    """data: what `| json` prints. text: what an operator reads. display: `| display FORM`."""
+class Answer(ABC):
+    """data: what `| json` prints. text: what an operator reads. display: `| display FORM`.
+
+    kind: its colours, see `paint`. refresh, streams: see Outcome.
+    """
+
+    __slots__ = ()
+
+    kind: ClassVar[str] = ""
+    refresh: float = 0
+    streams: bool = False
 
     @property
+    @abstractmethod
     def data(self) -> Any: ...
 
+    @abstractmethod
     def text(self) -> str: ...
-
-    def display(self, form: str) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TableAnswer:
-    """Operational data and the renderer that makes a table of it."""
-
-    data: Any
-    render: Callable[[Any], str]
-
-    def text(self) -> str:
-        return self.render(self.data)
 
     def display(self, form: str) -> str:
         raise ShellError(f"display {form}: only configuration has this form; expected json")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class TableAnswer(Answer):
+    """Operational data and the renderer that makes a table of it."""
+
+    content: Any
+    render: Callable[[Any], str]
+
+    @property
+    def data(self) -> Any:
+        return self.content
+
+    def text(self) -> str:
+        return self.render(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Answer):
     """A sentence or two. Nothing to pipe."""
 
     message: str
@@ -60,12 +78,9 @@ class Message:
     def text(self) -> str:
         return f"{self.message}\n" if self.message else ""
 
-    def display(self, form: str) -> str:
-        raise ShellError(f"display {form}: only configuration has this form")
-
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Answer):
     """A part of a configuration. The forms come from the model, imported when they are drawn."""
 
     document: Document
@@ -113,7 +128,7 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Answer):
     """What changed between two configurations."""
 
     old: Document

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,11 +15,31 @@ class Terminal(Protocol):
     def ask(self, question: str) -> str:
         """One line of answer; empty at the end of the input."""
 
+    def confirm(self, question: str, default: bool) -> bool:
+        """Yes or no."""
+
     def read_block(self, notice: str) -> str:
         """Lines up to ^D."""
 
     def released(self) -> AbstractContextManager[None]:
         """While it lasts, the terminal is as it was before us, for another program."""
+
+
+class LineTerminal(ABC):
+    """A terminal on which yes and no are typed, as a line."""
+
+    @abstractmethod
+    def ask(self, question: str) -> str: ...
+
+    def confirm(self, question: str, default: bool) -> bool:
+        """Ask until the answer is yes or no; Enter and the end of the input mean the default."""
+        while True:
+            answer = self.ask(f"{question} [yes,no] ({'yes' if default else 'no'}) ").strip().lower()
+            if not answer:
+                return default
+            for word in ("yes", "no"):
+                if word.startswith(answer):
+                    return word == "yes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from snatsh.client import Client, ClientError, Rejected, Waiting
 from snatsh.model.errors import SnatshError
 from snatsh.shell.core import config_files
-from snatsh.shell.core.answers import Answer, Configuration, Difference, Path
+from snatsh.shell.core.answers import Answer, Configuration, Difference, Path, ShellError
 from snatsh.shell.core.complete import Completion, asks_help, complete, help_text, rest_of_keyword
 from snatsh.shell.core.grammar import CommandError, Parsed, State, expected, parse
 from snatsh.shell.core.lexer import lex
@@ -86,8 +86,10 @@ class Session:
             return Outcome(printable(f"{error}\n"), failed=True, column=error.column)
         except Rejected as error:
             return self._rejected(error, line)
+        except ShellError as error:
+            return _failure(str(error), error.above)
         except SnatshError as error:
-            return Outcome(printable(_as_error(str(error))), failed=True)
+            return _failure(str(error))
         finally:
             self.live.forget()
 
@@ -165,7 +167,7 @@ class Session:
         try:
             version = Client(self.client.path, timeout=_PATIENCE_SECONDS).version()
         except ClientError as error:
-            return printable(_as_error(str(error)))
+            return _failure(str(error)).text
         self._user, self._host = version["user"], version["host_name"]
         self.settings.idle_minutes = version.get("idle_timeout") or self.settings.idle_minutes
         announcement = version.get("announcement")
@@ -214,16 +216,6 @@ class Session:
         with contextlib.suppress(ClientError):
             self.client.move(path)
 
-    def confirms(self, question: str, default: bool) -> bool:
-        """Ask until the answer is yes or no; Enter and the end of the input mean the default."""
-        while True:
-            answer = self.terminal.ask(f"{question} [yes,no] ({'yes' if default else 'no'}) ").strip().lower()
-            if not answer:
-                return default
-            for word in ("yes", "no"):
-                if word.startswith(answer):
-                    return word == "yes"
-
     def difference(self, candidate: Configuration, rollback: int | str) -> Difference:
         """A part of the candidate against the same part of a committed configuration."""
         old = self.client.committed(rollback) if rollback else self.client.configuration()
@@ -260,18 +252,16 @@ class Session:
 
     def _run(self, parsed: Parsed) -> Outcome:
         answer: Answer = parsed.call.run(self, **parsed.call.arguments)
-        product = Product(answer, kind=getattr(answer, "kind", ""))
+        product = Product(answer, kind=answer.kind)
         for pipe in parsed.pipes:
             product = pipe.run(self, product, **pipe.arguments)
-        refresh = product.refresh or getattr(answer, "refresh", 0)
-        streams = getattr(answer, "streams", False)
-        paged = product.paged and not streams
+        refresh = product.refresh or answer.refresh
         return Outcome(
             product.text,
-            paged=paged,
+            paged=product.paged and not answer.streams,
             held=product.held,
             refresh=refresh,
-            streams=streams,
+            streams=answer.streams,
             kind=product.kind,
         )
 
@@ -285,9 +275,11 @@ class Session:
         text = str(error)
         if error.expected and not any(word in text for word in error.expected):
             text += f"; {expected(error.expected)}"
-        if error.problems and column is None:
-            text = f"{problem_lines(error.problems)}error: nothing was changed"
-        return Outcome(printable(_as_error(text) if column is None else f"{text}\n"), True, column)
+        if column is not None:
+            return Outcome(printable(f"{text}\n"), True, column)
+        if error.problems:
+            return _failure("nothing was changed", problem_lines(error.problems))
+        return _failure(text)
 
     def _statement_length(self, line: str) -> int:
         """How many tokens the statement of this line has, the edit path included."""
@@ -306,6 +298,6 @@ def _own_name() -> str:
         return str(os.getuid())
 
 
-def _as_error(text: str) -> str:
-    """`error:` before what does not say so itself."""
-    return f"{text}\n" if "error: " in text else f"error: {text}\n"
+def _failure(text: str, above: str = "") -> Outcome:
+    """Return the outcome of a line that failed without a place to point at."""
+    return Outcome(printable(f"{above}error: {text}\n"), failed=True)

@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
-from snatsh.shell.core.outcome import Outcome
+from snatsh.shell.core.outcome import LineTerminal, Outcome
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.loop import caret
 from snatsh.shell.render.text import printable_line
 
 
-class BatchTerminal:
+class BatchTerminal(LineTerminal):
     """Nobody is there to ask: the default stands."""
 
     def ask(self, question: str) -> str:

@@ -15,8 +15,12 @@ from snatsh.shell.modes import EMBEDDED
 class _Asking:
     """A terminal that can ask and nothing else."""
 
-    def __init__(self, ask: Callable[[str], str]) -> None:
+    def __init__(self, ask: Callable[[str], str], confirm: Callable[[str], bool]) -> None:
         self.ask = ask
+        self._confirm = confirm
+
+    def confirm(self, question: str, default: bool) -> bool:
+        return self._confirm(question)
 
     def read_block(self, notice: str) -> str:
         raise ShellError("there is no terminal to read from here; run this in the shell")
@@ -25,6 +29,6 @@ class _Asking:
         raise ShellError("there is no terminal to give away here; run this in the shell")
 
 
-def command_line(client: Client, ask: Callable[[str], str]) -> Session:
-    """Return a session for one line at a time, with the shell's roles and audit. ask: answers questions."""
-    return Session(client, _Asking(ask), EMBEDDED)
+def command_line(client: Client, ask: Callable[[str], str], confirm: Callable[[str], bool]) -> Session:
+    """Return a session for one line at a time. ask, confirm: put a question to the operator."""
+    return Session(client, _Asking(ask, confirm), EMBEDDED)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from snatsh.shell.core.complete import help_text
 from snatsh.shell.core.lexer import lex
+from snatsh.shell.core.outcome import LineTerminal
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.loop import Hangup, Idle
 from snatsh.shell.render.text import printable
@@ -119,7 +120,7 @@ class RawTerminal:
         return columns, lines
 
 
-class PlainFront:
+class PlainFront(LineTerminal):
     """Reads lines off a raw terminal, with editing, history, Tab and `?`."""
 
     def __init__(self, terminal: RawTerminal) -> None:

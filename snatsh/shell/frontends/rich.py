@@ -28,6 +28,7 @@ from prompt_toolkit.search import accept_search
 
 from snatsh.shell.core.complete import help_text
 from snatsh.shell.core.lexer import lex
+from snatsh.shell.core.outcome import LineTerminal
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.highlight import STYLE, Colours
 from snatsh.shell.frontends.loop import Idle
@@ -37,7 +38,7 @@ from snatsh.shell.render.text import printable, printable_line
 _NEWS_SECONDS = 2
 
 
-class RichFront:
+class RichFront(LineTerminal):
     """A `Front` that owns the terminal only while a line is edited."""
 
     def __init__(self) -> None:

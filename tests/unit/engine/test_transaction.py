@@ -20,7 +20,7 @@ def test_a_failure_undoes_what_was_done_last_first() -> None:
     transaction.step("two", lambda: done.append("two"), lambda: done.remove("two"))
     order: list[str] = []
     transaction.on_failure("three", lambda: order.extend(done))
-    with pytest.raises(CommitError, match=r"while four: .*No space left") as caught:
+    with pytest.raises(CommitError, match=r"four failed: .*No space left") as caught:
         transaction.step("four", fail)
     assert order == ["one", "two"]
     assert done == []
