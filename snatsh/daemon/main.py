@@ -74,21 +74,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="snatd", description="The daemon of a snatsh source NAT gateway.")
     parser.add_argument(
-        "--socket", type=Path, default=DEFAULT_SOCKET, help="socket that consoles connect to (%(default)s)"
+        "--socket",
+        type=Path,
+        metavar="PATH",
+        default=DEFAULT_SOCKET,
+        help="socket that consoles connect to (%(default)s)",
     )
     parser.add_argument(
-        "--state", type=Path, default=DEFAULT_STATE, help="state folder, with the history (%(default)s)"
+        "--state",
+        type=Path,
+        metavar="DIR",
+        default=DEFAULT_STATE,
+        help="state folder, with the history (%(default)s)",
     )
     parser.add_argument(
-        "--pins", type=Path, default=DEFAULT_PINS, help="folder on a BPF file system (%(default)s)"
+        "--pins",
+        type=Path,
+        metavar="DIR",
+        default=DEFAULT_PINS,
+        help="folder on a BPF file system (%(default)s)",
     )
     parser.add_argument(
         "--max-flows",
         type=_flows,
+        metavar="N",
         help="size of the flow table; overrides `limits flows` of the configuration",
     )
     parser.add_argument(
-        "--profile", type=Path, help="YAML profile to commit at the first start, without a history"
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="YAML profile to commit at the first start, without a history",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(

@@ -19,6 +19,23 @@ from snatsh.shell.modes import MODES
 
 _PLAIN_TERMINALS = ("", "dumb", "unknown", "vt100")
 
+_USAGE = """\
+%(prog)s [options]
+       %(prog)s top [options]
+       %(prog)s import [options] [dialect] file"""
+
+_PROGRAMS = """\
+programs:
+  top                   live view of the gateway; see snatsh top --help
+  import                convert the configuration of another NAT; see snatsh import --help
+
+examples:
+  snatsh                                      start the shell
+  snatsh -c 'show flows summary'              run one command
+  snatsh top                                  open the live view
+  snatsh import iptables rules.txt >p.yaml    convert the output of iptables-save to a profile
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status is that of the last command."""
@@ -67,10 +84,10 @@ def _top(options: Sequence[str]) -> int:
 
 
 def _import(arguments: Sequence[str]) -> int:
-    from snatsh.shell.commands import importing
+    from snatsh.shell import conversion
 
     try:
-        status = importing.main(arguments)
+        status = conversion.main(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_output()
@@ -84,16 +101,22 @@ def _discard_output() -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="snatsh", description="Console of the snatsh gateway.")
+    parser = argparse.ArgumentParser(
+        prog="snatsh",
+        usage=_USAGE,
+        description="Command-line interface of the snatsh source NAT gateway.",
+        epilog=_PROGRAMS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "-c",
         dest="commands",
         metavar="COMMAND",
         action="append",
-        help="run this command and exit with its status; several run in order, up to the first that fails",
+        help="run COMMAND and exit with its status; may be repeated, stops at the first failure",
     )
     parser.add_argument(
-        "--socket", metavar="PATH", help=f"where snatd answers (default SNATSH_SOCKET, then {DEFAULT_SOCKET})"
+        "--socket", metavar="PATH", help=f"socket of snatd (default $SNATSH_SOCKET, else {DEFAULT_SOCKET})"
     )
     parser.add_argument("--version", action="version", version=f"snatsh {__version__}")
     return parser.parse_args(arguments)

@@ -10,11 +10,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from snatsh.client import Client
+from snatsh.client import DEFAULT_SOCKET, Client
 from snatsh.model.errors import SnatshError
 
 _SECONDS = 10.0
-"""After so long without an answer, snatd is gone for a live console."""
+"""Time without an answer after which snatd counts as unreachable."""
+
+_EXAMPLES = """\
+examples:
+  snatsh top                             open the live view
+  snatsh top --screen flows              start with the flows
+  snatsh top --once --json               print one snapshot for a script
+  snatsh top --record incident.jsonl.gz  record for later --replay
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,26 +37,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="snatsh top", description="The live view of the gateway.")
-    parser.add_argument("--socket", metavar="PATH", help="where snatd answers")
-    parser.add_argument("--once", action="store_true", help="print one look and exit")
-    parser.add_argument("--json", action="store_true", help="with --once: all of it as JSON")
-    parser.add_argument("--screen", default="dashboard", metavar="NAME", help="which screen to begin with")
-    parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="between looks (1)")
-    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--mouse", action="store_true", help="use the mouse; off, so that text can be marked")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="keys of your own (SNATSH_KEYS)")
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="write all data to a file (.gz to compress)"
+    parser = argparse.ArgumentParser(
+        prog="snatsh top",
+        description="Live view of the gateway: traffic, flows, pools, links, rules, configuration.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="show a recording")
+    parser.add_argument(
+        "--socket", metavar="PATH", help=f"socket of snatd (default $SNATSH_SOCKET, else {DEFAULT_SOCKET})"
+    )
+    parser.add_argument("--once", action="store_true", help="print one snapshot as text and exit")
+    parser.add_argument("--json", action="store_true", help="with --once: print the whole snapshot as JSON")
+    parser.add_argument(
+        "--screen", default="dashboard", metavar="NAME", help="first screen (default %(default)s)"
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="refresh interval, 0.2 to 3600 (default %(default)s)",
+    )
+    parser.add_argument(
+        "--theme", choices=("dark", "light"), default="dark", help="colours (default %(default)s)"
+    )
+    parser.add_argument("--mouse", action="store_true", help="enable the mouse; disables text selection")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="key bindings (default $SNATSH_KEYS)")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="record all data to FILE; compressed if it ends in .gz"
+    )
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="play back a recording")
     options = parser.parse_args(arguments)
     if options.json and not options.once:
-        parser.error("--json goes with --once")
+        parser.error("--json requires --once")
     if not 0.2 <= options.interval <= 3600:
         parser.error("--interval: expected 0.2 to 3600 seconds")
     if options.record and options.replay:
-        parser.error("--record and --replay exclude each other")
+        parser.error("--record and --replay are mutually exclusive")
     return options
 
 
@@ -89,11 +114,9 @@ def _live(client: Client, options: argparse.Namespace) -> int:
     if options.screen not in Top.MODES:
         raise keymap.KeymapError(f"{options.screen}: no such screen; expected one of {', '.join(Top.MODES)}")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise keymap.KeymapError("top: expected a terminal; for scripts there is --once --json")
+        raise keymap.KeymapError("top: expected a terminal; use --once --json in scripts")
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        raise keymap.KeymapError(
-            "top: this terminal can't show it (TERM); for scripts there is --once --json"
-        )
+        raise keymap.KeymapError("top: terminal type not supported (TERM); use --once --json in scripts")
     path = options.keys or (keymap.usual_path() if keymap.usual_path().exists() else None)
     keys = keymap.load(path, actions()) if path else {}
     label = "REC" if options.record else "REPLAY" if options.replay else ""

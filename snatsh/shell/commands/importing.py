@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snatsh.model.errors import FormError, ProfileError
@@ -95,34 +91,3 @@ def _in_place(candidate: Document, imported: Document) -> Document:
     interfaces: Document = dict(imported.get("interfaces", {}))
     interfaces.update(candidate.get("interfaces", {}))
     return {**merged, "interfaces": interfaces} if interfaces else merged
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`snatsh import [DIALECT] FILE [--json]`: the profile as YAML, and the report on standard error.
-
-    FILE may be `-`, for standard input. Status 1 where nothing came out of it.
-    """
-    from snatsh.interop.dialects import DIALECTS
-    from snatsh.interop.importing import import_text
-    from snatsh.model.forms import yaml_form
-
-    words = [word for word in arguments if word != "--json"]
-    if not 1 <= len(words) <= 2:
-        names = sorted(dialect.name for dialect in DIALECTS)
-        print("usage: snatsh import [DIALECT] FILE [--json]; DIALECT is one of", *names, file=sys.stderr)
-        return 2
-    try:
-        text = sys.stdin.read() if words[-1] == "-" else Path(words[-1]).read_text("utf-8")
-        document, report = import_text(text, words[0] if len(words) == 2 else None)
-    except (FormError, ProfileError) as error:
-        print(f"error: {words[-1]}: {error}", file=sys.stderr)
-        return 1
-    except (OSError, UnicodeError) as error:
-        print(f"error: {words[-1]} can't be read: {error}", file=sys.stderr)
-        return 1
-    if "--json" in arguments:
-        print(json.dumps({"document": document, "report": report.data}, indent=2))
-    else:
-        print(yaml_form.render(document), end="")
-        print(report.text(), end="", file=sys.stderr)
-    return 0 if report.rows else 1

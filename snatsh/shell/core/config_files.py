@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snatsh.client import Client, Statement
 
 _PROFILE_FOLDERS = (
-    pathlib.Path(__file__).resolve().parents[2] / "profiles",
+    pathlib.Path(__file__).resolve().parents[3] / "profiles",
     pathlib.Path(sys.prefix) / "share" / "snatsh" / "profiles",
     pathlib.Path("/usr/share/snatsh/profiles"),
 )
