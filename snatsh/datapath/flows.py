@@ -36,7 +36,7 @@ def now_ticks() -> int:
     return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) >> 24) & 0xFFFFFFFF
 
 
-def _elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
+def elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
     """Ticks from `ticks` until now, negative for the future; right across the wrap of 32 bits."""
     return (np.uint32(now) - ticks.astype(np.uint32)).astype(np.int32)
 
@@ -44,7 +44,7 @@ def _elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
 def view(table: FlowTable) -> NDArray[Any]:
     """All live flows as FLOW_VIEW rows."""
     now = now_ticks()
-    parts = [_shown(records[_elapsed(now, records["flow"]["expires"]) < 0], now) for records in table.parts()]
+    parts = [_shown(records[elapsed(now, records["flow"]["expires"]) < 0], now) for records in table.parts()]
     return bpf_syscall.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
 
 
@@ -64,10 +64,10 @@ def _shown(records: NDArray[Any], now: int) -> NDArray[Any]:
     shown["out_interface"] = flows["out_ifindex"]
     shown["packets_out"], shown["bytes_out"] = flows["packets"], flows["bytes"]
     shown["packets_in"], shown["bytes_in"] = mappings["packets"], mappings["bytes"]
-    shown["age"] = np.maximum(_elapsed(now, mappings["created"]), 0) * _SECONDS_PER_TICK
-    idle = np.minimum(_elapsed(now, flows["touched"]), _elapsed(now, mappings["touched"]))
+    shown["age"] = np.maximum(elapsed(now, mappings["created"]), 0) * _SECONDS_PER_TICK
+    idle = np.minimum(elapsed(now, flows["touched"]), elapsed(now, mappings["touched"]))
     shown["idle"] = np.minimum(np.maximum(idle, 0) * _SECONDS_PER_TICK, shown["age"])
-    shown["expires"] = -_elapsed(now, flows["expires"]) * _SECONDS_PER_TICK
+    shown["expires"] = -elapsed(now, flows["expires"]) * _SECONDS_PER_TICK
     return shown
 
 
@@ -82,7 +82,7 @@ def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
 def expired_exteriors(maps: Mapping[str, Map]) -> NDArray[Any]:
     """Keys of the endpoint-independent mappings that no flow keeps any more."""
     keys, exteriors = maps["exteriors"].dump()
-    return keys[_elapsed(now_ticks(), exteriors["expires"]) >= 0]
+    return keys[elapsed(now_ticks(), exteriors["expires"]) >= 0]
 
 
 def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:

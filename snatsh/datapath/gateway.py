@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -80,6 +80,15 @@ class Datapath:
     def open(cls, pins: Path, *, max_flows: int = 262_144) -> Datapath:
         """Load the datapath, or take up the one that runs. Raises LoadError."""
         return cls(pins, max_flows, loader.load(pins, max_flows))
+
+    @property
+    def maps(self) -> Mapping[str, bpf_syscall.Map]:
+        """The BPF maps by name."""
+        return self._maps
+
+    @property
+    def flow_table(self) -> FlowTable:
+        return self._table
 
     # The way of a commit: ensure, stage, flip, prune, end_withdrawn.
 

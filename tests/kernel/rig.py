@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
@@ -91,12 +92,30 @@ class Rig:
     def forget(self) -> None:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
-        keys, _ = self.datapath._maps["exteriors"].dump()
+        keys, _ = self.entries("exteriors")
         end_exteriors(self.datapath.programs["xdp_sweep_exteriors"], keys, force=True)
-        for name in ("foreign", "fragments", "subscribers"):
-            remembered = self.datapath._maps[name]
-            remembered.remove_all(remembered.dump()[0])
+        self.clear("foreign", "fragments", "subscribers")
         self.datapath.clear_counters()
+
+    def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Keys and values of a map."""
+        return self.datapath.maps[name].dump()
+
+    def clear(self, *names: str) -> None:
+        """Remove all entries of these maps."""
+        for name in names:
+            keys, _ = self.entries(name)
+            self.datapath.maps[name].remove_all(keys)
+
+    def subscriber(self, address: str = "192.168.40.9") -> dict[str, int]:
+        """The counters of one inside address."""
+        keys, values = self.entries("subscribers")
+        row = values[keys == int(IPv4Address(address))][0]
+        return {name: int(row[name]) for name in ("sessions", "half_open", "evicted")}
+
+    def drops(self) -> dict[str, int]:
+        """Dropped packets by reason, those that occurred."""
+        return {reason: count.packets for reason, count in self.datapath.drops().items() if count.packets}
 
     def index(self, interface: str) -> int:
         return self.facts.interfaces[interface].index

@@ -26,10 +26,6 @@ def fresh(gateway: Rig) -> None:
     gateway.forget()
 
 
-def drops(gateway: Rig) -> dict[str, int]:
-    return {reason: count.packets for reason, count in gateway.datapath.drops().items() if count.packets}
-
-
 def inbound(gateway: Rig, frame: Any) -> Any:
     """As it goes for the first packet of a flow: XDP hands it to the TC half."""
     sent = gateway.inbound(frame, "eth1")
@@ -110,7 +106,7 @@ def test_a_mapping_lives_as_long_as_any_of_its_flows(gateway: Rig) -> None:
     assert gateway.datapath.age() == 1
     again = gateway.outbound(from_inside(udp(70, 53), destination="8.8.4.4")).frame
     assert again[UDP].sport == first[UDP].sport
-    keys, _ = gateway.datapath._maps["exteriors"].dump()
+    keys, _ = gateway.entries("exteriors")
     assert set(keys["mapped_port"]) == {first[UDP].sport}, f"{other[UDP].sport} is free again"
 
 
@@ -143,4 +139,4 @@ def test_hairpin_with_the_external_source(gateway: Rig) -> None:
 def test_hairpin_to_nobody_is_dropped(gateway: Rig) -> None:
     came = hairpin(gateway, from_inside(udp(6000, 5001), "192.168.40.10", "1.1.2.100"))
     assert came.verdict == "dropped"
-    assert drops(gateway) == {"no-flow": 1}
+    assert gateway.drops() == {"no-flow": 1}

@@ -44,12 +44,12 @@ def opened() -> Iterator[Rig]:
 def gateway(opened: Rig) -> Iterator[Rig]:
     yield opened
     opened.end_flows()
-    assert not opened.datapath._maps["lines"].dump()[1]["tags"].any(), "tags of flows that are no more"
+    assert not opened.entries("lines")[1]["tags"].any(), "tags of flows that are no more"
 
 
 @pytest.fixture
 def table(gateway: Rig) -> FlowTable:
-    return gateway.datapath._table
+    return gateway.datapath.flow_table
 
 
 def records(count: int, clients: int = 16) -> NDArray[np.void]:

@@ -17,10 +17,6 @@ from tests.kernel.rig import Rig, checksums_right
 ONE_ADDRESS = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 
 
-def drops(gateway: Rig) -> dict[str, int]:
-    return {reason: count.packets for reason, count in gateway.datapath.drops().items() if count.packets}
-
-
 @pytest.fixture(autouse=True)
 def fresh(gateway: Rig) -> None:
     gateway.commit(ONE_ADDRESS)
@@ -66,7 +62,7 @@ def test_a_reply_from_elsewhere_is_refused(gateway: Rig) -> None:
     frame = gateway.outbound(from_inside(udp(5000, 53))).frame
     assert gateway.inbound(from_outside(udp(53, 5000), frame[IP].src, "8.8.4.4"), "eth1").verdict == "dropped"
     assert gateway.inbound(from_outside(udp(54, 5000), frame[IP].src), "eth1").verdict == "dropped"
-    assert drops(gateway) == {"no-flow": 2}
+    assert gateway.drops() == {"no-flow": 2}
 
 
 def test_tcp_handshake_and_close_go_through_the_states(gateway: Rig) -> None:
@@ -94,7 +90,7 @@ def test_tcp_simultaneous_open_is_let_in_and_established(gateway: Rig) -> None:
     gateway.outbound(from_inside(tcp(4000, 80, "A")))
     assert state(gateway) == "established"
     assert len(gateway.datapath.flows()) == 1
-    assert drops(gateway) == {}
+    assert gateway.drops() == {}
 
 
 def test_a_reset_shortens_to_transitory_and_not_to_nothing(gateway: Rig) -> None:
@@ -118,7 +114,7 @@ def test_udp_is_established_by_an_answer(gateway: Rig) -> None:
 @pytest.mark.parametrize(("l4", "reason"), [(tcp(4000, 80, "R"), "no-state"), (echo(77, kind=0), "no-state")])
 def test_what_may_not_open_a_flow(gateway: Rig, l4: Any, reason: str) -> None:
     assert gateway.outbound(from_inside(l4)).verdict == "dropped"
-    assert drops(gateway) == {reason: 1}
+    assert gateway.drops() == {reason: 1}
     assert not len(gateway.datapath.flows())
 
 
@@ -127,7 +123,7 @@ def test_tcp_from_mid_stream_opens_a_flow_unless_the_profile_says_no(gateway: Ri
     gateway.commit({**ONE_ADDRESS, "system": {"tcp-mid-stream": "drop"}})
     assert gateway.outbound(from_inside(tcp(4000, 80, "A"))).verdict == "translated", "a known flow goes on"
     assert gateway.outbound(from_inside(tcp(4001, 80, "A"))).verdict == "dropped"
-    assert drops(gateway) == {"no-state": 1}
+    assert gateway.drops() == {"no-state": 1}
     assert gateway.outbound(from_inside(tcp(4001, 80, "S"))).verdict == "translated"
 
 
@@ -155,7 +151,7 @@ def test_a_pool_without_a_free_port_refuses_and_counts(gateway: Rig) -> None:
     )
     verdicts = [gateway.outbound(from_inside(udp(port, 53))).verdict for port in range(3000, 3040)]
     assert verdicts.count("translated") == 2
-    assert drops(gateway) == {"pool-exhausted": 38}
+    assert gateway.drops() == {"pool-exhausted": 38}
     assert gateway.datapath.address_usage()["exhausted"].sum() >= 38
 
 
@@ -171,7 +167,7 @@ def test_a_subscriber_holds_no_more_sessions_than_it_may(gateway: Rig) -> None:
     gateway.commit({**ONE_ADDRESS, "limits": {"subscriber": {"sessions": 3}}})
     sent = [gateway.outbound(from_inside(udp(port, 53))).verdict for port in range(3000, 3005)]
     assert sent == ["translated"] * 3 + ["dropped"] * 2
-    assert drops(gateway) == {"subscriber-limit": 2}
+    assert gateway.drops() == {"subscriber-limit": 2}
     assert gateway.outbound(from_inside(udp(3000, 53), "192.168.40.10")).verdict == "translated"
     gateway.end_flows()
     assert gateway.outbound(from_inside(udp(3000, 53))).verdict == "translated", "ended flows give it back"

@@ -23,8 +23,7 @@ def telling(limit: int = 10, **document: Any) -> dict[str, Any]:
 def fresh(gateway: Rig) -> None:
     gateway.commit(telling())
     gateway.end_flows()
-    keys, _ = gateway.datapath._maps["subscribers"].dump()
-    gateway.datapath._maps["subscribers"].remove_all(keys)
+    gateway.clear("subscribers")
     gateway.datapath.clear_counters()
 
 

@@ -28,16 +28,6 @@ def fresh(gateway: Rig) -> None:
     gateway.datapath.clear_counters()
 
 
-def drops(gateway: Rig) -> dict[str, int]:
-    return {reason: count.packets for reason, count in gateway.datapath.drops().items() if count.packets}
-
-
-def subscriber(gateway: Rig, address: str = "192.168.40.9") -> dict[str, int]:
-    keys, values = gateway.datapath._maps["subscribers"].dump()
-    row = values[keys == int.from_bytes(bytes(map(int, address.split("."))), "big")][0]
-    return {name: int(row[name]) for name in ("sessions", "half_open", "evicted")}
-
-
 def within_a_second(act: Callable[[], list[str]]) -> list[str]:
     """What `act` gives when all of it falls into one second of the datapath's clock."""
     for _ in range(10):
@@ -57,7 +47,7 @@ def test_new_flows_a_second_are_limited_by_host(gateway: Rig) -> None:
         lambda: [gateway.outbound(from_inside(udp(next(numbers), 53))).verdict for _ in range(9)]
     )
     assert verdicts == ["translated"] * 5 + ["dropped"] * 4
-    assert drops(gateway) == {"subscriber-rate": 4}
+    assert gateway.drops() == {"subscriber-rate": 4}
     assert gateway.outbound(from_inside(udp(3000, 53))).verdict == "translated", "its flow is there"
     assert gateway.outbound(from_inside(udp(3000, 53), "192.168.40.10")).verdict == "translated", (
         "another host"
@@ -70,9 +60,9 @@ def test_half_open_flows_are_limited_by_host_until_they_are_answered(gateway: Ri
     gateway.commit(limited(**{"half-open": 3}))
     sent = [gateway.outbound(from_inside(tcp(3000 + n, 80, "S"))) for n in range(4)]
     assert [one.verdict for one in sent] == ["translated"] * 3 + ["dropped"]
-    assert drops(gateway) == {"half-open": 1}
+    assert gateway.drops() == {"half-open": 1}
     gateway.inbound(reply_to(sent[0].frame), "eth1")
-    assert subscriber(gateway) == {"sessions": 3, "half_open": 2, "evicted": 0}
+    assert gateway.subscriber() == {"sessions": 3, "half_open": 2, "evicted": 0}
     assert gateway.outbound(from_inside(tcp(3003, 80, "S"))).verdict == "translated"
 
 
@@ -80,9 +70,9 @@ def test_the_gauges_come_back_to_zero(gateway: Rig) -> None:
     sent = [gateway.outbound(from_inside(tcp(3000 + n, 80, "S"))).frame for n in range(6)]
     for frame in sent[:3]:
         gateway.inbound(reply_to(frame), "eth1")
-    assert subscriber(gateway) == {"sessions": 6, "half_open": 3, "evicted": 0}
+    assert gateway.subscriber() == {"sessions": 6, "half_open": 3, "evicted": 0}
     gateway.end_flows()
-    assert subscriber(gateway) == {"sessions": 0, "half_open": 0, "evicted": 0}
+    assert gateway.subscriber() == {"sessions": 0, "half_open": 0, "evicted": 0}
 
 
 def test_a_syn_on_a_closed_flow_is_half_open_again(gateway: Rig) -> None:
@@ -90,6 +80,6 @@ def test_a_syn_on_a_closed_flow_is_half_open_again(gateway: Rig) -> None:
     gateway.inbound(reply_to(sent), "eth1")
     gateway.outbound(from_inside(tcp(3000, 80, "FA")))
     gateway.inbound(reply_to(sent, "FA"), "eth1")
-    assert subscriber(gateway)["half_open"] == 0
+    assert gateway.subscriber()["half_open"] == 0
     gateway.outbound(from_inside(tcp(3000, 80, "S")))
-    assert subscriber(gateway)["half_open"] == 1
+    assert gateway.subscriber()["half_open"] == 1

@@ -16,8 +16,7 @@ from tests.kernel.rig import INSIDE_HOST_MAC, Rig, checksums_right
 def fresh(gateway: Rig) -> None:
     gateway.commit({"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}})
     gateway.end_flows()
-    keys, _ = gateway.datapath._maps["ended"].dump()
-    gateway.datapath._maps["ended"].remove_all(keys)
+    gateway.clear("ended")
     gateway.datapath.clear_counters()
 
 

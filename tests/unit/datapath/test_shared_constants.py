@@ -62,4 +62,4 @@ def test_every_field_is_asserted() -> None:
 
 def test_ticks_wrap_around() -> None:
     later = np.array([0xFFFFFFF0, 0x00000010], dtype=np.uint32)
-    assert list(flows._elapsed(0x00000005, later)) == [21, -11]
+    assert list(flows.elapsed(0x00000005, later)) == [21, -11]
