@@ -8,6 +8,7 @@ so that random rules meet each other and random packets meet rules.
 from __future__ import annotations
 
 import re
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -54,6 +55,7 @@ _BLOCKS = tuple(
 # --- any document ---------------------------------------------------------------------------------
 
 
+@cache
 def documents() -> SearchStrategy[Document]:
     """Documents of the right shape, which no gateway need be able to run."""
     return _container(root()).map(lambda found: found or {})
@@ -84,6 +86,7 @@ _MARKS = st.fixed_dictionaries(
 ).filter(bool)  # fmt: skip
 
 
+@cache
 def values(kind: ValueType) -> SearchStrategy[Any]:
     """Canonical values that a place takes."""
     if kind.kind == "enum":
@@ -123,6 +126,7 @@ _TEXTS: dict[str, SearchStrategy[str]] = {
 }
 
 
+@cache
 def _container(node: Node) -> SearchStrategy[Document]:
     optional = {name: _statement(child) for name, child in node.children.items() if not child.hidden}
     drawn = st.fixed_dictionaries({}, optional=optional)
@@ -144,14 +148,52 @@ def _statement(node: Node) -> SearchStrategy[Any]:
 # --- valid ones -----------------------------------------------------------------------------------
 
 
+# Made once: a strategy that is made for each draw takes longer than the draw.
+_EITHER = st.booleans()
+_ONE_IN_FOUR = st.integers(0, 3)
+_FIFTEEN = st.integers(0, 14)
+_SIXTEEN = st.integers(0, 15)
+_DEFAULT_ACTIONS = st.sampled_from(["drop", "pass"])
+_BLOCK_ORDERS = st.permutations(_BLOCKS)
+_BLOCK_COUNTS = st.integers(1, 3)
+_POOL_COUNTS = st.integers(1, len(POOL_NAMES))
+_PORT_RANGES = st.sampled_from(["1024-65535", "1-65535", "2000-2003", "5000"])
+_ANNOUNCE = st.sampled_from(["arp", "none"])
+_UNMATCHED = st.sampled_from(["drop", "stack"])
+_PROTOCOLS = st.sampled_from(["tcp", "udp", "icmp"])
+_OUTSIDE = st.sampled_from(OUTSIDE)
+_OUT = st.none() | _OUTSIDE
+_NEXT_HOPS = {name: st.sampled_from(hops) for name, hops in NEXT_HOPS.items()}
+_ACTIONS = st.sampled_from(["translate", "translate", "translate", "exempt", "drop"])
+_ALGORITHMS = st.sampled_from(ALGORITHMS)
+_HOPS = st.sampled_from([hop for hops in NEXT_HOPS.values() for hop in hops])
+_LINKS = st.sampled_from(sorted(LINKS))
+_LENGTHS = st.sampled_from([0, 8, 16, 24, 28, 30, 32])
+
+
+@cache
+def _rule_numbers(most: int) -> SearchStrategy[list[int]]:
+    return st.lists(st.integers(1, 100), unique=True, max_size=most)
+
+
+@cache
+def _up_to_fifteen(first: int) -> SearchStrategy[int]:
+    return st.integers(first, 15)
+
+
+@cache
+def _one_of(names: tuple[str, ...]) -> SearchStrategy[str]:
+    return st.sampled_from(names)
+
+
 @st.composite
 def profiles(draw: DrawFn, max_rules: int = 12) -> Document:
     """Documents that a gateway with FACTS runs: no error in them, warnings maybe."""
-    pools = draw(_pools())
-    numbers = draw(st.lists(st.integers(1, 100), unique=True, max_size=max_rules))
-    rules = {str(number): draw(_rules(sorted(pools))) for number in numbers}
+    pools = draw(_POOLS)
+    numbers = draw(_rule_numbers(max_rules))
+    rules = {str(number): draw(_rules(tuple(sorted(pools)))) for number in numbers}
     document: Document = {
-        "system": {"default-action": draw(st.sampled_from(["drop", "pass"]))},
+        "system": {"default-action": draw(_DEFAULT_ACTIONS)},
         "interfaces": {
             **{name: {"role": "inside"} for name in INSIDE},
             **{name: {"role": "outside"} for name in OUTSIDE},
@@ -165,32 +207,36 @@ def profiles(draw: DrawFn, max_rules: int = 12) -> Document:
 @st.composite
 def _pools(draw: DrawFn) -> Document:
     """One to four pools that share no address."""
-    blocks = draw(st.permutations(_BLOCKS))
-    names = POOL_NAMES[: draw(st.integers(1, len(POOL_NAMES)))]
+    blocks = draw(_BLOCK_ORDERS)
+    names = POOL_NAMES[: draw(_POOL_COUNTS)]
     pools: Document = {}
     for position, name in enumerate(names):
-        mine = blocks[position * 3 : position * 3 + draw(st.integers(1, 3))]
+        mine = blocks[position * 3 : position * 3 + draw(_BLOCK_COUNTS)]
         pools[name] = {"address": [draw(_piece(block)) for block in mine]}
         network = IPv4Network(mine[0])
-        if draw(st.booleans()):
-            pools[name]["ports"] = draw(st.sampled_from(["1024-65535", "1-65535", "2000-2003", "5000"]))
-        if draw(st.booleans()):
-            pools[name]["announce"] = draw(st.sampled_from(["arp", "none"]))
-        if draw(st.booleans()):
-            pools[name]["unmatched"] = draw(st.sampled_from(["drop", "stack"]))
-        if pools[name]["address"][0] == str(network) and draw(st.booleans()):
-            pools[name]["exclude"] = [str(network[draw(st.integers(0, 15))])]
+        if draw(_EITHER):
+            pools[name]["ports"] = draw(_PORT_RANGES)
+        if draw(_EITHER):
+            pools[name]["announce"] = draw(_ANNOUNCE)
+        if draw(_EITHER):
+            pools[name]["unmatched"] = draw(_UNMATCHED)
+        if pools[name]["address"][0] == str(network) and draw(_EITHER):
+            pools[name]["exclude"] = [str(network[draw(_SIXTEEN)])]
     return pools
 
 
+_POOLS = _pools()
+
+
+@cache
 @st.composite
 def _piece(draw: DrawFn, block: str) -> str:
     """A block, or a range in it, in canonical form."""
     network = IPv4Network(block)
-    if draw(st.booleans()):
+    if draw(_EITHER):
         return block
-    first = draw(st.integers(0, 14))
-    last = draw(st.integers(first, 15))
+    first = draw(_FIFTEEN)
+    last = draw(_up_to_fifteen(first))
     if first == last:
         return str(network[first])
     size = last - first + 1
@@ -199,40 +245,38 @@ def _piece(draw: DrawFn, block: str) -> str:
     return f"{network[first]}-{network[last]}"
 
 
+@cache
 @st.composite
-def _rules(draw: DrawFn, pools: list[str]) -> Document:
+def _rules(draw: DrawFn, pools: tuple[str, ...]) -> Document:
     rule: Document = {}
-    if draw(st.booleans()):
+    if draw(_EITHER):
         rule["source"] = draw(_prefixes(SOURCES))
-    if draw(st.booleans()):
+    if draw(_EITHER):
         rule["destination"] = draw(_prefixes(DESTINATIONS))
-    if draw(st.booleans()):
-        rule["protocol"] = draw(st.sampled_from(["tcp", "udp", "icmp"]))
-    out = draw(st.none() | st.sampled_from(OUTSIDE))
+    if draw(_EITHER):
+        rule["protocol"] = draw(_PROTOCOLS)
+    out = draw(_OUT)
     if out is not None:
         rule["out-interface"] = out
-    if draw(st.booleans()):
-        rule["next-hop"] = draw(st.sampled_from(NEXT_HOPS[out or draw(st.sampled_from(OUTSIDE))]))
-    action = draw(st.sampled_from(["translate", "translate", "translate", "exempt", "drop"]))
+    if draw(_EITHER):
+        rule["next-hop"] = draw(_NEXT_HOPS[out or draw(_OUTSIDE)])
+    action = draw(_ACTIONS)
     if action != "translate":
         return rule | {"action": action}
-    rule["pool"] = draw(st.sampled_from(pools))
-    if draw(st.booleans()):
-        rule["algorithm"] = draw(st.sampled_from(ALGORITHMS))
-    if draw(st.integers(0, 3)) == 0:
-        rule["redirect"] = draw(_hops())
-    if draw(st.integers(0, 3)) == 0:
-        link = draw(st.sampled_from(sorted(LINKS)))
-        rule["failover"] = {link: {"redirect": draw(_hops()), "pool": draw(st.sampled_from(pools))}}
+    rule["pool"] = draw(_one_of(pools))
+    if draw(_EITHER):
+        rule["algorithm"] = draw(_ALGORITHMS)
+    if draw(_ONE_IN_FOUR) == 0:
+        rule["redirect"] = draw(_HOPS)
+    if draw(_ONE_IN_FOUR) == 0:
+        link = draw(_LINKS)
+        rule["failover"] = {link: {"redirect": draw(_HOPS), "pool": draw(_one_of(pools))}}
     return rule
 
 
-def _hops() -> SearchStrategy[str]:
-    return st.sampled_from([hop for hops in NEXT_HOPS.values() for hop in hops])
-
-
+@cache
 @st.composite
 def _prefixes(draw: DrawFn, network: IPv4Network) -> str:
     """Prefixes around and in the network, of few lengths, so that they nest."""
-    length = draw(st.sampled_from([0, 8, 16, 24, 28, 30, 32]))
-    return _prefix(network[draw(st.integers(0, 15))], length)
+    length = draw(_LENGTHS)
+    return _prefix(network[draw(_SIXTEEN)], length)
