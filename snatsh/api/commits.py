@@ -61,6 +61,13 @@ class Unscheduled(Model, frozen=True):
     at: str
 
 
+class WaitingCommits(Model, frozen=True):
+    """The commit that has to be confirmed, and the one that waits for its time."""
+
+    pending: PendingCommit | None
+    scheduled: ScheduledCommit | None
+
+
 class HistoryEntry(Model, frozen=True):
     number: int
     time: str

@@ -96,6 +96,22 @@ class FlowKey(Model, frozen=True):
     destination_port: int
     protocol: str
 
+    @classmethod
+    def of(cls, flow: Flow) -> FlowKey:
+        return cls(flow.source, flow.source_port, flow.destination, flow.destination_port, flow.protocol)
+
+    @property
+    def text(self) -> str:
+        source, destination = (
+            f"{self.source}:{self.source_port}",
+            f"{self.destination}:{self.destination_port}",
+        )
+        return f"{source} to {destination} ({self.protocol})"
+
+    def query(self) -> FlowFilter:
+        """As the words of a query."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
 
 class Ended(Model, frozen=True):
     """How many flows were ended."""

@@ -9,7 +9,7 @@ from snatsh.api.codec import Model
 from snatsh.api.fields import Field, FieldTable, Unit
 
 LinkStatus = Literal["up", "degraded", "down", "drained"]
-Order = Literal["up", "down", "drain"]
+LinkOrder = Literal["up", "down", "drain"]
 
 LINK_FIELDS = FieldTable(
     Field("name", "Link", rising=True),

@@ -1,53 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocking client of snatd, for every console. Standard library only: it imports in milliseconds."""
+"""Blocking client of snatd, for every console. It imports in milliseconds."""
 
 from __future__ import annotations
 
 from snatsh.client.configuration import ConfigurationCalls
 from snatsh.client.errors import Busy, ClientError, Garbled, Refused, Rejected, ServerGone, TimedOut
-from snatsh.client.live import FlowPage, GroupPage, LiveCalls, LiveFlow, LivePool, Overview, SubscriberPage
-from snatsh.client.rows import (
-    Active,
-    AddressUsage,
-    Candidate,
-    Commit,
-    Document,
-    Drops,
-    EditSession,
-    Entered,
-    FileRow,
-    Flow,
-    FlowFilter,
-    Flows,
-    History,
-    HistoryEntry,
-    InterfaceRow,
-    LinkChange,
-    LinkOrdered,
-    LinkRow,
-    LinkSeries,
-    Notice,
-    Notices,
-    PoolRow,
-    ProbeAnswer,
-    ProblemRow,
-    Reason,
-    RuleRow,
-    Scheduled,
-    Statement,
-    Subscriber,
-    Subscribers,
-    Talker,
-    TargetSeries,
-    TraceEvent,
-    Trial,
-    Verdict,
-    Version,
-    Waiting,
-)
+from snatsh.client.live import LiveCalls
 from snatsh.client.state import StateCalls
 from snatsh.client.system import SystemCalls
-from snatsh.client.transport import ANSWER_LIMIT, API, DEFAULT_SOCKET, socket_path
+from snatsh.client.transport import ANSWER_LIMIT, DEFAULT_SOCKET, socket_path
 
 
 class Client(ConfigurationCalls, StateCalls, LiveCalls, SystemCalls):
@@ -56,58 +17,14 @@ class Client(ConfigurationCalls, StateCalls, LiveCalls, SystemCalls):
 
 __all__ = [
     "ANSWER_LIMIT",
-    "API",
     "DEFAULT_SOCKET",
-    "Active",
-    "AddressUsage",
     "Busy",
-    "Candidate",
     "Client",
     "ClientError",
-    "Commit",
-    "Document",
-    "Drops",
-    "EditSession",
-    "Entered",
-    "FileRow",
-    "Flow",
-    "FlowFilter",
-    "FlowPage",
-    "Flows",
     "Garbled",
-    "GroupPage",
-    "History",
-    "HistoryEntry",
-    "InterfaceRow",
-    "LinkChange",
-    "LinkOrdered",
-    "LinkRow",
-    "LinkSeries",
-    "LiveFlow",
-    "LivePool",
-    "Notice",
-    "Notices",
-    "Overview",
-    "PoolRow",
-    "ProbeAnswer",
-    "ProblemRow",
-    "Reason",
     "Refused",
     "Rejected",
-    "RuleRow",
-    "Scheduled",
     "ServerGone",
-    "Statement",
-    "Subscriber",
-    "SubscriberPage",
-    "Subscribers",
-    "Talker",
-    "TargetSeries",
     "TimedOut",
-    "TraceEvent",
-    "Trial",
-    "Verdict",
-    "Version",
-    "Waiting",
     "socket_path",
 ]

@@ -5,20 +5,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import cast
 from urllib.parse import urlencode
 
-from snatsh.client.rows import (
-    Candidate,
-    Commit,
+from snatsh.api.commits import (
+    CommitNumber,
+    CommitResult,
     Document,
-    EditSession,
-    Entered,
     History,
     HistoryEntry,
-    Scheduled,
-    Statement,
+    RescueSaved,
+    Unscheduled,
 )
+from snatsh.api.configuration import (
+    CandidateConfiguration,
+    DocumentAnswer,
+    Edited,
+    Editor,
+    EditorList,
+    EditPath,
+    EnteredConfiguration,
+    Statement,
+    Updated,
+    Values,
+)
+from snatsh.api.system import Empty
 from snatsh.client.transport import Transport
 
 _COMMIT_SECONDS = 300.0
@@ -28,34 +38,34 @@ class ConfigurationCalls(Transport):
     """What configuration mode asks for."""
 
     def configuration(self) -> Document:
-        return cast(Document, self.get("/v1/configuration", "document")["document"])
+        return self.get("/v1/configuration", DocumentAnswer).document
 
-    def candidate(self) -> Candidate:
-        return cast(Candidate, self.get("/v1/candidate", "document"))
+    def candidate(self) -> CandidateConfiguration:
+        return self.get("/v1/candidate", CandidateConfiguration)
 
     def names(self, path: Sequence[str]) -> list[str]:
         """For completion: what stands below a path of the candidate."""
         words = urlencode([("word", word) for word in path])
-        return [str(value) for value in self.get(f"/v1/candidate/names?{words}", "values")["values"]]
+        return self.get(f"/v1/candidate/names?{words}", Values).values
 
     def edit(self, statements: Sequence[Statement]) -> bool:
         """Apply all statements to the candidate, or none. Whether it differs from running now."""
         body = {"statements": list(statements)}
-        return bool(self.send("POST", "/v1/candidate/statements", body, "changed")["changed"])
+        return self.ask("POST", "/v1/candidate/statements", Edited, body).changed
 
     def replace_candidate(self, document: Document) -> None:
-        self.send("PUT", "/v1/candidate", {"document": document})
+        self.ask("PUT", "/v1/candidate", Edited, {"document": document})
 
     def merge_candidate(self, document: Document) -> None:
-        self.send("POST", "/v1/candidate/merge", {"document": document})
+        self.ask("POST", "/v1/candidate/merge", Edited, {"document": document})
 
     def rollback(self, number: int | str = 0) -> None:
         """To a number, or to `rescue`."""
-        self.send("POST", "/v1/candidate/rollback", {"number": number})
+        self.ask("POST", "/v1/candidate/rollback", Edited, {"number": number})
 
     def update(self) -> list[str]:
         """Bring a private candidate up to date; its changes that win over what runs."""
-        return [str(row) for row in self.send("POST", "/v1/candidate/update", {}, "kept")["kept"]]
+        return self.ask("POST", "/v1/candidate/update", Updated, {}).kept
 
     def commit(
         self,
@@ -64,49 +74,46 @@ class ConfigurationCalls(Transport):
         comment: str | None = None,
         confirmed: int | None = None,
         at: str | None = None,
-    ) -> Commit:
+    ) -> CommitResult:
         """confirmed: minutes within which another commit has to follow. at: a time for later."""
         body = {"check": check, "comment": comment, "confirmed": confirmed, "at": at}
-        answer = self.send("POST", "/v1/commit", body, "warnings", timeout=_COMMIT_SECONDS)
-        return cast(Commit, answer)
+        return self.ask("POST", "/v1/commit", CommitResult, body, _COMMIT_SECONDS)
 
     def abort(self) -> None:
-        """End the commit that waits to be confirmed."""
-        self.send("POST", "/v1/commit/abort", {}, timeout=_COMMIT_SECONDS)
+        """Roll back the commit that has to be confirmed."""
+        self.ask("POST", "/v1/commit/abort", CommitNumber, {}, _COMMIT_SECONDS)
 
-    def unschedule(self) -> Scheduled:
-        return cast(Scheduled, self.send("DELETE", "/v1/commit/scheduled", None, "at"))
+    def unschedule(self) -> Unscheduled:
+        return self.ask("DELETE", "/v1/commit/scheduled", Unscheduled)
 
     def save_rescue(self) -> None:
-        self.send("PUT", "/v1/history/rescue", {})
+        self.ask("PUT", "/v1/history/rescue", RescueSaved, {})
 
     def delete_rescue(self) -> None:
-        self.send("DELETE", "/v1/history/rescue")
+        self.ask("DELETE", "/v1/history/rescue", RescueSaved)
 
-    def enter(self, mode: str, terminal: str) -> Entered:
+    def enter(self, mode: str, terminal: str) -> EnteredConfiguration:
         """Enter configuration mode: shared, private or exclusive."""
-        return cast(
-            Entered, self.send("POST", "/v1/sessions", {"mode": mode, "terminal": terminal}, "others")
-        )
+        return self.ask("POST", "/v1/sessions", EnteredConfiguration, {"mode": mode, "terminal": terminal})
 
     def move(self, path: Sequence[str]) -> None:
         """Say where in the configuration this console is."""
-        self.send("PUT", "/v1/sessions/path", {"path": list(path)})
+        self.ask("PUT", "/v1/sessions/path", EditPath, {"path": list(path)})
 
     def leave(self) -> None:
-        self.send("DELETE", "/v1/sessions")
+        self.ask("DELETE", "/v1/sessions", Empty)
 
-    def sessions(self, *, own: bool = False) -> list[EditSession]:
+    def sessions(self, *, own: bool = False) -> list[Editor]:
         """The other consoles in configuration mode. own: and this one."""
-        editing = cast(list[EditSession], self.get("/v1/sessions", "sessions")["sessions"])
-        return [one for one in editing if own or one["pid"] != os.getpid()]
+        editing = self.get("/v1/sessions", EditorList).sessions
+        return [one for one in editing if own or one.pid != os.getpid()]
 
     def history(self) -> list[HistoryEntry]:
-        return self.commits()["entries"]
+        return self.commits().entries
 
     def commits(self) -> History:
         """The history, and the commits that wait."""
-        return cast(History, self.get("/v1/history", "entries"))
+        return self.get("/v1/history", History)
 
     def committed(self, number: int | str) -> Document:
-        return cast(Document, self.get(f"/v1/history/{number}", "document")["document"])
+        return self.get(f"/v1/history/{number}", DocumentAnswer).document

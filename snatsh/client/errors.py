@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from snatsh.model.errors import Problem, SnatshError
 
@@ -32,7 +31,7 @@ class Refused(ClientError):
 class Rejected(ClientError):
     """snatd understood the request and says no. statement, index: which statement and token of it."""
 
-    def __init__(self, message: str, error: Mapping[str, Any] | None = None, status: int = 0) -> None:
+    def __init__(self, message: str, error: Mapping[str, object] | None = None, status: int = 0) -> None:
         super().__init__(message)
         error = error or {}
         self.status = status
@@ -47,7 +46,7 @@ class Busy(Rejected):
     """Another commit is running."""
 
 
-def refusal(status: int, answer: Mapping[str, Any]) -> ClientError:
+def refusal(status: int, answer: Mapping[str, object]) -> ClientError:
     error = answer.get("error")
     if not isinstance(error, dict):
         error = {}
@@ -57,11 +56,11 @@ def refusal(status: int, answer: Mapping[str, Any]) -> ClientError:
     return (Busy if status == 409 else Rejected)(message, error, status)
 
 
-def _rows(value: object) -> list[Mapping[str, Any]]:
+def _rows(value: object) -> list[Mapping[str, object]]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def _problem(row: Mapping[str, Any]) -> Problem:
+def _problem(row: Mapping[str, object]) -> Problem:
     path = row.get("path")
     return Problem(
         tuple(map(str, path)) if isinstance(path, list) else (),

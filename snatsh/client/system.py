@@ -1,63 +1,90 @@
 # SPDX-License-Identifier: Apache-2.0
-"""snatd itself: who and where, logs, files, what consoles tell it."""
+"""snatd itself: version, resources, alarms, logs, files, and what consoles report."""
 
 from __future__ import annotations
 
-from typing import Any, cast
 from urllib.parse import quote
 
+from snatsh.api.configuration import Values
+from snatsh.api.system import (
+    API,
+    AlarmList,
+    ApiNumber,
+    AuditLog,
+    ConsoleList,
+    Empty,
+    FileContent,
+    FileList,
+    FileRow,
+    FileWritten,
+    Messages,
+    NetfilterRules,
+    NoticeList,
+    Resources,
+    Uptime,
+    Version,
+)
 from snatsh.client.errors import Garbled
-from snatsh.client.rows import FileRow, Notices, Version
-from snatsh.client.transport import API, Transport
+from snatsh.client.transport import Transport
 
 
 class SystemCalls(Transport):
     """What is about the gateway as a whole."""
 
     def version(self) -> Version:
-        answer = cast(Version, self.get("/v1/version", "version"))
-        if answer.get("api") != API:
-            raise Garbled(f"snatd at {self.path} speaks API {answer.get('api')!r}; this client speaks {API}")
-        return answer
+        raw = self.send("GET", "/v1/version")
+        spoken = self.understand(raw, ApiNumber).api
+        if spoken != API:
+            raise Garbled(f"snatd at {self.path} speaks API {spoken}; this client speaks {API}")
+        return self.understand(raw, Version)
 
-    def system(self, what: str) -> dict[str, Any]:
-        """resources, uptime, alarms or users."""
-        return self.send("GET", f"/v1/system/{what}")
+    def resources(self) -> Resources:
+        return self.get("/v1/system/resources", Resources)
 
-    def netfilter(self) -> dict[str, dict[str, str]]:
-        """rules: by dialect what iptables-save and nft print on the box. errors: why one printed nothing."""
-        return self.send("GET", "/v1/netfilter/rules")
+    def uptime(self) -> Uptime:
+        return self.get("/v1/system/uptime", Uptime)
 
-    def log(self, name: str) -> dict[str, Any]:
-        """messages (lines) or audit (entries)."""
-        return self.send("GET", f"/v1/log/{name}")
+    def alarms(self) -> AlarmList:
+        return self.get("/v1/system/alarms", AlarmList)
 
-    def notices(self, after: int = 0, *, origin: str = "", terminal: str = "") -> Notices:
-        """What happened since `after`. Who says a terminal is taken for a console that somebody sits at."""
+    def users(self) -> ConsoleList:
+        """The open consoles."""
+        return self.get("/v1/system/users", ConsoleList)
+
+    def netfilter(self) -> NetfilterRules:
+        """The gateway's own netfilter rules, for an import."""
+        return self.get("/v1/netfilter/rules", NetfilterRules)
+
+    def messages(self) -> Messages:
+        return self.get("/v1/log/messages", Messages)
+
+    def audit(self) -> AuditLog:
+        return self.get("/v1/log/audit", AuditLog)
+
+    def notices(self, after: int = 0, *, origin: str = "", terminal: str = "") -> NoticeList:
+        """Events since `after`. A client that names its terminal is listed as a console."""
         asked: dict[str, str | int] = {"after": after, "origin": origin, "terminal": terminal}
-        given = {name: value for name, value in asked.items() if value}
-        return cast(Notices, self.get("/v1/notices", "pending", given))
+        return self.get("/v1/notices", NoticeList, {name: value for name, value in asked.items() if value})
 
     def report(self, command: str, *, failed: bool, origin: str, terminal: str) -> None:
-        """Tell the audit log what was entered."""
+        """Report a command to the audit log."""
         body = {"command": command, "failed": failed, "origin": origin, "terminal": terminal}
-        self.send("POST", "/v1/commands", body)
+        self.ask("POST", "/v1/commands", Empty, body)
 
     def files(self) -> list[FileRow]:
         """The operator's own files on the gateway."""
-        return cast(list[FileRow], self.get("/v1/files", "files")["files"])
+        return self.get("/v1/files", FileList).files
 
     def file(self, name: str) -> str:
-        return str(self.get(f"/v1/files/{quote(name)}", "content")["content"])
+        return self.get(f"/v1/files/{quote(name)}", FileContent).content
 
     def write_file(self, name: str, text: str, *, append: bool = False) -> int:
-        """How long the file is now."""
+        """The new size of the file."""
         body = {"content": text, "append": append}
-        return int(self.send("PUT", f"/v1/files/{quote(name)}", body, "size")["size"])
+        return self.ask("PUT", f"/v1/files/{quote(name)}", FileWritten, body).size
 
     def delete_file(self, name: str) -> None:
-        self.send("DELETE", f"/v1/files/{quote(name)}")
+        self.ask("DELETE", f"/v1/files/{quote(name)}", Empty)
 
     def completions(self, kind: str) -> list[str]:
-        path = "/v1/completions/" + quote(kind)
-        return [str(value) for value in self.get(path, "values")["values"]]
+        return self.get(f"/v1/completions/{quote(kind)}", Values).values

@@ -10,19 +10,20 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from snatsh import __version__
+from snatsh.api.codec import Malformed, builtins, decode
+from snatsh.api.flows import FlowFilter
 from snatsh.client.errors import ClientError, Garbled, Refused, ServerGone, TimedOut, refusal
-from snatsh.client.rows import FlowFilter
 
 DEFAULT_SOCKET = Path("/run/snatsh/snatd.sock")
-API = 1
 
 ANSWER_LIMIT = 256 << 20
 """Bytes of an answer. A listing of a million flows stays below."""
 
+T = TypeVar("T")
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
 _CHUNK = 1 << 18
@@ -48,25 +49,24 @@ class Transport:
         self._answer_limit = answer_limit
         self.mode = ""
 
-    def get(self, path: str, key: str, query: FlowFilter | None = None) -> dict[str, Any]:
-        return self.send("GET", with_query(path, query), None, key)
+    def get(self, path: str, kind: type[T], query: FlowFilter | None = None) -> T:
+        return self.ask("GET", with_query(path, query), kind)
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        key: str | None = None,
-        timeout: float | None = None,
-    ) -> dict[str, Any]:
-        """The answer's JSON object, which has `key`; every failure as a ClientError."""
+    def ask(
+        self, method: str, path: str, kind: type[T], body: object = None, timeout: float | None = None
+    ) -> T:
+        """The answer as a model; every failure as a ClientError."""
+        return self.understand(self.send(method, path, body, timeout), kind)
+
+    def send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> bytes:
+        """The JSON of the answer. ClientError when there is none, or when snatd refuses."""
         connection = _Connection(self.path, self._timeout if timeout is None else timeout)
         headers = {"User-Agent": f"snatsh/{__version__}", "Snatsh-Client": "cli"}
         if self.mode:
             headers["Snatsh-Mode"] = self.mode
         encoded = None
         if body is not None:
-            encoded = json.dumps(body).encode()
+            encoded = json.dumps(builtins(body)).encode()
             headers["Content-Type"] = "application/json"
         try:
             connection.request(method, path, encoded, headers)
@@ -82,7 +82,19 @@ class Transport:
             raise self._gone(error) from None
         finally:
             connection.close()
-        return self._understand(response.status, raw, key)
+        if response.status >= 400:
+            raise self._refusal(response.status, raw)
+        return raw
+
+    def understand(self, raw: bytes, kind: type[T]) -> T:
+        """The model in an answer. Garbled when it is not there."""
+        try:
+            return decode(raw, kind)
+        except Malformed as error:
+            raise Garbled(
+                f"snatd at {self.path} answers what this client does not understand: {error}; "
+                "are both of the same release?"
+            ) from None
 
     def _gone(self, error: OSError) -> ClientError:
         if error.errno in (errno.EACCES, errno.EPERM):
@@ -94,18 +106,14 @@ class Transport:
             f"start it with: snatd --socket {self.path}"
         )
 
-    def _understand(self, status: int, raw: bytes, key: str | None) -> dict[str, Any]:
+    def _refusal(self, status: int, raw: bytes) -> ClientError:
         try:
             answer = json.loads(raw)
         except (ValueError, RecursionError):
-            raise Garbled(f"snatd at {self.path} answers {status} without JSON") from None
+            return Garbled(f"snatd at {self.path} answers {status} without JSON")
         if not isinstance(answer, dict):
-            raise Garbled(f"snatd at {self.path} answers {status} without an object")
-        if status >= 400:
-            raise refusal(status, answer)
-        if key is not None and key not in answer:
-            raise Garbled(f"snatd at {self.path} answers without {key!r}; are both of the same release?")
-        return answer
+            return Garbled(f"snatd at {self.path} answers {status} without an object")
+        return refusal(status, answer)
 
 
 class _Connection(http.client.HTTPConnection):

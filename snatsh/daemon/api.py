@@ -10,14 +10,13 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from snatsh.api.codec import Model, encode
 from snatsh.daemon.audit import Audit
 from snatsh.daemon.consoles import Consoles
 from snatsh.daemon.errors import BadRequest, Handler
 from snatsh.daemon.roles import Peer, Role, peer_of
 from snatsh.engine.engine import Engine
 from snatsh.model.limits import check_json_depth
-
-API_VERSION = 1
 
 ENGINE = web.AppKey("engine", Engine)
 AUDIT = web.AppKey("audit", Audit)
@@ -41,6 +40,11 @@ class Body(BaseModel):
     """Base of all request bodies."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def answer(model: Model) -> web.Response:
+    """Answer with the JSON of a model."""
+    return web.Response(body=encode(model), content_type="application/json", charset="utf-8")
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from snatsh.api.codec import Malformed, decode, encode
+from snatsh.api.system import AuditEntry
 from snatsh.daemon.roles import Peer
 from snatsh.engine.failure_log import FailureLog
 from snatsh.engine.storage import atomic_file
-from snatsh.model.limits import load_json
 
 log = logging.getLogger(__name__)
 
@@ -35,43 +35,43 @@ class Audit:
     def record(self, peer: Peer, method: str, path: str, status: int, detail: str = "") -> None:
         """Record a request."""
         self._append(
-            {
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "user": peer.user,
-                "uid": peer.uid,
-                "pid": peer.pid,
-                "method": method,
-                "path": path,
-                "result": status,
-                "detail": detail if len(detail) <= _DETAIL_LIMIT else detail[:_DETAIL_LIMIT] + "…",
-            }
+            AuditEntry(
+                time=_now(),
+                user=peer.user,
+                uid=peer.uid,
+                pid=peer.pid,
+                method=method,
+                path=path,
+                result=status,
+                detail=_shortened(detail),
+            )
         )
 
     def command(self, peer: Peer, command: str, failed: bool, origin: str, terminal: str) -> None:
         """Record a command that an operator ran at a console."""
         self._append(
-            {
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "user": peer.user,
-                "uid": peer.uid,
-                "pid": peer.pid,
-                "origin": origin,
-                "terminal": terminal,
-                "command": command if len(command) <= _DETAIL_LIMIT else command[:_DETAIL_LIMIT] + "…",
-                "result": "failed" if failed else "ok",
-            }
+            AuditEntry(
+                time=_now(),
+                user=peer.user,
+                uid=peer.uid,
+                pid=peer.pid,
+                origin=origin,
+                terminal=terminal,
+                command=_shortened(command),
+                result="failed" if failed else "ok",
+            )
         )
 
-    def last(self) -> list[dict[str, Any]]:
+    def last(self) -> list[AuditEntry]:
         """Return the newest entries, oldest first."""
         try:
-            with self.path.open(encoding="utf-8", errors="replace") as file:
-                return [load_json(line) for line in deque(file, _SHOWN)]
+            with self.path.open("rb") as file:
+                return list(_entries(deque(file, _SHOWN)))
         except FileNotFoundError:
             return []
 
-    def _append(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    def _append(self, entry: AuditEntry) -> None:
+        line = encode(entry) + b"\n"
         try:
             self._rotate(len(line))
             atomic_file.append(self.path, line)
@@ -94,3 +94,18 @@ class Audit:
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
+
+
+def _entries(lines: Iterable[bytes]) -> Iterator[AuditEntry]:
+    """Entries that can be read: a full disk may leave half a line."""
+    for line in lines:
+        with contextlib.suppress(Malformed):
+            yield decode(line, AuditEntry)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _DETAIL_LIMIT else text[:_DETAIL_LIMIT] + "…"

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from snatsh.api.system import ConsoleRow
 from snatsh.daemon.roles import Peer
 
 _MOST = 1000
@@ -43,20 +43,20 @@ class Consoles:
         if peer.pid not in self._by_pid:
             self.ran(peer, "", origin, terminal)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[ConsoleRow]:
         self._forget_ended()
         now = time.time()
         return [
-            {
-                "user": one.peer.user,
-                "role": one.peer.role.label,
-                "terminal": one.terminal,
-                "origin": one.origin,
-                "pid": pid,
-                "seconds": round(now - one.since),
-                "idle": round(now - one.used),
-                "command": one.command[:80],
-            }
+            ConsoleRow(
+                user=one.peer.user,
+                role=one.peer.role.label,
+                terminal=one.terminal,
+                origin=one.origin,
+                pid=pid,
+                seconds=round(now - one.since),
+                idle=round(now - one.used),
+                command=one.command[:80],
+            )
             for pid, one in sorted(self._by_pid.items(), key=lambda item: item[1].since)
         ]
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
+from msgspec import UNSET
 
+from snatsh.api.codec import encode
+from snatsh.api.commits import ProblemRow
+from snatsh.api.errors import ErrorAnswer, ErrorDetails
 from snatsh.daemon.roles import Forbidden
 from snatsh.engine.config.confirm import NothingPending
 from snatsh.engine.config.edit_sessions import Locked
@@ -88,13 +91,13 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ConnectionError:
         return client_left()
     except web.HTTPException as error:
-        return _answer(error.status, {"message": _http_message(request, error)})
+        return _answer(error.status, ErrorDetails(_http_message(request, error)))
     except SnatshError as error:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
         return _answer(status, describe(error))
     except Exception:
         log.exception("%s %s", request.method, request.path)
-        return _answer(500, {"message": "internal error; see the snatd log"})
+        return _answer(500, ErrorDetails("internal error; see the snatd log"))
 
 
 def client_left() -> web.Response:
@@ -102,33 +105,22 @@ def client_left() -> web.Response:
     return web.Response(status=499)
 
 
-def problem_rows(problems: tuple[Problem, ...] | list[Problem]) -> list[dict[str, Any]]:
-    return [
-        {
-            "path": list(problem.path),
-            "value": problem.value,
-            "reason": problem.reason,
-            "severity": problem.severity,
-        }
-        for problem in problems
-    ]
+def problem_rows(problems: Sequence[Problem]) -> list[ProblemRow]:
+    return [ProblemRow(list(one.path), one.value, one.reason, one.severity) for one in problems]
 
 
-def describe(error: SnatshError) -> dict[str, Any]:
+def describe(error: SnatshError) -> ErrorDetails:
     """Return the fields of the error format that this error sets."""
-    fields: dict[str, Any] = {"message": str(error)}
-    if isinstance(error, ProfileError):
-        fields["problems"] = problem_rows(error.problems)
-    if isinstance(error, StatementError | StatementFailed):
-        fields |= {"index": error.index, "expected": list(error.expected)}
-    if isinstance(error, StatementFailed):
-        fields["statement"] = error.statement
-    return fields
+    problems = problem_rows(error.problems) if isinstance(error, ProfileError) else []
+    if not isinstance(error, StatementError | StatementFailed):
+        return ErrorDetails(str(error), problems)
+    statement = error.statement if isinstance(error, StatementFailed) else UNSET
+    return ErrorDetails(str(error), problems, error.index, list(error.expected), statement)
 
 
-def _answer(status: int, fields: dict[str, Any]) -> web.Response:
-    blank: dict[str, Any] = {"message": "", "problems": [], "index": None, "expected": []}
-    return web.json_response({"error": {**blank, **fields}}, status=status)
+def _answer(status: int, details: ErrorDetails) -> web.Response:
+    body = encode(ErrorAnswer(details))
+    return web.Response(body=body, status=status, content_type="application/json", charset="utf-8")
 
 
 def _http_message(request: web.Request, error: web.HTTPException) -> str:

@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from snatsh.api.system import RoleName
 from snatsh.engine.peer_credentials import PeerSocket, peer_credentials
 from snatsh.model.errors import SnatshError
 
@@ -31,8 +32,11 @@ class Role(IntEnum):
     ADMIN = 2
 
     @property
-    def label(self) -> str:
-        return self.name.lower()
+    def label(self) -> RoleName:
+        return _LABELS[self]
+
+
+_LABELS: dict[Role, RoleName] = {Role.VIEW: "view", Role.OPERATOR: "operator", Role.ADMIN: "admin"}
 
 
 class Forbidden(SnatshError):

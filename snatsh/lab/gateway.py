@@ -90,8 +90,8 @@ class Snatd:
             time.sleep(0.1)
 
     def _answered_protocols(self) -> set[str]:
-        flows = self.client.flows(limit=10_000)["flows"]
-        return {flow["protocol"] for flow in flows if flow["packets_in"]}
+        flows = self.client.flows(limit=10_000).flows
+        return {flow.protocol for flow in flows if flow.packets_in}
 
     def _failed(self, what: str) -> LabError:
         log = self.log.read_text(errors="replace")[-LOG_TAIL:].strip()

@@ -10,4 +10,3 @@ PROTOCOL_NUMBERS: dict[str, int] = {"tcp": 6, "udp": 17, "icmp": 1}
 PROTOCOLS = tuple(PROTOCOL_NUMBERS)
 PROTOCOL_NAMES = {number: name for name, number in PROTOCOL_NUMBERS.items()}
 FLOW_STATES = ("unreplied", "established", "transitory", "time-wait")
-FLOW_SORTS = ("bytes", "packets", "rate", "age", "idle", "expires", "source", "destination", "mapped", "rule")

@@ -13,7 +13,9 @@ from textual.binding import Binding
 from textual.filter import LineFilter, NoColor
 from textual.screen import ModalScreen, Screen
 
-from snatsh.client import Client, Overview, Version
+from snatsh.api.overview import Overview
+from snatsh.api.system import Version
+from snatsh.client import Client
 from snatsh.tui.context import background
 from snatsh.tui.faults import Faults
 from snatsh.tui.keymap import actions_of
@@ -141,16 +143,15 @@ class Top(App[None]):
             return True
 
     def _remember(self, overview: Overview) -> None:
-        traffic = overview["traffic"]
-        for way in ("out", "in"):
-            speed = traffic[way]
-            self.series.add(f"{way} bits", speed["bits"])
-            self.series.add(f"{way} packets", speed["packets"])
-        self.series.add("opened", traffic["opened"])
-        self.series.add("flows", overview["flows"])
-        self.series.add("processor", overview["processor"]["average"])
-        dropped = [row["rate"] for row in overview["drops"]]
-        self.series.add("drops", sum(rate or 0 for rate in dropped) if overview["seconds"] else None)
+        traffic = overview.traffic
+        for way, speed in (("out", traffic.outbound), ("in", traffic.inbound)):
+            self.series.add(f"{way} bits", speed.bits)
+            self.series.add(f"{way} packets", speed.packets)
+        self.series.add("opened", traffic.opened)
+        self.series.add("flows", overview.flows)
+        self.series.add("processor", overview.processor.average)
+        dropped = [row.rate for row in overview.drops]
+        self.series.add("drops", sum(rate or 0 for rate in dropped) if overview.seconds else None)
 
     # Keys
 

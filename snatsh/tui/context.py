@@ -9,7 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from textual.dom import DOMNode
 from textual.worker import Worker
 
-from snatsh.client import Client, Overview, Version
+from snatsh.api.overview import Overview
+from snatsh.api.system import Version
+from snatsh.client import Client
 from snatsh.tui.faults import Faults
 from snatsh.tui.state import ConsoleState, GraphHistory
 

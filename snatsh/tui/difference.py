@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from snatsh.api.commits import Document
 
 
-def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+def difference(old: Document, new: Document) -> str:
     """Empty when there is none. The model is loaded for it, which no first screen waits for."""
     from snatsh.model.changes.diff import render_curly
 

@@ -7,27 +7,26 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from snatsh.api.codec import builtins
 from snatsh.client import Client
 from snatsh.model.errors import SnatshError
 
 MOST_ROWS = 100_000
 _PAGE = 1000
 
-Row = dict[str, Any]
-
 
 class ExportError(SnatshError):
     """The table can't be written so."""
 
 
-async def all_rows(part: Callable[[Client, int, int], Any] | None, shown: Any, client: Client) -> list[Row]:
+async def all_rows(part: Callable[[Client, int, int], Any] | None, shown: Any, client: Client) -> list[Any]:
     """Every row that matches, page by page, up to a limit. part: None for what is frozen."""
     if part is None:
         return list(shown.rows)
-    rows: list[Row] = []
+    rows: list[Any] = []
     while len(rows) < MOST_ROWS:
         page = await asyncio.to_thread(part, client, len(rows), _PAGE)
         rows += page.rows
@@ -36,18 +35,18 @@ async def all_rows(part: Callable[[Client, int, int], Any] | None, shown: Any, c
     return rows
 
 
-async def write(client: Client, name: str, rows: Sequence[Row]) -> int:
+async def write(client: Client, name: str, rows: Sequence[object]) -> int:
     """The size of the file."""
     if name.endswith(".json"):
-        text = json.dumps(list(rows), indent=1) + "\n"
+        text = json.dumps(builtins(rows), indent=1) + "\n"
     elif name.endswith(".csv"):
-        text = csv_text(rows)
+        text = csv_text(builtins(rows))
     else:
         raise ExportError(f"{name}: expected a name that ends in .csv or .json")
     return await asyncio.to_thread(client.write_file, name, text)
 
 
-def csv_text(rows: Sequence[Row]) -> str:
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     """Columns in the order of the first row; what begins like a formula is kept from being one."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
@@ -57,7 +56,7 @@ def csv_text(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, list | dict):
         return json.dumps(value)
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from snatsh.api.codec import builtins
 from snatsh.client import DEFAULT_SOCKET, Client
 from snatsh.model.errors import SnatshError
 
@@ -102,7 +103,7 @@ def _once(client: Client, as_json: bool) -> int:
     from snatsh.tui import once
 
     found = once.gather(client)
-    print(json.dumps(found, indent=1) if as_json else once.text(found), end="\n" if as_json else "")
+    print(json.dumps(builtins(found), indent=1) if as_json else once.text(found), end="\n" if as_json else "")
     return 0
 
 

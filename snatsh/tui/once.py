@@ -4,8 +4,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import dataclass
 
+from snatsh.api.commits import History
+from snatsh.api.flows import FlowPage
+from snatsh.api.links import LinkRow
+from snatsh.api.overview import Overview
+from snatsh.api.pools import LivePool
+from snatsh.api.rules import LiveRule
+from snatsh.api.subscribers import SubscriberPage
+from snatsh.api.system import Version
 from snatsh.client import Client
 from snatsh.shell.render.text import count, duration, fields
 from snatsh.tui.widgets.graph import bits, per_second
@@ -14,48 +22,59 @@ ROWS = 20
 _BETWEEN = 1.0  # seconds between the two looks that rates are made of
 
 
-def gather(client: Client) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Glance:
     """Everything that screens show, the first rows of long tables."""
+
+    version: Version
+    overview: Overview
+    flows: FlowPage
+    pools: list[LivePool]
+    links: list[LinkRow]
+    rules: list[LiveRule]
+    subscribers: SubscriberPage
+    commits: History
+
+
+def gather(client: Client) -> Glance:
+    """Ask for everything."""
     version = client.version()
-    if client.live_overview()["seconds"] is None:
+    if client.live_overview().seconds is None:
         time.sleep(_BETWEEN)
     query: dict[str, str | int] = {"sort": "rate", "limit": ROWS}
-    return {
-        "version": version,
-        "overview": client.live_overview(),
-        "flows": client.live_flows(query),
-        "pools": client.live_pools(),
-        "links": client.links(),
-        "rules": client.live_rules(),
-        "subscribers": client.live_subscribers(query),
-        "commits": client.commits(),
-    }
+    return Glance(
+        version=version,
+        overview=client.live_overview(),
+        flows=client.live_flows(query),
+        pools=client.live_pools(),
+        links=client.links(),
+        rules=client.live_rules(),
+        subscribers=client.live_subscribers(query),
+        commits=client.commits(),
+    )
 
 
-def text(found: dict[str, Any]) -> str:
+def text(found: Glance) -> str:
     """The dashboard as lines."""
-    overview = found["overview"]
-    traffic, cpu = overview["traffic"], overview["processor"]
-    rows = [("Gateway", overview["host_name"])]
+    overview = found.overview
+    traffic, cpu = overview.traffic, overview.processor
+    rows = [("Gateway", overview.host_name)]
     rows += [
-        (way.capitalize(), f"{bits(traffic[way]['bits'])}, {per_second(traffic[way]['packets'])} packets")
-        for way in ("out", "in")
+        (way, f"{bits(speed.bits)}, {per_second(speed.packets)} packets")
+        for way, speed in (("Out", traffic.outbound), ("In", traffic.inbound))
     ]
     rows += [
-        ("Flows", f"{count(overview['flows'])} of {count(overview['capacity'])}"),
-        ("New flows", per_second(traffic["opened"])),
+        ("Flows", f"{count(overview.flows)} of {count(overview.capacity)}"),
+        ("New flows", per_second(traffic.opened)),
         (
             "CPU on packets",
-            "-" if cpu["average"] is None else f"{cpu['average']}%, busiest {cpu['busiest']}%",
+            "-" if cpu.average is None else f"{cpu.average}%, busiest {cpu.busiest}%",
         ),
     ]
-    rows += [
-        (f"Pool {pool['name']}", f"{pool['fill']:.1%} used, peak {pool['peak']:.1%}")
-        for pool in overview["pools"]
-    ]
-    rows += [(f"Link {link['name']}", link["state"]) for link in overview["links"]]
-    rows += [(f"Dropped {row['reason']}", f"{count(row['packets'])} packets") for row in overview["drops"]]
-    if overview["pending"]:
-        rows.append(("Commit", f"unconfirmed, rolled back in {duration(overview['pending']['seconds'])}"))
-    rows += [(f"Alarm ({alarm['class']})", alarm["text"]) for alarm in overview["alarms"]]
+    rows += [(f"Pool {pool.name}", f"{pool.fill:.1%} used, peak {pool.peak:.1%}") for pool in overview.pools]
+    rows += [(f"Link {link.name}", link.state) for link in overview.links]
+    rows += [(f"Dropped {row.reason}", f"{count(row.packets)} packets") for row in overview.drops]
+    if overview.pending:
+        rows.append(("Commit", f"unconfirmed, rolled back in {duration(overview.pending.seconds)}"))
+    rows += [(f"Alarm ({alarm.severity})", alarm.text) for alarm in overview.alarms]
     return fields(rows)

@@ -15,14 +15,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, cast
+from typing import IO, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from msgspec import Raw
+
 from snatsh import __version__
+from snatsh.api.codec import Malformed, Model, decode
 from snatsh.client import Client, ClientError, Refused, Rejected, ServerGone
 from snatsh.model.errors import SnatshError
 from snatsh.model.limits import load_json
-from snatsh.tui.replayed import again, subject
+from snatsh.tui.replayed import Query, again, subject
 
 FORMAT = 1
 
@@ -31,9 +34,20 @@ class RecordingError(SnatshError):
     """The file can't be written or is no recording."""
 
 
-def _open(path: Path, mode: str) -> IO[str]:
-    kind: Any = gzip.open if path.suffix == ".gz" else open
-    return cast(IO[str], kind(path, f"{mode}t", encoding="utf-8"))
+class Entry(Model, frozen=True):
+    """A line of a recording: an answer, or why there was none. at: seconds since the start."""
+
+    at: float
+    path: str
+    answer: Raw = Raw(b"")
+    error: str | None = None
+    gone: bool = False
+
+
+def _open(path: Path, mode: Literal["r", "w"]) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt" if mode == "r" else "wt", encoding="utf-8")
+    return path.open(mode, encoding="utf-8")
 
 
 class RecordingClient(Client):
@@ -50,17 +64,16 @@ class RecordingClient(Client):
         head = {"snatsh": __version__, "recording": FORMAT, "started": datetime.now(UTC).isoformat()}
         self._file.write(json.dumps(head) + "\n")
 
-    def send(self, method: str, path: str, body: object = None, key: str | None = None,
-             timeout: float | None = None) -> dict[str, Any]:  # fmt: skip
+    def send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> bytes:
         try:
-            answer = super().send(method, path, body, key, timeout)
+            answer = super().send(method, path, body, timeout)
         except ClientError as error:
-            self._write(method, path, {"error": str(error), "gone": isinstance(error, ServerGone)})
+            self._write(method, path, error=str(error), gone=isinstance(error, ServerGone))
             raise
-        self._write(method, path, {"answer": answer})
+        self._write(method, path, answer=json.loads(answer))
         return answer
 
-    def _write(self, method: str, path: str, what: dict[str, Any]) -> None:
+    def _write(self, method: str, path: str, **what: object) -> None:
         if method != "GET":
             return
         with self._lock:  # screens ask from threads
@@ -80,7 +93,7 @@ class ReplayClient(Client):
         super().__init__("/nonexistent/replay")
         began = time.monotonic()
         self.clock = clock or (lambda: time.monotonic() - began)
-        self._answers: dict[str, list[tuple[float, dict[str, Any], dict[str, Any]]]] = {}
+        self._answers: dict[str, list[tuple[Query, Entry]]] = {}
         self.length = 0.0
         self._read(file)
 
@@ -92,20 +105,19 @@ class ReplayClient(Client):
                     raise ValueError("expected a recording of `snatsh top --record`")
                 with suppress(EOFError):  # one that was cut short is good as far as it goes
                     for line in lines:
-                        self._add(load_json(line))
+                        self._add(line)
         except OSError as error:
             raise RecordingError(f"{file}: {error.strerror}") from None
-        except (ValueError, KeyError, AttributeError, StopIteration, EOFError) as error:
+        except (ValueError, Malformed, AttributeError, StopIteration, EOFError) as error:
             raise RecordingError(f"{file}: not a recording, or damaged: {error}") from None
 
-    def _add(self, entry: dict[str, Any]) -> None:
-        split = urlsplit(entry["path"])
-        row = (float(entry["at"]), dict(parse_qsl(split.query)), entry)
-        self._answers.setdefault(split.path, []).append(row)
-        self.length = row[0]
+    def _add(self, line: str) -> None:
+        entry = decode(line.encode(), Entry)
+        split = urlsplit(entry.path)
+        self._answers.setdefault(split.path, []).append((dict(parse_qsl(split.query)), entry))
+        self.length = entry.at
 
-    def send(self, method: str, path: str, body: object = None, key: str | None = None,
-             timeout: float | None = None) -> dict[str, Any]:  # fmt: skip
+    def send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> bytes:
         if method != "GET":
             raise Refused("this is a recording: nothing can be changed in it")
         split = urlsplit(path)
@@ -113,23 +125,21 @@ class ReplayClient(Client):
         entry = self._entry(self._answers.get(split.path, []), query)
         if entry is None:
             raise Rejected(f"{split.path} is not in the recording")
-        if entry.get("gone"):
-            raise ServerGone(str(entry["error"]))
-        if "error" in entry:
-            raise Rejected(str(entry["error"]))
-        answer: dict[str, Any] = json.loads(json.dumps(entry["answer"]))
+        if entry.gone:
+            raise ServerGone(entry.error or "")
+        if entry.error is not None:
+            raise Rejected(entry.error)
+        answer = json.loads(bytes(entry.answer))
         if split.path == "/v1/version":
             answer["role"] = "view"
-        return again(answer, query)
+        return json.dumps(again(answer, query)).encode()
 
-    def _entry(
-        self, rows: list[tuple[float, dict[str, Any], dict[str, Any]]], query: dict[str, str]
-    ) -> dict[str, Any] | None:
+    def _entry(self, recorded: list[tuple[Query, Entry]], query: Query) -> Entry | None:
         """The newest answer so far, to the same question where there is one."""
         now = self.clock()
-        same = [row for row in rows if subject(row[1]) == subject(query)]
+        same = [one for one in recorded if subject(one[0]) == subject(query)]
         if not same:
-            same = [row for row in rows if subject(row[1]).get("by") == query.get("by")]
-            same = [row for row in same if len(subject(row[1])) <= 1] or same or rows
-        so_far = [row for row in same if row[0] <= now] or same[:1]
-        return so_far[-1][2] if so_far else None
+            same = [one for one in recorded if subject(one[0]).get("by") == query.get("by")]
+            same = [one for one in same if len(subject(one[0])) <= 1] or same or recorded
+        so_far = [entry for _, entry in same if entry.at <= now] or [entry for _, entry in same[:1]]
+        return so_far[-1] if so_far else None

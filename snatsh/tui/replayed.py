@@ -3,35 +3,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-_LISTS = ("flows", "groups", "subscribers")
-_RISING = {"source", "destination", "mapped", "rule", "protocol", "state", "name", "out_interface"}
+from snatsh.api.flows import FLOW_FIELDS, GROUP_FIELDS
+from snatsh.api.subscribers import SUBSCRIBER_FIELDS
+
+Query = Mapping[str, str]
+Json = dict[str, Any]
+
+_LISTS = {"flows": FLOW_FIELDS, "groups": GROUP_FIELDS, "subscribers": SUBSCRIBER_FIELDS}
 _VIEW = {"sort", "turned", "offset", "limit", "text"}
 _OWN = _VIEW | {"by"}
 _ADDRESSES = {"source", "destination", "mapped"}
 
 
-def again(answer: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
+def again(answer: Json, query: Query) -> Json:
     name = next((name for name in _LISTS if isinstance(answer.get(name), list)), None)
     if name is None or "limit" not in query:
         return answer
     rows = [row for row in answer[name] if _matches(row, query)]
     sort = query.get("sort", "rate")
-    falling = (sort not in _RISING) != (query.get("turned") == "yes")
+    falling = _LISTS[name].is_descending(sort, reversed_=query.get("turned") == "yes")
     rows.sort(key=lambda row: _value(row, sort), reverse=falling)
     offset, limit = int(query.get("offset", 0)), int(query["limit"])
     kept = {"matched" if name == "flows" else "count": len(rows)}  # more rows were not recorded
     return {**answer, **kept, name: rows[offset : offset + limit]}
 
 
-def subject(query: dict[str, str]) -> dict[str, str]:
+def subject(query: Query) -> dict[str, str]:
     """What was asked about, without how much of it and in which order."""
     return {name: value for name, value in query.items() if name not in _VIEW}
 
 
-def _matches(row: dict[str, Any], query: dict[str, str]) -> bool:
+def _matches(row: Json, query: Query) -> bool:
     text = query.get("text", "")
     ends = (f"{row.get(name)}:{row.get(f'{name}_port')}" for name in _ADDRESSES)
     everything = " ".join((*ends, *(str(value) for value in row.values())))
@@ -46,7 +52,7 @@ def _matches(row: dict[str, Any], query: dict[str, str]) -> bool:
     return True
 
 
-def _value(row: dict[str, Any], sort: str) -> Any:
+def _value(row: Json, sort: str) -> Any:
     if sort in ("bytes", "packets") and sort not in row:
         return row[f"{sort}_out"] + row[f"{sort}_in"]
     value = row.get(sort, 0)

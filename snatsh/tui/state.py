@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from snatsh.client import Overview, Version
+from snatsh.api.overview import Overview
+from snatsh.api.system import Version
 
 REMEMBERED = 300
 """Samples that graphs go back: five minutes."""
@@ -28,7 +29,7 @@ class ConsoleState:
 
     @property
     def role(self) -> str:
-        return self.version["role"] if self.version else "view"
+        return self.version.role if self.version else "view"
 
 
 @dataclass

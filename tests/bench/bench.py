@@ -59,7 +59,7 @@ def measure_gateways(options: argparse.Namespace, frames: Frames, found: list[En
         if "commits" in parts:
             for row in (XDP, TC):
                 found += commits.measure(lab, frames, row, rows)
-            memory = XDP.snatd(lab).client.system("resources")["bytes_per_flow"]
+            memory = XDP.snatd(lab).client.resources().bytes_per_flow
             found.append(Entry("memory", "snatsh", None, room, memory, "bytes/flow"))
         os.sched_setaffinity(0, cpus)
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from snatsh.api.configuration import Statement
 from snatsh.lab.namespaces import Lab
 from tests.bench.gateways import INSIDE_MAC, Row, port
 from tests.bench.generator import Frames, Plan
@@ -49,7 +50,7 @@ def _commit(lab: Lab, row: Row, times: list[float]) -> None:
     os.sched_setaffinity(0, everywhere - {max(everywhere)} or everywhere)
     client = row.snatd(lab).client
     for number in range(COMMITS):
-        client.edit([{"verb": "set", "path": ["timeouts", "tcp", "syn", str(20 + number)]}])
+        client.edit([Statement("set", ["timeouts", "tcp", "syn", str(20 + number)])])
         begun = time.monotonic()
         client.commit()
         times.append(1000 * (time.monotonic() - begun))

@@ -168,7 +168,7 @@ def measure(seconds: float, each: float) -> dict[str, Any]:
                 found["answers"] = answers(snatd.client)
                 assert terminal.process.poll() is None, "the console has ended"
             found["shown"] = asyncio.run(shown(snatd.socket))
-            found["flows"] = snatd.client.live_flows({"limit": 0})["total"]
+            found["flows"] = snatd.client.live_flows({"limit": 0}).total
         finally:
             stop.set()
             mover.join()

@@ -92,7 +92,7 @@ class Gateway:
                 return
 
     def drops(self) -> dict[str, int]:
-        return {row["reason"]: row["packets"] for row in self.snatd.client.drops()["drops"]}
+        return {row.reason: row.packets for row in self.snatd.client.drops().drops}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from snatsh.api.links import LinkRow
 from tests.e2e.harness import Gateway, addresses, document
 
 VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
@@ -43,13 +44,13 @@ def commit(gateway: Gateway, wanted: dict[str, Any]) -> None:
     gateway.snatd.client.commit()
 
 
-def row(gateway: Gateway, name: str = "isp-a") -> dict[str, Any]:
-    return next(dict(one) for one in gateway.snatd.client.links() if one["name"] == name)
+def row(gateway: Gateway, name: str = "isp-a") -> LinkRow:
+    return next(one for one in gateway.snatd.client.links() if one.name == name)
 
 
 def wait_state(gateway: Gateway, state: str, name: str = "isp-a", seconds: float = 15.0) -> None:
     deadline = time.monotonic() + seconds
-    while (found := row(gateway, name))["state"] != state:
+    while (found := row(gateway, name)).state != state:
         assert time.monotonic() < deadline, f"not {state} within {seconds:g} s: {found}"
         time.sleep(0.02)
 

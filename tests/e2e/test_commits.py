@@ -84,7 +84,7 @@ def commit_in_turns(gateway: Gateway) -> None:
     client = gateway.snatd.client
     for number in range(COMMITS):
         client.replace_candidate(document(gateway.hook, *(("a", "b") if number % 2 else ("c", "d"))))
-        assert client.commit()["ended_flows"] == 0
+        assert client.commit().ended_flows == 0
         time.sleep(0.01)
 
 
@@ -125,9 +125,9 @@ def test_established_flows_stay_with_their_address(gateway: Gateway) -> None:
     gateway.snatd.wait_flows({"tcp", "udp", "icmp"})
     gateway.commit("set rules 10 pool c")
     time.sleep(0.5)
-    rows = client.flows({"port": 7}, limit=100)["flows"]
+    rows = client.flows({"port": 7}, limit=100).flows
     assert rows
-    assert {row["mapped"] for row in rows} <= addresses("a")
+    assert {row.mapped for row in rows} <= addresses("a")
     traffic.send_signal(signal.SIGTERM)
     traffic.wait(10)
     report = TrafficReport.from_json((gateway.lab.folder / "established.log").read_text())

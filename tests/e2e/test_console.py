@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from snatsh.api.flows import Ended, FlowKey, FlowPage
+from snatsh.api.links import LinkChangeList
+from snatsh.api.pools import LivePool
 from snatsh.client import Client, Rejected
 from snatsh.lab.gateway import SNATSH
 from snatsh.tui.app import Top
@@ -76,11 +79,11 @@ def keys_of(text: str) -> list[str]:
 
 def test_rates_are_those_of_the_traffic(client: Client) -> None:
     def told() -> bool:
-        found: Any = client.live_overview()["traffic"]
-        if not (found["out"]["packets"] and found["opened"]):
+        found = client.live_overview().traffic
+        if not (found.outbound.packets and found.opened):
             return False
-        wires = found["out"]["packets"] + found["in"]["packets"]
-        return bool(wires > 100 and found["translated"]["packets"] == pytest.approx(wires, rel=0.2))
+        wires = found.outbound.packets + (found.inbound.packets or 0)
+        return bool(wires > 100 and found.translated.packets == pytest.approx(wires, rel=0.2))
 
     wait(told, "the rates of the wires, counted by the rules")
 
@@ -89,7 +92,7 @@ def test_rates_of_flows_are_of_now(client: Client) -> None:
     query: dict[str, str | int] = {"protocol": "udp", "sort": "rate", "limit": 10}
 
     def told() -> bool:
-        rates = [row["rate"] for row in client.live_flows(query)["flows"]]
+        rates = [row.rate for row in client.live_flows(query).flows]
         # 20 packets a second each way, of 40 to 60 bytes.
         return len(rates) == 4 and all(5_000 < rate < 40_000 for rate in rates)
 
@@ -109,21 +112,19 @@ def test_rates_of_flows_are_of_now(client: Client) -> None:
 )  # fmt: skip
 def test_bad_questions(client: Client, path: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
-        client.get(path, "flows")
+        client.get(path, FlowPage)
 
 
 def test_bad_ends(client: Client) -> None:
-    key: dict[str, str | int] = {
-        "source": "192.168.40.9",
-        "source_port": 1,
-        "destination": "8.8.8.8",
-        "destination_port": 2,
-    }
-    wrong: dict[str, str | int]
-    for wrong in ({**key, "protocol": "sctp"}, {**key, "protocol": "tcp", "source": "nowhere"}, {}):
+    for wrong in (
+        FlowKey("192.168.40.9", 1, "8.8.8.8", 2, "sctp"),
+        FlowKey("nowhere", 1, "8.8.8.8", 2, "tcp"),
+    ):
         with pytest.raises(Rejected):
             client.end_these([wrong])
-    assert client.end_these([{**key, "protocol": "tcp"}]) == 0
+    with pytest.raises(Rejected):
+        client.ask("POST", "/v1/live/flows/end", Ended, {"flows": [{}]})
+    assert client.end_these([FlowKey("192.168.40.9", 1, "8.8.8.8", 2, "tcp")]) == 0
 
 
 def test_who_may_look_may_not_end(gateway: Gateway) -> None:
@@ -148,13 +149,13 @@ def test_alarm_of_a_pool_that_fills(gateway: Gateway, client: Client) -> None:
     )
     gateway.client.run(sys.executable, "-c", code)
 
-    def tiny() -> Any:
-        return next(pool for pool in client.live_pools() if pool["name"] == "tiny")
+    def tiny() -> LivePool:
+        return next(pool for pool in client.live_pools() if pool.name == "tiny")
 
-    wait(lambda: tiny()["used"] == 10, "ten ports in use")
-    assert (tiny()["room"], tiny()["peak"], tiny()["heat"]["cells"]) == (10, 1.0, "9")
-    assert any("pool tiny" in alarm["text"] for alarm in client.live_overview()["alarms"])
-    wait(lambda: any("pool tiny" in one["text"] for one in client.notices(after=1)["notices"]), "a notice")
+    wait(lambda: tiny().used == 10, "ten ports in use")
+    assert (tiny().room, tiny().peak, tiny().heat.cells) == (10, 1.0, "9")
+    assert any("pool tiny" in alarm.text for alarm in client.live_overview().alarms)
+    wait(lambda: any("pool tiny" in one.text for one in client.notices(after=1).notices), "a notice")
     gateway.commit("delete rules 7", "delete pools tiny")
 
 
@@ -175,15 +176,15 @@ def test_clears_the_marked_flows_after_a_question(gateway: Gateway, client: Clie
         await pilot.press("space", "space", "x")
         await until(lambda: isinstance(app.screen, Question), "a question")
         await pilot.press("n")
-        assert client.live_flows({"text": "8.8.8.8:500"})["matched"] == 2
+        assert client.live_flows({"text": "8.8.8.8:500"}).matched == 2
         await pilot.press("x")
         await until(lambda: isinstance(app.screen, Question), "a question")
         await pilot.press("y")
         await until(lambda: screen.table.total == 0, "both gone")
 
     console(gateway, act, "flows")
-    assert client.live_flows({"text": "8.8.8.8:500"})["matched"] == 0
-    assert client.live_flows({})["total"] > 4
+    assert client.live_flows({"text": "8.8.8.8:500"}).matched == 0
+    assert client.live_flows({}).total > 4
 
 
 @pytest.mark.parametrize("name", ["flows.csv", "flows.json"])
@@ -193,7 +194,7 @@ def test_exports_the_whole_table(gateway: Gateway, client: Client, name: str) ->
         await pilot.press("e")
         await until(lambda: bool(app.screen.query("Input")), "a question")
         await pilot.press(*["backspace"] * len("flows.csv"), *keys_of(name), "enter")
-        await until(lambda: name in [file["name"] for file in client.files()], "the file")
+        await until(lambda: name in [file.name for file in client.files()], "the file")
 
     console(gateway, act, "flows")
     text = client.file(name)
@@ -218,7 +219,7 @@ def test_exports_every_table(gateway: Gateway, client: Client) -> None:
             await pilot.press("enter")
             await until(lambda: not isinstance(app.screen, Ask), "an answer")
         wanted = {f"{name}.csv" for name in names}
-        await until(lambda: wanted <= {file["name"] for file in client.files()}, "the files")
+        await until(lambda: wanted <= {file.name for file in client.files()}, "the files")
 
     console(gateway, act)
     heads = {name: client.file(f"{name}.csv").splitlines()[0] for name in names}
@@ -238,20 +239,20 @@ def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Cli
         for end, pool in (("a", "a"), ("y", "c")):
             await pilot.press("s")
             await pilot.press(*keys_of("rules 10 pool c"), "enter")
-            await until(lambda: screen.data["changed"], "the candidate changed")
+            await until(lambda: screen.data.changed, "the candidate changed")
             difference = screen.query_one("#difference")
             await until(partial(shows, difference, "+   pool c;"), "the difference")
             await pilot.press("k")
             await pilot.press("C")
             await until(lambda: isinstance(app.screen, Ask), "minutes")
             await pilot.press("enter")
-            await until(lambda: bool(client.notices()["pending"]), "a commit that waits")
+            await until(lambda: bool(client.notices().pending), "a commit that waits")
             await until(lambda: "unless confirmed" in screen.query_one("#head").text, "the countdown")
             await pilot.press(end)
             if end == "a":
                 await until(lambda: isinstance(app.screen, Question), "a question")
                 await pilot.press("y")
-            await until(lambda: client.notices()["pending"] is None, "settled")
+            await until(lambda: client.notices().pending is None, "settled")
             assert client.configuration()["rules"]["10"]["pool"] == pool
 
     console(gateway, act, "configuration")
@@ -279,7 +280,7 @@ def test_checks_commits_with_a_comment_and_rolls_back(gateway: Gateway, client: 
         await until(lambda: isinstance(app.screen, Ask), "a question for a comment")
         await pilot.press(*keys_of("north to c"), "enter")
         await until(lambda: client.configuration()["rules"]["10"]["pool"] == "c", "the commit")
-        assert client.history()[0]["comment"] == "north to c"
+        assert client.history()[0].comment == "north to c"
         await until(lambda: "as it runs" in screen.query_one("#head").text, "no difference")
         await pilot.press("u")
         await until(lambda: isinstance(app.screen, Ask), "a question for a number")
@@ -307,7 +308,7 @@ def test_history_compares_and_rolls_back(gateway: Gateway, client: Client) -> No
         await pilot.press("up", "u")
         await until(lambda: isinstance(app.screen, Question), "a question")
         await pilot.press("y")
-        await until(lambda: client.candidate()["changed"], "the candidate rolled back")
+        await until(lambda: client.candidate().changed, "the candidate rolled back")
 
     console(gateway, act, "configuration")
     client.rollback()
@@ -351,13 +352,13 @@ def test_snatd_gone_and_back(gateway: Gateway) -> None:
 
 def test_links_history_for_scripts(gateway: Gateway, client: Client) -> None:
     gateway.snatd.shell("request link isp-b up")
-    wait(lambda: client.link_changes("isp-b", 1)[0]["state"] == "up", "isp-b up")
+    wait(lambda: client.link_changes("isp-b", 1)[0].state == "up", "isp-b up")
     found = json.loads(gateway.snatd.shell("show links history | json").stdout)
     states = [(one["before"], one["state"]) for one in found if one["link"] == "isp-b"]
     assert states[:2] == [("down", "up"), ("up", "down")]
     assert "by order of" in gateway.snatd.shell("show links history").stdout
     with pytest.raises(Rejected, match="limit"):
-        client.get("/v1/links/changes?limit=x", "changes")
+        client.get("/v1/links/changes?limit=x", LinkChangeList)
 
 
 def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) -> None:
@@ -369,12 +370,12 @@ def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) 
             lambda: "10 sessions allowed each; 2 were refused" in screen.query_one("#caption").text, "both"
         )
         screen.order("refused", turned=False)
-        await until(lambda: bool(screen.table.rows and screen.table.rows[-1]["refused"]), "numbers")
-        refused = [row["refused"] for row in screen.table.rows]
+        await until(lambda: bool(screen.table.rows and screen.table.rows[-1].refused), "numbers")
+        refused = [row.refused for row in screen.table.rows]
         assert refused == sorted(refused, reverse=True)
 
     console(gateway, act, "subscribers")
-    assert client.live_subscribers({"sort": "sessions", "limit": 1})["allowed"] == 10
+    assert client.live_subscribers({"sort": "sessions", "limit": 1}).allowed == 10
     gateway.commit("delete limits")
 
 
@@ -411,7 +412,7 @@ def test_only_the_screen_that_is_shown_asks(gateway: Gateway) -> None:
     asked: list[str] = []
 
     class Listening(Client):
-        def send(self, method: str, path: str, *more: Any, **options: Any) -> dict[str, Any]:
+        def send(self, method: str, path: str, *more: Any, **options: Any) -> bytes:
             asked.append(path.partition("?")[0])
             return super().send(method, path, *more, **options)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from snatsh.api.configuration import Statement
 from snatsh.client import Busy, Client, Rejected
 from tests.e2e.harness import Gateway, addresses, document
 
@@ -30,7 +31,7 @@ def client(gateway: Gateway) -> Iterator[Client]:
     """Whatever a test commits is taken back."""
     yield gateway.snatd.client
     gateway.snatd.client.replace_candidate(document(HOOK))
-    if gateway.snatd.client.candidate()["changed"]:
+    if gateway.snatd.client.candidate().changed:
         gateway.snatd.client.commit()
 
 
@@ -89,26 +90,26 @@ def test_wrong_questions(
     assert (got, set(answer)) == (status, {"error"})
     assert {"message", "problems", "index", "expected"} <= set(answer["error"])
     assert says in answer["error"]["message"]
-    assert not client.candidate()["changed"]
+    assert not client.candidate().changed
 
 
 def test_a_wrong_statement_says_which_and_where(client: Client) -> None:
     with pytest.raises(Rejected) as caught:
         client.edit(
             [
-                {"verb": "set", "path": ["rules", "30", "pool", "a"]},
-                {"verb": "set", "path": ["rules", "30", "protocol", "gre"]},
+                Statement("set", ["rules", "30", "pool", "a"]),
+                Statement("set", ["rules", "30", "protocol", "gre"]),
             ]
         )
     assert (caught.value.status, caught.value.statement, caught.value.index) == (422, 1, 3)
     assert "tcp" in caught.value.expected
-    assert not client.candidate()["changed"]
+    assert not client.candidate().changed
 
 
 def test_a_commit_that_is_refused_names_every_problem(client: Client) -> None:
     history = client.history()
-    client.edit([{"verb": "set", "path": ["rules", "30", "pool", "nowhere"]}])
-    client.edit([{"verb": "set", "path": ["interfaces", "eth9", "role", "outside"]}])
+    client.edit([Statement("set", ["rules", "30", "pool", "nowhere"])])
+    client.edit([Statement("set", ["interfaces", "eth9", "role", "outside"])])
     for check in (True, False):
         with pytest.raises(Rejected) as caught:
             client.commit(check=check)
@@ -121,41 +122,41 @@ def test_a_commit_that_is_refused_names_every_problem(client: Client) -> None:
 
 def test_check_changes_nothing(client: Client) -> None:
     history = client.history()
-    client.edit([{"verb": "set", "path": ["rules", "30", "pool", "a"]}])
-    assert client.commit(check=True)["ended_flows"] == 0
-    assert client.candidate()["changed"]
+    client.edit([Statement("set", ["rules", "30", "pool", "a"])])
+    assert client.commit(check=True).ended_flows == 0
+    assert client.candidate().changed
     assert client.history() == history
-    assert [rule["number"] for rule in client.rules()] == [10, 20]
+    assert [rule.number for rule in client.rules()] == [10, 20]
 
 
 def test_commit_history_and_rollback(client: Client) -> None:
-    client.edit([{"verb": "set", "path": ["rules", "30", "pool", "a"]}])
+    client.edit([Statement("set", ["rules", "30", "pool", "a"])])
     done = client.commit(comment='with "quotes"')
-    assert done["number"] == 0
-    assert done["milliseconds"] > 0
+    assert done.number == 0
+    assert done.milliseconds > 0
     newest = client.history()[0]
-    assert (newest["user"], newest["method"], newest["comment"]) == ("root", "cli", 'with "quotes"')
+    assert (newest.user, newest.method, newest.comment) == ("root", "cli", 'with "quotes"')
     assert client.committed(0) == client.configuration() != client.committed(1)
     client.rollback(1)
-    assert client.candidate()["document"] == client.committed(1)
+    assert client.candidate().document == client.committed(1)
     client.rollback(0)
-    assert not client.candidate()["changed"]
+    assert not client.candidate().changed
 
 
 def test_flows_of_withdrawn_addresses_end_and_others_stay(gateway: Gateway, client: Client) -> None:
     for server in ("8.8.8.8", "203.0.113.9"):
         gateway.client.run("ping", "-c", "1", server)
-    mapped = {flow["mapped"] for flow in client.flows({"protocol": "icmp"})["flows"]}
+    mapped = {flow.mapped for flow in client.flows({"protocol": "icmp"}).flows}
     assert mapped & addresses("a")
     assert mapped & addresses("b")
     client.edit(
         [
-            {"verb": "delete", "path": ["pools", "a"]},
-            {"verb": "set", "path": ["rules", "10", "pool", "c"]},
+            Statement("delete", ["pools", "a"]),
+            Statement("set", ["rules", "10", "pool", "c"]),
         ]
     )
-    assert client.commit()["ended_flows"] >= 1
-    left = {flow["mapped"] for flow in client.flows(limit=1000)["flows"]}
+    assert client.commit().ended_flows >= 1
+    left = {flow.mapped for flow in client.flows(limit=1000).flows}
     assert not left & addresses("a")
     assert left & addresses("b")
 
@@ -165,34 +166,34 @@ def test_ending_flows_by_filter(gateway: Gateway, client: Client) -> None:
     gateway.other_client.run("ping", "-c", "1", "8.8.8.8")
     wanted = {"source": "192.168.40.10", "protocol": "icmp"}
     assert client.end_flows(wanted) >= 1
-    assert client.flows(wanted)["matched"] == 0
-    assert client.flows({"source": "192.168.40.9", "protocol": "icmp"})["matched"] >= 1
+    assert client.flows(wanted).matched == 0
+    assert client.flows({"source": "192.168.40.9", "protocol": "icmp"}).matched >= 1
     client.end_flows()
-    assert client.flows()["total"] == 0
+    assert client.flows().total == 0
 
 
 def test_views_agree_with_each_other(gateway: Gateway, client: Client) -> None:
     client.end_flows()
-    before = {rule["number"]: rule for rule in client.rules()}
+    before = {rule.number: rule for rule in client.rules()}
     gateway.client.run("ping", "-c", "3", "-i", "0.05", "8.8.8.8")
     listing = client.flows({"protocol": "icmp"})
-    assert listing["matched"] == listing["total"] == len(listing["flows"]) == 1
-    flow = listing["flows"][0]
-    assert (flow["packets_out"], flow["packets_in"], flow["rule"]) == (3, 3, 10)
-    assert (flow["out_interface"], flow["state"]) == ("eth1", "established")
-    rule = {row["number"]: row for row in client.rules()}[10]
-    assert rule["flows"] == 1
-    assert rule["created"] == before[10]["created"] + 1
-    assert rule["packets"] == before[10]["packets"] + 6
-    pool = next(row for row in client.pools() if row["name"] == "a")
-    assert (pool["addresses"], pool["ports"], pool["active"]["icmp"]) == (11, "1024-65535", 1)
-    used = [row for row in pool["usage"] if row["icmp"]]
-    assert [row["address"] for row in used] == [flow["mapped"]]
+    assert listing.matched == listing.total == len(listing.flows) == 1
+    flow = listing.flows[0]
+    assert (flow.packets_out, flow.packets_in, flow.rule) == (3, 3, 10)
+    assert (flow.out_interface, flow.state) == ("eth1", "established")
+    rule = {row.number: row for row in client.rules()}[10]
+    assert rule.flows == 1
+    assert rule.created == before[10].created + 1
+    assert rule.packets == before[10].packets + 6
+    pool = next(row for row in client.pools() if row.name == "a")
+    assert (pool.addresses, pool.ports, pool.active.icmp) == (11, "1024-65535", 1)
+    used = [row for row in pool.usage if row.icmp]
+    assert [row.address for row in used] == [flow.mapped]
 
 
 def test_completions(client: Client) -> None:
     assert client.completions("interface") == ["eth0", "eth1", "eth2"]
-    client.edit([{"verb": "set", "path": ["rules", "5", "pool", "a"]}])
+    client.edit([Statement("set", ["rules", "5", "pool", "a"])])
     assert client.completions("rule") == ["5", "10", "20"]
     assert client.completions("pool") == ["a", "b", "c", "d"]
     assert client.completions("link") == ["isp-a", "isp-b"]
@@ -211,7 +212,7 @@ def test_one_commit_at_a_time(client: Client) -> None:
         except Busy:
             outcomes.append("busy")
 
-    before = client.history()[0]["time"]
+    before = client.history()[0].time
     threads = [threading.Thread(target=commit) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -219,7 +220,7 @@ def test_one_commit_at_a_time(client: Client) -> None:
         thread.join()
     assert len(outcomes) == 8
     assert {"done", "busy"} == set(outcomes)
-    new = [entry for entry in client.history() if entry["time"] > before]
+    new = [entry for entry in client.history() if entry.time > before]
     assert len(new) == outcomes.count("done")
 
 
@@ -233,14 +234,14 @@ def test_a_client_that_leaves_in_the_middle(gateway: Gateway, client: Client) ->
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(gateway.snatd.socket))
             connection.sendall(request)
-    assert client.version()["api"] == 1
-    assert not client.candidate()["changed"]
+    assert client.version().api == 1
+    assert not client.candidate().changed
     log = gateway.snatd.log.read_text()
     assert "Traceback" not in log, log
 
 
 def test_what_changes_something_is_audited(gateway: Gateway, client: Client) -> None:
-    client.edit([{"verb": "set", "path": ["rules", "30", "pool", "a"]}])
+    client.edit([Statement("set", ["rules", "30", "pool", "a"])])
     client.flows()
     lines = (gateway.snatd.state / "audit.log").read_text().splitlines()
     last = json.loads(lines[-1])

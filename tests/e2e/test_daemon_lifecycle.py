@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from snatsh.api.configuration import Statement
 from snatsh.client import Rejected
 from snatsh.daemon.privileges import NEEDED
 from snatsh.lab.gateway import SNATSH, Snatd
@@ -88,7 +89,7 @@ def test_a_second_snatd_on_the_same_socket(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.socket = shared.snatd.socket
     assert str(second.socket) in fails(second)
-    assert shared.snatd.client.version()["api"] == 1
+    assert shared.snatd.client.version().api == 1
 
 
 def test_a_second_snatd_in_the_same_namespace(shared: Gateway) -> None:
@@ -146,7 +147,7 @@ def test_several_gateways_side_by_side(shared: Gateway) -> None:
     profile.write_text(yaml.safe_dump({"interfaces": {"eth1": {"role": "outside"}}}))
     other.start(profile)
     try:
-        assert [row["name"] for row in other.client.interfaces()] == ["eth1"]
+        assert [row.name for row in other.client.interfaces()] == ["eth1"]
         assert len(shared.snatd.client.interfaces()) == 3
         assert other.stop() == 0
         shared.lab["isp-a"].run(*other.command("--remove"))
@@ -184,7 +185,7 @@ def test_a_killed_snatds_socket_is_no_obstacle(fresh_gateway: Gateway) -> None:
     snatd.kill()
     assert snatd.socket.exists()
     snatd.start()
-    assert snatd.client.version()["api"] == 1
+    assert snatd.client.version().api == 1
 
 
 def test_a_damaged_newest_entry_falls_back_to_the_one_before(fresh_gateway: Gateway) -> None:
@@ -199,7 +200,7 @@ def test_a_damaged_newest_entry_falls_back_to_the_one_before(fresh_gateway: Gate
     assert seen_from(gateway) in addresses("a")
     gateway.commit("set rules 10 pool c")
     assert seen_from(gateway) in addresses("c")
-    assert snatd.client.history()[1]["method"] == "profile"
+    assert snatd.client.history()[1].method == "profile"
 
 
 def test_a_history_of_which_nothing_is_left_changes_nothing(fresh_gateway: Gateway) -> None:
@@ -228,7 +229,7 @@ def test_a_commit_that_can_not_attach_is_undone(fresh_gateway: Gateway) -> None:
         snatd.client.commit()
     assert snatd.client.history() == history
     assert snatd.client.interfaces() == interfaces
-    assert snatd.client.candidate()["changed"]
+    assert snatd.client.candidate().changed
     assert "clsact" not in box.run("tc", "qdisc", "show", "dev", "eth2").stdout
     assert "xdp" not in box.run("ip", "link", "show", "eth2").stdout
     assert seen_from(gateway) in addresses("a")
@@ -237,7 +238,7 @@ def test_a_commit_that_can_not_attach_is_undone(fresh_gateway: Gateway) -> None:
 def test_a_history_that_can_not_be_written_undoes_the_commit(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     history, files = snatd.client.history(), history_files(snatd)
-    snatd.client.edit([{"verb": "set", "path": ["rules", "10", "pool", "c"]}])
+    snatd.client.edit([Statement("set", ["rules", "10", "pool", "c"])])
     (snatd.state / "history" / ".pending").symlink_to("/dev/full")
     with pytest.raises(Rejected, match=r"writing the history: .*No space left"):
         snatd.client.commit()
@@ -249,7 +250,7 @@ def test_a_history_that_can_not_be_written_undoes_the_commit(fresh_gateway: Gate
     assert snatd.client.history() == history
     in_the_way.rmdir()
     assert history_files(snatd) == files
-    assert snatd.client.commit()["number"] == 0
+    assert snatd.client.commit().number == 0
     assert seen_from(gateway) in addresses("c")
 
 

@@ -74,7 +74,7 @@ def during_a_flood(gateway: Gateway, syns: int) -> list[bool]:
 
 def held(gateway: Gateway) -> int:
     """Flows of the host that floods."""
-    return int(gateway.snatd.client.flows({"source": "192.168.40.9", "limit": 1})["matched"])
+    return int(gateway.snatd.client.flows({"source": "192.168.40.9", "limit": 1}).matched)
 
 
 def test_a_million_syns_of_one_host_leave_the_others_alone(gateway: Gateway) -> None:

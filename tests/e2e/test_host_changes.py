@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from snatsh.api.configuration import Statement
 from snatsh.engine.host.gratuitous_arp import frame
 from snatsh.lab.topology import INSIDE_PREFIX
 from snatsh.lab.watch import Watch
@@ -34,11 +35,11 @@ def seen_from(gateway: Gateway, server: str) -> str:
 
 
 def hooks(gateway: Gateway) -> dict[str, str]:
-    return {row["name"]: row["hook"] for row in gateway.snatd.client.interfaces()}
+    return {row.name: row.hook for row in gateway.snatd.client.interfaces()}
 
 
 def link_states(gateway: Gateway) -> dict[str, str]:
-    return {row["name"]: row["state"] for row in gateway.snatd.client.links()}
+    return {row.name: row.state for row in gateway.snatd.client.links()}
 
 
 def commit(gateway: Gateway, wanted: dict[str, Any]) -> None:
@@ -93,7 +94,7 @@ def test_new_pool_addresses_are_announced_once(gateway: Gateway) -> None:
         ) as all_of_them,
     ):
         client.replace_candidate(document(gateway.hook))
-        client.edit([{"verb": "set", "path": ["pools", "a", "address", "1.1.2.140-1.1.2.149"]}])
+        client.edit([Statement("set", ["pools", "a", "address", "1.1.2.140-1.1.2.149"])])
         client.commit()
         wait(lambda: one.count() == 1, "the announcement of a new address")
         client.commit()
@@ -112,7 +113,7 @@ def test_a_failed_link_switches_its_rules_over_and_back(fresh_gateway: Gateway) 
     assert seen_from(gateway, VIA_A) in addresses("a")
     gateway.lab["isp-b"].run("ip", "link", "set", "eth0", "down")
     wait(lambda: link_states(gateway)["isp-b"] == "down", "isp-b down")
-    assert "carrier" in client.links()[1]["reason"]
+    assert "carrier" in client.links()[1].reason
     wait(lambda: seen_from(gateway, VIA_A) in addresses("c"), "the pool of the failover")
     gateway.lab["isp-b"].run("ip", "link", "set", "eth0", "up")
     wait(lambda: link_states(gateway)["isp-b"] == "up", "isp-b up")

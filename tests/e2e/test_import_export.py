@@ -194,10 +194,10 @@ def test_an_import_without_a_gateway(tmp_path: Path) -> None:
 def test_a_wrong_file_leaves_the_candidate_alone(box: Gateway) -> None:
     (path,) = CASES.glob("04_*")
     box.snatd.client.write_file("wrong.sh", path.read_text())
-    before = box.snatd.client.candidate()["document"]
+    before = box.snatd.client.candidate().document
     _, wrong = session(box, "load import iptables wrong.sh")
     assert "line 2, column 101" in wrong
-    assert box.snatd.client.candidate()["document"] == before
+    assert box.snatd.client.candidate().document == before
 
 
 def test_what_nft_alone_translates_by(box: Gateway) -> None:
@@ -210,7 +210,7 @@ def test_what_nft_alone_translates_by(box: Gateway) -> None:
         gateway.run("nft", "flush ruleset")
     assert not wrong
     assert "dialect nft, 1 rules" in told
-    found = box.snatd.client.candidate()["document"]
+    found = box.snatd.client.candidate().document
     assert found["pools"]["p1"]["address"] == ["1.1.2.2"]
     assert found["rules"]["10"]["source"] == "10.0.0.0/8"
     box.snatd.client.replace_candidate(document("tc"))
@@ -230,6 +230,6 @@ def test_what_the_box_itself_translates_by(box: Gateway) -> None:
     assert not wrong
     assert "iptables and nft both translate here" in both
     assert "dialect iptables, 1 rules" in told
-    found = box.snatd.client.candidate()["document"]
+    found = box.snatd.client.candidate().document
     assert found["rules"] == {"10": {"source": "192.168.40.0/24", "out-interface": "eth1", "pool": "p1"}}
     box.snatd.client.replace_candidate(document("tc"))

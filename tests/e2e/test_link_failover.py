@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from snatsh.api.links import LinkRow
 from tests.e2e.flow_stream import Stream
 from tests.e2e.harness import Gateway, no_leak
 from tests.e2e.link_failures import (
@@ -39,7 +40,7 @@ class Failover:
     outage: float
     lost: int
     tried: int
-    state: dict[str, Any]
+    state: LinkRow
     shown: str
 
     def __str__(self) -> str:
@@ -70,13 +71,13 @@ def test_new_flows_move_in_time_and_return(
     commit(gateway, with_monitors(gateway.hook, hold_down=0, timeout=50))
     history, written = gateway.snatd.client.history(), gateway.snatd.client.configuration()
     wait_state(gateway, "up")
-    wait(lambda: row(gateway)["rtt"] is not None, "round trips")
+    wait(lambda: row(gateway).rtt is not None, "round trips")
     with no_leak(gateway.lab, OWN):
         for _ in range(TURNS):
             found = fail_over(gateway, fail)
             with capsys.disabled():
                 print(f"\n{gateway.hook} {fail.__name__}: {found}")
-            assert (found.state["state"], found.state["failed_over"]) == ("down", [10])
+            assert (found.state.state, found.state.failed_over) == ("down", [10])
             assert "down" in found.shown
             assert "isp-a failed over: b via 1.1.3.1 since" in found.shown
             if found.outage < bound:
@@ -100,13 +101,13 @@ def test_thousands_of_rules_move_as_fast(gateway: Gateway, capsys: Any) -> None:
     } | {"10000": wanted["rules"]["10"]}
     commit(gateway, wanted)
     wait_state(gateway, "up")
-    wait(lambda: row(gateway)["rtt"] is not None, "round trips")
+    wait(lambda: row(gateway).rtt is not None, "round trips")
     with no_leak(gateway.lab, OWN):
         for _ in range(TURNS):
             found = fail_over(gateway, target_dead)
             with capsys.disabled():
                 print(f"\n{gateway.hook} {MANY:,} rules: {found}")
-            assert len(found.state["failed_over"]) == MANY + 1
+            assert len(found.state.failed_over) == MANY + 1
             if found.outage < 0.5:
                 break
     assert found.outage < 0.5

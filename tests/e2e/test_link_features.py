@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from snatsh.api.configuration import Statement
 from snatsh.client import Rejected
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
@@ -67,12 +68,12 @@ def test_links_share_and_each_subscriber_stays(gateway: Gateway) -> None:
         first = {host: seen_of(gateway.client, host) for host in HOSTS}
         again = {host: seen_of(gateway.client, host) for host in HOSTS}
         repair = cable_down(gateway, "isp-b")
-        wait(lambda: row(gateway, "isp-b")["failed_over"] == [10], "the switch")
+        wait(lambda: row(gateway, "isp-b").failed_over == [10], "the switch")
         without = {host: seen_of(gateway.client, host) for host in HOSTS}
         shown = gateway.snatd.shell("show rules").stdout
         repair()
         wait_state(gateway, "up", "isp-b")
-        wait(lambda: row(gateway, "isp-b")["failed_over"] == [], "the group whole again")
+        wait(lambda: row(gateway, "isp-b").failed_over == [], "the group whole again")
         back = {host: seen_of(gateway.client, host) for host in HOSTS}
     counts = Counter("a" if address in A else "b" for address in first.values())
     assert all(address in A | B for address in first.values())
@@ -115,11 +116,11 @@ def test_a_pool_follows_the_address_that_dhcp_gives(fresh_gateway: Gateway) -> N
         assert untranslated.count() == 0, untranslated.example()
 
     def used() -> set[str]:
-        [pool] = [one for one in gateway.snatd.client.pools() if one["name"] == "own"]
-        return {one["address"] for one in pool["usage"]}
+        [pool] = [one for one in gateway.snatd.client.pools() if one.name == "own"]
+        return {one.address for one in pool.usage}
 
     wait(lambda: used() == {"1.1.2.77"}, "the old addresses forgotten")
-    mapped = {flow["mapped"] for flow in gateway.snatd.client.flows()["flows"]}
+    mapped = {flow.mapped for flow in gateway.snatd.client.flows().flows}
     assert not mapped & {"1.1.2.2", "1.1.2.70"}
     shown = gateway.snatd.shell("show configuration | display set").stdout
     assert "set pools own interface-address eth1" in shown
@@ -130,7 +131,7 @@ def test_a_link_without_a_route_is_refused(fresh_gateway: Gateway) -> None:
     gateway.lab["gateway"].run("ip", "route", "del", "203.0.113.0/24")
     with pytest.raises(Rejected, match="no route goes by it"):
         client.commit(check=True)
-    client.edit([{"verb": "set", "path": ["links", "isp-a", "backup", "isp-b"]}])
+    client.edit([Statement("set", ["links", "isp-a", "backup", "isp-b"])])
     client.commit(check=True)  # packets come to it by isp-a's failure
 
 
@@ -154,7 +155,7 @@ def test_events_reach_consoles_the_log_and_the_hook(fresh_gateway: Gateway) -> N
     wait(lambda: told.exists() and "down isp-a up 1/2" in told.read_text(), "the hook told of isp-a down")
     repair()
     wait(lambda: "up isp-a down 2/2" in told.read_text(), "the hook told of isp-a up")
-    notices = [notice["text"] for notice in client.notices(after=1)["notices"]]
+    notices = [notice.text for notice in client.notices(after=1).notices]
     assert any(text.startswith("link isp-a is down: ") for text in notices)
     assert "link isp-a is down" in gateway.snatd.log.read_text()
     # One that hangs is ended, one that others may write is not run; failover waits for neither.

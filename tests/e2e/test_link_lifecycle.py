@@ -55,16 +55,16 @@ def test_every_kind_of_probe_leaves_by_its_own_link(gateway: Gateway, probe: dic
     expression = "src host 1.1.2.2 and (arp or dst host 203.0.113.9)"
     with Watch(gateway.lab["isp-a"], "eth0", expression) as seen:
         commit(gateway, wanted)
-        wait(lambda: row(gateway)["rtt"] is not None, "round trips")
-        assert row(gateway)["loss"] == 0
+        wait(lambda: row(gateway).rtt is not None, "round trips")
+        assert row(gateway).loss == 0
         assert seen.count() >= 10
     kind = next(iter(probe))
-    [target] = next(one for one in gateway.snatd.client.link_series() if one["name"] == "isp-a")["targets"]
-    assert (target["kind"], target["up"]) == (kind, True)
+    [target] = next(one for one in gateway.snatd.client.link_series() if one.name == "isp-a").targets
+    assert (target.kind, target.up) == (kind, True)
     if kind != "arp":
         repair = target_dead(gateway)
         wait_state(gateway, "down")
-        assert kind in row(gateway)["reason"]
+        assert kind in row(gateway).reason
         repair()
         wait_state(gateway, "up")
     if kind == "http":
@@ -79,7 +79,7 @@ def test_all_any_or_quorum_of_the_targets(gateway: Gateway) -> None:
         wanted = with_monitors(gateway.hook)
         wanted["links"]["isp-a"]["monitor"] |= {**targets, "require": require}
         commit(gateway, wanted)
-        wait(lambda: "192.0.2.1" in row(gateway)["reason"], "the target that is not there")
+        wait(lambda: "192.0.2.1" in row(gateway).reason, "the target that is not there")
         wait_state(gateway, state)
     commit(gateway, with_monitors(gateway.hook))
     wait_state(gateway, "up")
@@ -93,9 +93,9 @@ def test_a_link_that_loses_packets_is_degraded_and_stays_in_use(gateway: Gateway
     with no_leak(gateway.lab, OWN):
         repair = packets_lost(gateway, 0.3)
         wait_state(gateway, "degraded")
-        assert row(gateway)["failed_over"] == []
+        assert row(gateway).failed_over == []
         wait(lambda: seen_from(gateway) in A, "a new flow by the link that loses packets")
-        assert "lost" in row(gateway)["reason"]
+        assert "lost" in row(gateway).reason
         repair()
         wait_state(gateway, "up")
 
@@ -159,12 +159,12 @@ def test_a_route_that_vanished_takes_its_link_along(gateway: Gateway) -> None:
         wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
         box.run("ip", "route", "del", "default", "via", "1.1.2.1")
         wait_state(gateway, "down")
-        assert "no route goes by next hop 1.1.2.1" in row(gateway)["reason"]
-        wait(lambda: row(gateway)["failed_over"] == [10], "the switch")
+        assert "no route goes by next hop 1.1.2.1" in row(gateway).reason
+        wait(lambda: row(gateway).failed_over == [10], "the switch")
         assert seen_from(gateway) in B  # with isp-b's addresses
         box.run("ip", "route", "add", "default", "via", "1.1.2.1")
         wait_state(gateway, "up")
-        wait(lambda: row(gateway)["failed_over"] == [], "the switch back")
+        wait(lambda: row(gateway).failed_over == [], "the switch back")
         assert seen_from(gateway) in A
     box.run("ip", "route", "del", "default", "via", "1.1.3.1")
 
@@ -185,8 +185,8 @@ def test_snatd_killed_during_a_failover_goes_on_from_there(gateway: Gateway) -> 
         content["isp-a"]["since"] = (datetime.now(UTC) + timedelta(days=400)).isoformat()
         kept.write_text(json.dumps(content))
         gateway.snatd.start()
-        assert row(gateway)["state"] == "down"
-        assert datetime.fromisoformat(row(gateway)["since"]) <= datetime.now(UTC)
+        assert row(gateway).state == "down"
+        assert datetime.fromisoformat(row(gateway).since) <= datetime.now(UTC)
         assert seen_from(gateway) in B
         repair()
         wait_state(gateway, "up")
@@ -203,7 +203,7 @@ def test_orders_of_an_operator_outlive_snatd(gateway: Gateway) -> None:
         wait(lambda: seen_from(gateway) in B, "new flows by isp-b")
         gateway.snatd.kill()
         gateway.snatd.start()
-        assert row(gateway)["state"] == "drained"
+        assert row(gateway).state == "drained"
         assert seen_from(gateway) in B
         gateway.snatd.shell("request link isp-a up")
         wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
@@ -262,8 +262,8 @@ def test_flows_of_a_link_that_died_end_or_stay(gateway: Gateway, ends: bool) -> 
             port = connection.getsockname()[1]
 
             def flows() -> list[str]:
-                table = gateway.snatd.client.flows({"port": port})["flows"]
-                return [flow["mapped"] for flow in table]
+                table = gateway.snatd.client.flows({"port": port}).flows
+                return [flow.mapped for flow in table]
 
             assert set(flows()) <= A
             repair = target_dead(gateway)

@@ -40,7 +40,7 @@ def by_tunnel(hook: str) -> dict[str, Any]:
 
 
 def mapped(gateway: Gateway) -> set[str]:
-    return {flow["mapped"] for flow in gateway.snatd.client.flows()["flows"]}
+    return {flow.mapped for flow in gateway.snatd.client.flows().flows}
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_everything_goes_by_a_line_without_headers(line: Gateway) -> None:
         assert VIA_A in hops.splitlines()[-1]
         box.run("ping", "-c", "1", "-W", "2", PEER)  # the box itself by the same address
         wait_state(gateway, "up", "dsl")
-        wait(lambda: row(gateway, "dsl")["rtt"] is not None, "round trips")
-        assert row(gateway, "dsl")["next_hop"] == PEER
+        wait(lambda: row(gateway, "dsl").rtt is not None, "round trips")
+        assert row(gateway, "dsl").next_hop == PEER
 
 
 def test_each_session_has_its_own_address(line: Gateway) -> None:
@@ -81,12 +81,12 @@ def test_each_session_has_its_own_address(line: Gateway) -> None:
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
         commit(gateway, by_tunnel(gateway.hook))
         wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
-    wait(lambda: "ppp0 is missing" in row(gateway, "dsl")["reason"], "the end of the session")
+    wait(lambda: "ppp0 is missing" in row(gateway, "dsl").reason, "the end of the session")
     with dial(gateway, "10.64.0.7", "10.64.0.5"):
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
         wait_state(gateway, "up", "dsl")
         wait(lambda: seen_from(gateway) == "10.64.0.7", "the address of the next session")
-        wait(lambda: row(gateway, "dsl")["next_hop"] == "10.64.0.5", "the other end of the next session")
+        wait(lambda: row(gateway, "dsl").next_hop == "10.64.0.5", "the other end of the next session")
         wait(lambda: "10.64.0.2" not in mapped(gateway), "flows of the session before ended")
 
 

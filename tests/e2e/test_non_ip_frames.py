@@ -25,9 +25,9 @@ def test_a_tagged_frame_belongs_to_its_vlan_device(gateway: Gateway, tag: str) -
     """There is none here: the stack drops it, nothing is translated, nothing leaves."""
     # Offloaded, a tag travels beside the frame, where XDP does not see it.
     gateway.lab["lan"].run("ethtool", "-K", "gateway", "txvlan", "off", "tx-vlan-stag-hw-insert", "off")
-    interfaces = {row["name"]: row for row in gateway.snatd.client.interfaces()}
+    interfaces = {row.name: row for row in gateway.snatd.client.interfaces()}
     packet = IP(src="192.168.40.9", dst="8.8.8.8") / UDP(sport=5000, dport=9999) / b"tagged"
-    frame = bytes(Ether(dst=interfaces["eth0"]["mac"], src="02:00:00:00:40:09") / TAGS[tag] / packet)
+    frame = bytes(Ether(dst=interfaces["eth0"].mac, src="02:00:00:00:40:09") / TAGS[tag] / packet)
     before = tagged(gateway)
     with Watch(gateway.lab["isp-a"], "eth0", "udp port 9999 or vlan") as left:
         with gateway.client.entered():
@@ -39,7 +39,7 @@ def test_a_tagged_frame_belongs_to_its_vlan_device(gateway: Gateway, tag: str) -
         assert gateway.client.run("ping", "-c", "1", "-W", "2", "8.8.8.8").returncode == 0, "it is through"
         assert left.count() == 0
     assert tagged(gateway) >= before + FRAMES
-    assert not gateway.snatd.client.flows({"port": 9999})["flows"]
+    assert not gateway.snatd.client.flows({"port": 9999}).flows
 
 
 def test_whether_a_card_hides_tags_is_known(gateway: Gateway) -> None:
@@ -54,5 +54,5 @@ def test_whether_a_card_hides_tags_is_known(gateway: Gateway) -> None:
 
 
 def tagged(gateway: Gateway) -> int:
-    counts = {row["reason"]: row["packets"] for row in gateway.snatd.client.drops()["handed_up"]}
+    counts = {row.reason: row.packets for row in gateway.snatd.client.drops().handed_up}
     return counts["vlan"]

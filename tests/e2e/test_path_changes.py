@@ -117,8 +117,8 @@ def test_a_route_that_changes_while_nobody_watches(gateway: Gateway, flow: Flow)
 def out_interface(gateway: Gateway, flow: Flow) -> str:
     """By which the flow leaves, once it was asked again."""
     flow.ask()
-    rows = gateway.snatd.client.flows({"port": ECHO_PORT})["flows"]
-    return next(str(row["out_interface"]) for row in rows if row["source_port"] == flow.port)
+    rows = gateway.snatd.client.flows({"port": ECHO_PORT}).flows
+    return next(str(row.out_interface) for row in rows if row.source_port == flow.port)
 
 
 def received(gateway: Gateway, node: str) -> int:

@@ -12,11 +12,11 @@ from tests.e2e.harness import Gateway, no_leak
 
 def mappings(gateway: Gateway, port: int) -> dict[tuple[object, ...], tuple[object, ...]]:
     """What each flow to a server's port is mapped to."""
-    rows = gateway.snatd.client.flows({"port": port}, limit=1000)["flows"]
+    rows = gateway.snatd.client.flows({"port": port}, limit=1000).flows
     return {
-        (row["protocol"], row["source"], row["source_port"], row["destination"], row["destination_port"]): (
-            row["mapped"],
-            row["mapped_port"],
+        (row.protocol, row.source, row.source_port, row.destination, row.destination_port): (
+            row.mapped,
+            row.mapped_port,
         )
         for row in rows
     }
@@ -50,13 +50,13 @@ def test_restart_keeps_the_committed_rules(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     gateway.commit("set rules 10 pool c")
     running = snatd.client.configuration()
-    history = [entry["time"] for entry in snatd.client.history()]
+    history = [entry.time for entry in snatd.client.history()]
     assert snatd.stop() == 0
     seen = gateway.client.run("curl", "-sS", "--max-time", "10", "http://8.8.8.8/").stdout
     assert seen.startswith("1.1.2.1")
     snatd.start()
     assert snatd.client.configuration() == running
-    assert [entry["time"] for entry in snatd.client.history()] == history
+    assert [entry.time for entry in snatd.client.history()] == history
 
 
 def test_another_room_for_flows_keeps_those_there_are(fresh_gateway: Gateway) -> None:
@@ -82,7 +82,7 @@ def test_another_room_for_flows_keeps_those_there_are(fresh_gateway: Gateway) ->
     assert all(interval["sum"]["bytes"] > 0 for interval in answer["intervals"])
     assert len(before) == 5
     assert after == before
-    assert snatd.client.system("resources")["flow_capacity"] == 400_000
-    counted = {row["number"]: row["packets"] for row in snatd.client.rules()}
-    assert all(counted[row["number"]] >= row["packets"] for row in rules), "counters go on"
+    assert snatd.client.resources().flow_capacity == 400_000
+    counted = {row.number: row.packets for row in snatd.client.rules()}
+    assert all(counted[row.number] >= row.packets for row in rules), "counters go on"
     assert not [path for path in snatd.pins.glob("v*") if not path.name.endswith("-400000")]

@@ -123,6 +123,6 @@ def test_second_snatd(gateway: Gateway) -> None:
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "snatd" in done.stderr
-    assert first.client.version()["api"] == 1
+    assert first.client.version().api == 1
     seen = gateway.client.run("curl", "-sS", "--max-time", "10", "http://8.8.8.8/").stdout
     assert seen.startswith("1.1.2.1")

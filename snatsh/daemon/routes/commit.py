@@ -8,7 +8,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.daemon.api import Body, body, engine, note, peer
+from snatsh.api.commits import CommitNumber, CommitResult, CommitStep, History, RescueSaved, Unscheduled
+from snatsh.api.configuration import DocumentAnswer
+from snatsh.daemon.api import Body, answer, body, engine, note, peer
 from snatsh.daemon.errors import BadRequest, NotFound, problem_rows
 from snatsh.engine.config.commit_service import CommitRequest
 
@@ -36,17 +38,15 @@ async def commit(request: web.Request) -> web.Response:
         at=wanted.at,
     )
     done = await engine(request).commits.commit(commit_request, peer(request).pid)
-    return web.json_response(
-        {
-            "number": 0,
-            "warnings": problem_rows(done.warnings),
-            "ended_flows": done.ended_flows,
-            "milliseconds": round(done.milliseconds, 3),
-            "steps": [
-                {"doing": step.doing, "milliseconds": round(step.milliseconds, 3)} for step in done.steps
-            ],
-            "scheduled": done.scheduled,
-        }
+    return answer(
+        CommitResult(
+            number=0,
+            warnings=problem_rows(done.warnings),
+            ended_flows=done.ended_flows,
+            milliseconds=round(done.milliseconds, 3),
+            steps=[CommitStep(step.doing, round(step.milliseconds, 3)) for step in done.steps],
+            scheduled=done.scheduled,
+        )
     )
 
 
@@ -73,38 +73,39 @@ async def abort(request: web.Request) -> web.Response:
     note(request, "request system commit abort")
     user = peer(request).user
     await engine(request).commits.roll_back_pending(user, f"aborted by {user}")
-    return web.json_response({"number": 0})
+    return answer(CommitNumber(0))
 
 
 async def unschedule(request: web.Request) -> web.Response:
     note(request, "clear system commit")
     waiting = engine(request).commits.unschedule()
-    return web.json_response({"user": waiting.user, "at": waiting.when})
+    return answer(Unscheduled(waiting.user, waiting.when))
 
 
 async def history(request: web.Request) -> web.Response:
     running = engine(request)
-    return web.json_response({"entries": running.archive.entries(), **running.commits.waiting()})
+    waiting = running.commits.waiting()
+    return answer(History(running.archive.entries(), waiting.pending, waiting.scheduled))
 
 
 async def committed(request: web.Request) -> web.Response:
     text = request.match_info["number"]
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise NotFound(f"history {text}: no such entry; expected a number or rescue")
-    return web.json_response(await engine(request).archive.entry(int(text)))
+    return answer(await engine(request).archive.entry(int(text)))
 
 
 async def rescue(request: web.Request) -> web.Response:
-    return web.json_response({"document": await engine(request).archive.rescue()})
+    return answer(DocumentAnswer(await engine(request).archive.rescue()))
 
 
 async def save_rescue(request: web.Request) -> web.Response:
     note(request, "request system configuration rescue save")
     await engine(request).archive.save_rescue(peer(request).user)
-    return web.json_response({"saved": True})
+    return answer(RescueSaved(True))
 
 
 async def delete_rescue(request: web.Request) -> web.Response:
     note(request, "request system configuration rescue delete")
     await engine(request).archive.delete_rescue()
-    return web.json_response({"saved": False})
+    return answer(RescueSaved(False))

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.daemon.api import Body, body, engine, note, peer
+from snatsh.api.commits import Document
+from snatsh.api.configuration import CandidateConfiguration, Edited, RunningConfiguration, Updated, Values
+from snatsh.daemon.api import Body, answer, body, engine, note, peer
 from snatsh.daemon.errors import NotFound
 from snatsh.engine.config.candidate import EditStatement
 from snatsh.engine.host.facts import interface_names
@@ -24,7 +26,7 @@ class StatementsBody(Body):
 
 
 class DocumentBody(Body):
-    document: dict[str, Any]
+    document: Document
 
 
 class RollbackBody(Body):
@@ -32,18 +34,18 @@ class RollbackBody(Body):
 
 
 async def running(request: web.Request) -> web.Response:
-    return web.json_response({"document": engine(request).running.document, "number": 0})
+    return answer(RunningConfiguration(engine(request).running.document, 0))
 
 
 async def candidate(request: web.Request) -> web.Response:
     edited = engine(request).editing.candidate(peer(request).pid)
-    return web.json_response({"document": edited.document, "changed": edited.changed})
+    return answer(CandidateConfiguration(edited.document, edited.changed))
 
 
 async def names(request: web.Request) -> web.Response:
     """Complete what is below a path of the candidate: keys of a list, values of a leaf."""
     path = request.query.getall("word", [])
-    return web.json_response({"values": engine(request).editing.values(peer(request).pid, path)})
+    return answer(Values(engine(request).editing.values(peer(request).pid, path)))
 
 
 async def edit(request: web.Request) -> web.Response:
@@ -51,30 +53,30 @@ async def edit(request: web.Request) -> web.Response:
     statements = [EditStatement(entry.verb, tuple(entry.path)) for entry in given.statements]
     note(request, "\n".join(" ".join((entry.verb, *entry.path)) for entry in statements))
     changed = await engine(request).editing.edit(statements, peer(request).pid)
-    return web.json_response({"changed": changed})
+    return answer(Edited(changed))
 
 
 async def replace(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
     note(request, "load override")
-    return web.json_response({"changed": await engine(request).editing.load(document, peer(request).pid)})
+    return answer(Edited(await engine(request).editing.load(document, peer(request).pid)))
 
 
 async def merge(request: web.Request) -> web.Response:
     document = (await body(request, DocumentBody)).document
     note(request, "load merge")
-    return web.json_response({"changed": await engine(request).editing.merge(document, peer(request).pid)})
+    return answer(Edited(await engine(request).editing.merge(document, peer(request).pid)))
 
 
 async def update(request: web.Request) -> web.Response:
     note(request, "update")
-    return web.json_response({"kept": await engine(request).editing.update(peer(request).pid)})
+    return answer(Updated(await engine(request).editing.update(peer(request).pid)))
 
 
 async def rollback(request: web.Request) -> web.Response:
     number = (await body(request, RollbackBody)).number
     note(request, f"rollback {number}")
-    return web.json_response({"changed": await engine(request).editing.roll_back(number, peer(request).pid)})
+    return answer(Edited(await engine(request).editing.roll_back(number, peer(request).pid)))
 
 
 _PARTS = {"link": "links", "pool": "pools", "rule": "rules"}
@@ -84,8 +86,8 @@ async def completions(request: web.Request) -> web.Response:
     """Complete names: interfaces of the host; links, pools and rules that are configured."""
     kind = request.match_info["kind"]
     if kind == "interface":
-        return web.json_response({"values": sorted(set(interface_names().values()) - {"lo"})})
+        return answer(Values(sorted(set(interface_names().values()) - {"lo"})))
     if kind not in _PARTS:
         raise NotFound(f"completions of {kind}: no such kind; expected interface, link, pool or rule")
     defined = engine(request).editing.defined(peer(request).pid, _PARTS[kind])
-    return web.json_response({"values": sorted(defined, key=int if kind == "rule" else None)})
+    return answer(Values(sorted(defined, key=int if kind == "rule" else None)))

@@ -8,7 +8,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.daemon.api import Body, body, engine, note, peer
+from snatsh.api.diagnostics import ProbeAnswer, ProbeResult, TraceStarted
+from snatsh.api.system import Empty
+from snatsh.daemon.api import Body, answer, body, engine, note, peer
 from snatsh.daemon.errors import BadRequest
 from snatsh.engine.diagnostics.packet_test import TestPacket
 from snatsh.engine.diagnostics.trace import MOST_SECONDS, TraceRequest
@@ -52,7 +54,7 @@ async def test_packet(request: web.Request) -> web.Response:
     )  # fmt: skip
     running = engine(request)
     candidate = running.editing.candidate(peer(request).pid)
-    return web.json_response(await running.diagnostics.test_packet(packet, candidate))
+    return answer(await running.diagnostics.test_packet(packet, candidate))
 
 
 async def trace(request: web.Request) -> web.Response:
@@ -64,16 +66,16 @@ async def trace(request: web.Request) -> web.Response:
     note(request, f"monitor trace {given.model_dump_json(exclude_none=True)}")
     sender = peer(request)
     await engine(request).diagnostics.trace(sender.user, sender.pid, wanted)
-    return web.json_response({"seconds": given.seconds})
+    return answer(TraceStarted(given.seconds))
 
 
 async def trace_events(request: web.Request) -> web.Response:
-    return web.json_response(await engine(request).diagnostics.trace_events(peer(request).pid))
+    return answer(await engine(request).diagnostics.trace_events(peer(request).pid))
 
 
 async def stop_trace(request: web.Request) -> web.Response:
     await engine(request).diagnostics.stop_trace(peer(request).pid)
-    return web.json_response({})
+    return answer(Empty())
 
 
 async def probe(request: web.Request) -> web.Response:
@@ -86,10 +88,10 @@ async def probe(request: web.Request) -> web.Response:
         sender.user, sender.pid, source, destination, given.ttl, given.milliseconds / 1000
     )
     if found is None:
-        return web.json_response({"answer": None})
-    answer = {"source": str(found.source), "milliseconds": round(found.milliseconds, 3), "ttl": found.ttl,
-              "reached": found.reached}  # fmt: skip
-    return web.json_response({"answer": answer})
+        return answer(ProbeResult(None))
+    return answer(
+        ProbeResult(ProbeAnswer(str(found.source), round(found.milliseconds, 3), found.ttl, found.reached))
+    )
 
 
 def _address(text: str, command: str) -> Address:

@@ -7,7 +7,8 @@ import asyncio
 
 from aiohttp import web
 
-from snatsh.daemon.api import Body, body, engine, note, peer
+from snatsh.api.system import Empty, FileContent, FileList, FileRow, FileWritten
+from snatsh.daemon.api import Body, answer, body, engine, note, peer
 from snatsh.engine.storage.user_files import FileError, UserFolder
 
 
@@ -22,18 +23,15 @@ def _folder(request: web.Request) -> UserFolder:
 
 async def entries(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(_folder(request).entries)
-    rows = [
-        {"name": one.name, "size": one.size, "changed": one.changed.isoformat(timespec="seconds")}
-        for one in found
-    ]
-    return web.json_response({"files": rows})
+    rows = [FileRow(one.name, one.size, one.changed.isoformat(timespec="seconds")) for one in found]
+    return answer(FileList(rows))
 
 
 async def read(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     content = await asyncio.to_thread(_folder(request).read, name)
     try:
-        return web.json_response({"content": content.decode()})
+        return answer(FileContent(content.decode()))
     except UnicodeDecodeError as error:
         raise FileError(f"{name}: not UTF-8 text (byte {error.start})") from None
 
@@ -44,11 +42,11 @@ async def write(request: web.Request) -> web.Response:
     note(request, f"{'append' if given.append else 'save'} {name}")
     folder, content = _folder(request), given.content.encode("utf-8", "backslashreplace")
     size = await asyncio.to_thread(lambda: folder.write(name, content, append=given.append))
-    return web.json_response({"size": size})
+    return answer(FileWritten(size))
 
 
 async def delete(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     note(request, f"file delete {name}")
     await asyncio.to_thread(_folder(request).delete, name)
-    return web.json_response({})
+    return answer(Empty())

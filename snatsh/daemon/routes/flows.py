@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from itertools import islice
 
 from aiohttp import web
 
-from snatsh.daemon.api import engine, note, query_of
+from snatsh.api.codec import encode
+from snatsh.api.configuration import Values
+from snatsh.api.flows import Ended, FlowListing, TalkerList
+from snatsh.daemon.api import answer, engine, note, query_of
 from snatsh.engine.flows.service import SelectedFlows
 
 _CHUNK = 1000
@@ -21,15 +23,15 @@ async def flows(request: web.Request) -> web.StreamResponse:
 
 
 async def _stream(request: web.Request, listing: SelectedFlows) -> web.StreamResponse:
-    head = {"total": listing.total, "matched": listing.matched, "capacity": listing.capacity}
+    head = FlowListing(listing.total, listing.matched, listing.capacity, flows=[])
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    await response.write(json.dumps(head)[:-1].encode() + b', "flows": [')
+    await response.write(encode(head)[: -len(b"]}")])
     rows = listing.rows()
-    separator = ""
+    separator = b""
     while chunk := list(islice(rows, _CHUNK)):
-        await response.write((separator + ",".join(map(json.dumps, chunk))).encode())
-        separator = ","
+        await response.write(separator + encode(chunk)[1:-1])
+        separator = b","
         await asyncio.sleep(0)
     await response.write(b"]}")
     await response.write_eof()
@@ -40,18 +42,18 @@ async def end(request: web.Request) -> web.Response:
     """End the flows that a filter matches."""
     query = query_of(request)
     note(request, f"clear flows {request.query_string}")
-    return web.json_response({"ended": await engine(request).flows.end(query)})
+    return answer(Ended(await engine(request).flows.end(query)))
 
 
 async def talkers(request: web.Request) -> web.Response:
-    return web.json_response({"talkers": await engine(request).flows.talkers(query_of(request))})
+    return answer(TalkerList(await engine(request).flows.talkers(query_of(request))))
 
 
 async def subscribers(request: web.Request) -> web.Response:
-    return web.json_response(await engine(request).subscribers.listing(query_of(request)))
+    return answer(await engine(request).subscribers.listing(query_of(request)))
 
 
 async def sources(request: web.Request) -> web.Response:
     """Complete the address of a subscriber."""
     typed = request.query.get("typed", "")
-    return web.json_response({"values": await engine(request).subscribers.completions(typed)})
+    return answer(Values(await engine(request).subscribers.completions(typed)))

@@ -3,25 +3,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from aiohttp import web
 
-from snatsh.daemon.api import Body, body, engine, note, peer, query_of
+from snatsh.api.links import LinkChangeList, LinkList, LinkOrder, LinkOrdered, LinkSeriesList
+from snatsh.daemon.api import Body, answer, body, engine, note, peer, query_of
 from snatsh.daemon.errors import BadRequest
 from snatsh.engine.flows.query import parse_limit
 
 
 class OrderBody(Body):
-    order: Literal["up", "down", "drain"]
+    order: LinkOrder
 
 
 async def links(request: web.Request) -> web.Response:
-    return web.json_response({"links": engine(request).links.rows()})
+    return answer(LinkList(engine(request).links.rows()))
 
 
 async def series(request: web.Request) -> web.Response:
-    return web.json_response({"links": engine(request).links.series()})
+    return answer(LinkSeriesList(engine(request).links.series()))
 
 
 async def changes(request: web.Request) -> web.Response:
@@ -31,7 +30,7 @@ async def changes(request: web.Request) -> web.Response:
     name = query.pop("link", "")
     if query:
         raise BadRequest(f"{next(iter(query))}: expected link or limit")
-    return web.json_response({"changes": engine(request).links.changes(name, limit)})
+    return answer(LinkChangeList(engine(request).links.changes(name, limit)))
 
 
 async def order(request: web.Request) -> web.Response:
@@ -39,4 +38,4 @@ async def order(request: web.Request) -> web.Response:
     order = (await body(request, OrderBody)).order
     note(request, f"request link {name} {order}")
     state = await engine(request).links.order(name, order, peer(request).user)
-    return web.json_response({"name": name, "state": state.state, "reason": state.reason})
+    return answer(LinkOrdered(name, state.state, state.reason))

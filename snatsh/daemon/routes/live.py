@@ -8,9 +8,11 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.daemon.api import Body, body, engine, note, query_of
+from snatsh.api.flows import Ended, FlowAnswer, FlowKey
+from snatsh.api.pools import LivePoolList
+from snatsh.api.rules import LiveRuleList
+from snatsh.daemon.api import Body, answer, body, engine, note, query_of
 from snatsh.daemon.errors import BadRequest
-from snatsh.engine.flows.five_tuple import FiveTuple
 from snatsh.model.vocabulary import ProtocolName
 
 _MOST_ENDED = 1000
@@ -26,10 +28,8 @@ class FlowKeyBody(Body):
     protocol: ProtocolName
 
     @property
-    def key(self) -> FiveTuple:
-        return FiveTuple(
-            self.source, self.source_port, self.destination, self.destination_port, self.protocol
-        )
+    def key(self) -> FlowKey:
+        return FlowKey(self.source, self.source_port, self.destination, self.destination_port, self.protocol)
 
 
 class EndBody(Body):
@@ -38,23 +38,16 @@ class EndBody(Body):
 
 async def overview(request: web.Request) -> web.Response:
     running = engine(request)
-    found = await running.status.overview()
-    return web.json_response(
-        {
-            **found,
-            "host_name": running.host_name,
-            "links": running.links.summary(),
-            **running.commits.waiting(),
-        }
-    )
+    links, commits = running.links.summary(), running.commits.waiting()
+    return answer(await running.status.overview(running.host_name, links, commits))
 
 
 async def flows(request: web.Request) -> web.Response:
-    return web.json_response(await engine(request).live_flows.page(query_of(request)))
+    return answer(await engine(request).live_flows.page(query_of(request)))
 
 
 async def grouped(request: web.Request) -> web.Response:
-    return web.json_response(await engine(request).live_flows.grouped(query_of(request)))
+    return answer(await engine(request).live_flows.grouped(query_of(request)))
 
 
 async def flow(request: web.Request) -> web.Response:
@@ -66,23 +59,23 @@ async def flow(request: web.Request) -> web.Response:
     except ValueError as error:
         raise BadRequest(f"flow: expected source, source_port, destination, destination_port and protocol "
                          f"({str(error).splitlines()[0]})") from None  # fmt: skip
-    return web.json_response({"flow": await engine(request).flows.find(key)})
+    return answer(FlowAnswer(await engine(request).flows.find(key)))
 
 
 async def end(request: web.Request) -> web.Response:
     """End selected flows."""
     keys = [one.key for one in (await body(request, EndBody)).flows]
     note(request, f"clear {len(keys)} selected flows")
-    return web.json_response({"ended": await engine(request).flows.end_selected(keys)})
+    return answer(Ended(await engine(request).flows.end_selected(keys)))
 
 
 async def pools(request: web.Request) -> web.Response:
-    return web.json_response({"pools": await engine(request).pools.live()})
+    return answer(LivePoolList(await engine(request).pools.live()))
 
 
 async def rules(request: web.Request) -> web.Response:
-    return web.json_response({"rules": await engine(request).rules.live()})
+    return answer(LiveRuleList(await engine(request).rules.live()))
 
 
 async def subscribers(request: web.Request) -> web.Response:
-    return web.json_response(await engine(request).subscribers.live(query_of(request)))
+    return answer(await engine(request).subscribers.live(query_of(request)))

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.daemon.api import Body, audit, body, consoles, engine, note, peer
+from snatsh.api.configuration import EditMode, Editor, EditorList, EditPath, EnteredConfiguration
+from snatsh.api.system import Empty, NoticeList, NoticeRow
+from snatsh.daemon.api import Body, answer, audit, body, consoles, engine, note, peer
 from snatsh.daemon.errors import BadRequest
 from snatsh.engine.config.edit_sessions import EditSession
 
@@ -16,7 +18,7 @@ _Word = Annotated[str, Field(max_length=200)]
 
 
 class SessionBody(Body):
-    mode: Literal["shared", "private", "exclusive"]
+    mode: EditMode
     terminal: Annotated[str, Field(max_length=64, pattern=r"^[\x20-\x7e]*$")] = ""
 
 
@@ -34,7 +36,7 @@ class CommandBody(Body):
 
 
 async def sessions(request: web.Request) -> web.Response:
-    return web.json_response({"sessions": [_row(one) for one in engine(request).editing.sessions()]})
+    return answer(EditorList([_row(one) for one in engine(request).editing.sessions()]))
 
 
 async def enter(request: web.Request) -> web.Response:
@@ -43,7 +45,7 @@ async def enter(request: web.Request) -> web.Response:
     sender, editing = peer(request), engine(request).editing
     others = [_row(one) for one in editing.sessions() if one.pid != sender.pid]
     session = editing.enter(sender.pid, sender.user, wanted.terminal, wanted.mode)
-    return web.json_response({"changed": session.candidate.changed, "others": others})
+    return answer(EnteredConfiguration(session.candidate.changed, others))
 
 
 async def move(request: web.Request) -> web.Response:
@@ -52,26 +54,26 @@ async def move(request: web.Request) -> web.Response:
     if session is None:
         raise BadRequest("this console is not in configuration mode")
     session.path = tuple(wanted.path)
-    return web.json_response({"path": wanted.path})
+    return answer(EditPath(wanted.path))
 
 
 async def leave(request: web.Request) -> web.Response:
     note(request, "leave configuration mode")
     engine(request).editing.leave(peer(request).pid)
-    return web.json_response({})
+    return answer(Empty())
 
 
-def _row(session: EditSession) -> dict[str, Any]:
-    return {
-        "user": session.user,
-        "terminal": session.terminal,
-        "pid": session.pid,
-        "mode": session.mode,
-        "started": session.started.isoformat(timespec="seconds"),
-        "idle": round(session.idle),
-        "path": list(session.path),
-        "text": session.described,
-    }
+def _row(session: EditSession) -> Editor:
+    return Editor(
+        user=session.user,
+        terminal=session.terminal,
+        pid=session.pid,
+        mode=session.mode,
+        started=session.started.isoformat(timespec="seconds"),
+        idle=round(session.idle),
+        path=list(session.path),
+        text=session.described,
+    )
 
 
 async def notices(request: web.Request) -> web.Response:
@@ -81,13 +83,10 @@ async def notices(request: web.Request) -> web.Response:
     if terminal := request.query.get("terminal", ""):
         consoles(request).seen(peer(request), request.query.get("origin", "")[:64], terminal[:64])
     found = running.notices.after(int(after)) if after.isascii() and after.isdigit() else []
-    return web.json_response(
-        {
-            "host_name": running.host_name,
-            "last": running.notices.last,
-            "notices": [{"time": n.time.isoformat(timespec="seconds"), "text": n.text} for n in found],
-            **running.commits.waiting(),
-        }
+    rows = [NoticeRow(one.time.isoformat(timespec="seconds"), one.text) for one in found]
+    waiting = running.commits.waiting()
+    return answer(
+        NoticeList(running.host_name, running.notices.last, rows, waiting.pending, waiting.scheduled)
     )
 
 
@@ -96,4 +95,4 @@ async def ran(request: web.Request) -> web.Response:
     command = await body(request, CommandBody)
     consoles(request).ran(peer(request), command.command, command.origin, command.terminal)
     audit(request).command(peer(request), command.command, command.failed, command.origin, command.terminal)
-    return web.json_response({})
+    return answer(Empty())

@@ -5,20 +5,23 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from snatsh.daemon.api import engine
+from snatsh.api.interfaces import InterfaceList
+from snatsh.api.pools import PoolList
+from snatsh.api.rules import RuleList
+from snatsh.daemon.api import answer, engine
 
 
 async def pools(request: web.Request) -> web.Response:
-    return web.json_response({"pools": await engine(request).pools.rows()})
+    return answer(PoolList(await engine(request).pools.rows()))
 
 
 async def rules(request: web.Request) -> web.Response:
-    return web.json_response({"rules": await engine(request).rules.rows()})
+    return answer(RuleList(await engine(request).rules.rows()))
 
 
 async def drops(request: web.Request) -> web.Response:
-    return web.json_response(await engine(request).status.drops())
+    return answer(await engine(request).status.drops())
 
 
 async def interfaces(request: web.Request) -> web.Response:
-    return web.json_response({"interfaces": await engine(request).status.interfaces()})
+    return answer(InterfaceList(await engine(request).status.interfaces()))

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
+from snatsh.api.commits import CommittedEntry, HistoryEntry
 from snatsh.engine.config.commit import Committer
 from snatsh.engine.config.history import Entry, Store
 from snatsh.engine.errors import NoRescue
 from snatsh.engine.storage.json_record import Record
 from snatsh.engine.worker import ChangeWorker
 from snatsh.model.document.document import Document, validate_shape
-
-Row = dict[str, Any]
 
 
 class Archive:
@@ -25,14 +24,15 @@ class Archive:
         self._worker = worker
         self._rescue = Record(store.folder / "rescue.json")
 
-    def entries(self) -> list[Row]:
+    def entries(self) -> list[HistoryEntry]:
         """List the history, newest first."""
         return [_entry_row(number, entry) for number, entry in enumerate(self._store.entries())]
 
-    async def entry(self, number: int) -> Row:
+    async def entry(self, number: int) -> CommittedEntry:
         """Return an entry of the history with its document."""
         document = await self.document(number)
-        return {**_entry_row(number, self._store.entry(number)), "document": document}
+        row = _entry_row(number, self._store.entry(number))
+        return CommittedEntry(row.number, row.time, row.user, row.method, row.comment, document)
 
     async def document(self, number: int | Literal["rescue"]) -> Document:
         """Return a document to roll back to; 0 is the running configuration."""
@@ -59,11 +59,7 @@ class Archive:
         await self._worker.run(lambda: self._rescue.write(None))
 
 
-def _entry_row(number: int, entry: Entry) -> Row:
-    return {
-        "number": number,
-        "time": entry.metadata.time.isoformat(timespec="milliseconds"),
-        "user": entry.metadata.user,
-        "method": entry.metadata.method,
-        "comment": entry.metadata.comment,
-    }
+def _entry_row(number: int, entry: Entry) -> HistoryEntry:
+    metadata = entry.metadata
+    time = metadata.time.isoformat(timespec="milliseconds")
+    return HistoryEntry(number, time, metadata.user, metadata.method, metadata.comment)

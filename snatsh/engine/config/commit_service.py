@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
+from snatsh.api.commits import PendingCommit, ScheduledCommit, WaitingCommits
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committed, Committer
 from snatsh.engine.config.confirm import Confirmation, NothingPending, UnconfirmedCommit
@@ -99,12 +99,15 @@ class CommitService:
         """The commit that waits for its time."""
         return self._schedule.waiting
 
-    def waiting(self) -> dict[str, Any]:
-        """The pending and the scheduled commit, null where there is none."""
-        return {
-            "pending": self.pending and _pending_row(self.pending),
-            "scheduled": self.scheduled and _scheduled_row(self.scheduled),
-        }
+    def waiting(self) -> WaitingCommits:
+        """The pending and the scheduled commit, for the API."""
+        pending, scheduled = self.pending, self.scheduled
+        return WaitingCommits(
+            pending=_pending_row(pending) if pending else None,
+            scheduled=ScheduledCommit(scheduled.user, scheduled.when, scheduled.comment)
+            if scheduled
+            else None,
+        )
 
     async def commit(self, request: CommitRequest, pid: int = 0) -> CommitOutcome:
         """Run the candidate of a process. CommitInProgress while another commit is running."""
@@ -221,15 +224,11 @@ def _result(done: Committed, started: float, scheduled: str = "") -> CommitOutco
     return CommitOutcome(0, done.warnings, done.ended_flows, milliseconds, done.steps, scheduled)
 
 
-def _pending_row(pending: UnconfirmedCommit) -> dict[str, Any]:
-    return {
-        "user": pending.user,
-        "comment": pending.comment,
-        "minutes": pending.minutes,
-        "deadline": pending.deadline.isoformat(timespec="seconds"),
-        "seconds": round(pending.seconds, 1),
-    }
-
-
-def _scheduled_row(scheduled: DeferredCommit) -> dict[str, Any]:
-    return {"user": scheduled.user, "at": scheduled.when, "comment": scheduled.comment}
+def _pending_row(pending: UnconfirmedCommit) -> PendingCommit:
+    return PendingCommit(
+        user=pending.user,
+        comment=pending.comment,
+        minutes=pending.minutes,
+        deadline=pending.deadline.isoformat(timespec="seconds"),
+        seconds=round(pending.seconds, 1),
+    )

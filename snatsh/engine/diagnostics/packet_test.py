@@ -13,6 +13,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from snatsh.api.diagnostics import OtherRule, Verdict
 from snatsh.compile.image import Image, RuleImage
 from snatsh.compile.match import MATCH_FIELDS, Packet
 from snatsh.compile.reference_matcher import judge
@@ -22,7 +23,6 @@ from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
-Row = dict[str, Any]
 _FAMILY = 2
 _SHOWN = 50
 
@@ -80,7 +80,7 @@ def _route_without_source(asked: dict[str, Any], question: TestPacket) -> Any:
         raise NoRoute(f"{question.destination}: no route ({error.args[-1]})") from None
 
 
-def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -> Row:
+def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -> Verdict:
     """Return verdict, rule, addresses and next hop, and why other rules do not apply."""
     way = route(question, profile, facts)
     names = {known.index: name for name, known in facts.interfaces.items()}
@@ -91,26 +91,31 @@ def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -
     out = names.get(way.interface, str(way.interface))
     role = profile.interfaces[out].role if out in profile.interfaces else None
     if role != "outside":
-        return {
-            "verdict": "not considered",
-            "reason": f"routing sends it out by {out}, which is not an outside interface",
-            "out_interface": out, "next_hop": str(way.next_hop), "rule": None, "ways": "", "pool": None,
-            "addresses": [], "others": [],
-        }  # fmt: skip
+        reason = f"routing sends it out by {out}, which is not an outside interface"
+        return without_rule("not considered", reason, out, str(way.next_hop))
     outcome = judge(image, packet)
     rule = outcome.rule
     redirect = rule.redirect if rule else None
-    return {
-        "verdict": outcome.verdict,
-        "reason": _reason(rule, image),
-        "out_interface": out if redirect is None else _interface_of(redirect, facts) or out,
-        "next_hop": str(redirect or way.next_hop),
-        "rule": rule.number if rule else None,
-        "ways": _ways(rule, image),
-        "pool": image.pools[rule.pool].name if rule and outcome.verdict == "translate" else None,
-        "addresses": [str(address) for address in outcome.addresses[:_SHOWN]],
-        "others": list(_others(image, packet, rule, names)),
-    }
+    return Verdict(
+        verdict=outcome.verdict,
+        reason=_reason(rule, image),
+        rule=rule.number if rule else None,
+        ways=_ways(rule, image),
+        pool=image.pools[rule.pool].name if rule and outcome.verdict == "translate" else None,
+        addresses=[str(address) for address in outcome.addresses[:_SHOWN]],
+        out_interface=out if redirect is None else _interface_of(redirect, facts) or out,
+        redirect=str(redirect) if redirect else "",
+        next_hop=str(redirect or way.next_hop),
+        others=list(_others(image, packet, rule, names)),
+    )
+
+
+def without_rule(verdict: str, reason: str, out_interface: str = "", next_hop: str = "") -> Verdict:
+    """The verdict on a packet that no rule is asked about."""
+    return Verdict(
+        verdict=verdict, reason=reason, rule=None, ways="", pool=None, addresses=[],
+        out_interface=out_interface, redirect="", next_hop=next_hop, others=[],
+    )  # fmt: skip
 
 
 def _reason(rule: RuleImage | None, image: Image) -> str:
@@ -135,12 +140,14 @@ def _interface_of(address: Address, facts: Facts) -> str | None:
     return None
 
 
-def _others(image: Image, packet: Packet, chosen: RuleImage | None, names: dict[int, str]) -> Iterator[Row]:
+def _others(
+    image: Image, packet: Packet, chosen: RuleImage | None, names: dict[int, str]
+) -> Iterator[OtherRule]:
     others = [rule for rule in image.rules if chosen is None or rule.number != chosen.number]
     # The closest first: operators ask about the rule that they expected to match.
     ordered = sorted(others, key=lambda rule: (len(_misses(rule, packet, names)), rule.number))
     for rule in ordered[:_SHOWN]:
-        yield {"rule": rule.number, "reason": _why_not(rule, packet, chosen, names)}
+        yield OtherRule(rule.number, _why_not(rule, packet, chosen, names))
 
 
 def _why_not(rule: RuleImage, packet: Packet, chosen: RuleImage | None, names: dict[int, str]) -> str:

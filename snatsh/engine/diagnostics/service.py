@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from snatsh.api.diagnostics import MatchingFlow, PacketTrial, Traced, Verdict
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Down, Plan, prepare
 from snatsh.engine.diagnostics import packet_test, pool_ping
@@ -23,8 +24,6 @@ from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
 
-Row = dict[str, Any]
-
 
 class Diagnostics:
     """running: the plan that the datapath runs. down: links that new flows do not take."""
@@ -38,21 +37,25 @@ class Diagnostics:
         self._down = down
         self._tracer = Tracer(datapath)
 
-    async def test_packet(self, packet: TestPacket, candidate: Candidate) -> Row:
+    async def test_packet(self, packet: TestPacket, candidate: Candidate) -> PacketTrial:
         """Evaluate a packet against the running rules, a changed candidate, and the flow table."""
 
-        def evaluate(table: Flows) -> Row:
+        def evaluate(table: Flows) -> PacketTrial:
             plan, facts = self._running(), gather()
             image = self._datapath.loaded(plan.image)
-            result = {"running": _verdict(lambda: packet_test.answer(packet, image, plan.profile, facts))}
-            if candidate.changed:
 
-                def by_candidate() -> Row:
-                    new = prepare(candidate.document, facts, self._down)
-                    return packet_test.answer(packet, new.image, new.profile, facts)
+            def by_running() -> Verdict:
+                return packet_test.answer(packet, image, plan.profile, facts)
 
-                result["candidate"] = _verdict(by_candidate)
-            return {**result, "flow": _flow_of(table, packet)}
+            def by_candidate() -> Verdict:
+                new = prepare(candidate.document, facts, self._down)
+                return packet_test.answer(packet, new.image, new.profile, facts)
+
+            return PacketTrial(
+                running=_verdict(by_running),
+                flow=_flow_of(table, packet),
+                candidate=_verdict(by_candidate) if candidate.changed else None,
+            )
 
         return await self._table.with_table(evaluate)
 
@@ -60,10 +63,10 @@ class Diagnostics:
         """Start a trace."""
         await asyncio.to_thread(self._tracer.ask, user, pid, request.filter, request.seconds)
 
-    async def trace_events(self, pid: int) -> Row:
+    async def trace_events(self, pid: int) -> Traced:
         """Return what the trace of a process has seen since the last call."""
         left = self._tracer.seconds_left
-        return {"events": await asyncio.to_thread(self._tracer.events, pid), "seconds": left}
+        return Traced(await asyncio.to_thread(self._tracer.events, pid), left)
 
     async def stop_trace(self, pid: int) -> None:
         await asyncio.to_thread(self._tracer.stop, pid)
@@ -80,15 +83,14 @@ class Diagnostics:
         )
 
 
-def _verdict(evaluate: Callable[[], Row]) -> Row:
+def _verdict(evaluate: Callable[[], Verdict]) -> Verdict:
     try:
         return evaluate()
     except (NoRoute, ProfileError) as error:
-        return {"verdict": "none", "reason": str(error), "rule": None, "ways": "", "pool": None,
-                "addresses": [], "out_interface": "", "next_hop": "", "others": []}  # fmt: skip
+        return packet_test.without_rule("none", str(error))
 
 
-def _flow_of(flows: Flows, packet: TestPacket) -> Row | None:
+def _flow_of(flows: Flows, packet: TestPacket) -> MatchingFlow | None:
     """Find the live flow that such a packet belongs to."""
     wanted = {
         "source": int(packet.source), "destination": int(packet.destination),
@@ -103,9 +105,9 @@ def _flow_of(flows: Flows, packet: TestPacket) -> Row | None:
     if not len(found):
         return None
     row = found[0]
-    return {
-        "source_port": int(row["source_port"]),
-        "mapped": address_text(int(row["mapped"])),
-        "mapped_port": int(row["mapped_port"]),
-        "rule": int(row["rule"]),
-    }
+    return MatchingFlow(
+        source_port=int(row["source_port"]),
+        mapped=address_text(int(row["mapped"])),
+        mapped_port=int(row["mapped_port"]),
+        rule=int(row["rule"]),
+    )

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from snatsh.api.diagnostics import TraceKind, TraceRow
 from snatsh.datapath import tracing
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 from snatsh.engine.errors import EngineError
 from snatsh.model.values import Prefix
 from snatsh.model.vocabulary import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 
-Row = dict[str, Any]
 MOST_SECONDS = 300
 _PATIENCE_SECONDS = 3.0
 """A trace that is not fetched for this long may be taken over."""
 
-_KINDS = {
+_KINDS: dict[int, TraceKind] = {
     tracing.DROPPED: "dropped",
     tracing.HANDED_UP: "handed up",
     tracing.OPENED: "opened",
@@ -85,7 +85,7 @@ class Tracer:
         self._fetched = time.monotonic()
         return self._trace_source.traced()
 
-    def events(self, pid: int) -> list[Row]:
+    def events(self, pid: int) -> list[TraceRow]:
         """Fetch, as the API shows events."""
         return [_row(event) for event in self.fetch(pid)]
 
@@ -95,20 +95,20 @@ class Tracer:
             self._until = 0.0
 
 
-def _row(event: TraceEvent) -> Row:
+def _row(event: TraceEvent) -> TraceRow:
     ago = (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - event.nanoseconds) / 1e9
-    return {
-        "time": time.time() - ago,
-        "source": str(event.source),
-        "source_port": event.source_port,
-        "destination": str(event.destination),
-        "destination_port": event.destination_port,
-        "protocol": PROTOCOL_NAMES.get(event.protocol, str(event.protocol)),
-        "length": event.length,
-        "ttl": event.ttl,
-        "event": _KINDS[event.kind],
-        "reason": event.reason,
-        "rule": event.rule or None,
-        "address": str(event.address) if event.address else None,
-        "port": event.port,
-    }
+    return TraceRow(
+        time=time.time() - ago,
+        source=str(event.source),
+        source_port=event.source_port,
+        destination=str(event.destination),
+        destination_port=event.destination_port,
+        protocol=PROTOCOL_NAMES.get(event.protocol, str(event.protocol)),
+        length=event.length,
+        ttl=event.ttl,
+        event=_KINDS[event.kind],
+        reason=event.reason,
+        rule=event.rule or None,
+        address=str(event.address) if event.address else None,
+        port=event.port,
+    )

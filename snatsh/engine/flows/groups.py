@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
+from snatsh.api.fields import FieldTable
+from snatsh.api.flows import FlowGroup
 from snatsh.engine.errors import QueryError
-from snatsh.engine.flows.listing import SORTS, Columns, ListingQuery, chosen, cut
-from snatsh.engine.flows.query import address_text
+from snatsh.engine.flows.listing import Columns, ListingQuery, chosen, cut
+from snatsh.engine.flows.query import address_text, both
 from snatsh.engine.flows.snapshot import Snapshot
+
+G = TypeVar("G", bound=FlowGroup)
 
 GROUPS = {
     "subscriber": "source", "rule": "rule", "pool-address": "mapped", "destination": "destination",
@@ -51,24 +55,29 @@ def _sums(snapshot: Snapshot, request: ListingQuery, by: str, interfaces: Mappin
     columns = {
         "rate": np.bincount(at, weights=rates, minlength=len(values)),
         "flows": np.bincount(at, minlength=len(values)).astype(np.float64),
-        "bytes": np.bincount(at, weights=SORTS["bytes"](flows), minlength=len(values)),
-        "packets": np.bincount(at, weights=SORTS["packets"](flows), minlength=len(values)),
+        "bytes": np.bincount(at, weights=both(flows, "bytes"), minlength=len(values)),
+        "packets": np.bincount(at, weights=both(flows, "packets"), minlength=len(values)),
     }
     return Sums(values, columns, len(flows))
 
 
 def screenful(
-    found: Sums, request: ListingQuery, name: Callable[[int], str], more: More | None = None
-) -> list[dict[str, Any]]:
+    found: Sums,
+    request: ListingQuery,
+    name: Callable[[int], str],
+    kind: type[G],
+    fields: FieldTable,
+    more: More | None = None,
+) -> list[G]:
     """Return the page of groups that a request selects. name: formats a value."""
     columns: dict[str, Columns] = {**found.columns}
     columns.update({title: column(found.values) for title, column in (more or {}).items()})
-    if request.sort not in (*columns, "name"):
-        raise QueryError(f"sort: {request.sort}: expected one of {', '.join(columns)}, name")
+    if request.sort not in fields.sorts:
+        raise QueryError(f"sort: {request.sort}: expected one of {', '.join(fields.sorts)}")
     keys = found.values if request.sort == "name" else columns[request.sort]
     return [
-        {"name": name(int(found.values[place])), **{key: int(of[place]) for key, of in columns.items()}}
-        for place in cut(keys, request, falling=(request.sort != "name") != request.turned)
+        kind(name=name(int(found.values[place])), **{key: int(of[place]) for key, of in columns.items()})
+        for place in cut(keys, request, fields)
     ]
 
 

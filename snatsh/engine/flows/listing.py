@@ -3,34 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snatsh.api.fields import FieldTable
+from snatsh.api.flows import FLOW_FIELDS
 from snatsh.engine.errors import QueryError
-from snatsh.engine.flows.query import FlowFilter
-from snatsh.engine.flows.snapshot import Picked, Snapshot
+from snatsh.engine.flows.query import FlowFilter, descending, sort_keys
+from snatsh.engine.flows.snapshot import Snapshot
 from snatsh.engine.flows.text_match import matching
 
 Columns = NDArray[Any]
 _MOST_ROWS = 1000
-
-SORTS: dict[str, Callable[[Picked], Columns]] = {
-    "bytes": lambda flows: flows["bytes_out"] + flows["bytes_in"],
-    "packets": lambda flows: flows["packets_out"] + flows["packets_in"],
-    **{
-        name: (lambda flows, name=name: flows[name])  # type: ignore[misc]
-        for name in (
-            "age", "idle", "expires", "source", "destination", "mapped", "rule", "protocol", "state",
-            "source_port", "destination_port", "mapped_port", "out_interface",
-        )
-    },
-}  # fmt: skip
-RISING = frozenset(SORTS) - {"bytes", "packets", "age", "idle", "expires"}
-"""Columns sorted in ascending order unless reversed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +60,20 @@ def _chosen(
 
 def page(snapshot: Snapshot, request: ListingQuery, places: NDArray[np.intp] | None) -> NDArray[np.intp]:
     """Return the positions of the rows on the page, in order."""
+    if request.sort not in FLOW_FIELDS.sorts:
+        raise QueryError(f"sort: {request.sort}: expected one of {', '.join(FLOW_FIELDS.sorts)}")
     if request.sort == "rate":
         keys: Columns = snapshot.rates if places is None else snapshot.rates[places]
-    elif request.sort in SORTS:
-        keys = SORTS[request.sort](snapshot.picked(places))
     else:
-        raise QueryError(f"sort: {request.sort}: expected one of rate, {', '.join(SORTS)}")
-    shown = cut(keys, request, falling=(request.sort not in RISING) != request.turned)
+        keys = sort_keys(snapshot.picked(places), request.sort)
+    shown = cut(keys, request, FLOW_FIELDS)
     return shown if places is None else places[shown]
 
 
-def cut(keys: Columns, request: ListingQuery, *, falling: bool) -> NDArray[np.intp]:
+def cut(keys: Columns, request: ListingQuery, fields: FieldTable) -> NDArray[np.intp]:
     """Return positions `offset` to `offset + limit` of the sorted keys."""
-    if falling:  # the complement reverses unsigned numbers without a wrap
-        keys = ~keys if keys.dtype.kind == "u" else -keys
+    if fields.is_descending(request.sort, reversed_=request.turned):
+        keys = descending(keys)
     last = request.offset + request.limit
     if 0 < last < len(keys) // 4:
         # Sort equal keys by position, so that rows do not jump and pages do not overlap.

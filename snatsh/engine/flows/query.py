@@ -5,44 +5,47 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snatsh.api.flows import FLOW_FIELDS, Flow, Talker
 from snatsh.datapath.layout import STATE_NAMES
 from snatsh.engine.errors import QueryError
 from snatsh.model.values import Prefix, parse_prefix
-from snatsh.model.vocabulary import FLOW_SORTS, PROTOCOL_NAMES, PROTOCOL_NUMBERS
+from snatsh.model.vocabulary import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 
 Flows = NDArray[np.void]
 Mask = NDArray[np.bool_]
 
 DEFAULT_LIMIT = 100
 MOST = 4_000_000
+_CHUNK = 1000  # flows formatted at a time: no listing is held in memory whole
 
 
-def _both(flows: Flows, what: str) -> NDArray[Any]:
+def both(flows: Any, what: str) -> NDArray[Any]:
+    """The packets or bytes of both directions."""
     total: NDArray[Any] = flows[f"{what}_out"] + flows[f"{what}_in"]
     return total
 
 
+def sort_keys(flows: Any, sort: str) -> NDArray[Any]:
+    """The values to sort by. flows: rows of the table, or what gives its columns by name."""
+    keys: NDArray[Any] = both(flows, sort) if sort in ("bytes", "packets") else flows[sort]
+    return keys
+
+
+def descending(keys: NDArray[Any]) -> NDArray[Any]:
+    """Keys in the opposite order. Negating unsigned numbers would wrap around; their complement does not."""
+    return ~keys if keys.dtype.kind == "u" else -keys
+
+
 def _rate(flows: Flows) -> NDArray[Any]:
-    rate: NDArray[Any] = 8 * _both(flows, "bytes") / np.maximum(flows["age"], 1.0)
+    rate: NDArray[Any] = 8 * both(flows, "bytes") / np.maximum(flows["age"], 1.0)
     return rate
-
-
-_DESCENDING: dict[str, Callable[[Flows], NDArray[Any]]] = {
-    "bytes": lambda flows: _both(flows, "bytes"),
-    "packets": lambda flows: _both(flows, "packets"),
-    "rate": _rate,
-    "age": lambda flows: flows["age"],
-    "idle": lambda flows: flows["idle"],
-    "expires": lambda flows: flows["expires"],
-}
-_ASCENDING = ("source", "destination", "mapped", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,44 +111,49 @@ def parse_limit(text: str) -> int:
 
 
 def parse_sort(text: str) -> str:
-    return str(_read("sort", text, _word({name: name for name in FLOW_SORTS})))
+    return str(_read("sort", text, _word({name: name for name in FLOW_FIELDS.sorts})))
 
 
 def first(flows: Flows, limit: int, sort: str | None = None) -> Flows:
     """Return the first `limit` flows: greatest first, addresses and rules lowest first."""
     if sort is None:
         return flows[:limit]
-    # Negation would wrap for unsigned numbers; the complement reverses their order.
-    keys = flows[sort] if sort in _ASCENDING else _descending(_DESCENDING[sort](flows))
+    keys = _rate(flows) if sort == "rate" else sort_keys(flows, sort)
+    keys = descending(keys) if FLOW_FIELDS.is_descending(sort) else keys
     if limit < len(flows):
         nearest = np.argpartition(keys, limit)[:limit]
         flows, keys = flows[nearest], keys[nearest]
     return flows[np.argsort(keys, kind="stable")]
 
 
-def rows(flows: Flows, interfaces: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+def rows(flows: Flows, interfaces: Mapping[int, str]) -> Iterator[Flow]:
     """Format flows for the API. interfaces: names by index."""
-    names = flows.dtype.names or ()
-    columns = [flows[name].tolist() for name in names]
-    for values in zip(*columns, strict=True):
-        row = dict(zip(names, values, strict=True))
-        for name in ("source", "destination", "mapped"):
-            row[name] = address_text(row[name])
-        row["protocol"] = PROTOCOL_NAMES.get(row["protocol"], str(row["protocol"]))
-        row["state"] = STATE_NAMES[row["state"]]
-        row["out_interface"] = interfaces.get(row["out_interface"], "")
-        row["redirect"] = address_text(row["redirect"]) if row["redirect"] else ""
-        for name in ("age", "idle", "expires"):
-            row[name] = round(row[name], 1)
-        yield row
+    for start in range(0, len(flows), _CHUNK):
+        chunk = flows[start : start + _CHUNK]
+        columns = [_shown(name, chunk[name].tolist(), interfaces) for name in Flow.__struct_fields__]
+        yield from map(Flow, *columns)
+
+
+def _shown(name: str, values: list[Any], interfaces: Mapping[int, str]) -> Iterable[Any]:
+    """Format a column of the table for the API."""
+    match name:
+        case "source" | "destination" | "mapped":
+            return map(address_text, values)
+        case "protocol":
+            return (PROTOCOL_NAMES.get(value, str(value)) for value in values)
+        case "state":
+            return (STATE_NAMES[value] for value in values)
+        case "out_interface":
+            return (interfaces.get(value, "") for value in values)
+        case "redirect":
+            return (address_text(value) if value else "" for value in values)
+        case "age" | "idle" | "expires":
+            return (round(value, 1) for value in values)
+    return values
 
 
 def address_text(address: int) -> str:
     return socket.inet_ntoa(struct.pack("!I", address))
-
-
-def _descending(keys: NDArray[Any]) -> NDArray[Any]:
-    return ~keys if keys.dtype.kind == "u" else -keys
 
 
 def _read(name: str, text: str, reader: Callable[[str], Any]) -> Any:
@@ -186,20 +194,20 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def talkers(flows: Flows, limit: int) -> list[dict[str, Any]]:
+def talkers(flows: Flows, limit: int) -> list[Talker]:
     """Return the subscribers with the most bytes in live flows."""
     sources, place = np.unique(flows["source"], return_inverse=True)
-    bytes_ = np.bincount(place, weights=_both(flows, "bytes"), minlength=len(sources))
-    packets = np.bincount(place, weights=_both(flows, "packets"), minlength=len(sources))
+    octets = np.bincount(place, weights=both(flows, "bytes"), minlength=len(sources))
+    packets = np.bincount(place, weights=both(flows, "packets"), minlength=len(sources))
     rates = np.bincount(place, weights=_rate(flows), minlength=len(sources))
     counts = np.bincount(place, minlength=len(sources))
     return [
-        {
-            "source": address_text(int(sources[at])),
-            "flows": int(counts[at]),
-            "packets": int(packets[at]),
-            "bytes": int(bytes_[at]),
-            "rate": int(rates[at]),
-        }
-        for at in np.argsort(-bytes_, kind="stable")[:limit]
+        Talker(
+            source=address_text(int(sources[at])),
+            flows=int(counts[at]),
+            packets=int(packets[at]),
+            bytes=int(octets[at]),
+            rate=int(rates[at]),
+        )
+        for at in np.argsort(-octets, kind="stable")[:limit]
     ]

@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from snatsh.api.flows import Flow, FlowKey, Talker
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.flows import query as flow_query
 from snatsh.engine.flows.filters import parse_filter
-from snatsh.engine.flows.five_tuple import FiveTuple, rows_of_tuples
+from snatsh.engine.flows.keys import rows_of_keys
 from snatsh.engine.flows.query import DEFAULT_LIMIT, Flows
 from snatsh.engine.flows.table_reader import TableReader
 from snatsh.engine.host.facts import interface_names
@@ -19,8 +20,6 @@ from snatsh.engine.worker import ChangeWorker
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class SelectedFlows:
     capacity: int
     flows: Flows
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Flow]:
         """Format the flows one by one: there may be millions."""
         return flow_query.rows(self.flows, interface_names())
 
@@ -62,16 +61,16 @@ class FlowService:
 
         return await self._table.with_table(select)
 
-    async def talkers(self, query: Mapping[str, str]) -> list[Row]:
+    async def talkers(self, query: Mapping[str, str]) -> list[Talker]:
         """List the subscribers with the most bytes. query: a filter and `limit`."""
         words = dict(query)
         limit = flow_query.parse_limit(words.pop("limit", "10"))
         wanted = parse_filter(words, self._running())
         return await self._table.with_table(lambda table: flow_query.talkers(wanted.select(table), limit))
 
-    async def find(self, key: FiveTuple) -> Row | None:
+    async def find(self, key: FlowKey) -> Flow | None:
         """Look up one flow as it is now."""
-        rows = rows_of_tuples([key])
+        rows = rows_of_keys([key])
         found = await asyncio.to_thread(self._datapath.flows_again, rows)
         return next(flow_query.rows(found, interface_names()), None)
 
@@ -81,7 +80,7 @@ class FlowService:
         datapath = self._datapath
         return await self._worker.run(lambda: datapath.end_flows(wanted.select(datapath.flows())))
 
-    async def end_selected(self, keys: Sequence[FiveTuple]) -> int:
+    async def end_selected(self, keys: Sequence[FlowKey]) -> int:
         """End these flows. Return the number of flows ended."""
-        rows = rows_of_tuples(keys)
+        rows = rows_of_keys(keys)
         return await self._worker.run(lambda: self._datapath.end_flows(rows))

@@ -10,8 +10,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
+from snatsh.api.subscribers import (
+    SUBSCRIBER_FIELDS,
+    LiveSubscriber,
+    Subscriber,
+    SubscriberListing,
+    SubscriberPage,
+)
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.flows import groups
 from snatsh.engine.flows.filters import parse_listing
@@ -22,8 +30,6 @@ from snatsh.engine.host.facts import interface_names
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
-
-Row = dict[str, Any]
 
 _COMPLETIONS = 200
 
@@ -39,7 +45,7 @@ class SubscriberService:
         self._live = live
         self._running = running
 
-    async def listing(self, query: Mapping[str, str]) -> Row:
+    async def listing(self, query: Mapping[str, str]) -> SubscriberListing:
         """List subscribers by sessions, most first."""
         limit = parse_limit(query.get("limit", "100"))
         allowed = self._allowed
@@ -47,14 +53,10 @@ class SubscriberService:
         found = found[(found["sessions"] > 0) | (found["refused"] > 0)]
         first = found[found["sessions"].argsort(kind="stable")[::-1][:limit]]
         rows = [
-            {
-                "address": address_text(int(row["address"])),
-                "sessions": int(row["sessions"]),
-                "refused": int(row["refused"]),
-            }
+            Subscriber(address_text(int(row["address"])), int(row["sessions"]), int(row["refused"]))
             for row in first
         ]
-        return {"subscribers": rows, "total": len(found), "allowed": allowed}
+        return SubscriberListing(rows, len(found), allowed)
 
     async def completions(self, typed: str) -> list[str]:
         """Complete the address of a subscriber that holds sessions."""
@@ -62,22 +64,22 @@ class SubscriberService:
         addresses = (address_text(int(address)) for address in found["address"][found["sessions"] > 0])
         return sorted(islice((one for one in addresses if one.startswith(typed)), _COMPLETIONS))
 
-    async def live(self, query: Mapping[str, str]) -> Row:
+    async def live(self, query: Mapping[str, str]) -> SubscriberPage:
         """Return one page of subscribers by rate, flows, bytes, packets, sessions or refused sessions."""
         request = parse_listing(query, self._running())
         snapshot = await self._snapshots.latest()
         names = interface_names()
 
-        def look() -> tuple[list[Row], int, int]:
+        def look() -> tuple[list[LiveSubscriber], int, int]:
             held = self._read()
             found = groups.sums(snapshot, request, "subscriber", names)
             more = {name: partial(_column_of, held, name) for name in ("sessions", "refused")}
-            rows = groups.screenful(found, request, address_text, more)
+            rows = groups.screenful(found, request, address_text, LiveSubscriber, SUBSCRIBER_FIELDS, more)
             return rows, len(found.values), int((held["refused"] > 0).sum())
 
         rows, count, limited = await asyncio.to_thread(look)
-        head = self._live.head(snapshot)
-        return {**head, "count": count, "limited": limited, "allowed": self._allowed, "subscribers": rows}
+        head = asdict(self._live.head(snapshot))
+        return SubscriberPage(**head, count=count, limited=limited, allowed=self._allowed, subscribers=rows)
 
     @property
     def _allowed(self) -> int | None:

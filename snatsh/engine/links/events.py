@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from snatsh.engine.links.history import LinkChange, LinkHistory
+from snatsh.api.links import LinkChange
+from snatsh.engine.links.history import LinkHistory
 from snatsh.engine.links.hook import HookRunner, LinkEvent
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.notices import Notices

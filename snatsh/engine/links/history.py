@@ -3,32 +3,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from snatsh.api.codec import Malformed, decode, encode
+from snatsh.api.links import LinkChange
 from snatsh.engine.failure_log import FailureLog
 from snatsh.engine.storage import atomic_file
-from snatsh.model.limits import load_json
 
 KEPT = 1000
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChange:
-    """time: UTC, ISO 8601. before: the previous state, empty for a new link."""
-
-    time: str
-    link: str
-    state: str
-    before: str
-    reason: str
 
 
 class LinkHistory:
@@ -65,7 +53,7 @@ class LinkHistory:
 
 
 def _lines(changes: Iterable[LinkChange]) -> bytes:
-    return "".join(json.dumps(asdict(change)) + "\n" for change in changes).encode()
+    return b"".join(encode(change) + b"\n" for change in changes)
 
 
 def _read(path: Path) -> list[LinkChange]:
@@ -80,8 +68,7 @@ def _read(path: Path) -> list[LinkChange]:
     found = []
     for line in lines:
         try:
-            values = load_json(line)
-            found.append(LinkChange(**{name: str(value) for name, value in values.items()}))
-        except (ValueError, TypeError, AttributeError):
+            found.append(decode(line.encode(), LinkChange))
+        except Malformed:
             continue
     return found

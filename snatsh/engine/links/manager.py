@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from snatsh.api.links import LinkOrder, LinkStatus
 from snatsh.engine.errors import EngineError, StoreError
 from snatsh.engine.host.facts import Hop
 from snatsh.engine.links.monitor import LinkWatch, fault
@@ -21,9 +22,6 @@ from snatsh.model.next_hops import next_hop
 from snatsh.model.schema.profile import Link, Profile
 
 log = logging.getLogger(__name__)
-
-State = Literal["up", "degraded", "down", "drained"]
-LinkOrder = Literal["up", "down", "drain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class NoSuchLink(EngineError):
 class LinkState:
     """since: when `state` last changed or the link was first seen. ordered: user who set it manually."""
 
-    state: State
+    state: LinkStatus
     reason: str
     since: datetime
     ordered: str = ""
@@ -208,7 +206,7 @@ class LinkManager:
 
     def _stated(self, name: str) -> LinkState:
         verdict, ordered = self._watches[name].verdict, self._orders.get(name)
-        state: State = "down" if not verdict.up else "degraded" if verdict.degraded else "up"
+        state: LinkStatus = "down" if not verdict.up else "degraded" if verdict.degraded else "up"
         reason, who = verdict.reason, ""
         if ordered is not None:
             state = "down" if ordered.order == "down" else "drained"

@@ -3,58 +3,61 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from snatsh.api.links import LinkRow, LinkSeries, TargetSeries
 from snatsh.engine.config.commit import Plan
-from snatsh.engine.links.manager import LinkManager
+from snatsh.engine.links.manager import LinkManager, LinkState
 from snatsh.engine.links.probes.targets import Target
 from snatsh.engine.links.state_machine import Quality
 from snatsh.model.next_hops import next_hop
 
-Row = dict[str, Any]
 
-
-def link_rows(plan: Plan, links: LinkManager) -> list[Row]:
-    """List the links. rtt: mean milliseconds, loss: percent; null after too few probes."""
+def link_rows(plan: Plan, links: LinkManager) -> list[LinkRow]:
+    """List the links. rtt and loss are None after too few probes."""
     states = links.states
     moved: dict[str, list[int]] = {}
     for image in plan.image.rules:
         for name in image.ways.instead_of if image.ways else ():
             moved.setdefault(name, []).append(image.number)
-    return [
-        {
-            "name": name,
-            "interface": link.interface,
-            "next_hop": str(next_hop(link, plan.facts) or ""),
-            "state": states[name].state,
-            "since": states[name].since.isoformat(timespec="seconds"),
-            "reason": states[name].reason,
-            "ordered": states[name].ordered,
-            **_quality(links.quality(name)),
-            "failed_over": moved.get(name, []),
-        }
-        for name, link in sorted(plan.profile.links.items())
-        if name in states
-    ]
-
-
-def _quality(found: Quality | None) -> Row:
-    if found is None:
-        return {"rtt": None, "loss": None}
-    rtt = round(found.rtt * 1000, 3) if found.rtt is not None else None
-    return {"rtt": rtt, "loss": round(found.loss * 100, 1)}
-
-
-def link_series(plan: Plan, links: LinkManager) -> list[Row]:
-    """List probe results by target, oldest first: round-trip milliseconds, null for a lost probe."""
     rows = []
     for name, link in sorted(plan.profile.links.items()):
-        if link.monitor is not None:
-            targets = [_target_series(target) for target in links.targets(name)]
-            rows.append({"name": name, "interval": link.monitor.interval, "targets": targets})
+        if name in states:
+            hop = str(next_hop(link, plan.facts) or "")
+            quality = links.quality(name)
+            rows.append(_row(name, link.interface, hop, states[name], quality, moved.get(name, [])))
     return rows
 
 
-def _target_series(target: Target) -> Row:
-    results = [None if rtt is None else round(rtt * 1000, 3) for rtt in target.results]
-    return {"kind": target.kind, "address": target.address, "up": target.reach.up, "results": results}
+def _row(
+    name: str, interface: str, hop: str, state: LinkState, quality: Quality | None, moved: list[int]
+) -> LinkRow:
+    rtt = quality.rtt if quality else None
+    return LinkRow(
+        name=name,
+        interface=interface,
+        next_hop=hop,
+        state=state.state,
+        since=state.since.isoformat(timespec="seconds"),
+        reason=state.reason,
+        ordered=state.ordered,
+        rtt=_milliseconds(rtt),
+        loss=round(quality.loss * 100, 1) if quality else None,
+        failed_over=moved,
+    )
+
+
+def link_series(plan: Plan, links: LinkManager) -> list[LinkSeries]:
+    """List probe results by target, oldest first."""
+    return [
+        LinkSeries(name, link.monitor.interval, [_target_series(target) for target in links.targets(name)])
+        for name, link in sorted(plan.profile.links.items())
+        if link.monitor is not None
+    ]
+
+
+def _target_series(target: Target) -> TargetSeries:
+    results = [_milliseconds(rtt) for rtt in target.results]
+    return TargetSeries(target.kind, target.address, target.reach.up, results)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from snatsh.api.links import LinkChange, LinkOrder, LinkRow, LinkSeries, LinkSummary
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.links.events import LinkEvents
 from snatsh.engine.links.history import LinkHistory
-from snatsh.engine.links.manager import LinkManager, LinkOrder, LinkState
+from snatsh.engine.links.manager import LinkManager, LinkState
 from snatsh.engine.links.rows import link_rows, link_series
 from snatsh.engine.notices import Notices
 from snatsh.engine.storage.json_record import Record
-
-Row = dict[str, Any]
 
 
 class LinkService:
@@ -35,20 +32,20 @@ class LinkService:
     def states(self) -> Mapping[str, LinkState]:
         return self.manager.states
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[LinkRow]:
         return link_rows(self._running(), self.manager)
 
-    def summary(self) -> list[Row]:
+    def summary(self) -> list[LinkSummary]:
         """List the links with their state alone."""
-        return [{"name": name, "state": link.state} for name, link in sorted(self.states.items())]
+        return [LinkSummary(name, link.state) for name, link in sorted(self.states.items())]
 
-    def series(self) -> list[Row]:
+    def series(self) -> list[LinkSeries]:
         """List the newest probe results of every target."""
         return link_series(self._running(), self.manager)
 
-    def changes(self, link: str, limit: int) -> list[Row]:
+    def changes(self, link: str, limit: int) -> list[LinkChange]:
         """List state changes of one link or of all, newest first."""
-        return [asdict(change) for change in self._history.newest(link, limit)]
+        return self._history.newest(link, limit)
 
     async def order(self, name: str, order: LinkOrder, user: str) -> LinkState:
         """Set a link down, drain it, or return it to automatic control."""

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from snatsh.api.pools import Active, AddressUsage, PoolRow
 from snatsh.compile.image import PoolImage
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.flows.query import address_text
@@ -14,32 +13,27 @@ from snatsh.engine.pools.usage import TOTALS, Usage, rows_of, use_of
 from snatsh.model.schema.profile import Pool, Profile
 from snatsh.model.vocabulary import PROTOCOLS
 
-Row = dict[str, Any]
 
-
-def pool_rows(plan: Plan, usage: Usage) -> list[Row]:
+def pool_rows(plan: Plan, usage: Usage) -> list[PoolRow]:
     """List every pool with its usage and each address that was ever used."""
     return [_pool_row(image, plan.profile, usage) for image in plan.image.pools]
 
 
-def _pool_row(image: PoolImage, profile: Profile, usage: Usage) -> Row:
-    use, rows = use_of(image, usage), rows_of(image, usage)
-    rows = rows[np.logical_or.reduce([rows[name] > 0 for name in (*PROTOCOLS, *TOTALS)])]
-    columns = {name: rows[name].tolist() for name in (*PROTOCOLS, *TOTALS)}
-    addresses = map(address_text, rows["address"].tolist())
-    return {
-        "name": image.name,
-        "addresses": image.size,
-        "ports": str(image.ports),
-        "announce": _announce(profile.pools[image.name]),
-        "active": use.active,
-        "created": use.created,
-        "exhausted": use.exhausted,
-        "usage": [
-            {"address": address, **dict(zip(columns, values, strict=True))}
-            for address, *values in zip(addresses, *columns.values(), strict=True)
-        ],
-    }
+def _pool_row(image: PoolImage, profile: Profile, usage: Usage) -> PoolRow:
+    use, mine = use_of(image, usage), rows_of(image, usage)
+    mine = mine[np.logical_or.reduce([mine[name] > 0 for name in (*PROTOCOLS, *TOTALS)])]
+    columns = [mine[name].tolist() for name in (*PROTOCOLS, *TOTALS)]
+    addresses = map(address_text, mine["address"].tolist())
+    return PoolRow(
+        name=image.name,
+        addresses=image.size,
+        ports=str(image.ports),
+        announce=_announce(profile.pools[image.name]),
+        active=Active(**use.active),
+        created=use.created,
+        exhausted=use.exhausted,
+        usage=[AddressUsage(*values) for values in zip(addresses, *columns, strict=True)],
+    )
 
 
 def _announce(pool: Pool) -> str:

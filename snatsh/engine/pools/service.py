@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
+from snatsh.api.pools import LivePool, PoolRow
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.notices import Notices
 from snatsh.engine.pools.events import PoolEvents
@@ -16,8 +16,6 @@ from snatsh.engine.pools.usage import Usage, pool_uses
 from snatsh.engine.pools.watch import PoolWatch
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 
 _LIVE_ADDRESSES = 256
 
@@ -39,12 +37,12 @@ class PoolService:
         self._events = PoolEvents()
         self.watch = PoolWatch(read, lambda: running().image)
 
-    async def rows(self) -> list[Row]:
+    async def rows(self) -> list[PoolRow]:
         """List the pools with each address that was ever used."""
         plan = self._running()
         return await asyncio.to_thread(lambda: pool_rows(plan, self._read()))
 
-    async def live(self) -> list[Row]:
+    async def live(self) -> list[LivePool]:
         """List the pools with trend, heat map and fullest addresses."""
         return await asyncio.to_thread(lambda: self.watch.rows(self._shared(), most=_LIVE_ADDRESSES))
 

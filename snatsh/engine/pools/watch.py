@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snatsh.api.pools import Active, AddressFill, HeatMap, LivePool
 from snatsh.compile.image import Image, PoolImage
 from snatsh.engine.failure_log import FailureLog
 from snatsh.engine.flows.query import address_text
-from snatsh.engine.pools.usage import PoolUse, Usage, pool_uses, rows_of, use_of
+from snatsh.engine.pools.usage import TOTALS, PoolUse, Usage, pool_uses, rows_of, use_of
 from snatsh.model.vocabulary import PROTOCOLS
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class PoolHistory:
     used: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_TREND))
 
 
-def forecast(used: list[tuple[float, int]], room: int) -> float | None:
+def forecast(used: list[tuple[float, int]], room: int) -> int | None:
     """Return seconds until the pool is full, by the trend of the last minutes; None if it does not grow."""
     if len(used) < _FEWEST or not _LEAST * room <= used[-1][1] < room:
         return None
@@ -93,35 +94,35 @@ class PoolWatch:
             history.peak, history.peak_at = use.share, datetime.now(UTC).isoformat(timespec="seconds")
         return history
 
-    def rows(self, usage: Usage, most: int) -> list[dict[str, Any]]:
+    def rows(self, usage: Usage, most: int) -> list[LivePool]:
         """List the pools. most: addresses to list of each, the fullest first."""
         return [self._row(pool, usage, most) for pool in self._image().pools]
 
-    def _row(self, pool: PoolImage, usage: Usage, most: int) -> dict[str, Any]:
+    def _row(self, pool: PoolImage, usage: Usage, most: int) -> LivePool:
         use, rows, ports = use_of(pool, usage), rows_of(pool, usage), pool.ports.size
         history = self._mark(use)
         trend = [*history.used, (time.monotonic(), use.used)]
         by_address = np.maximum.reduce([rows[name] for name in PROTOCOLS])
         fullest = np.argsort(by_address, kind="stable")[::-1][:most]
-        return {
-            "name": pool.name,
-            "addresses": pool.size,
-            "ports": str(pool.ports),
-            "room": use.room,
-            "used": use.used,
-            "fill": round(use.share, 4),
-            "active": use.active,
-            "peak": round(history.peak, 4),
-            "peak_at": history.peak_at,
-            "forecast": forecast(trend, use.room),
-            "created": use.created,
-            "exhausted": use.exhausted,
-            "heat": _heat(pool, rows["address"], by_address / ports if ports else by_address * 0.0),
-            "usage": [_address_row(rows[at], ports) for at in fullest],
-        }
+        return LivePool(
+            name=pool.name,
+            addresses=pool.size,
+            ports=str(pool.ports),
+            room=use.room,
+            used=use.used,
+            fill=round(use.share, 4),
+            active=Active(**use.active),
+            peak=round(history.peak, 4),
+            peak_at=history.peak_at,
+            forecast=forecast(trend, use.room),
+            created=use.created,
+            exhausted=use.exhausted,
+            heat=_heat(pool, rows["address"], by_address / ports if ports else by_address * 0.0),
+            usage=[_address_row(rows[at], ports) for at in fullest],
+        )
 
 
-def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> dict[str, Any]:
+def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> HeatMap:
     """Return a digit per cell: 0 for unused, else the usage of its fullest address in tenths, up to 9."""
     per_cell = -(-pool.size // CELLS) if pool.size else 1
     cells = np.zeros(-(-pool.size // per_cell), dtype=np.float64)
@@ -132,11 +133,15 @@ def _heat(pool: PoolImage, addresses: NDArray[Any], shares: NDArray[Any]) -> dic
         np.maximum.at(cells, places, shares[inside])
         start += run.size
     tenths = np.where(cells > 0, np.clip(np.ceil(cells * 10), 1, 9), 0).astype(int)
-    return {"per_cell": per_cell, "first": str(pool.runs[0].first) if pool.runs else "",
-            "cells": "".join(map(str, tenths.tolist()))}  # fmt: skip
+    return HeatMap(
+        per_cell=per_cell,
+        first=str(pool.runs[0].first) if pool.runs else "",
+        cells="".join(map(str, tenths.tolist())),
+    )
 
 
-def _address_row(row: Any, ports: int) -> dict[str, Any]:
-    counts: Mapping[str, int] = {name: int(row[name]) for name in (*PROTOCOLS, "created", "exhausted")}
-    fill = max(counts[name] for name in PROTOCOLS) / ports if ports else 0.0
-    return {"address": address_text(int(row["address"])), "fill": round(fill, 4), **counts}
+def _address_row(row: Any, ports: int) -> AddressFill:
+    tcp, udp, icmp, created, exhausted = (int(row[name]) for name in (*PROTOCOLS, *TOTALS))
+    fill = max(tcp, udp, icmp) / ports if ports else 0.0
+    address = address_text(int(row["address"]))
+    return AddressFill(address, round(fill, 4), tcp, udp, icmp, created, exhausted)

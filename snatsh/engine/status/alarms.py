@@ -5,27 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from snatsh.api.interfaces import Interface
+from snatsh.api.system import Alarm, AlarmClass
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import PoolUse
-
-Row = dict[str, Any]
-AlarmClass = Literal["major", "minor"]
 
 CLASSES: tuple[AlarmClass, ...] = ("major", "minor")
 """The most severe first, which is the order of the alarms."""
 
 FULL = 0.9
 """Share from which a table or a pool raises an alarm."""
-
-
-@dataclass(frozen=True, slots=True)
-class RaisedAlarm:
-    severity: AlarmClass
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +28,13 @@ class AlarmInputs:
     flows: int
     capacity: int
     pools: Sequence[PoolUse]
-    interfaces: Sequence[Row]
+    interfaces: Sequence[Interface]
     links: Mapping[str, LinkState]
     damaged: int
     pending: UnconfirmedCommit | None
 
 
-def alarm_rows(inputs: AlarmInputs) -> list[Row]:
+def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
     """List the alarms, the most severe first."""
     found = [
         *_datapath_alarms(inputs),
@@ -51,47 +43,46 @@ def alarm_rows(inputs: AlarmInputs) -> list[Row]:
         *_link_alarms(inputs.links),
         *_configuration_alarms(inputs),
     ]
-    ordered = sorted(found, key=lambda alarm: CLASSES.index(alarm.severity))
-    return [{"class": alarm.severity, "text": alarm.text} for alarm in ordered]
+    return sorted(found, key=lambda alarm: CLASSES.index(alarm.severity))
 
 
-def _datapath_alarms(inputs: AlarmInputs) -> Iterator[RaisedAlarm]:
+def _datapath_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
     if inputs.flows >= FULL * inputs.capacity:
-        yield RaisedAlarm("major", f"the flow table holds {inputs.flows:,} of {inputs.capacity:,}")
+        yield Alarm("major", f"the flow table holds {inputs.flows:,} of {inputs.capacity:,}")
     if _disabled(inputs):
-        yield RaisedAlarm("minor", "the datapath is disabled by configuration")
+        yield Alarm("minor", "the datapath is disabled by configuration")
 
 
-def _interface_alarms(inputs: AlarmInputs) -> Iterator[RaisedAlarm]:
+def _interface_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
     for row in inputs.interfaces:
-        if row["state"] != "up":
-            yield RaisedAlarm("major", f"interface {row['name']} is {row['state']}")
-        elif not row["hook"] and not _disabled(inputs):
-            yield RaisedAlarm("major", f"interface {row['name']} has no hook: its traffic is not translated")
+        if row.state != "up":
+            yield Alarm("major", f"interface {row.name} is {row.state}")
+        elif not row.hook and not _disabled(inputs):
+            yield Alarm("major", f"interface {row.name} has no hook: its traffic is not translated")
     if not inputs.plan.facts.forwarding:
-        yield RaisedAlarm("major", "ip_forward is off: nothing is forwarded")
+        yield Alarm("major", "ip_forward is off: nothing is forwarded")
 
 
-def _pool_alarms(pools: Sequence[PoolUse]) -> Iterator[RaisedAlarm]:
+def _pool_alarms(pools: Sequence[PoolUse]) -> Iterator[Alarm]:
     for pool in pools:
         if pool.share >= FULL:
-            yield RaisedAlarm("major", f"pool {pool.name} has {pool.used:,} of {pool.room:,} ports in use")
+            yield Alarm("major", f"pool {pool.name} has {pool.used:,} of {pool.room:,} ports in use")
         elif pool.exhausted:
-            yield RaisedAlarm("minor", f"pool {pool.name} had no port left {pool.exhausted:,} times")
+            yield Alarm("minor", f"pool {pool.name} had no port left {pool.exhausted:,} times")
 
 
-def _link_alarms(links: Mapping[str, LinkState]) -> Iterator[RaisedAlarm]:
+def _link_alarms(links: Mapping[str, LinkState]) -> Iterator[Alarm]:
     for name, link in sorted(links.items()):
         if link.state != "up":
             severity: AlarmClass = "major" if link.state == "down" else "minor"
-            yield RaisedAlarm(severity, f"link {name} is {link.state}: {link.reason}")
+            yield Alarm(severity, f"link {name} is {link.state}: {link.reason}")
 
 
-def _configuration_alarms(inputs: AlarmInputs) -> Iterator[RaisedAlarm]:
+def _configuration_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
     if inputs.damaged:
-        yield RaisedAlarm("minor", f"{inputs.damaged} entries of the history are damaged")
+        yield Alarm("minor", f"{inputs.damaged} entries of the history are damaged")
     if inputs.pending is not None:
-        yield RaisedAlarm("minor", f"a commit by {inputs.pending.user} is not confirmed")
+        yield Alarm("minor", f"a commit by {inputs.pending.user} is not confirmed")
 
 
 def _disabled(inputs: AlarmInputs) -> bool:

@@ -7,9 +7,8 @@ import os
 import resource
 import time
 from pathlib import Path
-from typing import Any
 
-Row = dict[str, Any]
+from snatsh.api.system import Resources
 
 _STARTED = time.monotonic()
 
@@ -24,31 +23,25 @@ def host_seconds() -> int:
     return round(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
-def daemon_usage() -> Row:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    return {
-        "daemon_memory": resident,
-        "daemon_cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-    }
-
-
-def host_usage() -> Row:
+def usage(folder: Path, flows: int, capacity: int, bytes_per_flow: int, map_memory: int) -> Resources:
+    """Return what is in use. folder: where the state is kept."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
     memory = _memory()
-    return {
-        "load": [round(value, 2) for value in os.getloadavg()],
-        "cpus": os.cpu_count(),
-        "memory_total": memory.get("MemTotal", 0),
-        "memory_available": memory.get("MemAvailable", 0),
-    }
-
-
-def disk_usage(folder: Path) -> Row:
     disk = os.statvfs(folder)
-    return {
-        "state_disk_free": disk.f_bavail * disk.f_frsize,
-        "state_disk_total": disk.f_blocks * disk.f_frsize,
-    }
+    return Resources(
+        flows=flows,
+        flow_capacity=capacity,
+        bytes_per_flow=bytes_per_flow,
+        map_memory=map_memory,
+        daemon_memory=int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(),
+        daemon_cpu_seconds=round(own.ru_utime + own.ru_stime, 1),
+        load=[round(value, 2) for value in os.getloadavg()],
+        cpus=os.cpu_count(),
+        memory_total=memory.get("MemTotal", 0),
+        memory_available=memory.get("MemAvailable", 0),
+        state_disk_free=disk.f_bavail * disk.f_frsize,
+        state_disk_total=disk.f_blocks * disk.f_frsize,
+    )
 
 
 def _memory() -> dict[str, int]:

@@ -8,19 +8,22 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
+from snatsh.api.codec import from_builtins
+from snatsh.api.commits import Document
+from snatsh.api.rules import FailedOver, LiveRule, RuleRow
 from snatsh.compile.image import Image, RuleImage
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.flows.snapshot import Snapshots
 from snatsh.engine.flows.table_reader import TableReader
 from snatsh.engine.links.manager import LinkState
-from snatsh.engine.status.totals import Totals, rule_growth
+from snatsh.engine.status.totals import CounterReading, Totals, rule_growth
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath, RuleCounter
 
-Row = dict[str, Any]
 LinkStates = Callable[[], Mapping[str, LinkState]]
 
 
@@ -43,28 +46,29 @@ class RuleService:
         self._running = running
         self._states = states
 
-    async def rows(self) -> list[Row]:
+    async def rows(self) -> list[RuleRow]:
         """List the rules in matching order."""
         plan, states = self._running(), self._states()
         return await self._table.with_table(lambda table: _rule_rows(plan, self._counters(), table, states))
 
-    async def live(self) -> list[Row]:
+    async def live(self) -> list[LiveRule]:
         """List the rules in matching order, with their rates."""
         snapshot = await self._snapshots.latest()
         return await asyncio.to_thread(lambda: self._live_rows(snapshot.flows))
 
-    def _live_rows(self, flows: NDArray[np.void]) -> list[Row]:
+    def _live_rows(self, flows: NDArray[np.void]) -> list[LiveRule]:
         now, before = self._totals.look()
         rows = _rule_rows(self._running(), now.rules, flows, self._states())
-        for row in rows:
-            grown = None
-            if before is not None and row["number"] in now.rules:
-                grown = rule_growth(now, before, row["number"])
-            seconds = now.at - before.at if before else 1.0
-            row["rate"] = round(8 * grown["bytes"] / seconds) if grown else None
-            row["packet_rate"] = round(grown["packets"] / seconds, 1) if grown else None
-            row["new_rate"] = round(grown["flows"] / seconds, 1) if grown else None
-        return rows
+        return [_with_rates(row, now, before) for row in rows]
+
+
+def _with_rates(row: RuleRow, now: CounterReading, before: CounterReading | None) -> LiveRule:
+    rate, packet_rate, new_rate = None, None, None
+    if before is not None and row.number in now.rules:
+        grown, seconds = rule_growth(now, before, row.number), now.at - before.at
+        rate = round(8 * grown.bytes / seconds)
+        packet_rate, new_rate = round(grown.packets / seconds, 1), round(grown.flows / seconds, 1)
+    return LiveRule(**asdict(row), rate=rate, packet_rate=packet_rate, new_rate=new_rate)
 
 
 def _rule_rows(
@@ -72,7 +76,7 @@ def _rule_rows(
     counters: Mapping[int, RuleCounter],
     flows: NDArray[np.void],
     states: Mapping[str, LinkState],
-) -> list[Row]:
+) -> list[RuleRow]:
     """List the rules, the most specific first."""
     numbers, counts = np.unique(flows["rule"], return_counts=True)
     active = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
@@ -80,21 +84,20 @@ def _rule_rows(
     images = {image.number: image for image in plan.image.rules}
     for order, number in enumerate(_matching_order(plan.image)):
         counter = counters.get(number)
-        rows.append(
-            {
-                "number": number,
-                "order": order,
-                **_written(plan.document, number),
-                "action": plan.profile.rules[number].action,
-                "pool": plan.profile.rules[number].pool,
-                "links": _links(images[number]),
-                "failed_over": _failed_over(images[number], states),
-                "flows": active.get(number, 0),
-                "created": counter.flows if counter else 0,
-                "packets": counter.packets if counter else 0,
-                "bytes": counter.bytes if counter else 0,
-            }
-        )
+        row = {
+            **_written(plan.document, number),
+            "number": number,
+            "order": order,
+            "action": plan.profile.rules[number].action,
+            "pool": plan.profile.rules[number].pool,
+            "links": _links(images[number]),
+            "failed_over": _failed_over(images[number], states),
+            "flows": active.get(number, 0),
+            "created": counter.flows if counter else 0,
+            "packets": counter.packets if counter else 0,
+            "bytes": counter.bytes if counter else 0,
+        }
+        rows.append(from_builtins(row, RuleRow))
     return rows
 
 
@@ -105,9 +108,10 @@ def _matching_order(image: Image) -> list[int]:
     return [rule.number for rule in sorted(image.rules, key=precedence)]
 
 
-def _written(document: Mapping[str, Any], number: int) -> Row:
+def _written(document: Document, number: int) -> Document:
     """Return the fields of a rule as committed."""
-    return dict(document.get("rules", {}).get(str(number), {}))
+    found: Document = document.get("rules", {}).get(str(number), {})
+    return found
 
 
 def _links(image: RuleImage) -> str | None:
@@ -115,17 +119,17 @@ def _links(image: RuleImage) -> str | None:
     return image.ways.text if image.ways is not None and image.ways.buckets else None
 
 
-def _failed_over(image: RuleImage, states: Mapping[str, LinkState]) -> Row | None:
+def _failed_over(image: RuleImage, states: Mapping[str, LinkState]) -> FailedOver | None:
     """Return where failover sends new flows of a rule, and since when; None while it runs as configured."""
     ways = image.ways
     if ways is None or not ways.instead_of:
         return None
     since = [states[name].since for name in ways.instead_of if name in states]
     redirects = [str(way.redirect) for way in ways.ways if way.redirect]
-    return {
-        "from": ", ".join(ways.instead_of),
-        "to": ways.text,
-        "pool": ", ".join(dict.fromkeys(way.pool for way in ways.ways)),
-        "redirect": ", ".join(redirects) or None,
-        "since": max(since).isoformat(timespec="seconds") if since else None,
-    }
+    return FailedOver(
+        links=", ".join(ways.instead_of),
+        to=ways.text,
+        pool=", ".join(dict.fromkeys(way.pool for way in ways.ways)),
+        redirect=", ".join(redirects) or None,
+        since=max(since).isoformat(timespec="seconds") if since else None,
+    )

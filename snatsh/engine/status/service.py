@@ -6,8 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from snatsh.api.codec import builtins, from_builtins
+from snatsh.api.commits import WaitingCommits
+from snatsh.api.interfaces import Drops, Interface, InterfaceRow, Reason
+from snatsh.api.links import LinkSummary
+from snatsh.api.overview import Overview
+from snatsh.api.system import Alarm, Resources, Uptime
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
@@ -24,8 +30,6 @@ from snatsh.model.facts import Facts
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Count, Datapath
-
-Row = dict[str, Any]
 
 
 class StatusService:
@@ -49,83 +53,82 @@ class StatusService:
         self._links = links
         self._pending = pending
 
-    async def resources(self) -> Row:
+    async def resources(self) -> Resources:
         return await asyncio.to_thread(self._resources)
 
-    def _resources(self) -> Row:
+    def _resources(self) -> Resources:
         maps = self._datapath.memory()
-        return {
-            "flows": self._datapath.flow_count(),
-            "flow_capacity": self._datapath.max_flows,
-            "bytes_per_flow": round(maps.per_flow),
-            "map_memory": maps.maps,
-            **resources.daemon_usage(),
-            **resources.host_usage(),
-            **resources.disk_usage(self._store.folder),
-        }
+        flows, capacity = self._datapath.flow_count(), self._datapath.max_flows
+        return resources.usage(self._store.folder, flows, capacity, round(maps.per_flow), maps.maps)
 
-    def uptime(self) -> Row:
+    def uptime(self) -> Uptime:
         entries = self._store.entries()
-        return {
-            "now": datetime.now(UTC).isoformat(timespec="seconds"),
-            "box_seconds": resources.host_seconds(),
-            "daemon_seconds": resources.daemon_seconds(),
-            "committed": entries[0].metadata.time.isoformat(timespec="seconds") if entries else None,
-            "committed_by": entries[0].metadata.user if entries else None,
-            "generation": self._datapath.generation,
-        }
+        return Uptime(
+            now=datetime.now(UTC).isoformat(timespec="seconds"),
+            box_seconds=resources.host_seconds(),
+            daemon_seconds=resources.daemon_seconds(),
+            committed=entries[0].metadata.time.isoformat(timespec="seconds") if entries else None,
+            committed_by=entries[0].metadata.user if entries else None,
+            generation=self._datapath.generation,
+        )
 
-    async def alarms(self) -> list[Row]:
+    async def alarms(self) -> list[Alarm]:
         return await asyncio.to_thread(self._alarms)
 
-    def _alarms(self) -> list[Row]:
+    def _alarms(self) -> list[Alarm]:
         facts = gather()
         usage = self._datapath.address_usage()
         interfaces = interface_rows(self._running().profile, facts, self._datapath.attached())
         return self._alarm_rows(self._datapath.flow_count(), usage, interfaces)
 
-    async def drops(self) -> Row:
+    async def drops(self) -> Drops:
         """List packets dropped, and packets passed to the stack, by reason."""
         return await asyncio.to_thread(self._drops)
 
-    def _drops(self) -> Row:
-        return {
-            "drops": _reason_rows(self._datapath.drops(), DROP_REASONS),
-            "handed_up": _reason_rows(self._datapath.handed_up(), HANDED_UP_REASONS),
-        }
+    def _drops(self) -> Drops:
+        return Drops(
+            drops=_reason_rows(self._datapath.drops(), DROP_REASONS),
+            handed_up=_reason_rows(self._datapath.handed_up(), HANDED_UP_REASONS),
+        )
 
-    async def interfaces(self) -> list[Row]:
+    async def interfaces(self) -> list[InterfaceRow]:
         """List the configured interfaces with their counters."""
         return await asyncio.to_thread(self._interfaces)
 
-    def _interfaces(self) -> list[Row]:
+    def _interfaces(self) -> list[InterfaceRow]:
         rows = interface_rows(self._running().profile, gather(), self._datapath.attached())
         counted = traffic()
-        return [{**row, **counted.get(row["name"], {})} for row in rows]
+        return [from_builtins({**builtins(row), **counted.get(row.name, {})}, InterfaceRow) for row in rows]
 
-    async def overview(self) -> Row:
+    async def overview(self, host_name: str, links: list[LinkSummary], commits: WaitingCommits) -> Overview:
         """Summarize the health of the gateway. Reads counters and gauges, not the flow table."""
-        return await asyncio.to_thread(lambda: self._overview(gather()))
+        return await asyncio.to_thread(lambda: self._overview(gather(), host_name, links, commits))
 
-    def _overview(self, facts: Facts) -> Row:
+    def _overview(
+        self, facts: Facts, host_name: str, links: list[LinkSummary], commits: WaitingCommits
+    ) -> Overview:
         now, before = self._totals.look()
         profile = self._running().profile
         outside = [name for name, one in profile.interfaces.items() if one.role == "outside"]
         interfaces = interface_rows(profile, facts, self._datapath.attached())
-        return {
-            "seconds": round(now.at - before.at, 2) if before else None,
-            "traffic": totals.traffic(now, before, outside),
-            "flows": now.flows,
-            "capacity": self._datapath.max_flows,
-            "drops": totals.reasons(now, before, "drops"),
-            "handed_up": totals.reasons(now, before, "handed_up"),
-            "processor": totals.processor(now, before),
-            "pools": self._pools.rows(now.usage, most=0),
-            "interfaces": interfaces,
-            "alarms": self._alarm_rows(now.flows, now.usage, interfaces),
-        }
+        return Overview(
+            seconds=round(now.at - before.at, 2) if before else None,
+            traffic=totals.traffic(now, before, outside),
+            flows=now.flows,
+            capacity=self._datapath.max_flows,
+            drops=totals.reasons(now, before, "drops"),
+            handed_up=totals.reasons(now, before, "handed_up"),
+            processor=totals.processor(now, before),
+            pools=self._pools.rows(now.usage, most=0),
+            interfaces=interfaces,
+            alarms=self._alarm_rows(now.flows, now.usage, interfaces),
+            host_name=host_name,
+            links=links,
+            pending=commits.pending,
+            scheduled=commits.scheduled,
+        )
 
-    def _alarm_rows(self, flows: int, usage: Usage, interfaces: list[Row]) -> list[Row]:
+    def _alarm_rows(self, flows: int, usage: Usage, interfaces: list[Interface]) -> list[Alarm]:
         plan = self._running()
         return alarm_rows(
             AlarmInputs(
@@ -141,9 +144,8 @@ class StatusService:
         )
 
 
-def _reason_rows(counts: Mapping[str, Count], help_texts: Mapping[str, str]) -> list[Row]:
+def _reason_rows(counts: Mapping[str, Count], help_texts: Mapping[str, str]) -> list[Reason]:
     """List every reason, including those that never counted."""
     return [
-        {"reason": name, "help": help_texts.get(name, ""), "packets": count.packets, "bytes": count.bytes}
-        for name, count in counts.items()
+        Reason(name, help_texts.get(name, ""), count.packets, count.bytes) for name, count in counts.items()
     ]

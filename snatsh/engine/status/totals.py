@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from snatsh.api.overview import ProcessorLoad, ReasonRate, Speed, Traffic
 from snatsh.model.vocabulary import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ class Totals:
         )  # fmt: skip
 
 
-def traffic(now: CounterReading, before: CounterReading | None, outside: list[str]) -> dict[str, Any]:
+def traffic(now: CounterReading, before: CounterReading | None, outside: list[str]) -> Traffic:
     """Return packets and bits per second: through the outside interfaces each way, and translated."""
     if before is None:
-        nothing = {"packets": None, "bits": None}
-        return {"out": nothing, "in": nothing, "translated": nothing, "opened": None}
+        unknown = Speed(None, None)
+        return Traffic(inbound=unknown, outbound=unknown, translated=unknown, opened=None)
     seconds = now.at - before.at
     sums = [0, 0, 0, 0]
     for name in outside:
@@ -84,56 +85,59 @@ def traffic(now: CounterReading, before: CounterReading | None, outside: list[st
             for at, (new, old) in enumerate(zip(now.wires[name], before.wires[name], strict=True)):
                 sums[at] += max(0, new - old)
     grown = [rule_growth(now, before, number) for number in now.rules]
-    return {
-        "in": _per_second(sums[0], sums[1], seconds),
-        "out": _per_second(sums[2], sums[3], seconds),
-        "translated": _per_second(
-            sum(rule["packets"] for rule in grown), sum(rule["bytes"] for rule in grown), seconds
-        ),
-        "opened": round(sum(rule["flows"] for rule in grown) / seconds, 1),
-    }
+    packets, octets = sum(rule.packets for rule in grown), sum(rule.bytes for rule in grown)
+    return Traffic(
+        inbound=_speed(sums[0], sums[1], seconds),
+        outbound=_speed(sums[2], sums[3], seconds),
+        translated=_speed(packets, octets, seconds),
+        opened=round(sum(rule.flows for rule in grown) / seconds, 1),
+    )
 
 
-def rule_growth(now: CounterReading, before: CounterReading, number: int) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class RuleGrowth:
+    """Growth of a rule's counters between two readings."""
+
+    packets: int
+    bytes: int
+    flows: int
+
+
+def rule_growth(now: CounterReading, before: CounterReading, number: int) -> RuleGrowth:
     """Return the growth of a rule's counters; after a reset, their values."""
     new, old = now.rules[number], before.rules.get(number)
     if old is None or old.packets > new.packets:
-        return {"packets": new.packets, "bytes": new.bytes, "flows": new.flows}
-    return {
-        "packets": new.packets - old.packets, "bytes": new.bytes - old.bytes,
-        "flows": max(0, new.flows - old.flows),
-    }  # fmt: skip
+        return RuleGrowth(new.packets, new.bytes, new.flows)
+    return RuleGrowth(new.packets - old.packets, new.bytes - old.bytes, max(0, new.flows - old.flows))
 
 
-def reasons(now: CounterReading, before: CounterReading | None, what: str) -> list[dict[str, Any]]:
+def reasons(now: CounterReading, before: CounterReading | None, what: str) -> list[ReasonRate]:
     """List reasons that counted packets, with packets per second, the highest rate first."""
     counts: Mapping[str, Count] = getattr(now, what)
     rows = []
     for name, count in counts.items():
         rate = None
         if before is not None:
-            rate = round(
-                max(0, count.packets - getattr(before, what)[name].packets) / (now.at - before.at), 1
-            )
+            grown = max(0, count.packets - getattr(before, what)[name].packets)
+            rate = round(grown / (now.at - before.at), 1)
         if count.packets:
-            rows.append({"reason": name, "packets": count.packets, "rate": rate})
-    return sorted(rows, key=lambda row: (-(row["rate"] or 0), -row["packets"]))
+            rows.append(ReasonRate(name, count.packets, rate))
+    return sorted(rows, key=lambda row: (-(row.rate or 0), -row.packets))
 
 
-def processor(now: CounterReading, before: CounterReading | None) -> dict[str, Any]:
+def processor(now: CounterReading, before: CounterReading | None) -> ProcessorLoad:
     """Return the share of CPU time spent in softirq, in percent: on average and of the busiest CPU."""
     if before is None or len(before.processors) != len(now.processors):
-        return {"average": None, "busiest": None, "cpus": os.cpu_count()}
+        return ProcessorLoad(None, None, os.cpu_count())
     shares = [
         100 * (new[0] - old[0]) / max(1, new[1] - old[1])
         for new, old in zip(now.processors, before.processors, strict=True)
     ]
-    average = sum(shares) / len(shares)
-    return {"average": round(average, 1), "busiest": round(max(shares), 1), "cpus": len(shares)}
+    return ProcessorLoad(round(sum(shares) / len(shares), 1), round(max(shares), 1), len(shares))
 
 
-def _per_second(packets: int, octets: int, seconds: float) -> dict[str, int]:
-    return {"packets": round(packets / seconds), "bits": round(8 * octets / seconds)}
+def _speed(packets: int, octets: int, seconds: float) -> Speed:
+    return Speed(round(packets / seconds), round(8 * octets / seconds))
 
 
 def _wires(text: str) -> dict[str, tuple[int, int, int, int]]:

@@ -102,7 +102,7 @@ def cli(_session: Session) -> Answer:
     Argument("kind", "Which one", Value("<sh|bash>", _shell)),
 )
 def start_shell(session: Session, kind: str = "sh") -> Answer:
-    role = session.client.version()["role"]
+    role = session.client.version().role
     if role != "admin":
         raise ShellError(f"start shell: your role is {role}; this needs admin")
     with session.terminal.released():

@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from snatsh.client import Busy, ClientError, Commit, Rejected
+from snatsh.api.codec import builtins
+from snatsh.api.commits import CommitResult, ProblemRow
+from snatsh.client import Busy, ClientError, Rejected
 from snatsh.shell.core.answers import DETAIL, Answer, Message, ShellError
 from snatsh.shell.core.command import Argument, CommandSet, Flag, Option
 from snatsh.shell.core.grammar import Value
@@ -34,22 +36,22 @@ def _comment(text: str) -> str:
 class CommitAnswer(Answer):
     """What a commit came to. Its details are shown where they are asked for."""
 
-    done: Commit
+    done: CommitResult
     lines: list[str]
     seconds: float
 
     @property
     def data(self) -> Any:
-        return dict(self.done)
+        return builtins(self.done)
 
     def text(self) -> str:
         return "".join(f"{line}\n" for line in self.lines)
 
     def display(self, form: str) -> str:
-        told = [f"{step['doing']}: {step['milliseconds']:.1f} ms" for step in self.done["steps"]]
-        told.append(f"time in the gateway: {self.done['milliseconds']:.1f} ms")
+        told = [f"{step.doing}: {step.milliseconds:.1f} ms" for step in self.done.steps]
+        told.append(f"time in the gateway: {self.done.milliseconds:.1f} ms")
         told.append(f"time at this console: {1000 * self.seconds:.1f} ms")
-        told.append(f"flows ended: {self.done['ended_flows']:,}")
+        told.append(f"flows ended: {self.done.ended_flows:,}")
         return "".join(f"{line}\n" for line in [*told, *self.lines])
 
 
@@ -86,9 +88,9 @@ def commit(
         raise ShellError(_failure(what, error), problem_lines(error.problems)) from None
     except ClientError as error:
         raise ShellError(f"commit failed: {error}") from None
-    lines = [f"warning: {_sentence(row)}" for row in done["warnings"]]
-    if done.get("ended_flows"):
-        lines.append(f"flows ended because their address left the pools: {done['ended_flows']:,}")
+    lines = [f"warning: {_sentence(row)}" for row in done.warnings]
+    if done.ended_flows:
+        lines.append(f"flows ended because their address left the pools: {done.ended_flows:,}")
     lines += _success(done, check, confirmed)
     session.refresh()
     if and_quit and not check:
@@ -97,11 +99,11 @@ def commit(
     return CommitAnswer(done, lines, time.monotonic() - started)
 
 
-def _success(done: Commit, check: bool, confirmed: int | None) -> list[str]:
+def _success(done: CommitResult, check: bool, confirmed: int | None) -> list[str]:
     if check:
         return ["configuration check succeeds"]
-    if done["scheduled"]:
-        return ["configuration check succeeds", f"commit at will be executed at {done['scheduled']}"]
+    if done.scheduled:
+        return ["configuration check succeeds", f"commit at will be executed at {done.scheduled}"]
     if confirmed:
         # In Junos' words, which programs look for; it knows no single minute either.
         promise = (
@@ -111,7 +113,7 @@ def _success(done: Commit, check: bool, confirmed: int | None) -> list[str]:
     return ["commit complete"]
 
 
-def _patiently(session: Session, **wish: Any) -> Commit:
+def _patiently(session: Session, **wish: Any) -> CommitResult:
     """Wait for another console's commit to end; one that has the same in mind is no mistake."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
@@ -128,9 +130,9 @@ def _failure(what: str, error: Rejected) -> str:
     return what if error.problems else f"{what}: {error}"
 
 
-def _sentence(row: Any) -> str:
-    where = " ".join([*row["path"], row["value"]]).strip()
-    return f"{where}: {row['reason']}" if where else str(row["reason"])
+def _sentence(row: ProblemRow) -> str:
+    where = " ".join([*row.path, row.value]).strip()
+    return f"{where}: {row.reason}" if where else row.reason
 
 
 @CONFIGURE.command(

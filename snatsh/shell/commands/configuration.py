@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from snatsh.api.configuration import Statement
 from snatsh.client import ClientError
 from snatsh.shell.core.answers import CONFIGURATION, Answer, Configuration, Message, ShellError
 from snatsh.shell.core.command import Argument, Command, CommandSet, Flag
@@ -61,7 +62,7 @@ def _setting() -> StatementScope:
 
 
 def set_(session: Session, path: Words, before: tuple[Words, ...] = ()) -> Answer:
-    session.client.edit([{"verb": "set", "path": list(words)} for words in (*before, path)])
+    session.client.edit([Statement("set", words) for words in (*before, path)])
     return Message("")
 
 
@@ -73,7 +74,7 @@ def delete(session: Session, path: Words) -> Answer:
     if not path:
         session.client.replace_candidate({})
         return Message("")
-    session.client.edit([{"verb": "delete", "path": list(path)}])
+    session.client.edit([Statement("delete", path)])
     return Message("")
 
 
@@ -83,7 +84,7 @@ def edit_(session: Session, path: Words) -> Answer:
 
 
 def show(session: Session, path: Words) -> Answer:
-    return Configuration(session.client.candidate()["document"], path)
+    return Configuration(session.client.candidate().document, path)
 
 
 def top(session: Session) -> Answer:
@@ -122,7 +123,7 @@ def leave(session: Session, configuration_mode: bool = False) -> Answer:
 def _uncommitted(session: Session) -> bool:
     """Whether there is something to lose; without snatd there is nobody to ask, and leaving must work."""
     try:
-        return session.client.candidate()["changed"]
+        return session.client.candidate().changed
     except ClientError:
         return False
 
@@ -131,7 +132,7 @@ def _uncommitted(session: Session) -> bool:
 def status(session: Session) -> Answer:
     editing = session.client.sessions(own=True)
     return Message(
-        "\n".join(["Users currently editing the configuration:", *(f"  {one['text']}" for one in editing)])
+        "\n".join(["Users currently editing the configuration:", *(f"  {one.text}" for one in editing)])
     )
 
 

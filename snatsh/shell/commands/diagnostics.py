@@ -119,12 +119,12 @@ def _ping_from_pool(session: Session, source: str, host: str, count: int) -> Ans
         answer = session.client.probe(source, destination)
         if answer is None:
             lines.append(f"no answer: seq={sequence}")
-        elif answer["reached"]:
-            times.append(answer["milliseconds"])
-            told = f"ttl={answer['ttl']} time={answer['milliseconds']:.3f} ms"
-            lines.append(f"answer from {answer['source']}: seq={sequence} {told}")
+        elif answer.reached:
+            times.append(answer.milliseconds)
+            told = f"ttl={answer.ttl} time={answer.milliseconds:.3f} ms"
+            lines.append(f"answer from {answer.source}: seq={sequence} {told}")
         else:
-            lines.append(f"from {answer['source']}: seq={sequence} not reached")
+            lines.append(f"from {answer.source}: seq={sequence} not reached")
     lost = 100 * (count - len(times)) / count
     lines.append(f"{count} packets transmitted, {len(times)} received, {lost:.0f}% packet loss")
     if times:
@@ -142,8 +142,8 @@ def _traceroute_from_pool(session: Session, source: str, host: str) -> Answer:
         if answer is None:
             lines.append(f"{hop:>2}  *")
         else:
-            lines.append(f"{hop:>2}  {answer['source']}  {answer['milliseconds']:.3f} ms")
-            if answer["reached"]:
+            lines.append(f"{hop:>2}  {answer.source}  {answer.milliseconds:.3f} ms")
+            if answer.reached:
                 break
     return Message("\n".join(lines))
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from snatsh.api.commits import Document
 from snatsh.model.errors import FormError, ProfileError
 from snatsh.shell.commands.loading import NOTICE, become
-from snatsh.shell.core.answers import Answer, Document, ShellError, TableAnswer
+from snatsh.shell.core.answers import Answer, ShellError, TableAnswer
 from snatsh.shell.core.command import Argument, CommandSet, Flag
 from snatsh.shell.core.session import Session
 from snatsh.shell.core.values import FILE
@@ -44,14 +45,14 @@ def _load_live(session: Session) -> Answer:
     from snatsh.interop.importing import read
 
     listed = session.client.netfilter()
-    found = {name: text for name, text in listed["rules"].items() if text}
+    found = {name: text for name, text in listed.rules.items() if text}
     try:
         held = {name: read(text, name, _own(session)).rules for name, text in found.items()}
     except (FormError, ProfileError) as error:
         raise ShellError(f"load failed: {error}") from None
     holding = [name for name, rules in held.items() if rules]
     if not holding:
-        why = "".join(f"; {reason}" for reason in listed["errors"].values())
+        why = "".join(f"; {reason}" for reason in listed.errors.values())
         raise ShellError(f"load failed: no rule of this box has a counterpart here{why}")
     if len(holding) > 1 and any(rule.action.verdict == "translate" for rule in held["nft"]):
         raise ShellError("load failed: iptables and nft both translate here; import each by a file")
@@ -69,7 +70,7 @@ def _load(session: Session, text: str, dialect: str | None) -> Answer:
         raise ShellError(f"load failed: {error}") from None
     if not report.rows:
         raise ShellError("load failed: no rule in it has a counterpart here", report.text())
-    become(session, _in_place(session.client.candidate()["document"], document))
+    become(session, _in_place(session.client.candidate().document, document))
     return TableAnswer(report.data, lambda _: f"{report.text()}load complete\n")
 
 
@@ -78,7 +79,7 @@ def _own(session: Session) -> dict[str, Address]:
     from snatsh.model.values import InterfaceAddress
 
     rows = session.client.interfaces()
-    return {row["name"]: InterfaceAddress(row["addresses"][0]).ip for row in rows if row["addresses"]}
+    return {row.name: InterfaceAddress(row.addresses[0]).ip for row in rows if row.addresses}
 
 
 def _in_place(candidate: Document, imported: Document) -> Document:

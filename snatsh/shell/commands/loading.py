@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from snatsh.client import Rejected, Statement
+from snatsh.api.commits import Document
+from snatsh.api.configuration import Statement
+from snatsh.client import Rejected
 from snatsh.model.errors import ProfileError, StatementError
 from snatsh.shell.core import config_files
-from snatsh.shell.core.answers import Answer, Document, Message, Path, ShellError
+from snatsh.shell.core.answers import Answer, Message, Path, ShellError
 from snatsh.shell.core.command import Argument, CommandSet, Flag, Option
 from snatsh.shell.core.grammar import Value
 from snatsh.shell.core.session import Session
@@ -47,7 +49,7 @@ def load_update(session: Session, **source: Any) -> Answer:
 
     wanted = _document(session, **source)
     if under := _under(session, source):
-        wanted = graft(session.client.candidate()["document"], wanted, under)
+        wanted = graft(session.client.candidate().document, wanted, under)
     return become(session, wanted)
 
 
@@ -84,7 +86,7 @@ def load_patch(session: Session, **source: Any) -> Answer:
 
 def _applied(change: Any, session: Session) -> Document:
     try:
-        changed: Document = change(session.client.candidate()["document"])
+        changed: Document = change(session.client.candidate().document)
     except ProfileError as error:
         raise ShellError("load failed", problem_lines(error.problems)) from None
     except StatementError as error:
@@ -115,8 +117,8 @@ def become(session: Session, document: Document) -> Answer:
     """Change the candidate to this document by the fewest statements, all at once."""
     from snatsh.model.changes.diff import diff
 
-    changes = diff(session.client.candidate()["document"], document)
-    statements: list[Statement] = [{"verb": one.verb, "path": list(one.path)} for one in changes]
+    changes = diff(session.client.candidate().document, document)
+    statements = [Statement(one.verb, one.path) for one in changes]
     if statements:
         session.client.edit(statements)
     return Message("load complete")
@@ -155,7 +157,7 @@ def _source(
     ready=bool,
 )
 def save(session: Session, file: str = "", profile: str = "") -> Answer:
-    document = config_files.restrict(session.client.candidate()["document"], session.edit)
+    document = config_files.restrict(session.client.candidate().document, session.edit)
     name = f"{profile}.yaml" if profile else file
     text = config_files.render(name, document)
     session.client.write_file(name, text)

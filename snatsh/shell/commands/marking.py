@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from snatsh.api.configuration import Statement
 from snatsh.shell.core.answers import Answer, Message
 from snatsh.shell.core.command import Command
 from snatsh.shell.core.grammar import Call, Choice, State, Value
@@ -63,8 +64,8 @@ def mark(session: Session, verb: str, path: Words, comment: str | None = None) -
     from snatsh.model.document import marks
 
     done, words = marks.translated(verb, path if comment is None else (*path, comment))
-    marked = session.client.candidate()["document"].get(marks.MARKS, {})
+    marked = session.client.candidate().document.get(marks.MARKS, {})
     if done == "delete" and words[2] not in marked.get(words[1], {}):
         return Message(f"warning: {' '.join(path)}: nothing to {verb}")
-    session.client.edit([{"verb": done, "path": list(words)}])
+    session.client.edit([Statement(done, words)])
     return Message("")

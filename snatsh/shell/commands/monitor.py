@@ -8,15 +8,20 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-from snatsh.model.vocabulary import FLOW_SORTS
+from snatsh.api.codec import builtins, from_builtins
+from snatsh.api.flows import FLOW_FIELDS
+from snatsh.api.interfaces import InterfaceRow
 from snatsh.shell.commands import operational
 from snatsh.shell.core.answers import TABLE, Answer, Message, ShellError, TableAnswer
 from snatsh.shell.core.command import CommandSet, Option
 from snatsh.shell.core.session import Session
 from snatsh.shell.core.values import number
 from snatsh.shell.render import tables
+from snatsh.shell.render.tables import InterfaceTraffic
+
+T = TypeVar("T")
 
 OPERATIONAL = CommandSet()
 OPERATIONAL_ONLY = CommandSet()
@@ -27,7 +32,7 @@ _SECONDS = Option("interval", "Seconds between two looks (default 2)", number(1,
 
 
 @dataclass(frozen=True, slots=True)
-class Watched(TableAnswer):
+class Watched(TableAnswer[T]):
     refresh: int = 2
 
 
@@ -39,7 +44,7 @@ def _watched(answer: Answer, interval: int) -> Answer:
 @OPERATIONAL.command(
     "monitor flows",
     "Watch the flows",
-    Option("sort", "Order (default rate)", choices=FLOW_SORTS),
+    Option("sort", "Order (default rate)", choices=FLOW_FIELDS.sorts),
     Option("limit", "How many (default 20)", number(1, 1000)),
     _SECONDS,
     answers=TABLE,
@@ -66,15 +71,23 @@ def monitor_interfaces(session: Session, interval: int = 2) -> Answer:
     return Watched(_with_rates(rows, earlier, now - before), tables.interface_traffic, interval)
 
 
-def _with_rates(rows: Sequence[Any], earlier: Sequence[Any], seconds: float) -> list[Any]:
-    """rates: growth of each counter in a second since the look before, empty where there was none."""
-    known = {row["name"]: row for row in earlier}
-    return [{**row, "rates": _rates(row, known.get(row["name"], {}), seconds)} for row in rows]
+def _with_rates(
+    rows: Sequence[InterfaceRow], earlier: Sequence[InterfaceRow], seconds: float
+) -> list[InterfaceTraffic]:
+    known = {row.name: row for row in earlier}
+    return [
+        from_builtins({**builtins(row), "rates": _rates(row, known.get(row.name), seconds)}, InterfaceTraffic)
+        for row in rows
+    ]
 
 
-def _rates(row: Any, before: Any, seconds: float) -> dict[str, float]:
-    shared = [name for name in _COUNTERS if name in row and name in before]
-    return {name: max(0, row[name] - before[name]) / seconds for name in shared}
+def _rates(row: InterfaceRow, before: InterfaceRow | None, seconds: float) -> dict[str, float]:
+    found = {}
+    for name in _COUNTERS:
+        now, then = getattr(row, name), getattr(before, name, None)
+        if now is not None and then is not None:
+            found[name] = max(0, now - then) / seconds
+    return found
 
 
 @OPERATIONAL_ONLY.command("monitor dashboard", "The live view of everything")

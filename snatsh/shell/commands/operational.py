@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
-from snatsh.model.vocabulary import FLOW_SORTS, FLOW_STATES, PROTOCOLS
+from snatsh.api.flows import FLOW_FIELDS, FlowFilter
+from snatsh.model.vocabulary import FLOW_STATES, PROTOCOLS
 from snatsh.shell.core.answers import (
     CONFIGURATION,
     TABLE,
@@ -21,9 +22,6 @@ from snatsh.shell.core.grammar import Call, State, Value
 from snatsh.shell.core.session import Session
 from snatsh.shell.core.values import PREFIX, number
 from snatsh.shell.render import system_tables, tables
-
-if TYPE_CHECKING:
-    from snatsh.client import FlowFilter
 
 OPERATIONAL = CommandSet()
 OPERATIONAL_ONLY = CommandSet()
@@ -51,7 +49,7 @@ _FILTERS = (
     "Flows that are being translated",
     *_FILTERS,
     Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
-    Option("sort", "Order: greatest first, addresses and rules lowest first", choices=FLOW_SORTS),
+    Option("sort", "Order: greatest first, addresses and rules lowest first", choices=FLOW_FIELDS.sorts),
     Flag("summary", "Numbers only"),
     Flag("detail", "Every field of each flow"),
     answers=TABLE,
@@ -91,21 +89,25 @@ def show_subscribers(session: Session, limit: int = 100) -> Answer:
     return TableAnswer(session.client.subscribers(limit), system_tables.subscribers)
 
 
-def _flow_summary(session: Session, filters: FlowFilter) -> dict[str, Any]:
+def _flow_summary(session: Session, filters: FlowFilter) -> tables.FlowSummary:
     whole = session.client.flows(filters, limit=0)
-    kinds = {"protocol": PROTOCOLS, "state": FLOW_STATES}
-    counted = {
-        kind: {word: _matching(session, filters, kind, word) for word in words}
-        for kind, words in kinds.items()
-    }
-    totals = {"total": whole["total"], "matched": whole["matched"], "capacity": whole["capacity"]}
-    return totals | counted
+    return tables.FlowSummary(
+        whole.total,
+        whole.matched,
+        whole.capacity,
+        protocol=_counts(session, filters, "protocol", PROTOCOLS),
+        state=_counts(session, filters, "state", FLOW_STATES),
+    )
+
+
+def _counts(session: Session, filters: FlowFilter, kind: str, words: Sequence[str]) -> dict[str, int]:
+    return {word: _matching(session, filters, kind, word) for word in words}
 
 
 def _matching(session: Session, filters: FlowFilter, kind: str, word: str) -> int:
     if filters.get(kind, word) != word:
         return 0
-    return session.client.flows({**filters, kind: word}, limit=0)["matched"]
+    return session.client.flows({**filters, kind: word}, limit=0).matched
 
 
 @OPERATIONAL.command(
@@ -133,9 +135,9 @@ def show_pools(session: Session, name: str | None = None, detail: bool = False) 
         return TableAnswer(pools, tables.pool_detail)
     if name is None:
         return TableAnswer(pools, tables.pools)
-    found = [pool for pool in pools if pool["name"] == name]
+    found = [pool for pool in pools if pool.name == name]
     if not found:
-        raise ShellError(_missing("pool", name, [pool["name"] for pool in pools]))
+        raise ShellError(_missing("pool", name, [pool.name for pool in pools]))
     return TableAnswer(found, tables.pool_detail)
 
 
@@ -149,12 +151,12 @@ def show_pools(session: Session, name: str | None = None, detail: bool = False) 
 def show_rules(session: Session, rule: int | None = None, hits: bool = False) -> Answer:
     rules = session.client.rules()
     if hits:
-        return TableAnswer(sorted(rules, key=lambda row: -row["packets"]), tables.rules)
+        return TableAnswer(sorted(rules, key=lambda row: -row.packets), tables.rules)
     if rule is None:
         return TableAnswer(rules, tables.rules)
-    found = [row for row in rules if row["number"] == rule]
+    found = [row for row in rules if row.number == rule]
     if not found:
-        raise ShellError(_missing("rule", str(rule), [str(row["number"]) for row in rules]))
+        raise ShellError(_missing("rule", str(rule), [str(row.number) for row in rules]))
     return TableAnswer(found, tables.rule_detail)
 
 

@@ -34,7 +34,7 @@ def abort(session: Session) -> Answer:
 @OPERATIONAL.command("clear system commit", "Forget the commit that waits for its time")
 def unschedule(session: Session) -> Answer:
     forgotten = session.client.unschedule()
-    return Message(f"commit requested by {forgotten['user']} for {forgotten['at']} will not be executed")
+    return Message(f"commit requested by {forgotten.user} for {forgotten.at} will not be executed")
 
 
 @OPERATIONAL.command("request system configuration rescue save", "Keep what runs, for when all else fails")
@@ -73,7 +73,7 @@ def _link_state() -> State:
 
 def order_link(session: Session, name: str, order: str) -> Answer:
     done = session.client.order_link(name, order)
-    return Message(f"link {done['name']} is {done['state']}: {done['reason']}")
+    return Message(f"link {done.name} is {done.state}: {done.reason}")
 
 
 OPERATIONAL.add(Command(("request", "link"), "Take a link out of use or back", order_link, start=_link_state))
@@ -122,8 +122,8 @@ def compare(session: Session, old: int | str, new: int | str) -> Answer:
 def show_profiles(session: Session) -> Answer:
     rows = [{"name": name, "origin": "shipped"} for name in sorted(shipped_profiles())]
     for file in session.client.files():
-        if file["name"].endswith(".yaml"):
-            rows.append({"name": file["name"].removesuffix(".yaml"), "origin": "yours"})
+        if file.name.endswith(".yaml"):
+            rows.append({"name": file.name.removesuffix(".yaml"), "origin": "yours"})
     return TableAnswer(rows, system_tables.profiles)
 
 
@@ -137,9 +137,7 @@ _NAMED = Argument("file", "Its name", FILE)
 
 @OPERATIONAL.command("file show", "What is in a file of yours", _NAMED, ready=bool, answers=TABLE)
 def file_show(session: Session, file: str) -> Answer:
-    return TableAnswer(
-        {"name": file, "content": session.client.file(file)}, lambda data: str(data["content"])
-    )
+    return TableAnswer({"name": file, "content": session.client.file(file)}, lambda data: data["content"])
 
 
 @OPERATIONAL.command("file delete", "Delete a file of yours", _NAMED, ready=bool)

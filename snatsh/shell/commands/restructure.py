@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from snatsh.api.commits import Document
+from snatsh.api.configuration import Statement
 from snatsh.model.errors import ProfileError
 from snatsh.shell.commands.loading import become
-from snatsh.shell.core.answers import Answer, Document, Message, ShellError
+from snatsh.shell.core.answers import Answer, Message, ShellError
 from snatsh.shell.core.command import Command, CommandSet
 from snatsh.shell.core.grammar import Call, Choice, State, Value
 from snatsh.shell.core.session import Session
@@ -92,7 +94,7 @@ def copy(session: Session, path: Words, name: str) -> Answer:
 def _copied(session: Session, path: Words, name: str) -> Document:
     from snatsh.model.document import marks
 
-    document: Document = session.client.candidate()["document"]
+    document: Document = session.client.candidate().document
     *above, key = path
     entries = _at(document, tuple(above))
     if key not in entries:
@@ -108,7 +110,7 @@ def insert(session: Session, path: Words, place: str, other: str) -> Answer:
     """Rules are in the order of their numbers, so a rule moves by getting another number."""
     if path[:-1] != ("rules",):
         raise ShellError(f"{' '.join(path[:-1])}: only rules have an order")
-    rules = _at(session.client.candidate()["document"], ("rules",))
+    rules = _at(session.client.candidate().document, ("rules",))
     if other not in rules:
         raise ShellError(f"rules {other}: not found")
     low, high = _gap(sorted(int(key) for key in rules if key != path[-1]), int(other), place)
@@ -137,14 +139,14 @@ def _wildcard(edit: Words) -> State:
 
 
 def wildcard_delete(session: Session, path: Words) -> Answer:
-    document = session.client.candidate()["document"]
+    document = session.client.candidate().document
     found = list(_matching(document, path))
     if not found:
         raise ShellError(f"{' '.join(path)}: nothing matches")
     listed = "\n".join(f"  matched: {' '.join(words)}" for words in found)
     if not session.terminal.confirm(f"{listed}\nDelete {len(found)} objects?", default=False):
         raise ShellError("nothing was deleted")
-    session.client.edit([{"verb": "delete", "path": list(words)} for words in found])
+    session.client.edit([Statement("delete", words) for words in found])
     return Message("")
 
 
@@ -202,7 +204,7 @@ CONFIGURE.add(
 
 
 def replace_pattern(session: Session, pattern: re.Pattern[str], text: str, upto: int = 0) -> Answer:
-    document = session.client.candidate()["document"]
+    document = session.client.candidate().document
     try:
         changed = _replaced(_at(document, session.edit), pattern, text, _Counter(upto))
     except (re.error, IndexError) as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from snatsh.client import TraceEvent
+from snatsh.api.diagnostics import TraceRow
 from snatsh.model.vocabulary import PROTOCOLS
 from snatsh.shell.core.answers import TABLE, Answer, TableAnswer
 from snatsh.shell.core.command import CommandSet, Option
@@ -24,7 +24,7 @@ _DEFAULT_COUNT, _MOST_COUNT = 100, 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Traced(TableAnswer):
+class TracedPackets(TableAnswer[Sequence[TraceRow]]):
     refresh: float = _LOOK_SECONDS
     streams: bool = True
 
@@ -46,34 +46,34 @@ def monitor_trace(
     if not session.repeating:
         session.client.trace({**wanted, "seconds": seconds})
         session.to_stop, session.trace_left = session.client.stop_trace, count
-    events, left = session.client.traced()
-    events = events[: session.trace_left]
+    traced = session.client.traced()
+    events = traced.events[: session.trace_left]
     session.trace_left -= len(events)
-    if session.trace_left and left:
-        return Traced(events, render)
-    return Traced(events, _last, refresh=0)
+    if session.trace_left and traced.seconds:
+        return TracedPackets(events, render)
+    return TracedPackets(events, _last, refresh=0)
 
 
-def _last(events: Sequence[TraceEvent]) -> str:
+def _last(events: Sequence[TraceRow]) -> str:
     return render(events) + "trace ends\n"
 
 
-def render(events: Sequence[TraceEvent]) -> str:
+def render(events: Sequence[TraceRow]) -> str:
     return "".join(f"{_line(event)}\n" for event in events)
 
 
-def _line(event: TraceEvent) -> str:
-    at = time.strftime("%H:%M:%S", time.localtime(event["time"])) + f".{int(event['time'] % 1 * 1000):03}"
-    ends = f"{event['source']}:{event['source_port']} > {event['destination']}:{event['destination_port']}"
-    packet = f"{at} {event['protocol']:<4} {ends} ttl {event['ttl']} length {event['length']}"
+def _line(event: TraceRow) -> str:
+    at = time.strftime("%H:%M:%S", time.localtime(event.time)) + f".{int(event.time % 1 * 1000):03}"
+    ends = f"{event.source}:{event.source_port} > {event.destination}:{event.destination_port}"
+    packet = f"{at} {event.protocol:<4} {ends} ttl {event.ttl} length {event.length}"
     return f"{packet}: {_fate(event)}"
 
 
-def _fate(event: TraceEvent) -> str:
-    if event["event"] == "dropped":
-        return f"dropped, {event['reason']}"
-    if event["event"] == "opened":
-        return f"opens a flow by rule {event['rule']}"
-    if event["event"] == "translated":
-        return f"translated, {event['address']}:{event['port']}"
-    return f"handed to the stack, {event['reason']}"
+def _fate(event: TraceRow) -> str:
+    if event.event == "dropped":
+        return f"dropped, {event.reason}"
+    if event.event == "opened":
+        return f"opens a flow by rule {event.rule}"
+    if event.event == "translated":
+        return f"translated, {event.address}:{event.port}"
+    return f"handed to the stack, {event.reason}"

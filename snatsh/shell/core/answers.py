@@ -6,12 +6,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from snatsh.api.commits import Document
 from snatsh.model.errors import SnatshError
 
-Document = dict[str, Any]
 Path = tuple[str, ...]
+T = TypeVar("T")
 
 TABLE = "table"
 CONFIGURATION = "configuration"
@@ -28,7 +29,7 @@ class ShellError(SnatshError):
 
 
 class Answer(ABC):
-    """data: what `| json` prints. text: what an operator reads. display: `| display FORM`.
+    """data: models or plain values for `| json`. text: what an operator reads. display: `| display FORM`.
 
     kind: its colours, see `paint`. refresh, streams: see Outcome.
     """
@@ -51,11 +52,11 @@ class Answer(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class TableAnswer(Answer):
+class TableAnswer(Answer, Generic[T]):
     """Operational data and the renderer that makes a table of it."""
 
-    content: Any
-    render: Callable[[Any], str]
+    content: T
+    render: Callable[[T], str]
 
     @property
     def data(self) -> Any:

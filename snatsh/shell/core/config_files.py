@@ -9,11 +9,13 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from snatsh.api.commits import Document
+from snatsh.api.configuration import Statement
 from snatsh.client import Rejected
-from snatsh.shell.core.answers import Document, Path, ShellError
+from snatsh.shell.core.answers import Path, ShellError
 
 if TYPE_CHECKING:
-    from snatsh.client import Client, Statement
+    from snatsh.client import Client
 
 _PROFILE_FOLDERS = (
     pathlib.Path(__file__).resolve().parents[3] / "profiles",
@@ -80,8 +82,7 @@ def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int
     from snatsh.model.forms import set_form
 
     found = list(set_form.statements(text, under))
-    statements: list[Statement] = [{"verb": one.verb, "path": list(one.tokens)} for one in found]
-    return statements, [one.line for one in found]
+    return [Statement(one.verb, one.tokens) for one in found], [one.line for one in found]
 
 
 def render(name: str, document: Document) -> str:

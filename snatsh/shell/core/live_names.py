@@ -6,7 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from snatsh.client import Client, ClientError, HistoryEntry
+from snatsh.api.commits import HistoryEntry
+from snatsh.client import Client, ClientError
 from snatsh.shell.core.complete import Suggestions
 from snatsh.shell.core.config_files import shipped_profiles
 from snatsh.shell.core.grammar import Source
@@ -37,11 +38,11 @@ class LiveNames:
 
     def _ask(self, kind: str) -> Suggestions:
         if kind == "history":
-            return {str(entry["number"]): _told(entry) for entry in self._client.history()}
+            return {str(entry.number): _told(entry) for entry in self._client.history()}
         if kind == "profile":
             return sorted({*shipped_profiles(), *_saved_profiles(self._client)})
         if kind == "file":
-            return [file["name"] for file in self._client.files()]
+            return [file.name for file in self._client.files()]
         return self._client.completions(kind)
 
     def _keep(self, source: Source, ask: Callable[[], Suggestions]) -> Suggestions:
@@ -53,10 +54,10 @@ class LiveNames:
 
 def _told(entry: HistoryEntry) -> str:
     """A commit, as Junos tells of it behind `rollback ?`."""
-    at = entry["time"][:19].replace("T", " ")
-    comment = f": {entry['comment']}" if entry["comment"] else ""
-    return f"{at} UTC by {entry['user']} via {entry['method']}{comment}"
+    at = entry.time[:19].replace("T", " ")
+    comment = f": {entry.comment}" if entry.comment else ""
+    return f"{at} UTC by {entry.user} via {entry.method}{comment}"
 
 
 def _saved_profiles(client: Client) -> list[str]:
-    return [file["name"].removesuffix(".yaml") for file in client.files() if file["name"].endswith(".yaml")]
+    return [file.name.removesuffix(".yaml") for file in client.files() if file.name.endswith(".yaml")]

@@ -10,9 +10,10 @@ import os
 import re
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from snatsh.client import Client, ClientError, Rejected, Waiting
+from snatsh.api.commits import PendingCommit
+from snatsh.api.interfaces import InterfaceRow
+from snatsh.client import Client, ClientError, Rejected
 from snatsh.model.errors import SnatshError
 from snatsh.shell.core import config_files
 from snatsh.shell.core.answers import Answer, Configuration, Difference, Path, ShellError
@@ -53,7 +54,7 @@ class Session:
         self.finished = False
         self.repeating = False
         self.trace_left = 0
-        self.looked: tuple[float, Sequence[Any]] = (0.0, ())
+        self.looked: tuple[float, Sequence[InterfaceRow]] = (0.0, ())
         self.to_stop: Callable[[], object] | None = None
         self.configuring = False
         self.edit_mode = "shared"
@@ -139,14 +140,14 @@ class Session:
             )
         except ClientError:
             return ""
-        self._host = found["host_name"]
-        self._told = found["last"] or 1
-        self._waiting = self._of_pending(found["pending"])
+        self._host = found.host_name
+        self._told = found.last or 1
+        self._waiting = self._of_pending(found.pending)
         if self.settings.automated:
             return ""
-        return "".join(printable_line(f"snatd: {one['text']}") + "\n" for one in found["notices"])
+        return "".join(printable_line(f"snatd: {one.text}") + "\n" for one in found.notices)
 
-    def _of_pending(self, pending: Waiting | None) -> str:
+    def _of_pending(self, pending: PendingCommit | None) -> str:
         """What stands before the prompt while a commit waits to be confirmed.
 
         No square brackets, which mean configuration mode to automation. For that, a word in the form of a
@@ -155,11 +156,11 @@ class Session:
         if pending is None:
             return ""
         if self.settings.automated:
-            return f"{{primary_commit_confirmed:{math.ceil(pending['seconds'] / 60)}}}"
-        left = duration(pending["seconds"])
-        why = f", {_NOT_OF_A_PROMPT.sub('', pending['comment'])}" if pending["comment"] else ""
+            return f"{{primary_commit_confirmed:{math.ceil(pending.seconds / 60)}}}"
+        left = duration(pending.seconds)
+        why = f", {_NOT_OF_A_PROMPT.sub('', pending.comment)}" if pending.comment else ""
         return printable_line(
-            f"(commit confirmed by {pending['user']}{why}: rolled back in {left} unless confirmed)"
+            f"(commit confirmed by {pending.user}{why}: rolled back in {left} unless confirmed)"
         )
 
     def greet(self) -> str:
@@ -168,9 +169,9 @@ class Session:
             version = Client(self.client.path, timeout=_PATIENCE_SECONDS).version()
         except ClientError as error:
             return _failure(str(error)).text
-        self._user, self._host = version["user"], version["host_name"]
-        self.settings.idle_minutes = version.get("idle_timeout") or self.settings.idle_minutes
-        announcement = version.get("announcement")
+        self._user, self._host = version.user, version.host_name
+        self.settings.idle_minutes = version.idle_timeout or self.settings.idle_minutes
+        announcement = version.announcement
         return (printable_line(announcement) + "\n" if announcement else "") + self.news()
 
     # What commands call
@@ -185,10 +186,10 @@ class Session:
         told = ["Entering configuration mode"]
         if mode != "shared":
             told.insert(0, "warning: uncommitted changes will be discarded on exit")
-        if entered["others"]:
+        if entered.others:
             told += ["Users currently editing the configuration:"]
-            told += [f"  {other['text']}" for other in entered["others"]]
-        if entered["changed"]:
+            told += [f"  {other.text}" for other in entered.others]
+        if entered.changed:
             told.append("The configuration has been changed but not committed")
         return "\n".join(told)
 

@@ -6,7 +6,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snatsh.client import FileRow, Flows, Subscribers, Talker, Trial, Verdict
+from snatsh.api.codec import builtins
+from snatsh.api.diagnostics import PacketTrial, Verdict
+from snatsh.api.flows import FlowListing, Talker
+from snatsh.api.subscribers import SubscriberListing
+from snatsh.api.system import (
+    AlarmList,
+    AuditEntry,
+    AuditLog,
+    ConsoleList,
+    FileRow,
+    Messages,
+    Resources,
+    Uptime,
+)
 from snatsh.shell.render.tables import flows_footer, left, moment, right
 from snatsh.shell.render.text import count, duration, fields, plural, size, table
 
@@ -27,13 +40,14 @@ def files(data: Sequence[FileRow]) -> str:
     if not data:
         return "No files\n"
     columns = left("File") + right("Bytes") + left("Changed")
-    return table(columns, [[row["name"], count(row["size"]), moment(row["changed"])] for row in data])
+    return table(columns, [[row.name, count(row.size), moment(row.changed)] for row in data])
 
 
-def flow_details(data: Flows) -> str:
+def flow_details(data: FlowListing) -> str:
     """Every field of each flow, as the API gives it."""
     blocks = [
-        fields([(name.replace("_", "-"), value) for name, value in flow.items()]) for flow in data["flows"]
+        fields([(name.replace("_", "-"), value) for name, value in builtins(flow).items()])
+        for flow in data.flows
     ]
     return "\n".join([*blocks, flows_footer(data)])
 
@@ -44,115 +58,109 @@ def talkers(data: Sequence[Talker]) -> str:
     columns = left("Source") + right("Flows", "Packets", "Bytes", "Bits/s")
     return table(
         columns,
-        [
-            [row["source"], count(row["flows"]), size(row["packets"]), size(row["bytes"]), size(row["rate"])]
-            for row in data
-        ],
+        [[row.source, count(row.flows), size(row.packets), size(row.bytes), size(row.rate)] for row in data],
     )
 
 
-def subscribers(data: Subscribers) -> str:
-    allowed = "any number" if data["allowed"] is None else count(data["allowed"])
-    foot = f"{plural(data['total'], 'subscriber')}, {allowed} of sessions allowed to each\n"
-    if not data["subscribers"]:
+def subscribers(data: SubscriberListing) -> str:
+    allowed = "any number" if data.allowed is None else count(data.allowed)
+    foot = f"{plural(data.total, 'subscriber')}, {allowed} of sessions allowed to each\n"
+    if not data.subscribers:
         return foot
     columns = left("Address") + right("Sessions", "Refused")
-    rows = [[row["address"], count(row["sessions"]), count(row["refused"])] for row in data["subscribers"]]
+    rows = [[row.address, count(row.sessions), count(row.refused)] for row in data.subscribers]
     return table(columns, rows) + foot
 
 
-def resources(data: Mapping[str, Any]) -> str:
-    used = 100 * data["flows"] / data["flow_capacity"]
+def resources(data: Resources) -> str:
+    used = 100 * data.flows / data.flow_capacity
     return fields(
         [
-            ("Flows", f"{count(data['flows'])} of {count(data['flow_capacity'])} ({used:.1f}%)"),
-            ("Memory of the maps", f"{size(data['map_memory'])}B, {data['bytes_per_flow']} bytes per flow"),
-            ("Memory of snatd", f"{size(data['daemon_memory'])}B"),
-            ("CPU time of snatd", duration(data["daemon_cpu_seconds"])),
-            ("Load", " ".join(f"{value:.2f}" for value in data["load"]) + f" on {data['cpus']} CPUs"),
-            ("Memory free", f"{size(data['memory_available'])}B of {size(data['memory_total'])}B"),
-            ("Disk free", f"{size(data['state_disk_free'])}B of {size(data['state_disk_total'])}B"),
+            ("Flows", f"{count(data.flows)} of {count(data.flow_capacity)} ({used:.1f}%)"),
+            ("Memory of the maps", f"{size(data.map_memory)}B, {data.bytes_per_flow} bytes per flow"),
+            ("Memory of snatd", f"{size(data.daemon_memory)}B"),
+            ("CPU time of snatd", duration(data.daemon_cpu_seconds)),
+            ("Load", " ".join(f"{value:.2f}" for value in data.load) + f" on {data.cpus} CPUs"),
+            ("Memory free", f"{size(data.memory_available)}B of {size(data.memory_total)}B"),
+            ("Disk free", f"{size(data.state_disk_free)}B of {size(data.state_disk_total)}B"),
         ]
     )
 
 
-def uptime(data: Mapping[str, Any]) -> str:
+def uptime(data: Uptime) -> str:
     return fields(
         [
-            ("Current time", moment(data["now"])),
-            ("Box up", duration(data["box_seconds"])),
-            ("snatd up", duration(data["daemon_seconds"])),
-            ("Last commit", f"{moment(data['committed'] or '-')} by {data['committed_by'] or '-'}"),
-            ("Datapath generation", count(data["generation"])),
+            ("Current time", moment(data.now)),
+            ("Box up", duration(data.box_seconds)),
+            ("snatd up", duration(data.daemon_seconds)),
+            ("Last commit", f"{moment(data.committed or '-')} by {data.committed_by or '-'}"),
+            ("Datapath generation", count(data.generation)),
         ]
     )
 
 
-def users(data: Mapping[str, Any]) -> str:
-    if not data["users"]:
+def users(data: ConsoleList) -> str:
+    if not data.users:
         return "No consoles\n"
     columns = left("User", "Role", "Terminal", "From") + right("PID", "Since", "Idle") + left("What")
     return table(
         columns,
         [
-            [row["user"], row["role"], row["terminal"] or "-", row["origin"] or "-", row["pid"],
-             duration(row["seconds"]), duration(row["idle"]), row["command"] or "-"]
-            for row in data["users"]
+            [row.user, row.role, row.terminal or "-", row.origin or "-", row.pid,
+             duration(row.seconds), duration(row.idle), row.command or "-"]
+            for row in data.users
         ],
     )  # fmt: skip
 
 
-def alarms(data: Mapping[str, Any]) -> str:
-    if not data["alarms"]:
+def alarms(data: AlarmList) -> str:
+    if not data.alarms:
         return "No alarms currently active\n"
-    return table(left("Class", "Description"), [[row["class"], row["text"]] for row in data["alarms"]])
+    return table(left("Class", "Description"), [[row.severity, row.text] for row in data.alarms])
 
 
-def messages(data: Mapping[str, Any]) -> str:
-    return "".join(f"{line}\n" for line in data["lines"])
+def messages(data: Messages) -> str:
+    return "".join(f"{line}\n" for line in data.lines)
 
 
-def audit(data: Mapping[str, Any]) -> str:
+def audit(data: AuditLog) -> str:
     columns = left("Time", "User", "From", "Result", "What")
-    return table(columns, [_audited(entry) for entry in data["entries"]])
+    return table(columns, [_audited(entry) for entry in data.entries])
 
 
-def _audited(entry: Mapping[str, Any]) -> list[object]:
-    what = entry.get("command") or " ".join(
-        filter(None, (entry.get("method"), entry.get("path"), entry.get("detail")))
-    )
-    told = [moment(entry["time"]), entry["user"], entry.get("origin") or "-", entry["result"]]
-    return [*told, str(what).partition("\n")[0][:200]]
+def _audited(entry: AuditEntry) -> list[object]:
+    what = entry.action.partition("\n")[0][:200]
+    return [moment(entry.time), entry.user, entry.origin or "-", entry.result, what]
 
 
-def trial(data: Trial) -> str:
+def trial(data: PacketTrial) -> str:
     """What runs, then the candidate where it has changes."""
-    text = "By what the datapath holds:\n" + _verdict(data["running"])
-    if flow := data["flow"]:
-        mapped = f"{flow['mapped']}:{flow['mapped_port']}"
-        text += f"\nA live flow has it already: mapped to {mapped} by rule {flow['rule']}\n"
-    if "candidate" in data:
-        text += "\nBy the candidate:\n" + _verdict(data["candidate"])
+    text = "By what the datapath holds:\n" + _verdict(data.running)
+    if flow := data.flow:
+        mapped = f"{flow.mapped}:{flow.mapped_port}"
+        text += f"\nA live flow has it already: mapped to {mapped} by rule {flow.rule}\n"
+    if data.candidate is not None:
+        text += "\nBy the candidate:\n" + _verdict(data.candidate)
     return text
 
 
 def _verdict(verdict: Verdict) -> str:
-    pairs: list[tuple[str, object]] = [("  Verdict", verdict["verdict"]), ("  Because", verdict["reason"])]
-    if verdict["rule"] is not None:
-        pairs.append(("  Rule", verdict["rule"]))
-    if verdict["ways"]:
-        pairs.append(("  By link", verdict["ways"]))
-    if verdict["pool"] is not None:
-        first, *more = verdict["addresses"] or ["none"]
+    pairs: list[tuple[str, object]] = [("  Verdict", verdict.verdict), ("  Because", verdict.reason)]
+    if verdict.rule is not None:
+        pairs.append(("  Rule", verdict.rule))
+    if verdict.ways:
+        pairs.append(("  By link", verdict.ways))
+    if verdict.pool is not None:
+        first, *more = verdict.addresses or ["none"]
         pairs += [
-            ("  Pool", verdict["pool"]),
+            ("  Pool", verdict.pool),
             ("  Address", f"one of {len(more) + 1}, {first} …" if more else first),
         ]
-    if verdict["out_interface"]:
-        pairs += [("  Leaves by", verdict["out_interface"]), ("  Next hop", verdict["next_hop"])]
+    if verdict.out_interface:
+        pairs += [("  Leaves by", verdict.out_interface), ("  Next hop", verdict.next_hop)]
+    if verdict.redirect:
+        pairs.append(("  Redirect", f"{verdict.redirect}, by the rule"))
     text = fields(pairs)
-    if verdict["others"]:
-        text += "  Other rules:\n" + "".join(
-            f"    {one['rule']}: {one['reason']}\n" for one in verdict["others"]
-        )
+    if verdict.others:
+        text += "  Other rules:\n" + "".join(f"    {one.rule}: {one.reason}\n" for one in verdict.others)
     return text

@@ -4,22 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from snatsh.client import (
-    Drops,
-    Flow,
-    Flows,
-    History,
-    HistoryEntry,
-    InterfaceRow,
-    LinkChange,
-    LinkRow,
-    PoolRow,
-    Reason,
-    RuleRow,
-    Version,
-)
+from snatsh.api.codec import builtins
+from snatsh.api.commits import History, HistoryEntry
+from snatsh.api.flows import Flow, FlowListing
+from snatsh.api.interfaces import Drops, InterfaceRow, Reason
+from snatsh.api.links import LinkChange, LinkRow
+from snatsh.api.pools import PoolRow
+from snatsh.api.rules import RuleRow
+from snatsh.api.system import Version
 from snatsh.shell.render.text import Column, count, duration, fields, first_few, plural, size, table
 
 
@@ -36,53 +30,64 @@ def _end(address: str, port: int) -> str:
     return f"{address}:{port}" if port else address
 
 
-def flows(data: Flows) -> str:
+def flows(data: FlowListing) -> str:
     columns = left("Proto", "Source", "Destination", "Mapped", "State")
     columns += right("Rule") + left("Out") + right("Out bytes", "In bytes", "Idle", "Expires")
-    listing = table(columns, [_flow(flow) for flow in data["flows"]]) if data["flows"] else ""
+    listing = table(columns, [_flow(flow) for flow in data.flows]) if data.flows else ""
     return listing + flows_footer(data)
 
 
 def _flow(flow: Flow) -> list[object]:
     return [
-        flow["protocol"],
-        _end(flow["source"], flow["source_port"]),
-        _end(flow["destination"], flow["destination_port"]),
-        _end(flow["mapped"], flow["mapped_port"]),
-        flow["state"],
-        flow["rule"],
-        flow["out_interface"],
-        size(flow["bytes_out"]),
-        size(flow["bytes_in"]),
-        duration(flow["idle"]),
-        duration(flow["expires"]),
+        flow.protocol,
+        _end(flow.source, flow.source_port),
+        _end(flow.destination, flow.destination_port),
+        _end(flow.mapped, flow.mapped_port),
+        flow.state,
+        flow.rule,
+        flow.out_interface,
+        size(flow.bytes_out),
+        size(flow.bytes_in),
+        duration(flow.idle),
+        duration(flow.expires),
     ]
 
 
-def flows_footer(data: Flows) -> str:
-    shown, matched = len(data["flows"]), data["matched"]
-    if not data["total"]:
+def flows_footer(data: FlowListing) -> str:
+    shown, matched = len(data.flows), data.matched
+    if not data.total:
         return "No flows\n"
     if not matched:
-        return f"No flow matches, of {count(data['total'])}\n"
+        return f"No flow matches, of {count(data.total)}\n"
     text = plural(matched, "flow")
-    if matched < data["total"]:
-        text += f" of {count(data['total'])}"
+    if matched < data.total:
+        text += f" of {count(data.total)}"
     if shown < matched:
         text += f", {count(shown)} shown; `limit` shows more"
     return text + "\n"
 
 
-def flow_summary(data: Mapping[str, Any]) -> str:
-    used = 100 * data["total"] / data["capacity"] if data["capacity"] else 0.0
-    head = [("Flows", count(data["total"])), ("Capacity", f"{count(data['capacity'])} ({used:.1f}% used)")]
-    if data["matched"] != data["total"]:
-        head.append(("Matched", count(data["matched"])))
-    return fields(head) + "".join(_counted(kind, data[kind]) for kind in ("protocol", "state"))
+@dataclass(frozen=True, slots=True)
+class FlowSummary:
+    """protocol, state: flows that match, by each of their values."""
+
+    total: int
+    matched: int
+    capacity: int
+    protocol: Mapping[str, int]
+    state: Mapping[str, int]
 
 
-def _counted(kind: str, numbers: Mapping[str, int]) -> str:
-    columns = [Column(kind.capitalize()), Column("Flows", right=True)]
+def flow_summary(data: FlowSummary) -> str:
+    used = 100 * data.total / data.capacity if data.capacity else 0.0
+    head = [("Flows", count(data.total)), ("Capacity", f"{count(data.capacity)} ({used:.1f}% used)")]
+    if data.matched != data.total:
+        head.append(("Matched", count(data.matched)))
+    return fields(head) + _counted("Protocol", data.protocol) + _counted("State", data.state)
+
+
+def _counted(title: str, numbers: Mapping[str, int]) -> str:
+    columns = [Column(title), Column("Flows", right=True)]
     return "\n" + table(columns, [(name, count(number)) for name, number in numbers.items()])
 
 
@@ -95,9 +100,9 @@ def pools(data: Sequence[PoolRow]) -> str:
 
 
 def _pool(pool: PoolRow) -> list[object]:
-    active = pool["active"]
-    figures = [active["tcp"], active["udp"], active["icmp"], pool["created"], pool["exhausted"]]
-    return [pool["name"], count(pool["addresses"]), pool["ports"], pool["announce"], *map(count, figures)]
+    active = pool.active
+    figures = [active.tcp, active.udp, active.icmp, pool.created, pool.exhausted]
+    return [pool.name, count(pool.addresses), pool.ports, pool.announce, *map(count, figures)]
 
 
 def pool_detail(data: Sequence[PoolRow]) -> str:
@@ -105,14 +110,11 @@ def pool_detail(data: Sequence[PoolRow]) -> str:
     text = pools(data)
     for pool in data:
         rows = [
-            [row["address"], *(count(row[key]) for key in ("tcp", "udp", "icmp", "created", "exhausted"))]
-            for row in pool["usage"]
+            [row.address, *map(count, (row.tcp, row.udp, row.icmp, row.created, row.exhausted))]
+            for row in pool.usage
         ]
-        text += "\n" + (table(columns, rows) if rows else f"No address of {pool['name']} was used yet\n")
+        text += "\n" + (table(columns, rows) if rows else f"No address of {pool.name} was used yet\n")
     return text
-
-
-_MATCHED = ("source", "destination", "protocol", "out-interface", "next-hop")
 
 
 def rules(data: Sequence[RuleRow]) -> str:
@@ -124,27 +126,26 @@ def rules(data: Sequence[RuleRow]) -> str:
 
 
 def _rule(rule: RuleRow) -> list[object]:
-    figures = [count(rule["flows"]), count(rule["created"]), size(rule["packets"]), size(rule["bytes"])]
-    return [rule["order"] + 1, rule["number"], _rule_match(rule), _rule_action(rule), *figures]
+    figures = [count(rule.flows), count(rule.created), size(rule.packets), size(rule.bytes)]
+    return [rule.order + 1, rule.number, _rule_match(rule), _rule_action(rule), *figures]
 
 
 def _rule_match(rule: RuleRow) -> str:
-    given = [f"{name} {rule[name]}" for name in _MATCHED if rule.get(name) is not None]
-    return " ".join(given) or "any"
+    return " ".join(f"{name} {value}" for name, value in rule.match()) or "any"
 
 
 def _rule_action(rule: RuleRow) -> str:
-    action = str(rule["action"])
-    if rule.get("pool") is not None:
-        action += f" {rule['pool']}"
-    if rule.get("redirect") is not None:
-        action += f" via {rule['redirect']}"
-    if rule.get("group") is not None:
-        action += f" by {rule['links'] or rule['group']}"
-    if moved := rule.get("failed_over"):
-        action += f"; {moved['from']} failed over: {moved['pool']}"
-        action += f" via {moved['redirect']}" if moved["redirect"] else ""
-        action += f" since {moment(moved['since'])}" if moved["since"] else ""
+    action = rule.action
+    if rule.pool is not None:
+        action += f" {rule.pool}"
+    if rule.redirect is not None:
+        action += f" via {rule.redirect}"
+    if rule.group is not None:
+        action += f" by {rule.links or rule.group}"
+    if moved := rule.failed_over:
+        action += f"; {moved.links} failed over: {moved.pool}"
+        action += f" via {moved.redirect}" if moved.redirect else ""
+        action += f" since {moment(moved.since)}" if moved.since else ""
     return action
 
 
@@ -154,7 +155,7 @@ def rule_detail(data: Sequence[RuleRow]) -> str:
 
 
 def _rule_fields(rule: RuleRow) -> str:
-    shown = {"rule": rule["number"], **rule, "order": rule["order"] + 1, "bytes": count(rule["bytes"])}
+    shown = {"rule": rule.number, **builtins(rule), "order": rule.order + 1, "bytes": count(rule.bytes)}
     del shown["number"]
     return fields([(name, _flat(value)) for name, value in shown.items() if value is not None])
 
@@ -178,19 +179,16 @@ def links(data: Sequence[LinkRow]) -> str:
 def link_changes(data: Sequence[LinkChange]) -> str:
     if not data:
         return "No changes\n"
-    rows = [
-        [moment(row["time"]), row["link"], row["before"] or "-", row["state"], row["reason"] or "-"]
-        for row in data
-    ]
+    rows = [[moment(row.time), row.link, row.before or "-", row.state, row.reason or "-"] for row in data]
     return table(left("Time", "Link", "From", "To", "Reason"), rows)
 
 
 def _link(row: LinkRow) -> list[object]:
-    told = [row["name"], row["interface"], row["next_hop"], row["state"], moment(row["since"])]
-    rtt = f"{row['rtt']:.1f} ms" if row["rtt"] is not None else "-"
-    loss = f"{row['loss']:g}%" if row["loss"] is not None else "-"
-    moved = "rules " + first_few(row["failed_over"]) if row["failed_over"] else "-"
-    return [*told, rtt, loss, moved, row["reason"] or "-"]
+    told = [row.name, row.interface, row.next_hop, row.state, moment(row.since)]
+    rtt = f"{row.rtt:.1f} ms" if row.rtt is not None else "-"
+    loss = f"{row.loss:g}%" if row.loss is not None else "-"
+    moved = "rules " + first_few(row.failed_over) if row.failed_over else "-"
+    return [*told, rtt, loss, moved, row.reason or "-"]
 
 
 def interfaces(data: Sequence[InterfaceRow]) -> str:
@@ -201,22 +199,28 @@ def interfaces(data: Sequence[InterfaceRow]) -> str:
 
 
 def _interface(row: InterfaceRow) -> list[object]:
-    told = [row["name"], row["role"] or "-", row["hook"] or "-", row["state"], row["mtu"], row["mac"] or "-"]
-    return [*told, " ".join(row["addresses"]) or "-", *_carried(row)]
+    told = [row.name, row.role or "-", row.hook or "-", row.state, row.mtu, row.mac or "-"]
+    return [*told, " ".join(row.addresses) or "-", *_carried(row)]
 
 
 def _carried(row: InterfaceRow) -> list[object]:
-    if "lost" not in row:
+    if row.bytes_in is None or row.bytes_out is None or row.lost is None:
         return [None, None, None]
-    return [size(row["bytes_in"]), size(row["bytes_out"]), count(row["lost"])]
+    return [size(row.bytes_in), size(row.bytes_out), count(row.lost)]
 
 
-def interface_traffic(data: Sequence[Any]) -> str:
+class InterfaceTraffic(InterfaceRow, frozen=True, kw_only=True):
+    """rates: growth of each counter in a second since the reading before; empty without one."""
+
+    rates: dict[str, float]
+
+
+def interface_traffic(data: Sequence[InterfaceTraffic]) -> str:
     """Counters, and what they grow by in a second."""
     columns = left("Interface", "Role", "State")
     columns += right("In packets/s", "In bits/s", "Out packets/s", "Out bits/s")
     columns += right("In bytes", "Out bytes", "Lost")
-    rows = [[row["name"], row["role"], row["state"], *_growth(row["rates"]), *_carried(row)] for row in data]
+    rows = [[row.name, row.role, row.state, *_growth(row.rates), *_carried(row)] for row in data]
     return table(columns, rows)
 
 
@@ -228,38 +232,38 @@ def _growth(rates: Mapping[str, float]) -> list[object]:
 def drops(data: Drops) -> str:
     return (
         "Dropped\n"
-        + _reasons(data["drops"], "Nothing was dropped")
+        + _reasons(data.drops, "Nothing was dropped")
         + "\nHanded to the stack\n"
-        + _reasons(data["handed_up"], "Nothing was handed up")
+        + _reasons(data.handed_up, "Nothing was handed up")
     )
 
 
 def _reasons(reasons: Sequence[Reason], nothing: str) -> str:
-    seen = [row for row in reasons if row["packets"]]
+    seen = [row for row in reasons if row.packets]
     if not seen:
         return f"{nothing}\n"
     columns = [Column("Reason"), *right("Packets", "Bytes"), Column("Meaning")]
-    return table(columns, [[r["reason"], count(r["packets"]), size(r["bytes"]), r["help"]] for r in seen])
+    return table(columns, [[r.reason, count(r.packets), size(r.bytes), r.help] for r in seen])
 
 
 def history(data: History) -> str:
     """As Junos lists it: number, time, user, method, then the comment; before it, what waits."""
     columns = [*right("#"), *left("Time", "User", "Method", "Comment")]
     waiting = ""
-    if pending := data["pending"]:
+    if pending := data.pending:
         waiting += (
-            f"commit confirmed by {pending['user']} will be rolled back in {duration(pending['seconds'])}, "
-            f"at {moment(pending['deadline'])}, unless confirmed\n"
+            f"commit confirmed by {pending.user} will be rolled back in {duration(pending.seconds)}, "
+            f"at {moment(pending.deadline)}, unless confirmed\n"
         )
-    if scheduled := data["scheduled"]:
-        waiting += f"commit requested by {scheduled['user']} for {scheduled['at']}\n"
-    listing = table(columns, [_commit(entry) for entry in data["entries"]])
-    return waiting + (listing if data["entries"] else "No commits\n")
+    if scheduled := data.scheduled:
+        waiting += f"commit requested by {scheduled.user} for {scheduled.at}\n"
+    listing = table(columns, [_commit(entry) for entry in data.entries])
+    return waiting + (listing if data.entries else "No commits\n")
 
 
 def _commit(entry: HistoryEntry) -> list[object]:
-    told = [entry["number"], moment(entry["time"]), entry["user"], entry["method"]]
-    return [*told, entry["comment"] or "-"]
+    told = [entry.number, moment(entry.time), entry.user, entry.method]
+    return [*told, entry.comment or "-"]
 
 
 def moment(time: str) -> str:
@@ -268,5 +272,5 @@ def moment(time: str) -> str:
 
 
 def version(data: Version) -> str:
-    pairs = [("Hostname", data["host_name"]), ("snatd", data["version"]), ("API", data["api"])]
-    return fields([*pairs, ("User", f"{data['user']} ({data['role']})")])
+    pairs = [("Hostname", data.host_name), ("snatd", data.version), ("API", data.api)]
+    return fields([*pairs, ("User", f"{data.user} ({data.role})")])

@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from snatsh.api.codec import builtins
 
 # C0 and C1 controls, DEL, and what reorders or splits a line: all can forge what an operator reads.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -31,15 +32,15 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def json_text(data: Any) -> str:
+def json_text(data: object) -> str:
     """JSON in ASCII, so that nothing in it needs another escape."""
-    return json.dumps(data, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
+    return json.dumps(builtins(data), indent=2, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
 
 
-def yaml_text(data: Any) -> str:
+def yaml_text(data: object) -> str:
     import yaml
 
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=False, width=1000))
+    return str(yaml.safe_dump(builtins(data), sort_keys=False, allow_unicode=False, width=1000))
 
 
 def first_few(numbers: Sequence[int]) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from snatsh.client import Client, ClientError, Commit, Rejected
+from snatsh.api.commits import CommitResult, Document, History
+from snatsh.api.configuration import Editor, Statement
+from snatsh.client import Client, ClientError, Rejected
 from snatsh.shell.render.text import duration
 from snatsh.tui.context import background, console_of
 from snatsh.tui.difference import difference
@@ -32,6 +35,17 @@ class _Head(Lines):
 
     def draw(self, width: int, height: int) -> Iterable[Line]:
         yield self.line
+
+
+@dataclass(frozen=True, slots=True)
+class _Configurations:
+    """changed: whether the candidate differs from what runs. others: consoles that edit, too."""
+
+    candidate: Document
+    running: Document
+    changed: bool
+    history: History
+    others: list[Editor]
 
 
 class ConfigurationScreen(LiveScreen):
@@ -62,41 +76,37 @@ class ConfigurationScreen(LiveScreen):
         super().on_mount()
         self.query_one(ConfigurationTree).focus()
 
-    def fetch(self, client: Client) -> dict[str, Any]:
+    def fetch(self, client: Client) -> _Configurations:
         candidate = client.candidate()
-        return {
-            "candidate": candidate["document"],
-            "running": client.configuration(),
-            "changed": candidate["changed"],
-            "history": client.commits(),
-            "others": client.sessions(),
-        }
+        return _Configurations(
+            candidate.document, client.configuration(), candidate.changed, client.commits(), client.sessions()
+        )
 
-    def show(self, data: dict[str, Any]) -> None:
-        self.query_one(ConfigurationTree).fill(data["candidate"], data["running"])
+    def show(self, data: _Configurations) -> None:
+        self.query_one(ConfigurationTree).fill(data.candidate, data.running)
         self.query_one("#difference", Panel).redraw()
         head = self.query_one("#head", _Head)
         head.line = [
             (" candidate", "title"),
             (
-                "  changed, not committed" if data["changed"] else "  as it runs",
-                "changed" if data["changed"] else "good",
+                "  changed, not committed" if data.changed else "  as it runs",
+                "changed" if data.changed else "good",
             ),
             ("   + new  - gone  ~ changed; beside it what runs", "dim"),
         ]
-        pending = data["history"]["pending"]
+        pending = data.history.pending
         if pending:
-            left = duration(pending["seconds"])
-            told = f" commit by {pending['user']}: rolled back in {left} unless confirmed (y) or aborted (a) "
+            left = duration(pending.seconds)
+            told = f" commit by {pending.user}: rolled back in {left} unless confirmed (y) or aborted (a) "
             head.line = [(told, "caution")]
-        elif data["others"]:
-            head.line = [*head.line, (f"  {data['others'][0]['user']} edits too", "warn")]
+        elif data.others:
+            head.line = [*head.line, (f"  {data.others[0].user} edits too", "warn")]
         head.redraw()
 
     def _difference(self, width: int, height: int) -> Iterator[Line]:
         if not self.data:
             return
-        lines = diff_lines(difference(self.data["running"], self.data["candidate"]))
+        lines = diff_lines(difference(self.data.running, self.data.candidate))
         if not lines:
             yield [("no difference", "dim")]
         if len(lines) > height:
@@ -107,7 +117,7 @@ class ConfigurationScreen(LiveScreen):
 
     def action_difference(self) -> None:
         if self.data:
-            text = difference(self.data["running"], self.data["candidate"])
+            text = difference(self.data.running, self.data.candidate)
             self.app.push_screen(
                 TextView("Candidate against what runs", diff_lines(text or "no difference\n"))
             )
@@ -122,7 +132,7 @@ class ConfigurationScreen(LiveScreen):
         background(self, self._confirmed(), "commit")
 
     def action_confirm(self) -> None:
-        if not (self.data and self.data["history"]["pending"]):
+        if not (self.data and self.data.history.pending):
             self.complain("confirm: no commit waits to be confirmed")
             return
         self._do(lambda client: client.commit(), lambda _: "commit confirmed")
@@ -160,7 +170,7 @@ class ConfigurationScreen(LiveScreen):
         self._do(lambda client: client.commit(confirmed=int(minutes)), _committed)
 
     async def _abort(self) -> None:
-        if not (self.data and self.data["history"]["pending"]):
+        if not (self.data and self.data.history.pending):
             self.complain("abort: no commit waits to be confirmed")
         elif await self.app.push_screen_wait(
             Question("End the commit that waits, and run what was before it?")
@@ -189,7 +199,7 @@ class ConfigurationScreen(LiveScreen):
             self.complain(f"{event.text}: expected set … or delete …")
             return
         verb: Any = words[0]
-        self._do(lambda client: client.edit([{"verb": verb, "path": words[1:]}]), lambda _: "")
+        self._do(lambda client: client.edit([Statement(verb, words[1:])]), lambda _: "")
 
     def _do(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
         background(self, self._done(action, tell), "commit")
@@ -208,14 +218,14 @@ class ConfigurationScreen(LiveScreen):
         self.look()
 
 
-def _warnings(done: Commit) -> str:
-    return "".join(f"\nwarning: {' '.join(row['path'])}: {row['reason']}" for row in done["warnings"])
+def _warnings(done: CommitResult) -> str:
+    return "".join(f"\nwarning: {' '.join(row.path)}: {row.reason}" for row in done.warnings)
 
 
-def _checked(done: Commit) -> str:
+def _checked(done: CommitResult) -> str:
     return f"configuration check succeeds{_warnings(done)}"
 
 
-def _committed(done: Commit) -> str:
-    ended = f"; {done['ended_flows']:,} flows ended" if done["ended_flows"] else ""
-    return f"commit complete in {done['milliseconds']:.0f} ms{ended}{_warnings(done)}"
+def _committed(done: CommitResult) -> str:
+    ended = f"; {done.ended_flows:,} flows ended" if done.ended_flows else ""
+    return f"commit complete in {done.milliseconds:.0f} ms{ended}{_warnings(done)}"

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from snatsh.client import Client, Overview
+from snatsh.api.overview import Overview
+from snatsh.client import Client
 from snatsh.shell.render.text import count, duration
 from snatsh.tui.context import console_of
 from snatsh.tui.screens.base import LiveScreen
@@ -71,9 +72,9 @@ class DashboardScreen(LiveScreen):
         if found is None:
             return
         room = max(1, (height - 2) // 2)
-        for way, sign, style in (("out", "↑", "graph"), ("in", "↓", "graph2")):
-            speed = found["traffic"][way]  # type: ignore[literal-required]
-            head = f"{sign} {way:<3} {bits(speed['bits']):>8} {per_second(speed['packets']):>7} pkts"
+        ways = (("out", found.traffic.outbound, "↑", "graph"), ("in", found.traffic.inbound, "↓", "graph2"))
+        for way, speed, sign, style in ways:
+            head = f"{sign} {way:<3} {bits(speed.bits):>8} {per_second(speed.packets):>7} pkts"
             if height < 6:
                 left = max(0, width - len(head) - 1)
                 yield [(head + " ", "plain"), (graph(self._series(f"{way} bits"), left)[0], style)]
@@ -89,10 +90,10 @@ class DashboardScreen(LiveScreen):
         found = self._found
         if found is None:
             return
-        share = found["flows"] / found["capacity"] if found["capacity"] else 0.0
-        label = f"{count(found['flows'])} of {count(found['capacity'])} "
+        share = found.flows / found.capacity if found.capacity else 0.0
+        label = f"{count(found.flows)} of {count(found.capacity)} "
         yield [(label, "plain"), *meter(share, max(8, width - len(label)))]
-        opened = found["traffic"]["opened"]
+        opened = found.traffic.opened
         head = f"new {per_second(opened):>6} "
         if height <= 3:
             yield [(head, "plain"), (graph(self._series("opened"), max(0, width - len(head)))[0], "graph")]
@@ -104,17 +105,17 @@ class DashboardScreen(LiveScreen):
         found = self._found
         if found is None:
             return
-        cpu = found["processor"]
-        if cpu["average"] is None:
+        cpu = found.processor
+        if cpu.average is None or cpu.busiest is None:
             yield [("measuring …", "dim")]
             return
-        label = f"busiest of {cpu['cpus']} "
-        yield [(label, "plain"), *meter(cpu["busiest"] / 100, max(8, width - len(label)))]
+        label = f"busiest of {cpu.cpus} "
+        yield [(label, "plain"), *meter(cpu.busiest / 100, max(8, width - len(label)))]
         if height > 2:
-            yield from self._graph("processor", width, height - 1, level(cpu["average"] / 100), 100.0)
+            yield from self._graph("processor", width, height - 1, level(cpu.average / 100), 100.0)
         else:
             label = f"{'all':<{len(label) - 1}} "
-            yield [(label, "plain"), *meter(cpu["average"] / 100, max(8, width - len(label)))]
+            yield [(label, "plain"), *meter(cpu.average / 100, max(8, width - len(label)))]
 
     def _alarms(self, width: int, height: int) -> Iterator[Line]:
         """A line each when there are many; what does not fit is counted."""
@@ -129,33 +130,33 @@ class DashboardScreen(LiveScreen):
         yield from lines
 
     def _alarm_lines(self, found: Overview, width: int, *, folded: bool) -> Iterator[Line]:
-        for alarm in found["alarms"]:
-            major = alarm["class"] == "major"
+        for alarm in found.alarms:
+            major = alarm.severity == "major"
             sign, style = ("▲ ", "bad") if major else ("! ", "warn")
-            parts = _wrapped(alarm["text"], width - 2) if folded else [alarm["text"]]
+            parts = _wrapped(alarm.text, width - 2) if folded else [alarm.text]
             for at, part in enumerate(parts):
                 yield [(sign if at == 0 else "  ", style), (part, style)]
-        if found["scheduled"]:
-            waiting = found["scheduled"]
-            yield [("◷ ", "dim"), (f"commit by {waiting['user']} at {waiting['at']}", "plain")]
-        if not found["alarms"]:
+        if found.scheduled:
+            waiting = found.scheduled
+            yield [("◷ ", "dim"), (f"commit by {waiting.user} at {waiting.at}", "plain")]
+        if not found.alarms:
             yield [("● ", "good"), ("no alarms", "good")]
 
     def _pools(self, width: int, height: int) -> Iterator[Line]:
         found = self._found
         if found is None:
             return
-        pools = sorted(found["pools"], key=lambda pool: -pool["fill"])
-        names = min(16, max((len(pool["name"]) for pool in pools), default=4))
+        pools = sorted(found.pools, key=lambda pool: -pool.fill)
+        names = min(16, max((len(pool.name) for pool in pools), default=4))
         for pool in pools[: height if len(pools) <= height else height - 1]:
-            tail = f" peak {percent(pool['peak'])}"
-            if pool["forecast"] is not None:
-                tail = f" full in {duration(pool['forecast'])}"
-            elif pool["exhausted"]:
-                tail = f" refused {count(pool['exhausted'])}"
+            tail = f" peak {percent(pool.peak)}"
+            if pool.forecast is not None:
+                tail = f" full in {duration(pool.forecast)}"
+            elif pool.exhausted:
+                tail = f" refused {count(pool.exhausted)}"
             room = max(10, width - names - 1 - len(tail))
-            style = "dim" if not pool["exhausted"] and pool["forecast"] is None else "warn"
-            yield [(f"{pool['name'][:names]:<{names}} ", "plain"), *meter(pool["fill"], room), (tail, style)]
+            style = "dim" if not pool.exhausted and pool.forecast is None else "warn"
+            yield [(f"{pool.name[:names]:<{names}} ", "plain"), *meter(pool.fill, room), (tail, style)]
         if len(pools) > height:
             yield [(f"… and {len(pools) - height + 1} less full", "dim")]
         if not pools:
@@ -165,27 +166,27 @@ class DashboardScreen(LiveScreen):
         found = self._found
         if found is None:
             return
-        for link in found["links"]:
-            sign, style = LINK_SIGNS.get(link["state"], (link["state"], "warn"))
-            yield [(f"{link['name'][:20]:<20} ", "plain"), (sign, style)]
-        if not found["links"]:
+        for link in found.links:
+            sign, style = LINK_SIGNS.get(link.state, (link.state, "warn"))
+            yield [(f"{link.name[:20]:<20} ", "plain"), (sign, style)]
+        if not found.links:
             yield [("no links configured", "dim")]
-        for one in found["interfaces"]:
-            if one["state"] != "up":
-                yield [(f"{one['name']:<20} ", "plain"), (f"✗ interface {one['state']}", "bad")]
+        for one in found.interfaces:
+            if one.state != "up":
+                yield [(f"{one.name:<20} ", "plain"), (f"✗ interface {one.state}", "bad")]
 
     def _drops(self, width: int, height: int) -> Iterator[Line]:
         found = self._found
         if found is None:
             return
-        for row in found["drops"]:
-            active = bool(row["rate"])
+        for row in found.drops:
+            active = bool(row.rate)
             yield [
-                (f"{row['reason']:<18}", "warn" if active else "dim"),
-                (f"{per_second(row['rate']):>8}", "warn" if active else "dim"),
-                (f"{count(row['packets']):>{max(1, width - 26)}}", "dim"),
+                (f"{row.reason:<18}", "warn" if active else "dim"),
+                (f"{per_second(row.rate):>8}", "warn" if active else "dim"),
+                (f"{count(row.packets):>{max(1, width - 26)}}", "dim"),
             ]
-        if not found["drops"]:
+        if not found.drops:
             yield [("● ", "good"), ("nothing was dropped", "good")]
 
 

@@ -12,15 +12,13 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from snatsh.client import ClientError, Flow
+from snatsh.api.flows import Flow, FlowKey
+from snatsh.client import ClientError
 from snatsh.shell.render.text import count, duration, size
 from snatsh.tui.context import background, console_of
 from snatsh.tui.widgets.graph import bits, graph
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
-from snatsh.tui.widgets.table import Row
-
-KEY = ("source", "source_port", "destination", "destination_port", "protocol")
 
 
 class FlowScreen(ModalScreen[None]):
@@ -30,12 +28,12 @@ class FlowScreen(ModalScreen[None]):
     FlowScreen > Vertical { width: 76; max-width: 100%; height: 20; max-height: 100%; background: $surface; }
     """
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Flow) -> None:
         super().__init__()
         self.row = row
         self.ended = False
         self._rates: dict[str, deque[float | None]] = {way: deque(maxlen=300) for way in ("out", "in")}
-        self._before: tuple[float, Row] | None = None
+        self._before: Flow | None = None
         self._busy = False
 
     def compose(self) -> ComposeResult:
@@ -56,7 +54,7 @@ class FlowScreen(ModalScreen[None]):
     async def _look(self) -> None:
         try:
             client = console_of(self.app).client
-            found = await asyncio.to_thread(client.live_flow, {name: self.row[name] for name in KEY})
+            found = await asyncio.to_thread(client.live_flow, FlowKey.of(self.row))
         except ClientError as error:
             self._tell(str(error))
             return
@@ -73,50 +71,51 @@ class FlowScreen(ModalScreen[None]):
         self.ended = found is None
         if found is None:
             return
-        now = found["age"]  # the gateway's own clock: right in a recording too
-        if self._before is not None and now > self._before[0]:
-            at, before = self._before
-            for way, series in self._rates.items():
-                grown = found[f"bytes_{way}"] - before[f"bytes_{way}"]  # type: ignore[literal-required]
-                series.append(8 * max(0, grown) / max(now - at, 0.1))
-        self.row = {**self.row, **found}
-        self._before = now, self.row
+        before = self._before
+        # its age is the gateway's own clock: right in a recording too
+        if before is not None and found.age > before.age:
+            seconds = max(found.age - before.age, 0.1)
+            self._rates["out"].append(8 * max(0, found.bytes_out - before.bytes_out) / seconds)
+            self._rates["in"].append(8 * max(0, found.bytes_in - before.bytes_in) / seconds)
+        self.row = self._before = found
 
     def _lines(self, width: int, height: int) -> Iterator[Line]:
         row = self.row
         state = (
-            ("ended", "bad")
-            if self.ended
-            else (row["state"], "good" if row["state"] == "established" else "warn")
+            ("ended", "bad") if self.ended else (row.state, "good" if row.state == "established" else "warn")
         )
-        yield [("protocol  ", "dim"), (f"{row['protocol']:<8}", "plain"), ("state ", "dim"), state]
+        yield [("protocol  ", "dim"), (f"{row.protocol:<8}", "plain"), ("state ", "dim"), state]
         yield [
             ("inside    ", "dim"),
-            (_pair(row, "source"), "plain"),
+            (_pair(row.source, row.source_port), "plain"),
             ("  →  ", "dim"),
-            (_pair(row, "destination"), "plain"),
+            (_pair(row.destination, row.destination_port), "plain"),
         ]
         yield [
             ("outside   ", "dim"),
-            (_pair(row, "mapped"), "plain"),
+            (_pair(row.mapped, row.mapped_port), "plain"),
             ("  ←  ", "dim"),
-            (_pair(row, "destination"), "plain"),
+            (_pair(row.destination, row.destination_port), "plain"),
         ]
         yield [
-            ("rule      ", "dim"), (f"{row['rule']:<8}", "plain"), ("leaves by ", "dim"),
-            (row["out_interface"] or "-", "plain"),
+            ("rule      ", "dim"), (f"{row.rule:<8}", "plain"), ("leaves by ", "dim"),
+            (row.out_interface or "-", "plain"),
         ]  # fmt: skip
         yield [
-            ("age       ", "dim"), (f"{duration(row['age']):<8}", "plain"), ("idle ", "dim"),
-            (f"{duration(row['idle']):<8}", "plain"), ("ends in ", "dim"),
-            ("-" if self.ended else duration(row["expires"]), "plain"),
+            ("age       ", "dim"), (f"{duration(row.age):<8}", "plain"), ("idle ", "dim"),
+            (f"{duration(row.idle):<8}", "plain"), ("ends in ", "dim"),
+            ("-" if self.ended else duration(row.expires), "plain"),
         ]  # fmt: skip
         yield []
         room = max(1, (height - 9) // 2)
-        for way, sign, style in (("out", "↑", "graph"), ("in", "↓", "graph2")):
+        ways = (
+            ("out", row.packets_out, row.bytes_out, "↑", "graph"),
+            ("in", row.packets_in, row.bytes_in, "↓", "graph2"),
+        )
+        for way, packets, octets, sign, style in ways:
             series = list(self._rates[way])
             now = bits(series[-1]) if series else "measuring"
-            total = f"{count(row[f'packets_{way}'])} packets, {size(row[f'bytes_{way}'])} bytes"
+            total = f"{count(packets)} packets, {size(octets)} bytes"
             yield [(f"{sign} {way:<4}", "plain"), (f"{now:>10}", "plain"), (f"   {total}", "dim")]
             for line in graph(series, width, room):
                 yield [(line, style)]
@@ -125,5 +124,5 @@ class FlowScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def _pair(row: Row, name: str) -> str:
-    return f"{row[name]}:{row[f'{name}_port']}"
+def _pair(address: str, port: int) -> str:
+    return f"{address}:{port}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from textual.binding import Binding
 
+from snatsh.api.flows import FLOW_FIELDS, GROUP_FIELDS, FlowGroup, FlowKey, LiveFlow
 from snatsh.client import Client, ClientError
 from snatsh.shell.render.text import count, duration, size
 from snatsh.tui.context import background, console_of
@@ -16,44 +17,40 @@ from snatsh.tui.screens.flow import FlowScreen
 from snatsh.tui.screens.tables import Part, TableScreen
 from snatsh.tui.widgets.dialogs import Question
 from snatsh.tui.widgets.graph import bits
-from snatsh.tui.widgets.table import Cell, Row, TableColumn
+from snatsh.tui.widgets.table import Cell, TableColumn
 
-KEY = ("source", "source_port", "destination", "destination_port", "protocol")
 GROUPS = ("", "subscriber", "rule", "pool-address", "destination", "link")
-RISING = frozenset({"source", "destination", "mapped", "rule", "protocol", "state", "name"})
 STATES = {"established": ("estab", "good"), "unreplied": ("wait", "warn"), "transitory": ("trans", "plain"),
           "time-wait": ("closed", "dim")}  # fmt: skip
 
 
-def _rate(row: Row) -> Cell:
-    return (bits(row["rate"]), "plain" if row["rate"] else "dim")
+def _rate(row: LiveFlow | FlowGroup) -> Cell:
+    return (bits(row.rate), "plain" if row.rate else "dim")
 
 
-FLOW_COLUMNS = (
-    TableColumn("proto", lambda row: row["protocol"], 5, sort="protocol"),
-    TableColumn("inside", lambda row: f"{row['source']}:{row['source_port']}", 0, sort="source"),
+FLOW_COLUMNS: tuple[TableColumn[LiveFlow], ...] = (
+    TableColumn("proto", lambda row: row.protocol, 5, sort="protocol"),
+    TableColumn("inside", lambda row: f"{row.source}:{row.source_port}", 0, sort="source"),
+    TableColumn("mapped to", lambda row: f"{row.mapped}:{row.mapped_port}", 0, sort="mapped", from_width=104),
     TableColumn(
-        "mapped to", lambda row: f"{row['mapped']}:{row['mapped_port']}", 0, sort="mapped", from_width=104
+        "destination", lambda row: f"{row.destination}:{row.destination_port}", 0, sort="destination"
     ),
-    TableColumn(
-        "destination", lambda row: f"{row['destination']}:{row['destination_port']}", 0, sort="destination"
-    ),
-    TableColumn("state", lambda row: STATES.get(row["state"], (row["state"], "plain")), 6, sort="state"),
+    TableColumn("state", lambda row: STATES.get(row.state, (row.state, "plain")), 6, sort="state"),
     TableColumn("rate", _rate, 8, True, "rate"),
-    TableColumn("bytes", lambda row: size(row["bytes_out"] + row["bytes_in"]), 6, True, "bytes"),
-    TableColumn("pkts", lambda row: size(row["packets_out"] + row["packets_in"]), 6, True, "packets", 120),
-    TableColumn("rule", lambda row: str(row["rule"]), 6, True, "rule", 120),
-    TableColumn("link", lambda row: row["out_interface"], 8, from_width=130),
-    TableColumn("age", lambda row: duration(row["age"]), 6, True, "age", 90),
-    TableColumn("idle", lambda row: duration(row["idle"]), 6, True, "idle"),
-    TableColumn("ends in", lambda row: duration(row["expires"]), 7, True, "expires", 130),
+    TableColumn("bytes", lambda row: size(row.bytes_out + row.bytes_in), 6, True, "bytes"),
+    TableColumn("pkts", lambda row: size(row.packets_out + row.packets_in), 6, True, "packets", 120),
+    TableColumn("rule", lambda row: str(row.rule), 6, True, "rule", 120),
+    TableColumn("link", lambda row: row.out_interface, 8, from_width=130),
+    TableColumn("age", lambda row: duration(row.age), 6, True, "age", 90),
+    TableColumn("idle", lambda row: duration(row.idle), 6, True, "idle"),
+    TableColumn("ends in", lambda row: duration(row.expires), 7, True, "expires", 130),
 )
-GROUP_COLUMNS = (
-    TableColumn("group", lambda row: row["name"], 0, sort="name"),
-    TableColumn("flows", lambda row: count(row["flows"]), 11, True, "flows"),
+GROUP_COLUMNS: tuple[TableColumn[FlowGroup], ...] = (
+    TableColumn("group", lambda row: row.name, 0, sort="name"),
+    TableColumn("flows", lambda row: count(row.flows), 11, True, "flows"),
     TableColumn("rate", _rate, 9, True, "rate"),
-    TableColumn("bytes", lambda row: size(row["bytes"]), 8, True, "bytes"),
-    TableColumn("packets", lambda row: size(row["packets"]), 8, True, "packets"),
+    TableColumn("bytes", lambda row: size(row.bytes), 8, True, "bytes"),
+    TableColumn("packets", lambda row: size(row.packets), 8, True, "packets"),
 )
 _FIELDS = {"subscriber": "source", "rule": "rule", "pool-address": "mapped", "destination": "destination"}
 
@@ -66,10 +63,13 @@ def query_of(text: str) -> dict[str, str]:
     return {**fields, **({"text": rest} if rest else {})}
 
 
-class FlowsScreen(TableScreen):
+class FlowsScreen(TableScreen[Any]):
+    """Rows are LiveFlow, or FlowGroup while they are grouped."""
+
     NAME = "flows"
     WHAT = "flows"
     EMPTY = "no flows"
+    FIELDS = FLOW_FIELDS
     BINDINGS = [
         Binding("enter", "details", "Details", id="flows.details"),
         Binding("g", "group", "Group", id="flows.group"),
@@ -82,22 +82,19 @@ class FlowsScreen(TableScreen):
         super().__init__()
         self.group = ""
 
-    def columns(self) -> Sequence[TableColumn]:
+    def columns(self) -> Sequence[TableColumn[Any]]:
         return FLOW_COLUMNS
 
     def first_sort(self) -> str:
         return "rate"
 
-    def rising(self) -> frozenset[str]:
-        return RISING
-
-    def key(self, row: Row) -> Any:
-        return tuple(row[name] for name in KEY) if "source" in row else row["name"]
+    def key(self, row: LiveFlow | FlowGroup) -> FlowKey | str:
+        return FlowKey.of(row) if isinstance(row, LiveFlow) else row.name
 
     def filter_hint(self) -> str:
         return "text  !text  source=10.0.0.0/8 state=established protocol= port= rule= pool= link= age= rate="
 
-    def part(self, client: Client, offset: int, limit: int) -> Part:
+    def part(self, client: Client, offset: int, limit: int) -> Part[Any]:
         query: dict[str, Any] = {
             "sort": self.table.sort,
             "offset": offset,
@@ -109,10 +106,10 @@ class FlowsScreen(TableScreen):
         group = self.group
         if group:
             groups = client.live_groups(group, query)
-            note = self._note(groups["age"], False)
-            return Part(groups["groups"], groups["count"], offset, groups["count"], note)
+            note = self._note(groups.age, False)
+            return Part(groups.groups, groups.count, offset, groups.count, note)
         page = client.live_flows(query)
-        return Part(page["flows"], page["matched"], offset, page["total"], self._note(page["age"], True))  # type: ignore[arg-type]
+        return Part(page.flows, page.matched, offset, page.total, self._note(page.age, True))
 
     def _note(self, age: float, fresh: bool) -> str:
         """How old what is seen is; the numbers of flows on the screen are of now in any case."""
@@ -135,6 +132,7 @@ class FlowsScreen(TableScreen):
     def _group_by(self, group: str) -> None:
         self.group = group
         self.table.columns = GROUP_COLUMNS if group else FLOW_COLUMNS
+        self.table.fields = GROUP_FIELDS if group else FLOW_FIELDS
         self.table.marked.clear()
         self.WHAT = f"groups by {group}" if group else "flows"
         self.table.rows = []
@@ -166,7 +164,7 @@ class FlowsScreen(TableScreen):
             self.app.push_screen(FlowScreen(row))
         elif self.group in _FIELDS:
             name = _FIELDS[self.group]
-            self.filter = f"{self.filter} {name}={row['name']}".strip()
+            self.filter = f"{self.filter} {name}={row.name}".strip()
             self._group_by("")
 
     def action_clear(self) -> None:
@@ -181,9 +179,8 @@ class FlowsScreen(TableScreen):
         marked = set(self.table.marked) or ({self.key(self.table.current)} if self.table.current else set())
         if not marked:
             return
-        keys = [dict(zip(KEY, values, strict=True)) for values in marked]
-        what = f"{len(keys)} marked flows" if len(keys) > 1 else "this flow: {source}:{source_port} to " \
-            "{destination}:{destination_port} ({protocol})".format(**keys[0])  # fmt: skip
+        keys: list[FlowKey] = list(marked)
+        what = f"{len(keys)} marked flows" if len(keys) > 1 else f"this flow: {keys[0].text}"
         if not await self.app.push_screen_wait(Question(f"End {what}?")):
             return
         try:

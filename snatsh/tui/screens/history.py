@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from snatsh.api.commits import HistoryEntry
 from snatsh.client import ClientError
 from snatsh.tui.context import background, console_of
 from snatsh.tui.difference import difference
 from snatsh.tui.widgets.dialogs import Question, TextView, diff_lines
 from snatsh.tui.widgets.table import Table, TableColumn
 
-_COLUMNS = (
-    TableColumn("commit", lambda row: str(row["number"]), 6, True),
-    TableColumn("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19),
-    TableColumn("user", lambda row: row["user"], 10),
-    TableColumn("via", lambda row: row["method"], 12),
-    TableColumn("comment", lambda row: row["comment"] or "", 0),
+_COLUMNS: tuple[TableColumn[HistoryEntry], ...] = (
+    TableColumn("commit", lambda row: str(row.number), 6, True),
+    TableColumn("time (UTC)", lambda row: row.time[:19].replace("T", " "), 19),
+    TableColumn("user", lambda row: row.user, 10),
+    TableColumn("via", lambda row: row.method, 12),
+    TableColumn("comment", lambda row: row.comment or "", 0),
 )
 
 
@@ -42,8 +42,8 @@ class HistoryScreen(ModalScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.entries: list[dict[str, Any]] = []
-        self.table = Table(_COLUMNS, lambda row: row["number"], "no commits yet", id="history")
+        self.entries: list[HistoryEntry] = []
+        self.table = Table(_COLUMNS, lambda row: row.number, "no commits yet", id="history")
 
     def compose(self) -> ComposeResult:
         with Vertical() as frame:
@@ -54,7 +54,7 @@ class HistoryScreen(ModalScreen[None]):
     async def on_mount(self) -> None:
         self.table.focus()
         try:
-            self.entries = [dict(row) for row in await asyncio.to_thread(console_of(self.app).client.history)]
+            self.entries = await asyncio.to_thread(console_of(self.app).client.history)
         except ClientError as error:
             self._complain(str(error))
         self._show()
@@ -73,7 +73,7 @@ class HistoryScreen(ModalScreen[None]):
     def action_compare(self) -> None:
         row = self.table.current
         if row is not None:
-            numbers = sorted(self.table.marked or {row["number"] + 1, row["number"]}, reverse=True)
+            numbers = sorted(self.table.marked or {row.number + 1, row.number}, reverse=True)
             if len(numbers) != 2:
                 self._complain("compare: mark two commits, or none for a commit and the one before it")
             else:
@@ -92,11 +92,11 @@ class HistoryScreen(ModalScreen[None]):
     async def _rollback(self) -> None:
         row = self.table.current
         if row is None or not await self.app.push_screen_wait(
-            Question(f"Make the candidate what commit {row['number']} was? Nothing runs before you commit.")
+            Question(f"Make the candidate what commit {row.number} was? Nothing runs before you commit.")
         ):
             return
         try:
-            await asyncio.to_thread(console_of(self.app).client.rollback, row["number"])
+            await asyncio.to_thread(console_of(self.app).client.rollback, row.number)
         except ClientError as error:
             self._complain(str(error))
         else:

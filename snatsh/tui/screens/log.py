@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
 
 from textual.binding import Binding
 
+from snatsh.api.fields import Field, FieldTable, Unit
+from snatsh.api.system import AuditEntry
 from snatsh.client import Client, Refused
 from snatsh.tui.context import console_of
 from snatsh.tui.screens.tables import LocalTable
 from snatsh.tui.widgets.dialogs import TextView, plain_lines
-from snatsh.tui.widgets.table import Cell, Row, TableColumn
+from snatsh.tui.widgets.table import Cell, TableColumn
 
 _STYLES = {
     "commit": "title",
@@ -34,73 +36,77 @@ def _kind(text: str) -> str:
     return "commit" if "commit" in text else "notice"
 
 
-class LogScreen(LocalTable):
+LOG_FIELDS = FieldTable(
+    Field("time", "Time", Unit.TIME), Field("kind", "What", rising=True), Field("text", "Text", rising=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """time: UTC. trace: where an error of this console happened."""
+
+    time: str
+    kind: str
+    text: str
+    trace: str = ""
+
+
+class LogScreen(LocalTable[LogLine]):
     NAME = "log"
     WHAT = "entries"
     EMPTY = "nothing happened yet"
+    FIELDS = LOG_FIELDS
     BINDINGS = [Binding("enter", "details", "Read", id="log.details")]
 
-    def columns(self) -> Sequence[TableColumn]:
+    def columns(self) -> Sequence[TableColumn[LogLine]]:
         return (
-            TableColumn("time (UTC)", lambda row: row["time"][:19].replace("T", " "), 19, sort="time"),
+            TableColumn("time (UTC)", lambda row: row.time[:19].replace("T", " "), 19, sort="time"),
             TableColumn("what", self._what, 8, sort="kind"),
-            TableColumn("text", lambda row: row["text"], 0, sort="text"),
+            TableColumn("text", lambda row: row.text, 0, sort="text"),
         )
 
-    def _what(self, row: Row) -> Cell:
-        return row["kind"], _STYLES.get(row["kind"], "plain")
+    def _what(self, row: LogLine) -> Cell:
+        return row.kind, _STYLES.get(row.kind, "plain")
 
     def first_sort(self) -> str:
         return "time"
 
-    def rising(self) -> frozenset[str]:
-        return frozenset({"kind", "text"})
+    def key(self, row: LogLine) -> tuple[str, str]:
+        return row.time, row.text
 
-    def key(self, row: Row) -> Any:
-        return row["time"], row["text"]
-
-    def rows(self, client: Client) -> Sequence[Row]:
-        rows = [
-            {"time": one["time"], "kind": _kind(one["text"]), "text": one["text"]}
-            for one in client.notices(after=1)["notices"]
-        ]
+    def rows(self, client: Client) -> Sequence[LogLine]:
+        rows = [LogLine(one.time, _kind(one.text), one.text) for one in client.notices(after=1).notices]
         for entry in client.history():
-            comment = f": {entry['comment']}" if entry["comment"] else ""
-            text = f"commit by {entry['user']} via {entry['method']}{comment}"
-            rows.append({"time": entry["time"], "kind": "commit", "text": text})
-        told = {row["text"] for row in rows}  # which snatd logs as well
-        said = map(_said, client.log("messages")["lines"])
-        rows += [row for row in said if row["text"] not in told]
+            comment = f": {entry.comment}" if entry.comment else ""
+            text = f"commit by {entry.user} via {entry.method}{comment}"
+            rows.append(LogLine(entry.time, "commit", text))
+        told = {row.text for row in rows}  # which snatd logs as well
+        said = map(_said, client.messages().lines)
+        rows += [row for row in said if row.text not in told]
         with suppress(Refused):  # who may only look is not shown who did what
-            rows += [_done(entry) for entry in client.log("audit")["entries"]]
+            rows += [_done(entry) for entry in client.audit().entries]
         return [*rows, *self._own()]
 
-    def _own(self) -> list[Row]:
+    def _own(self) -> list[LogLine]:
         """Errors of this console, which snatd knows nothing of."""
         console = console_of(self.app)
         console.state.faulty = False
-        return [
-            {"time": one.time, "kind": "console", "text": one.text, "trace": one.trace}
-            for one in console.faults.kept
-        ]
+        return [LogLine(one.time, "console", one.text, one.trace) for one in console.faults.kept]
 
     def action_details(self) -> None:
         row = self.table.current
         if row is not None:
-            shown = [row["text"], *([row["trace"]] if "trace" in row else [])]
-            self.app.push_screen(TextView(f"{row['time']} {row['kind']}", plain_lines("\n\n".join(shown))))
+            shown = [row.text, *([row.trace] if row.trace else [])]
+            self.app.push_screen(TextView(f"{row.time} {row.kind}", plain_lines("\n\n".join(shown))))
 
 
-def _said(line: str) -> Row:
+def _said(line: str) -> LogLine:
     """A line of snatd's own log: time, level, text."""
     time, rest = line[:19].replace(" ", "T"), line[20:]
     level, _, text = rest.partition(": ")
-    return {"time": time, "kind": level if level in ("error", "warning") else "snatd", "text": text}
+    return LogLine(time, level if level in ("error", "warning") else "snatd", text)
 
 
-def _done(entry: dict[str, Any]) -> Row:
-    kind = "command" if "command" in entry else "request"
-    asked = " ".join(str(entry.get(name, "")) for name in ("method", "path", "detail"))
-    what = entry.get("command") or asked
-    text = f"{entry.get('user', '')}: {what.strip()} ({entry.get('result', '')})"
-    return {"time": str(entry.get("time", "")), "kind": kind, "text": text}
+def _done(entry: AuditEntry) -> LogLine:
+    kind = "request" if entry.command is None else "command"
+    return LogLine(entry.time, kind, f"{entry.user}: {entry.action} ({entry.result})")

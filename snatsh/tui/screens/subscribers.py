@@ -8,57 +8,59 @@ from typing import Any
 
 from textual.binding import Binding
 
+from snatsh.api.subscribers import SUBSCRIBER_FIELDS, LiveSubscriber
 from snatsh.client import Client
 from snatsh.shell.render.text import count, duration, size
 from snatsh.tui.screens.flows import FlowsScreen, query_of
 from snatsh.tui.screens.tables import Part, TableScreen
 from snatsh.tui.widgets.graph import bits, level
-from snatsh.tui.widgets.table import Cell, Row, TableColumn
+from snatsh.tui.widgets.table import Cell, TableColumn
 
 
-class SubscribersScreen(TableScreen):
+class SubscribersScreen(TableScreen[LiveSubscriber]):
     NAME = "subscribers"
     WHAT = "subscribers"
     EMPTY = "no subscriber holds a flow"
+    FIELDS = SUBSCRIBER_FIELDS
     BINDINGS = [Binding("enter", "flows", "Flows", id="subscribers.flows")]
 
     def __init__(self) -> None:
         self.allowed: int | None = None
         super().__init__()
 
-    def columns(self) -> Sequence[TableColumn]:
+    def columns(self) -> Sequence[TableColumn[LiveSubscriber]]:
         return (
-            TableColumn("subscriber", lambda row: row["name"], 0, sort="name"),
-            TableColumn("rate", lambda row: bits(row["rate"]), 9, True, "rate"),
-            TableColumn("flows", lambda row: count(row["flows"]), 9, True, "flows"),
+            TableColumn("subscriber", lambda row: row.name, 0, sort="name"),
+            TableColumn("rate", lambda row: bits(row.rate), 9, True, "rate"),
+            TableColumn("flows", lambda row: count(row.flows), 9, True, "flows"),
             TableColumn("sessions held", self._sessions, 15, True, "sessions"),
             TableColumn(
                 "refused",
-                lambda row: (count(row["refused"]), "bad" if row["refused"] else "dim"),
+                lambda row: (count(row.refused), "bad" if row.refused else "dim"),
                 9,
                 True,
                 "refused",
             ),
-            TableColumn("bytes", lambda row: size(row["bytes"]), 7, True, "bytes"),
-            TableColumn("packets", lambda row: size(row["packets"]), 8, True, "packets"),
+            TableColumn("bytes", lambda row: size(row.bytes), 7, True, "bytes"),
+            TableColumn("packets", lambda row: size(row.packets), 8, True, "packets"),
         )
 
-    def _sessions(self, row: Row) -> Cell:
+    def _sessions(self, row: LiveSubscriber) -> Cell:
         if not self.allowed:
-            return count(row["sessions"])
-        share = row["sessions"] / self.allowed
-        return f"{count(row['sessions'])} of {count(self.allowed)}", level(share)
+            return count(row.sessions)
+        share = row.sessions / self.allowed
+        return f"{count(row.sessions)} of {count(self.allowed)}", level(share)
 
     def first_sort(self) -> str:
         return "rate"
 
-    def rising(self) -> frozenset[str]:
-        return frozenset({"name"})
+    def key(self, row: LiveSubscriber) -> str:
+        return row.name
 
     def filter_hint(self) -> str:
         return "text  !text  source=10.0.0.0/8 rule= pool= link= state= …: counts the flows that match"
 
-    def part(self, client: Client, offset: int, limit: int) -> Part:
+    def part(self, client: Client, offset: int, limit: int) -> Part[LiveSubscriber]:
         query: dict[str, Any] = {
             "sort": self.table.sort,
             "offset": offset,
@@ -68,19 +70,19 @@ class SubscribersScreen(TableScreen):
         if self.table.turned:
             query["turned"] = "yes"
         page = client.live_subscribers(query)
-        self.allowed = page["allowed"]
+        self.allowed = page.allowed
         notes = []
-        if page["allowed"]:
-            notes.append(f"{count(page['allowed'])} sessions allowed each")
-        if page["limited"]:
-            notes.append(f"{count(page['limited'])} were refused flows")
-        if page["age"] >= 2:
-            notes.append(f"numbers as of {duration(page['age'])} ago")
-        return Part(page["subscribers"], page["count"], offset, page["count"], "; ".join(notes))
+        if page.allowed:
+            notes.append(f"{count(page.allowed)} sessions allowed each")
+        if page.limited:
+            notes.append(f"{count(page.limited)} were refused flows")
+        if page.age >= 2:
+            notes.append(f"numbers as of {duration(page.age)} ago")
+        return Part(page.subscribers, page.count, offset, page.count, "; ".join(notes))
 
     async def action_flows(self) -> None:
         row = self.table.current
         if row is not None:
             await self.app.switch_mode("flows")
             if isinstance(self.app.screen, FlowsScreen):
-                self.app.screen.show_source(row["name"])
+                self.app.screen.show_source(row.name)

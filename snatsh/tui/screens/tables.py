@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.binding import Binding
 from textual.widget import Widget
 
+from snatsh.api.codec import builtins
+from snatsh.api.fields import FieldTable
 from snatsh.client import Client, ClientError
 from snatsh.model.errors import SnatshError
 from snatsh.tui import export
@@ -19,16 +21,17 @@ from snatsh.tui.screens.base import LiveScreen
 from snatsh.tui.widgets.dialogs import Ask
 from snatsh.tui.widgets.lines import Line, Lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.table import Row, Table, TableColumn
+from snatsh.tui.widgets.table import Table, TableColumn
 
+R = TypeVar("R")
 FROZEN_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Part(Generic[R]):
     """Rows from `offset` on, of `total` that match, of `of` that there are. note: for the line above."""
 
-    rows: Sequence[Row]
+    rows: Sequence[R]
     total: int
     offset: int
     of: int
@@ -46,8 +49,10 @@ class Caption(Lines):
         yield self.line
 
 
-class TableScreen(LiveScreen):
-    """`part` fetches rows; `columns`, `sorts` and `rising` say how they are shown and ordered."""
+class TableScreen(LiveScreen, Generic[R]):
+    """`part` fetches rows; `columns` says how they are shown, `FIELDS` how they are ordered."""
+
+    FIELDS: ClassVar[FieldTable] = FieldTable()
 
     BINDINGS = [
         Binding("slash", "filter", "Filter", id="screen.filter"),
@@ -65,9 +70,9 @@ class TableScreen(LiveScreen):
     def __init__(self) -> None:
         super().__init__()
         self.filter = ""
-        self.table = Table(self.columns(), self.key, self.EMPTY, id="table")
+        self.table: Table[R] = Table(self.columns(), self.key, self.EMPTY, id="table")
         self.table.sort = self.first_sort()
-        self.table.rising = self.rising()
+        self.table.fields = self.FIELDS
 
     def body(self) -> Iterable[Widget]:
         yield Caption()
@@ -77,29 +82,26 @@ class TableScreen(LiveScreen):
         super().on_mount()
         self.table.focus()
 
-    def columns(self) -> Sequence[TableColumn]:
+    def columns(self) -> Sequence[TableColumn[R]]:
         raise NotImplementedError
 
     def first_sort(self) -> str:
         return next((column.sort for column in self.columns() if column.sort), "")
 
-    def rising(self) -> frozenset[str]:
-        """Orders that begin with the least."""
-        return frozenset()
+    def key(self, row: R) -> Any:
+        """What identifies a row."""
+        raise NotImplementedError
 
-    def key(self, row: Row) -> Any:
-        return row["name"]
-
-    def part(self, client: Client, offset: int, limit: int) -> Part:
+    def part(self, client: Client, offset: int, limit: int) -> Part[R]:
         """Blocks."""
         raise NotImplementedError
 
     # Looking
 
-    def fetch(self, client: Client) -> Part:
+    def fetch(self, client: Client) -> Part[R]:
         return self.part(client, self.table.first, self.table.room)
 
-    def show(self, data: Part) -> None:
+    def show(self, data: Part[R]) -> None:
         if self.frozen:
             begin = self.table.first - data.offset
             self.table.fill(data.rows[begin : begin + self.table.room], data.total, self.table.first)
@@ -107,10 +109,9 @@ class TableScreen(LiveScreen):
             self.table.fill(data.rows, data.total, data.offset)
         caption = self.query_one(Caption)
         matched = f"{data.total:,} of {data.of:,}" if data.total != data.of else f"{data.of:,}"
-        arrow = "▲" if (self.table.sort in self.table.rising) != self.table.turned else "▼"
         caption.line = [
             (f" {matched} {self.WHAT}", "title"),
-            (f"  by {self.table.sort} {arrow}", "dim") if self.table.sort else ("", "dim"),
+            (f"  by {self.table.sort} {self.table.arrow}", "dim") if self.table.sort else ("", "dim"),
             (f"  filter {self.filter}", "marked") if self.filter else ("", "dim"),
             (f"  {len(self.table.marked)} marked", "marked") if self.table.marked else ("", "dim"),
             (f"  {data.note}" if data.note else "", "dim"),
@@ -133,7 +134,7 @@ class TableScreen(LiveScreen):
     async def _hold(self) -> None:
         """Fetch what can be scrolled through while nothing moves, then freeze."""
         try:
-            data = await asyncio.to_thread(self.part, console_of(self.app).client, 0, FROZEN_ROWS)
+            data: Part[R] = await asyncio.to_thread(self.part, console_of(self.app).client, 0, FROZEN_ROWS)
         except ClientError as error:
             self.complain(str(error))
             return
@@ -202,7 +203,7 @@ class TableScreen(LiveScreen):
             rows = await export.all_rows(
                 self.part if not self.frozen else None, self.data, console_of(self.app).client
             )
-            size = await export.write(console_of(self.app).client, name, self.exported(rows))
+            size = await export.write(console_of(self.app).client, name, rows)
         except SnatshError as error:
             self.complain(str(error))
         else:
@@ -210,34 +211,31 @@ class TableScreen(LiveScreen):
                 f"{len(rows):,} rows, {size:,} bytes in {name}; see it with `file show {name}`", markup=False
             )
 
-    def exported(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows as they go to a file."""
-        return list(rows)
 
-
-class LocalTable(TableScreen):
+class LocalTable(TableScreen[R]):
     """All rows are few enough to be here."""
 
-    def rows(self, client: Client) -> Sequence[Row]:
+    def rows(self, client: Client) -> Sequence[R]:
         raise NotImplementedError
 
-    def part(self, client: Client, offset: int, limit: int) -> Part:
+    def part(self, client: Client, offset: int, limit: int) -> Part[R]:
         rows = list(self.rows(client))
         found = [row for row in rows if matches(row, self.filter)]
-        if self.table.sort:
-            falling = (self.table.sort not in self.table.rising) != self.table.turned
-            found.sort(key=lambda row: _orderable(row.get(self.table.sort)), reverse=falling)
+        if sort := self.table.sort:
+            falling = self.FIELDS.is_descending(sort, reversed_=self.table.turned)
+            found = ordered(found, lambda row: getattr(row, sort), falling=falling)
         offset = min(offset, max(0, len(found) - 1))
         return Part(found[offset : offset + limit], len(found), offset, len(rows))
 
 
-def matches(row: Row, text: str) -> bool:
+def matches(row: object, text: str) -> bool:
     """Words of a filter: `field=value`, a text that has to be somewhere, `!text` that must be nowhere."""
-    everything = " ".join(str(value) for value in row.values()).lower()
+    values = builtins(row)
+    everything = " ".join(str(value) for value in values.values()).lower()
     for word in text.lower().split():
         name, equals, value = word.partition("=")
-        if equals and name in row:
-            if str(row[name]).lower() != value:
+        if equals and name in values:
+            if str(values[name]).lower() != value:
                 return False
         elif word.startswith("!"):
             if word[1:] in everything:
@@ -247,8 +245,7 @@ def matches(row: Row, text: str) -> bool:
     return True
 
 
-def _orderable(value: Any) -> tuple[int, Any]:
-    """Nothing first, then numbers, then words."""
-    if value is None:
-        return 0, 0
-    return (1, value) if isinstance(value, int | float) else (2, str(value))
+def ordered(rows: Sequence[R], value: Callable[[R], Any], *, falling: bool) -> list[R]:
+    """The rows by a value; those without one come last in either direction."""
+    known = sorted((row for row in rows if value(row) is not None), key=value, reverse=falling)
+    return [*known, *(row for row in rows if value(row) is None)]

@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from snatsh.api.pools import HeatMap
 from snatsh.tui.widgets.lines import Line, Piece
 
 
-def heat_lines(heat: dict[str, Any], width: int, height: int) -> Iterator[Line]:
-    """heat: as in `LivePool`. Cells are put together when there are more than fit."""
-    cells, per_cell = str(heat["cells"]), int(heat["per_cell"])
+def heat_lines(heat: HeatMap, width: int, height: int) -> Iterator[Line]:
+    """Cells are put together when there are more than fit."""
+    cells, per_cell = heat.cells, heat.per_cell
     room = max(1, width * max(1, height - 1))
     if len(cells) > room:
         joined = -(-len(cells) // room)
         cells = "".join(max(cells[at : at + joined]) for at in range(0, len(cells), joined))
         per_cell *= joined
     what = "an address each" if per_cell == 1 else f"{per_cell} addresses each, by the fullest"
-    yield [(f"from {heat['first']}, {what}: · unused, 1-9 tenths used", "dim")]
+    yield [(f"from {heat.first}, {what}: · unused, 1-9 tenths used", "dim")]
     for at in range(0, len(cells), width):
         pieces: list[Piece] = []
         for cell in cells[at : at + width]:

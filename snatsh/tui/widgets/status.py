@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from textual.events import Click
 
-from snatsh.client import Overview
+from snatsh.api.overview import Overview
 from snatsh.shell.render.text import count, duration
 from snatsh.tui.state import ConsoleState
 from snatsh.tui.widgets.lines import Line, Lines, Piece
@@ -33,7 +33,7 @@ class Status(Lines):
     def _well(self, width: int) -> Line:
         state, found = self._state, self._state.overview
         pieces: list[Piece] = []
-        host = found["host_name"] if found else state.version["host_name"] if state.version else "snatsh"
+        host = found.host_name if found else state.version.host_name if state.version else "snatsh"
         pieces.append((f" {host} ", "title"))
         if state.trouble:
             pieces.append((f" ✗ SNATD DOES NOT ANSWER since {state.gone_at}; waiting ", "alarm"))
@@ -41,10 +41,10 @@ class Status(Lines):
             pieces.append((" asking snatd … ", "dim"))
         else:
             pieces += _health(found)
-            if found["pending"]:
-                left = duration(found["pending"]["seconds"])
+            if found.pending:
+                left = duration(found.pending.seconds)
                 pieces.append((f" ! commit unconfirmed, rolled back in {left} ", "caution"))
-            flows, room = count(found["flows"]), count(found["capacity"])
+            flows, room = count(found.flows), count(found.capacity)
             if width >= 100:
                 pieces.append((f"  flows {flows} of {room}", "plain"))
         if state.faulty:
@@ -53,7 +53,7 @@ class Status(Lines):
             pieces.append((f" [{mode}]", "key"))
         if state.version:
             role = " read-only" if state.role == "view" else f" {state.role}"
-            who = f"{state.version['user']}{role} "
+            who = f"{state.version.user}{role} "
             used = sum(len(text) for text, _ in pieces)
             pieces += [(" " * max(1, width - used - len(who)), "plain"), (who, "dim")]
         return pieces
@@ -80,8 +80,8 @@ class Status(Lines):
 
 
 def _health(found: Overview) -> list[Piece]:
-    alarms = found["alarms"]
-    major = sum(alarm["class"] == "major" for alarm in alarms)
+    alarms = found.alarms
+    major = sum(alarm.severity == "major" for alarm in alarms)
     if major:
         return [(f" ▲ {major} ALARM{'S' if major > 1 else ''} ", "alarm")]
     if alarms:

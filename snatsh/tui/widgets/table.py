@@ -5,35 +5,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from textual.binding import Binding
 from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
 
+from snatsh.api.fields import FieldTable
 from snatsh.tui.widgets.lines import Line, Lines, Piece
 
-Row = dict[str, Any]
+R = TypeVar("R")
 Cell = str | Piece
 
 
 @dataclass(frozen=True, slots=True)
-class TableColumn:
+class TableColumn(Generic[R]):
     """cell: what it shows of a row. width: 0 shares what is left. sort: what to sort by, empty for nothing.
 
     from_width: the table has to be that wide for the column to be shown.
     """
 
     title: str
-    cell: Callable[[Row], Cell]
+    cell: Callable[[R], Cell]
     width: int = 0
     right: bool = False
     sort: str = ""
     from_width: int = 0
 
 
-class Table(Lines, can_focus=True):
+class Table(Lines, Generic[R], can_focus=True):
     BINDINGS = [
         Binding("up,k", "move(-1)", "Up", show=False, id="table.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="table.down"),
@@ -49,12 +50,12 @@ class Table(Lines, can_focus=True):
     class Moved(Message):
         """Another part of the rows is wanted."""
 
-        def __init__(self, table: Table) -> None:
+        def __init__(self, table: Table[Any]) -> None:
             super().__init__()
             self.table = table
 
         @property
-        def control(self) -> Table:
+        def control(self) -> Table[Any]:
             return self.table
 
     class Chosen(Message):
@@ -69,8 +70,8 @@ class Table(Lines, can_focus=True):
 
     def __init__(
         self,
-        columns: Sequence[TableColumn],
-        key: Callable[[Row], Any],
+        columns: Sequence[TableColumn[R]],
+        key: Callable[[R], Any],
         empty: str = "nothing",
         *,
         id: str | None = None,
@@ -80,8 +81,8 @@ class Table(Lines, can_focus=True):
         self.key = key
         self.empty = empty
         self.sort, self.turned = "", False
-        self.rising: frozenset[str] = frozenset()
-        self.rows: list[Row] = []
+        self.fields = FieldTable()
+        self.rows: list[R] = []
         self.total = 0
         self.first = 0
         self.marked: set[Any] = set()
@@ -96,19 +97,24 @@ class Table(Lines, can_focus=True):
         """How many rows fit."""
         return max(1, self.content_size.height - 1)
 
-    def fill(self, rows: Sequence[Row], total: int, offset: int) -> None:
+    def fill(self, rows: Sequence[R], total: int, offset: int) -> None:
         """rows: those from `offset` on, of `total`."""
         self.rows, self.total, self.first = list(rows), total, offset
         if self.cursor >= max(1, total):
             self.cursor = max(0, total - 1)
         self.redraw()
 
+    @property
+    def arrow(self) -> str:
+        """The direction of the order."""
+        return "▼" if self.fields.is_descending(self.sort, reversed_=self.turned) else "▲"
+
     def to_start(self) -> None:
         """The order or the filter changed."""
         self.first = self.cursor = 0
 
     @property
-    def current(self) -> Row | None:
+    def current(self) -> R | None:
         """The row under the cursor."""
         at = self.cursor - self.first
         return self.rows[at] if 0 <= at < len(self.rows) else None
@@ -176,7 +182,7 @@ class Table(Lines, can_focus=True):
 
     # Drawing
 
-    def columns_at(self, width: int) -> list[tuple[TableColumn, int]]:
+    def columns_at(self, width: int) -> list[tuple[TableColumn[R], int]]:
         """Columns that are shown at this width, and how wide."""
         shown = [column for column in self.columns if column.from_width <= width]
         fixed = sum(column.width for column in shown) + len(shown) - 1 + 2
@@ -195,7 +201,7 @@ class Table(Lines, can_focus=True):
         head: list[Piece] = [("  ", "head")]
         for column, room in columns:
             sorted_by = bool(column.sort) and column.sort == self.sort
-            arrow = ("▲" if (self.sort in self.rising) != self.turned else "▼") if sorted_by else ""
+            arrow = self.arrow if sorted_by else ""
             title = _aligned(column.title[: room - len(arrow)] + arrow, room, column.right)
             head += [(title, "title" if sorted_by else "head"), (" ", "head")]
         yield head
@@ -204,7 +210,7 @@ class Table(Lines, can_focus=True):
         for at, row in enumerate(self.rows[: height - 1]):
             yield self._line(row, columns, self.first + at == self.cursor)
 
-    def _line(self, row: Row, columns: list[tuple[TableColumn, int]], current: bool) -> Line:
+    def _line(self, row: R, columns: list[tuple[TableColumn[R], int]], current: bool) -> Line:
         marked = self.key(row) in self.marked
         base = "cursor" if current else "marked" if marked else ""
         sign = (">" if current else " ") + ("*" if marked else " ")

@@ -11,6 +11,7 @@ from rich.text import Text
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
+from snatsh.api.commits import Document
 from snatsh.tui.style import palette
 
 Path = tuple[str, ...]
@@ -29,7 +30,7 @@ class ConfigurationTree(Tree[Path]):
         self.guide_depth = 3
         self._both: tuple[Any, Any] | None = None
 
-    def fill(self, candidate: dict[str, Any], running: dict[str, Any]) -> None:
+    def fill(self, candidate: Document, running: Document) -> None:
         if self._both == (candidate, running):
             return
         first = self._both is None

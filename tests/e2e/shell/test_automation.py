@@ -75,7 +75,7 @@ def test_netmiko_while_a_commit_waits_to_be_confirmed(gateway: SshGateway, user:
             assert "commit confirmed by" in other.send_command("show system commit")
             assert json.loads(other.send_command("show configuration rules 30 | display json"))["pool"] == "c"
             assert "commit complete" in other.commit(comment="confirmed")
-        assert gateway.snatd.client.commits()["pending"] is None
+        assert gateway.snatd.client.commits().pending is None
         assert "30" in running(gateway)["rules"]
 
 
@@ -83,10 +83,10 @@ def test_netmiko_rolls_back_and_leaves_with_changes(gateway: SshGateway) -> None
     with netmiko(gateway) as device:
         device.send_config_set(STATEMENTS, exit_config_mode=False)
         assert "load complete" in device.send_command("rollback 0", expect_string=r"#")
-        assert not gateway.snatd.client.candidate()["changed"]
+        assert not gateway.snatd.client.candidate().changed
         device.send_config_set(STATEMENTS)  # leaves, and says yes
         assert not device.check_config_mode()
-    assert gateway.snatd.client.candidate()["changed"]
+    assert gateway.snatd.client.candidate().changed
 
 
 def test_netmiko_hears_of_failures(gateway: SshGateway) -> None:
@@ -103,7 +103,7 @@ def test_netmiko_sends_lines_of_more_than_four_thousand_characters(gateway: SshG
     addresses = [f"198.51.{number // 250}.{number % 250}" for number in range(400)]
     with netmiko(gateway) as device:
         device.send_config_set([f"set pools long address [ {' '.join(addresses)} ]"], read_timeout=30)
-    assert gateway.snatd.client.candidate()["document"]["pools"]["long"]["address"] == addresses
+    assert gateway.snatd.client.candidate().document["pools"]["long"]["address"] == addresses
 
 
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb"])

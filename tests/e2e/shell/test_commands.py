@@ -76,7 +76,7 @@ def test_the_exit_status_tells_and_errors_go_to_stderr(gateway: Gateway) -> None
 def test_the_first_failure_ends_a_sequence(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "set rulez 1", "set rules 30 pool a", check=False)
     assert done.returncode == 1
-    assert not gateway.snatd.client.candidate()["changed"]
+    assert not gateway.snatd.client.candidate().changed
 
 
 def test_start_takes_less_than_three_tenths_of_a_second(gateway: Gateway) -> None:
@@ -187,7 +187,7 @@ def test_save_and_load_in_every_form(gateway: Gateway, name: str) -> None:
     load = f"load {'set' if name.endswith('.set') else 'override'} {name}"
     gateway.snatd.client.replace_candidate({})
     assert "load complete" in gateway.snatd.shell("configure", load).stdout
-    assert gateway.snatd.client.candidate()["document"] == before
+    assert gateway.snatd.client.candidate().document == before
 
 
 def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway) -> None:
@@ -245,7 +245,7 @@ def test_profiles_that_ship_are_loaded_by_name(gateway: Gateway) -> None:
     for name in sorted(names):
         shell("configure", f"load override profile {name}")
         shipped = yaml_form.parse((PROFILES / f"{name}.yaml").read_text())
-        assert gateway.snatd.client.candidate()["document"] == shipped
+        assert gateway.snatd.client.candidate().document == shipped
     done = shell("configure", "load override profile nowhere", check=False)
     assert "no profile nowhere is shipped; there are: " in done.stderr
 
@@ -254,13 +254,13 @@ def test_everything_is_deleted_only_when_somebody_says_so(gateway: Gateway) -> N
     done = gateway.snatd.shell("configure", "delete", check=False)
     assert done.returncode == 1
     assert "nothing was deleted" in done.stderr
-    assert not gateway.snatd.client.candidate()["changed"]
+    assert not gateway.snatd.client.candidate().changed
 
 
 def test_merge_adds(gateway: Gateway) -> None:
     gateway.snatd.client.write_file("more.yaml", yaml.safe_dump({"rules": {"40": {"action": "drop"}}}))
     gateway.snatd.shell("configure", "load merge more.yaml")
-    assert set(gateway.snatd.client.candidate()["document"]["rules"]) == {"10", "20", "40"}
+    assert set(gateway.snatd.client.candidate().document["rules"]) == {"10", "20", "40"}
 
 
 # Sessions on terminals
@@ -386,7 +386,7 @@ def test_statements_typed_in_a_block(plain: Terminal, gateway: Gateway) -> None:
         plain.expect(f"{number} action drop\r\n")
     plain.child.send("\x04")
     assert "load complete" in plain.expect(rf"{STARTS}\S*# $")
-    assert len(gateway.snatd.client.candidate()["document"]["rules"]) == 202
+    assert len(gateway.snatd.client.candidate().document["rules"]) == 202
 
 
 def test_the_shell_outlives_snatd(plain: Terminal, gateway: Gateway) -> None:

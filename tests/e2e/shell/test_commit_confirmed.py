@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pexpect
 import pytest
 
+from snatsh.api.configuration import Statement
 from snatsh.client import Client, Rejected
 from snatsh.lab.gateway import SNATSH
 from tests.e2e.harness import Gateway, document
@@ -72,9 +73,9 @@ def minute(ssh_box: SshGateway) -> Iterator[Minute]:
 def test_another_commit_confirms_and_a_check_does_not(gateway: Gateway) -> None:
     confirmed(gateway)
     gateway.snatd.shell("configure", "commit check")
-    assert gateway.snatd.client.commits()["pending"] is not None
+    assert gateway.snatd.client.commits().pending is not None
     gateway.snatd.shell("configure", "commit")
-    assert gateway.snatd.client.commits()["pending"] is None
+    assert gateway.snatd.client.commits().pending is None
     assert not (gateway.snatd.state / "confirm.json").exists()
 
 
@@ -84,7 +85,7 @@ def test_a_killed_snatd_returns_when_it_comes_back_too_late(gateway: Gateway) ->
     move_deadline(gateway, -5)
     gateway.snatd.start()
     assert pool(gateway) == "a"
-    assert gateway.snatd.client.commits()["pending"] is None
+    assert gateway.snatd.client.commits().pending is None
 
 
 def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
@@ -95,7 +96,7 @@ def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
     move_deadline(gateway, -5)
     gateway.snatd.start()
     assert pool(gateway) == "a"
-    assert gateway.snatd.client.commits()["pending"] is None
+    assert gateway.snatd.client.commits().pending is None
     seen = gateway.client.run("curl", "-sS", "--max-time", "5", "http://8.8.8.8/").stdout
     assert seen.startswith("1.1.2.10")
 
@@ -107,7 +108,7 @@ def test_a_killed_snatd_keeps_the_deadline_when_it_comes_back_in_time(gateway: G
     move_deadline(gateway, 4)
     gateway.snatd.start()
     wait(lambda: pool(gateway) == "a")
-    assert datetime.fromisoformat(gateway.snatd.client.history()[0]["time"]) >= deadline
+    assert datetime.fromisoformat(gateway.snatd.client.history()[0].time) >= deadline
 
 
 def test_a_clock_that_was_set_back_does_not_make_it_wait_longer(gateway: Gateway) -> None:
@@ -115,20 +116,20 @@ def test_a_clock_that_was_set_back_does_not_make_it_wait_longer(gateway: Gateway
     gateway.snatd.kill()
     move_deadline(gateway, 86_400)
     gateway.snatd.start()
-    pending = gateway.snatd.client.commits()["pending"]
+    pending = gateway.snatd.client.commits().pending
     assert pending is not None
-    assert pending["seconds"] <= 2 * MINUTE
+    assert pending.seconds <= 2 * MINUTE
 
 
 def test_a_second_one_moves_the_deadline_and_keeps_the_way_back(gateway: Gateway) -> None:
     confirmed(gateway, minutes=5)
     confirmed(gateway, name="d", minutes=20)
-    pending = gateway.snatd.client.commits()["pending"]
+    pending = gateway.snatd.client.commits().pending
     assert pending is not None
-    assert pending["seconds"] > 19 * MINUTE
+    assert pending.seconds > 19 * MINUTE
     gateway.snatd.kill()
     gateway.snatd.start()
-    assert gateway.snatd.client.commits()["pending"] is not None
+    assert gateway.snatd.client.commits().pending is not None
     gateway.snatd.shell("request system commit abort")
     assert pool(gateway) == "a"
 
@@ -156,7 +157,7 @@ def test_a_damaged_promise_is_set_aside_and_said(gateway: Gateway) -> None:
 def test_a_failed_confirmed_commit_promises_nothing(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "set rules 10 pool nowhere", "commit confirmed 5", check=False)
     assert "error: commit failed" in done.stderr
-    assert gateway.snatd.client.commits()["pending"] is None
+    assert gateway.snatd.client.commits().pending is None
     assert not (gateway.snatd.state / "confirm.json").exists()
 
 
@@ -205,13 +206,13 @@ def test_abort_without_anything_to_abort(gateway: Gateway) -> None:
 @pytest.mark.parametrize("minutes", [5, 1])
 def test_it_warns_five_minutes_and_one_before(gateway: Gateway, minutes: int) -> None:
     confirmed(gateway, minutes=10)
-    after = gateway.snatd.client.notices()["last"]
+    after = gateway.snatd.client.notices().last
     gateway.snatd.kill()
     move_deadline(gateway, minutes * MINUTE + 1)
     gateway.snatd.start()
 
     def warned() -> bool:
-        texts = [notice["text"] for notice in gateway.snatd.client.notices(after)["notices"]]
+        texts = [notice.text for notice in gateway.snatd.client.notices(after).notices]
         told = f"{minutes} minute{'' if minutes == 1 else 's'}"
         return f"commit by root will be rolled back in {told} unless confirmed" in texts
 
@@ -228,7 +229,7 @@ def test_commit_at_a_time(gateway: Gateway) -> None:
     gateway.snatd.kill()
     gateway.snatd.start()
     wait(lambda: pool(gateway) == "c")
-    assert gateway.snatd.client.history()[0]["comment"] == "later"
+    assert gateway.snatd.client.history()[0].comment == "later"
 
 
 def test_commit_at_can_be_taken_back_and_knows_bad_times(gateway: Gateway) -> None:
@@ -253,11 +254,11 @@ def test_rescue(gateway: Gateway) -> None:
 def test_fifty_configurations_are_kept(gateway: Gateway) -> None:
     client = gateway.snatd.client
     for number in range(52):
-        client.edit([{"verb": "set", "path": ["rules", "10", "description", str(number)]}])
+        client.edit([Statement("set", ["rules", "10", "description", str(number)])])
         client.commit()
     assert len(client.history()) == 50
     gateway.snatd.shell("configure", "rollback 49")
-    assert client.candidate()["document"]["rules"]["10"]["description"] == "2"
+    assert client.candidate().document["rules"]["10"]["description"] == "2"
     with pytest.raises(Rejected):
         client.rollback(50)
     shown = gateway.snatd.shell("show system rollback compare 3 1").stdout
@@ -268,11 +269,11 @@ def test_two_clients_of_one_process_are_one_console(gateway: Gateway) -> None:
     first, second = Client(gateway.snatd.socket), Client(gateway.snatd.socket)
     first.enter("private", "")
     try:
-        second.edit([{"verb": "set", "path": ["rules", "10", "pool", "d"]}])
-        assert first.candidate()["document"]["rules"]["10"]["pool"] == "d"
+        second.edit([Statement("set", ["rules", "10", "pool", "d"])])
+        assert first.candidate().document["rules"]["10"]["pool"] == "d"
     finally:
         first.leave()
-    assert first.candidate()["document"]["rules"]["10"]["pool"] == "a"
+    assert first.candidate().document["rules"]["10"]["pool"] == "a"
 
 
 def test_a_minute_ends_what_nobody_confirms_and_consoles_that_nobody_uses(minute: Minute) -> None:
@@ -282,8 +283,8 @@ def test_a_minute_ends_what_nobody_confirms_and_consoles_that_nobody_uses(minute
     minute.rich.gone(90)
     wait(lambda: pool(minute.gateway) == "a")
     returned, committed, *_ = minute.gateway.snatd.client.history()
-    assert (returned["user"], returned["method"]) == ("root", "other")
-    assert "not confirmed" in str(returned["comment"])
-    took = datetime.fromisoformat(returned["time"]) - datetime.fromisoformat(committed["time"])
+    assert (returned.user, returned.method) == ("root", "other")
+    assert "not confirmed" in str(returned.comment)
+    took = datetime.fromisoformat(returned.time) - datetime.fromisoformat(committed.time)
     assert MINUTE - 1 < took.total_seconds() < MINUTE + 15
-    wait(lambda: not minute.gateway.snatd.client.candidate()["changed"])
+    wait(lambda: not minute.gateway.snatd.client.candidate().changed)

@@ -92,7 +92,7 @@ def test_exclusive_keeps_others_out_until_its_console_ends(
     one.child.wait()
     wait_for_sessions(box, 1)
     assert "locked" not in other.run("set rules 20 pool d")
-    assert box.snatd.client.candidate()["document"]["rules"]["10"]["pool"] == "a"
+    assert box.snatd.client.candidate().document["rules"]["10"]["pool"] == "a"
 
 
 def test_exclusive_is_not_to_be_had_over_changes(consoles: tuple[Console, Console]) -> None:
@@ -116,7 +116,7 @@ def test_private_candidates_merge_where_they_do_not_touch(
     assert "commit complete" in one.run("commit")
     assert "commit complete" in other.run("commit")
     assert {number: rule["pool"] for number, rule in running(box)["rules"].items()} == {"10": "c", "20": "d"}
-    assert not box.snatd.client.candidate()["changed"]
+    assert not box.snatd.client.candidate().changed
 
 
 def test_private_candidates_that_touch_are_told_and_update_lets_them_go_on(
@@ -165,7 +165,7 @@ def test_leaving_a_private_candidate_asks_and_discards(
     one.run("exit", r"Discard uncommitted changes\? \[yes,no\] \(yes\) $")
     one.run("yes")
     assert "pool a;" in one.run("show configuration rules 10")
-    assert not box.snatd.client.candidate()["changed"]
+    assert not box.snatd.client.candidate().changed
 
 
 def test_a_private_console_does_not_end_up_in_the_shared_candidate_when_snatd_restarts(
@@ -177,7 +177,7 @@ def test_a_private_console_does_not_end_up_in_the_shared_candidate_when_snatd_re
     box.snatd.kill()
     box.snatd.start()
     assert "knows no private session" in one.run("set rules 20 pool d")
-    assert not box.snatd.client.candidate()["changed"]
+    assert not box.snatd.client.candidate().changed
     assert "Exiting configuration mode" in one.run("exit")
 
 

@@ -23,7 +23,7 @@ def session(gateway: Gateway, *lines: str, failing: bool = False) -> str:
 
 
 def candidate(gateway: Gateway) -> Document:
-    return gateway.snatd.client.candidate()["document"]
+    return gateway.snatd.client.candidate().document
 
 
 def test_up_top_exit_and_quit(gateway: Gateway) -> None:
@@ -62,7 +62,7 @@ def test_replace_pattern_and_wildcard_delete(gateway: Gateway) -> None:
 
 def test_load_update_replace_patch_and_relative(gateway: Gateway) -> None:
     session(gateway, "save whole.conf", "set rules 10 pool c", "delete rules 20", "load update whole.conf")
-    assert not gateway.snatd.client.candidate()["changed"]
+    assert not gateway.snatd.client.candidate().changed
     session(
         gateway, "load replace terminal", "rules {", "replace: 10 {", "action drop;", "}", "delete: 20;", "}",
         "\x04",

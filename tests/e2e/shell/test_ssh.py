@@ -104,9 +104,9 @@ def test_a_connection_that_drops_changes_nothing_about_the_deadline(gateway: Ssh
         child.expect(r"alice@\S+[>#] $")
     child.kill(9)
     child.close(force=True)
-    pending = gateway.snatd.client.commits()["pending"]
+    pending = gateway.snatd.client.commits().pending
     assert pending is not None
-    assert (pending["user"], pending["minutes"], pending["comment"]) == ("alice", 9, "drop")
+    assert (pending.user, pending.minutes, pending.comment) == ("alice", 9, "drop")
     done = gateway.ssh("alice", "request system commit abort")
     assert done.stdout == "commit was rolled back\n"
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"

@@ -9,17 +9,17 @@ from tests.e2e.harness import Gateway
 def test_an_inactive_rule_is_kept_but_does_not_run(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
     shell("configure", "deactivate rules 20", 'annotate rules 20 "until the fibre is back"', "commit")
-    assert [row["number"] for row in gateway.snatd.client.rules()] == [10]
+    assert [row.number for row in gateway.snatd.client.rules()] == [10]
     shown = shell("show configuration rules").stdout
     assert "/* until the fibre is back */\ninactive: 20 {\n" in shown
     assert "deactivate rules 20" in shell("show configuration | display set").stdout
     gateway.snatd.kill()
     gateway.snatd.start()
-    assert [row["number"] for row in gateway.snatd.client.rules()] == [10]
+    assert [row.number for row in gateway.snatd.client.rules()] == [10]
     compared = shell("configure", "activate rules 20", "show | compare").stdout
     assert "[edit rules]\n!   active: 20 { ... }\n" in compared
     shell("configure", "commit")
-    assert [row["number"] for row in gateway.snatd.client.rules()] == [10, 20]
+    assert [row.number for row in gateway.snatd.client.rules()] == [10, 20]
 
 
 def test_what_is_protected_stays(gateway: Gateway) -> None:
@@ -33,7 +33,7 @@ def test_what_is_protected_stays(gateway: Gateway) -> None:
             assert "is protected; see `unprotect`" in refused.stderr, command
     refused = shell("configure", "delete rules 10", check=False)
     assert refused.stderr.endswith("             ^\nrules 10: is protected; see `unprotect`\n")
-    assert not gateway.snatd.client.candidate()["changed"]
+    assert not gateway.snatd.client.candidate().changed
     shell("configure", "unprotect rules 10", "set rules 10 pool c", "commit")
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
 
@@ -50,9 +50,9 @@ def test_marks_move_with_a_rule_and_nothing_else_is_to_be_marked(gateway: Gatewa
 def test_marks_are_saved_and_loaded_in_every_form(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
     shell("configure", "deactivate rules 20", 'annotate pools a "ours"', "protect pools a")
-    wanted = gateway.snatd.client.candidate()["document"]
+    wanted = gateway.snatd.client.candidate().document
     for name in ("marks.conf", "marks.set", "marks.yaml", "marks.json"):
         load = "load set" if name.endswith(".set") else "load override"
         clear = ("unprotect pools a", "load factory-default")
         shell("configure", f"save {name}", *clear, f"{load} {name}")
-        assert gateway.snatd.client.candidate()["document"] == wanted, name
+        assert gateway.snatd.client.candidate().document == wanted, name

@@ -106,7 +106,7 @@ def test_hundreds_of_pasted_lines_run_at_once(screen: Tmux, gateway: Gateway) ->
     screen.paste("".join(f"{line}\n" for line in [*lines, "set rules x", "top"]))
     screen.wait("expected a whole number", 30)
     deadline = time.monotonic() + 30
-    while len(gateway.snatd.client.candidate()["document"]["rules"]) < 250:
+    while len(gateway.snatd.client.candidate().document["rules"]) < 250:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -134,11 +134,9 @@ def test_the_announcement_and_the_idle_timeout_are_configuration(gateway: Gatewa
 
 def test_who_sits_at_a_prompt_is_a_user(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
-    (row,) = (
-        row for row in gateway.snatd.client.system("users")["users"] if row["pid"] == terminal.child.pid
-    )
-    assert (row["user"], row["role"], row["command"]) == ("root", "admin", "")
-    assert row["terminal"].startswith("pts/")
+    (row,) = (row for row in gateway.snatd.client.users().users if row.pid == terminal.child.pid)
+    assert (row.user, row.role, row.command) == ("root", "admin", "")
+    assert row.terminal.startswith("pts/")
     assert "show system users" in terminal.run("show system users")
     terminal.child.close(force=True)
 

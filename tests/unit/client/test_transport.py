@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pytest
 from aiohttp import web
 
+from snatsh.api.configuration import Statement
 from snatsh.client import Busy, Client, Garbled, Refused, Rejected, ServerGone, TimedOut
 from snatsh.model.errors import Problem
 
@@ -88,14 +89,14 @@ def error(status: int, **fields: object) -> Handler:
 
 
 def test_the_filters_of_a_listing_reach_the_server(serve: Serve) -> None:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return web.json_response(
-            {"flows": [], "total": 0, "matched": 0, "capacity": 0, "seen": request.path_qs}
-        )
+    seen = []
 
-    client = serve(handler)
-    answer: Any = client.flows({"source": "10.0.0.0/8", "port": 53}, limit=7, sort="bytes")
-    assert answer["seen"] == ("/v1/flows?limit=7&source=10.0.0.0%2F8&port=53&sort=bytes")
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append(request.path_qs)
+        return web.json_response({"flows": [], "total": 0, "matched": 0, "capacity": 0})
+
+    serve(handler).flows({"source": "10.0.0.0/8", "port": 53}, limit=7, sort="bytes")
+    assert seen == ["/v1/flows?limit=7&source=10.0.0.0%2F8&port=53&sort=bytes"]
 
 
 def test_nobody_serves_the_socket(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_rejected_with_everything_known(serve: Serve) -> None:
     problems = [{"path": ["rules", "10"], "value": "x", "reason": "no", "severity": "warning"}]
     handler = error(422, problems=problems, index=2, statement=1, expected=["pool"])
     with pytest.raises(Rejected, match="not so") as caught:
-        serve(handler).edit([{"verb": "set", "path": ["rules"]}])
+        serve(handler).edit([Statement("set", ["rules"])])
     assert caught.value.problems == (Problem(("rules", "10"), "x", "no", "warning"),)
     assert (caught.value.index, caught.value.statement, caught.value.expected) == (2, 1, ("pool",))
 

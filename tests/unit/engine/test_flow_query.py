@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snatsh.api.flows import FLOW_FIELDS
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine.errors import QueryError
 from snatsh.engine.flows import query as flow_query
 from snatsh.engine.flows.query import FlowFilter
-from snatsh.model.vocabulary import FLOW_SORTS
 
 
 def flow(**fields: Any) -> Any:
@@ -104,7 +104,7 @@ def test_greatest_first_even_beyond_what_a_signed_number_holds() -> None:
 @given(
     values=st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1e6)), max_size=60),
     limit=st.integers(0, 70),
-    sort=st.sampled_from(FLOW_SORTS),
+    sort=st.sampled_from(FLOW_FIELDS.sorts),
 )
 def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int, sort: str) -> None:
     flows = np.zeros(len(values), dtype=FLOW_VIEW)
@@ -117,6 +117,7 @@ def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int
     def key(row: Any) -> Any:
         return 8 * row["bytes_out"] / max(row["age"], 1) if sort == "rate" else row[keys.get(sort, sort)]
 
+    # greatest first, addresses and rules lowest first
     descending = sort in ("bytes", "packets", "rate", "age", "idle", "expires")
     expected = sorted(map(key, flows), reverse=descending)[:limit]
     assert list(map(key, flow_query.first(flows, limit, sort))) == expected
@@ -125,7 +126,7 @@ def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int
 def test_talkers_add_up_what_each_source_has() -> None:
     flows = np.array([flow(source=s, bytes_out=b, packets_in=1) for s, b in ((1, 5), (2, 7), (1, 4))])
     rows = flow_query.talkers(flows, 5)
-    assert [(row["source"], row["flows"], row["packets"], row["bytes"], row["rate"]) for row in rows] == [
+    assert [(row.source, row.flows, row.packets, row.bytes, row.rate) for row in rows] == [
         ("0.0.0.1", 2, 2, 9, 72),
         ("0.0.0.2", 1, 1, 7, 56),
     ]
@@ -135,6 +136,6 @@ def test_talkers_add_up_what_each_source_has() -> None:
 
 def test_rows_read_well() -> None:
     rows = list(flow_query.rows(FLOWS[:1], {0: "eth1"}))
-    assert rows[0]["source"] == "10.0.0.1"
-    assert rows[0]["destination_port"] == 53
-    assert (rows[0]["protocol"], rows[0]["state"], rows[0]["out_interface"]) == ("udp", "unreplied", "eth1")
+    assert rows[0].source == "10.0.0.1"
+    assert rows[0].destination_port == 53
+    assert (rows[0].protocol, rows[0].state, rows[0].out_interface) == ("udp", "unreplied", "eth1")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from snatsh.api.links import LinkChange
 from snatsh.engine.links import history
-from snatsh.engine.links.history import KEPT, LinkChange, LinkHistory
+from snatsh.engine.links.history import KEPT, LinkHistory
 
 
 def change(number: int, link: str = "isp-a") -> LinkChange:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snatsh.api.flows import FLOW_FIELDS, GROUP_FIELDS, Flow, FlowGroup
 from snatsh.datapath.flows import FLOW_VIEW
 from snatsh.engine.errors import QueryError
 from snatsh.engine.flows import groups, listing
 from snatsh.engine.flows.listing import ListingQuery
-from snatsh.engine.flows.query import FlowFilter, rows
+from snatsh.engine.flows.query import FlowFilter, rows, sort_keys
 from snatsh.engine.flows.snapshot import Picked, Snapshots, take
 from snatsh.engine.flows.text_match import matching
 from snatsh.engine.pools import watch
@@ -41,10 +42,14 @@ def table(count: int, seed: int = 0) -> Any:
     return flows
 
 
-def written(row: dict[str, Any]) -> list[str]:
+def written(row: Flow) -> list[str]:
     """All that a text may be found in."""
-    ends = [f"{row[name]}:{row[f'{name}_port']}" for name in ("source", "mapped", "destination")]
-    return [*ends, row["protocol"], row["state"], row["out_interface"], str(row["rule"])]
+    ends = [
+        f"{row.source}:{row.source_port}",
+        f"{row.mapped}:{row.mapped_port}",
+        f"{row.destination}:{row.destination_port}",
+    ]
+    return [*ends, row.protocol, row.state, row.out_interface, str(row.rule)]
 
 
 FLOWS = table(400)
@@ -68,17 +73,18 @@ def test_text_is_found_where_it_is_written(text: str) -> None:
     assert matching(Picked(FLOWS), text, INTERFACES).tolist() == expected
 
 
-@pytest.mark.parametrize("sort", ["rate", *listing.SORTS])
+@pytest.mark.parametrize("sort", FLOW_FIELDS.sorts)
 @pytest.mark.parametrize("turned", [False, True])
 def test_pages_put_together_are_the_sorted_table(sort: str, turned: bool) -> None:
     snapshot = take(FLOWS, None, 0.0)
-    keys = snapshot.rates if sort == "rate" else listing.SORTS[sort](Picked(FLOWS))
+    keys = snapshot.rates if sort == "rate" else sort_keys(Picked(FLOWS), sort)
     seen: list[int] = []
     for offset in range(0, 400, 37):
         wish = ListingQuery(FlowFilter(), "", sort, turned, offset, 37)
         seen += listing.page(snapshot, wish, None).tolist()
     assert sorted(seen) == list(range(400))
-    ordered = sorted(keys.tolist(), reverse=(sort not in listing.RISING) != turned)
+    descending = FLOW_FIELDS.is_descending(sort, reversed_=turned)
+    ordered = sorted(keys.tolist(), reverse=descending)
     assert keys[seen].tolist() == ordered
 
 
@@ -91,9 +97,7 @@ def test_a_page_of_what_a_filter_leaves() -> None:
     expected = [
         at
         for at, row in enumerate(rows(FLOWS, INTERFACES))
-        if row["source"].startswith("10.40.1.")
-        and row["protocol"] == "udp"
-        and row["out_interface"] != "eth1"
+        if row.source.startswith("10.40.1.") and row.protocol == "udp" and row.out_interface != "eth1"
     ]
     assert sorted(shown.tolist()) == expected
     assert expected
@@ -104,11 +108,11 @@ def test_groups_hold_what_their_flows_hold(by: str) -> None:
     snapshot = take(FLOWS, None, 0.0)
     wish = ListingQuery(FlowFilter(), sort="bytes", limit=1000)
     sums = groups.sums(snapshot, wish, by, INTERFACES)
-    found = groups.screenful(sums, wish, groups.group_name(by, INTERFACES))
+    found = groups.screenful(sums, wish, groups.group_name(by, INTERFACES), FlowGroup, GROUP_FIELDS)
     assert len(sums.values) == len(found) == len(np.unique(FLOWS[groups.GROUPS[by]]))
-    assert sum(row["flows"] for row in found) == 400
-    assert sum(row["bytes"] for row in found) == int((FLOWS["bytes_out"] + FLOWS["bytes_in"]).sum())
-    assert [row["bytes"] for row in found] == sorted((row["bytes"] for row in found), reverse=True)
+    assert sum(row.flows for row in found) == 400
+    assert sum(row.bytes for row in found) == int((FLOWS["bytes_out"] + FLOWS["bytes_in"]).sum())
+    assert [row.bytes for row in found] == sorted((row.bytes for row in found), reverse=True)
 
 
 @pytest.mark.parametrize("wish", [{"limit": -1}, {"limit": 1001}, {"offset": -1}])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from snatsh.api.system import FileContent
 from snatsh.client import Refused, Rejected
 from snatsh.tui import export, keymap
 from snatsh.tui.app import actions
@@ -23,20 +24,20 @@ from tests.unit.tui.replay import RECORDING
 def test_recording_answers_as_of_its_clock() -> None:
     now = [0.0]
     client = ReplayClient(RECORDING, lambda: now[0])
-    first = client.live_overview()["flows"]
+    first = client.live_overview().flows
     now[0] = client.length
-    assert client.live_overview()["flows"] > first
-    assert client.version()["role"] == "view"
+    assert client.live_overview().flows > first
+    assert client.version().role == "view"
     with pytest.raises(Refused, match="recording"):
         client.commit()
     with pytest.raises(Rejected, match="not in the recording"):
-        client.get("/v1/files/x", "content")
+        client.get("/v1/files/x", FileContent)
 
 
 def test_recording_that_was_cut_short_is_good_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "cut.jsonl.gz"
     path.write_bytes(RECORDING.read_bytes()[:-5000])
-    assert ReplayClient(path, lambda: 1e9).live_overview()["host_name"] == "gw1"
+    assert ReplayClient(path, lambda: 1e9).live_overview().host_name == "gw1"
 
 
 @pytest.mark.parametrize(

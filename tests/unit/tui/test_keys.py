@@ -230,7 +230,7 @@ async def filters(player: Player, key: str) -> None:
 # Tables
 
 
-async def _moves(player: Player, key: str, start: str, expected: Callable[[Table], int]) -> None:
+async def _moves(player: Player, key: str, start: str, expected: Callable[[Table[Any]], int]) -> None:
     await player.press(start)
     table = player.screen.query_one(Table)
     where = max(0, min(expected(table), table.total - 1))
@@ -368,18 +368,18 @@ async def clears_nothing_for_who_may_only_look(player: Player, key: str) -> None
 @checks("rules.never")
 async def shows_rules_that_never_matched(player: Player, key: str) -> None:
     await player.press(key)
-    assert {row["packets"] for row in player.screen.table.rows} == {0}
+    assert {row.packets for row in player.screen.table.rows} == {0}
     await player.press(key)
-    assert len({row["packets"] for row in player.screen.table.rows}) > 1
+    assert len({row.packets for row in player.screen.table.rows}) > 1
 
 
 @checks("subscribers.flows")
 async def shows_flows_of_a_subscriber(player: Player, key: str) -> None:
-    name = player.screen.table.current["name"]
+    name = player.screen.table.current.name
     await player.press(key)
     assert player.screen.NAME == "flows"
     assert player.screen.filter == f"source={name}"
-    assert {row["source"] for row in player.screen.table.rows} == {name}
+    assert {row.source for row in player.screen.table.rows} == {name}
     await player.press("escape", "6")
 
 
@@ -395,7 +395,7 @@ async def is_refused(player: Player, key: str) -> None:
 
 @checks("configuration.confirm")
 async def confirms_what_waits(player: Player, key: str) -> None:
-    waiting = player.screen.data["history"]["pending"]
+    waiting = player.screen.data.history.pending
     player.app.clear_notifications()
     await player.press(key)
     assert ("this is a recording" if waiting else "no commit waits") in player.told
@@ -412,7 +412,7 @@ async def asks_then_is_refused(player: Player, key: str) -> None:
 @checks("configuration.abort")
 async def aborts_what_waits(player: Player, key: str) -> None:
     player.app.clear_notifications()
-    if player.screen.data["history"]["pending"]:
+    if player.screen.data.history.pending:
         await _shows(player, key, Question)
         await player.press(key, "y")
         assert "this is a recording" in player.told

@@ -12,6 +12,7 @@ import pytest
 from textual.command import CommandPalette
 from textual.events import MouseScrollDown, MouseScrollUp
 
+from snatsh.api.pools import LivePool
 from snatsh.client import ServerGone
 from snatsh.tui import faults
 from snatsh.tui.recording import ReplayClient
@@ -117,8 +118,8 @@ def test_flows_filter_by_fields_group_and_show_details() -> None:
         await player.type("source=192.168.40.9 protocol=tcp")
         await player.press("enter")
         assert 0 < table.total < whole
-        assert {row["source"] for row in table.rows} == {"192.168.40.9"}
-        assert {row["protocol"] for row in table.rows} == {"tcp"}
+        assert {row.source for row in table.rows} == {"192.168.40.9"}
+        assert {row.protocol for row in table.rows} == {"tcp"}
         await player.press("enter")
         assert isinstance(player.screen, FlowScreen)
         await player.press("escape")
@@ -150,8 +151,8 @@ def test_subscribers_that_reached_their_limit() -> None:
         while table.sort != "refused":
             await player.press("greater_than_sign")
         limited, other = table.rows
-        assert (limited["sessions"], other["refused"]) == (220, 0)
-        assert limited["refused"] > 0
+        assert (limited.sessions, other.refused) == (220, 0)
+        assert limited.refused > 0
         assert "220 of 220" in player.text("#table")
 
     run(act, mode="subscribers")
@@ -170,7 +171,7 @@ def test_links_tell_what_they_went_through() -> None:
 
 def test_log_reads_an_entry() -> None:
     async def act(player: Player) -> None:
-        kinds = {row["kind"] for row in player.screen.table.rows}
+        kinds = {row.kind for row in player.screen.table.rows}
         assert {"commit", "link"} <= kinds
         await player.press("enter")
         assert isinstance(player.screen, TextView)
@@ -235,7 +236,7 @@ class Stubborn(ReplayClient):
 
     away = False
 
-    def send(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+    def send(self, *arguments: Any, **options: Any) -> bytes:
         if self.away:
             raise ServerGone("no snatd answers")
         return super().send(*arguments, **options)
@@ -256,14 +257,14 @@ def test_snatd_gone_and_back() -> None:
 
 
 class Broken(ReplayClient):
-    """Answers what nobody expects."""
+    """Fails where the console does not expect it."""
 
     broken = False
 
-    def send(self, method: str, path: str, *more: Any, **options: Any) -> dict[str, Any]:
-        if self.broken and path.startswith("/v1/live/pools"):
-            return {"pools": [{"name": 7}]}
-        return super().send(method, path, *more, **options)
+    def live_pools(self) -> list[LivePool]:
+        if self.broken:
+            raise KeyError("name")
+        return super().live_pools()
 
 
 def test_an_error_that_nobody_foresaw_is_told_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +291,7 @@ def test_an_error_that_nobody_foresaw_is_told_and_ends_nothing(monkeypatch: pyte
         assert "small" in player.text("#table"), "the others are shown"
         await player.press("8")
         assert "ERROR" not in player.text("#status"), "it was read"
-        own = [row for row in player.screen.table.rows if row["kind"] == "console"]
+        own = [row for row in player.screen.table.rows if row.kind == "console"]
         assert len(own) == met + 2
         await player.press("slash")
         await player.type("ZeroDivisionError")
