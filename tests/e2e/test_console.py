@@ -370,9 +370,12 @@ def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) 
             lambda: "10 sessions allowed each; 2 were refused" in screen.query_one("#caption").text, "both"
         )
         screen.order("refused", turned=False)
-        await until(lambda: bool(screen.table.rows and screen.table.rows[-1].refused), "numbers")
-        refused = [row.refused for row in screen.table.rows]
-        assert refused == sorted(refused, reverse=True)
+
+        def sorted_by_refusals() -> bool:
+            refused = [row.refused for row in screen.table.rows]
+            return len(refused) == 2 and all(refused) and refused == sorted(refused, reverse=True)
+
+        await until(sorted_by_refusals, "the most refused first")
 
     console(gateway, act, "subscribers")
     assert client.live_subscribers({"sort": "sessions", "limit": 1}).allowed == 10
