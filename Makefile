@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-hour pictures recording fuzz docs clean-lab clean
+.PHONY: help setup run test check bench bench-hour pictures recording fuzz docs lock test-latest clean-lab clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -54,6 +54,14 @@ docs: setup
 ## make setup                   installs what is missing; the others call it
 setup:
 	@tools/setup
+
+## make lock                    renews requirements.lock and requirements-dev.lock
+lock:
+	@tools/lock --upgrade
+
+## make test-latest             the unit tests on the newest releases that pyproject.toml allows
+test-latest: setup
+	@tools/test-latest
 
 ## make clean-lab               removes what a killed demo or test left behind
 clean-lab: setup

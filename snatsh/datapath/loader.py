@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from snatsh import resources
 from snatsh.datapath import bpf_syscall, flow_migration, layout
 from snatsh.datapath.capabilities import Capability, holds
 from snatsh.datapath.errors import LoadError
@@ -27,7 +28,7 @@ from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
 from snatsh.datapath.toolchain import cflags, kernel_stub
 
-SOURCE_FOLDER = Path(__file__).parents[2] / "bpf"
+SOURCE_FOLDER = resources.folder("bpf")
 # BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
 SOURCES = (
     "types.h", "counters.h", "config.h", "hash.h", "checksum.h", "parse.h", "trace.h", "path.h",

@@ -14,13 +14,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from snatsh import resources
 from snatsh.lab import services
 from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import demo
 from snatsh.model.errors import SnatshError
 
-PROFILE = Path(__file__).parents[2] / "profiles" / "multi-isp.yaml"
+PROFILE = Path(str(resources.folder("profiles") / "multi-isp.yaml"))
 TRAFFIC = {"client-a": ("8.8.8.8", "203.0.113.9"), "client-b": ("1.0.0.1", "203.0.113.9")}
 PROTOCOLS = {"tcp", "udp", "icmp"}
 WELCOME = """\

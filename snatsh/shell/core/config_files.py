@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import re
-import sys
 from typing import TYPE_CHECKING
 
 from snatsh.api.commits import Document
@@ -15,22 +13,17 @@ from snatsh.client import Rejected
 from snatsh.shell.core.answers import Path, ShellError
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from snatsh.client import Client
 
-_PROFILE_FOLDERS = (
-    pathlib.Path(__file__).resolve().parents[3] / "profiles",
-    pathlib.Path(sys.prefix) / "share" / "snatsh" / "profiles",
-    pathlib.Path("/usr/share/snatsh/profiles"),
-)
 
-
-def shipped_profiles() -> dict[str, pathlib.Path]:
+def shipped_profiles() -> dict[str, Traversable]:
     """The profiles that come with the product, by name."""
-    found: dict[str, pathlib.Path] = {}
-    for folder in _PROFILE_FOLDERS:
-        for path in folder.glob("*.yaml") if folder.is_dir() else ():
-            found.setdefault(path.stem, path)
-    return found
+    from snatsh.resources import folder
+
+    files = folder("profiles").iterdir()
+    return {file.name.removesuffix(".yaml"): file for file in files if file.name.endswith(".yaml")}
 
 
 def shipped(name: str) -> str:
