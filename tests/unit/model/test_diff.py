@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -22,16 +24,25 @@ def neighbours(draw: st.DrawFn) -> tuple[Document, Document]:
     """A document, and another that has something in common with it."""
     old, other = draw(documents()), draw(documents())
     new = old
-    for statement in set_form.statements(set_form.render(other)):
-        if draw(st.booleans()):
-            new = set_(new, statement.tokens)
-    for statement in set_form.statements(set_form.render(old)):
-        if draw(st.booleans()):
-            try:
-                new = delete(new, statement.tokens[: draw(st.integers(1, len(statement.tokens)))])
-            except StatementError:
-                continue
+    for tokens in some_statements(draw, other):
+        new = set_(new, tokens)
+    for tokens in some_statements(draw, old):
+        with suppress(StatementError):
+            new = delete(new, tokens[: draw(lengths(len(tokens)))])
     return old, new
+
+
+def some_statements(draw: st.DrawFn, document: Document) -> Iterator[tuple[str, ...]]:
+    """The tokens of about half the statements. One draw decides about eight: each draw is costly."""
+    found = list(set_form.statements(set_form.render(document)))
+    size = len(found) // 8 + 1
+    chosen = int.from_bytes(draw(st.binary(min_size=size, max_size=size)), "little")
+    return (statement.tokens for at, statement in enumerate(found) if chosen >> at & 1)
+
+
+@cache
+def lengths(longest: int) -> st.SearchStrategy[int]:
+    return st.integers(1, longest)
 
 
 pairs = neighbours() | st.tuples(documents(), documents()) | st.tuples(profiles(), profiles())
