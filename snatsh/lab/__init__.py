@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo network in namespaces and its traffic; tests and benchmarks build on it."""
+"""The demo network in namespaces and its traffic, also the base of tests and benchmarks."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: the lab network, snatd in its gateway, real traffic through it, and the console. `make run`."""
+"""The demo of `make run`: the lab network, snatd in its gateway, real traffic, and the console."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ WELCOME = """\
 client-a 192.168.40.9  --.                  .-- isp-a 1.1.2.1 --.
                           +-- this gateway --+                    +-- server: the internet
 client-b 192.168.40.10 --'   192.168.40.1   '-- isp-b 1.1.3.1 --'
-TCP, UDP and ping run through it. Try `show flows`, `show pools`, `configure`; `exit` takes it all down.
+TCP, UDP and ping run through it. Try `show flows`, `show pools`, `configure`; `exit` removes everything.
 """
 
 
 def run(profile: Path, command: str | None) -> int:
-    """Build it, run the console or one command on it, take it down; the exit status of what ran."""
+    """Build the lab, run the console or one command, remove the lab; return the exit status."""
     with ExitStack() as stack:
         lab = stack.enter_context(Lab(demo()))
-        stack.callback(_ignore_signals)  # once it goes down, it goes down whole
+        stack.callback(_ignore_signals)  # the removal must not be interrupted
         services.start(lab)
         snatd = Snatd(lab)
         snatd.start(profile)
@@ -58,7 +58,7 @@ def _console(snatd: Snatd, command: str | None) -> int:
 
 @contextmanager
 def _terminal_restored() -> Iterator[None]:
-    """A console that is killed leaves the terminal raw."""
+    """Restore the terminal, which a killed console leaves in raw mode."""
     if not sys.stdin.isatty():
         yield
         return
@@ -71,11 +71,11 @@ def _terminal_restored() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_left_to_the_console(interactive: bool) -> Iterator[None]:
-    """Ctrl-C reaches every process of the terminal; at a prompt it means the line, not the demo."""
+    """Leave Ctrl-C to the console: at a prompt it cancels the line, not the demo."""
     if not interactive:
         yield
         return
-    # A function, not SIG_IGN: the console would inherit that.
+    # A function, since the console would inherit SIG_IGN.
     before = signal.signal(signal.SIGINT, _do_nothing)
     try:
         yield
@@ -98,13 +98,13 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument("--command", help="run this one command, print its output alone, take the demo down")
-    parser.add_argument("--profile", type=Path, default=PROFILE, help="what the gateway starts with")
+    parser.add_argument("--command", help="run one command, print only its output, and remove the demo")
+    parser.add_argument("--profile", type=Path, default=PROFILE, help="profile that the gateway starts with")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _end)
     if os.geteuid() != 0:
-        print("make run: builds network namespaces, which needs root", file=sys.stderr)
+        print("make run: network namespaces need root; expected to be run by root", file=sys.stderr)
         return 1
     try:
         return run(options.profile, options.command)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""snatd in a node of a lab, with a socket, a state folder and pinned maps of its own."""
+"""snatd in a node of a lab, with its own socket, state folder and pinned maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOG_TAIL = 3000
 
 
 class Snatd:
-    """Start it, kill it, start it again: its files stay as long as the lab."""
+    """snatd in one node. Its files are kept across restarts, until the lab is removed."""
 
     def __init__(self, lab: Lab, node: str = "gateway") -> None:
         self.lab = lab
@@ -30,12 +30,12 @@ class Snatd:
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self, *options: str) -> list[str]:
-        """The command line that starts it, to be run in the node."""
+        """The command line that starts snatd, to run in the node."""
         places = ("--socket", str(self.socket), "--state", str(self.state), "--pins", str(self.pins))
         return [SNATD, *places, *options]
 
     def start(self, profile: Path | None = None, *options: str, seconds: float = 30) -> None:
-        """Start it and wait until it answers. The profile counts only when there is no history yet."""
+        """Start snatd and wait until it answers. The profile is used only when there is no history."""
         self.lab.pins.mkdir(exist_ok=True)
         given = ("--profile", str(profile)) if profile else ()
         self._process = self.lab.spawn(self.node, *self.command(*given, *options), log=self.log.name)
@@ -54,19 +54,19 @@ class Snatd:
 
     @property
     def pid(self) -> int:
-        """Of the running snatd."""
+        """Process id of the running snatd."""
         if self._process is None:
             raise LabError(f"{self.node}: snatd was not started")
         return self._process.pid
 
     def kill(self) -> None:
-        """As a crash would: it gets no chance to tidy up."""
+        """Kill snatd by SIGKILL, like a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def stop(self, seconds: float = 10) -> int:
-        """Ask it to end; its exit status."""
+        """Stop snatd; return its exit status."""
         if self._process is None:
             return 0
         self._process.terminate()
@@ -75,18 +75,18 @@ class Snatd:
     def shell(
         self, *commands: str, check: bool = True, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Commands of the operator's shell, in order, up to the first that fails."""
+        """Run commands of snatsh in order, up to the first that fails."""
         argv = [argument for command in commands for argument in ("-c", command)]
         environment = {"SNATSH_SOCKET": str(self.socket)}
         return self.lab[self.node].run(SNATSH, *argv, env=environment, check=check, timeout=timeout)
 
     def wait_flows(self, protocols: set[str], seconds: float = 15) -> None:
-        """Wait until flows of each of these protocols have seen an answer."""
+        """Wait until there is a flow with a reply for each of these protocols."""
         deadline = time.monotonic() + seconds
         while missing := protocols - self._answered_protocols():
             if time.monotonic() > deadline:
                 names = ", ".join(sorted(missing))
-                raise self._failed(f"no answered flow of {names} after {seconds:g} s of traffic")
+                raise self._failed(f"no flow of {names} with a reply after {seconds:g} s of traffic")
             time.sleep(0.1)
 
     def _answered_protocols(self) -> set[str]:
@@ -95,4 +95,4 @@ class Snatd:
 
     def _failed(self, what: str) -> LabError:
         log = self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
-        return LabError(f"{self.node}: {what}; it said:\n{log or '(nothing)'}")
+        return LabError(f"{self.node}: {what}; its log:\n{log or '(empty)'}")

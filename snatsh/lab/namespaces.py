@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds a declared topology in network namespaces of its own, and removes it again.
+"""Builds a topology in network namespaces, and removes it.
 
-A lab's name carries the process that owns it, so that what a killed run left behind is recognised and
-removed by the next one (`remove_orphans`). Several labs live side by side. The host's own network is never
-touched: every interface is made inside its namespace.
+The name of a lab contains the process that owns it, so that the next run recognizes and removes what a killed
+one left behind (`remove_orphans`). Labs can run side by side. The network of the host is never changed: each
+interface is created inside its namespace.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(SnatshError):
-    """The lab, or something that runs in it, did not do what it should."""
+    """The lab, or a program in it, failed."""
 
 
 class Namespace:
-    """One node of a running lab."""
+    """A node of a running lab."""
 
     def __init__(self, node: str, name: str) -> None:
         self.node = node
@@ -47,9 +47,9 @@ class Namespace:
         self.path = NETNS_FOLDER / name
 
     def command(self, *argv: str) -> list[str]:
-        """The argument list that runs `argv` here.
+        """The argument list that runs `argv` in the namespace.
 
-        Not `ip netns exec`: that mounts a fresh /sys, in which the BPF file system is missing.
+        Not `ip netns exec`, which mounts a new /sys without bpffs.
         """
         return ["nsenter", f"--net={self.path}", "--", *argv]
 
@@ -61,7 +61,7 @@ class Namespace:
         env: Mapping[str, str] | None = None,
         stdin: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run to the end; LabError with what it printed when it fails and `check` is set."""
+        """Run to completion. LabError with the output when it fails and `check` is set."""
         result = subprocess.run(
             self.command(*argv),
             capture_output=True,
@@ -79,7 +79,7 @@ class Namespace:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """The calling thread is in this namespace; sockets it opens stay here."""
+        """Move the calling thread into this namespace. Sockets it opens remain in it."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             there = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -95,13 +95,13 @@ class Namespace:
             os.close(home)
 
     def sysctl(self, settings: Mapping[str, str]) -> None:
-        """Set kernel parameters of this namespace, named as paths under /proc/sys/net."""
+        """Set kernel parameters of this namespace, named as paths below /proc/sys/net."""
         with self.entered():
             for name, value in settings.items():
                 Path("/proc/sys/net", name).write_text(value)
 
     def dropped(self) -> dict[str, int]:
-        """Packets that the kernel dropped at each interface, for want of room or for an error."""
+        """Packets that the kernel dropped at each interface, errors included."""
         found = {}
         for link in json.loads(_ip("-n", self.name, "-json", "-statistics", "link", "show")):
             sides = (link["stats64"]["rx"], link["stats64"]["tx"])
@@ -109,7 +109,7 @@ class Namespace:
         return found
 
     def pids(self) -> list[int]:
-        """Processes in here; none when it is gone."""
+        """Processes in the namespace; none when it is gone."""
         try:
             return [int(pid) for pid in _ip("netns", "pids", self.name).split()]
         except LabError:
@@ -119,7 +119,7 @@ class Namespace:
 
 
 class Lab:
-    """A topology that is up. Use as a context manager; leaving it removes everything that was made."""
+    """A running topology. A context manager; leaving it removes everything that was created."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
@@ -152,7 +152,7 @@ class Lab:
     def spawn(
         self, node: str, *argv: str, log: str, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a process that lives as long as the lab; its output goes to `log` in the lab's folder."""
+        """Start a process that ends with the lab. Its output goes to `log` in the lab's folder."""
         with (self.folder / log).open("ab") as output:
             process = subprocess.Popen(
                 self[node].command(*argv),
@@ -160,13 +160,13 @@ class Lab:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=None if env is None else {**os.environ, **env},
-                start_new_session=True,  # a Ctrl-C at the terminal is for its owner to handle
+                start_new_session=True,  # Ctrl-C at the terminal is left to the lab's owner
             )
         self._processes.append(process)
         return process
 
     def close(self) -> None:
-        """Nothing in a lab outlives it, so nothing needs a goodbye."""
+        """Kill all processes and remove the lab."""
         for process in self._processes:
             process.kill()
             process.wait()
@@ -186,7 +186,7 @@ class Lab:
                 f"link add {cable.a.name} {_mac(cable.a)} type veth peer name {cable.b.name} {_mac(cable.b)}"
                 f" netns {self[cable.b.node].name}",
             )
-        # Before any port is up: a veth learns when it comes up whether its peer takes redirected frames.
+        # Before any port is up: that is when a veth checks whether its peer accepts redirected frames.
         for port in self.topology.ports():
             offloads = ("tx", "on" if port.tx_checksum else "off", "gro", "on" if port.gro else "off")
             self[port.node].run("ethtool", "-K", port.name, *offloads)
@@ -213,19 +213,19 @@ class Lab:
             _ip("-n", self[node].name, "-batch", "-", stdin="\n".join(lines) + "\n")
 
 
-# IPv6 would only add chatter of its own. The two uplinks are asymmetric by design, so no reverse path filter.
+# IPv6 would add unrelated packets. The two links are asymmetric by design, so no reverse path filter.
 BEFORE_PORTS = {
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",
-    "ipv4/icmp_ratelimit": "0",  # a traceroute must not wait for tokens
+    "ipv4/icmp_ratelimit": "0",  # traceroute gets a reply from each hop
     "ipv4/ping_group_range": "0 2147483647",
 }
 
 
 def remove_orphans() -> list[str]:
-    """Remove every lab whose owner is gone; returns their identities."""
+    """Remove all labs whose owner is gone; return their identities."""
     folders = [NETNS_FOLDER, RUN_FOLDER, PIN_FOLDER]
     names = (path.name for folder in folders if folder.is_dir() for path in folder.iterdir())
     matches = [match for name in names if (match := NAME.fullmatch(name))]
@@ -236,7 +236,7 @@ def remove_orphans() -> list[str]:
 
 
 def remove(identity: str) -> None:
-    """Remove one lab: processes, namespaces, pinned BPF objects, files. What is gone already is fine."""
+    """Remove a lab: processes, namespaces, pinned BPF objects and files, as far as they exist."""
     spaces = [Namespace("", path.name) for path in NETNS_FOLDER.glob(f"snatsh-lab-{identity}.*")]
     for space in spaces:
         for pid in space.pids():
@@ -246,14 +246,14 @@ def remove(identity: str) -> None:
         try:
             _ip("netns", "delete", space.name)
         except LabError:
-            if space.path.exists():  # else another run removes the same orphan
+            if space.path.exists():  # otherwise another run removed it
                 raise
     for folder in (RUN_FOLDER, PIN_FOLDER):
         shutil.rmtree(folder / f"snatsh-lab-{identity}", ignore_errors=True)
 
 
 def _started(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when there is none. Tells a reused pid apart."""
+    """Start time of a process in clock ticks since boot, 0 without one. Detects a reused pid."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -273,7 +273,7 @@ def _mac(port: LabPort) -> str:
 def _set_namespace(descriptor: int) -> None:
     if _libc.setns(descriptor, CLONE_NEWNET):
         number = ctypes.get_errno()
-        raise LabError(f"cannot enter a network namespace: {os.strerror(number)}; it takes root")
+        raise LabError(f"can't enter a network namespace: {os.strerror(number)}; expected root")
 
 
 def _ip(*argv: str, stdin: str | None = None) -> str:

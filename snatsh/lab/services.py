@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The internet of the lab: real servers in its server node.
+"""The servers of the lab, in its server node.
 
-HTTP on 80 (`/` answers with the source it saw, `/bytes/N` with N bytes), TCP and UDP echo on 7 (each tells
-the source it saw first), iperf3 on 5201, DNS on 53.
+HTTP on 80 (`/` returns the source address, `/bytes/N` returns N bytes), TCP and UDP echo on 7 (each sends the
+source address first), iperf3 on 5201, DNS on 53.
 
-As a program (`python -m snatsh.lab.services ADDRESS...`) it is the HTTP and echo servers.
+`python -m snatsh.lab.services ADDRESS...` runs the HTTP and echo servers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def start(lab: Lab, seconds: float = 10) -> None:
     """Start every server in the lab and wait until all of them listen."""
     lab.spawn("server", sys.executable, "-m", "snatsh.lab.services", *SERVER_ADDRESSES, log="services.log")
     for address in SERVER_ADDRESSES:
-        # Bound, so that it answers UDP from the address that was asked.
+        # Bound, so that UDP replies come from the address of the request.
         lab.spawn("server", "iperf3", "--server", "--bind", address, log=f"iperf3-{address}.log")
     names = [f"--address=/{name}/{address}" for name, address in DNS_NAMES.items()]
     options = ("--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root")
@@ -48,7 +48,7 @@ def start(lab: Lab, seconds: float = 10) -> None:
 
 
 def wait_listening(namespace: Namespace, wanted: set[Endpoint], seconds: float) -> None:
-    """Wait until something listens on each of these; LabError names those where nothing did."""
+    """Wait until each endpoint has a listener. LabError names those without."""
     deadline = time.monotonic() + seconds
     while missing := wanted - _listening(namespace):
         if time.monotonic() > deadline:
@@ -66,7 +66,7 @@ def _listening(namespace: Namespace) -> set[Endpoint]:
                 _, local, _, in_state, *_ = line.split()
                 address, port = local.split(":")
                 if in_state == state:
-                    # The kernel prints the address as it lies in memory.
+                    # The kernel prints the address in host byte order.
                     found.add(
                         (protocol, socket.inet_ntoa(struct.pack("=I", int(address, 16))), int(port, 16))
                     )
@@ -74,7 +74,7 @@ def _listening(namespace: Namespace) -> set[Endpoint]:
 
 
 class UdpEcho(asyncio.DatagramProtocol):
-    """Answers `ADDRESS PORT ` of the sender, as seen here, and the payload."""
+    """Replies with `ADDRESS PORT ` of the sender as seen here, and the payload."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
@@ -84,7 +84,7 @@ class UdpEcho(asyncio.DatagramProtocol):
 
 
 async def tcp_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """First a line `ADDRESS PORT` of the client, as seen here; then whatever it sends."""
+    """Send a line `ADDRESS PORT` of the client as seen here, then echo."""
     try:
         address, port = writer.get_extra_info("peername")
         writer.write(f"{address} {port}\n".encode())
@@ -98,7 +98,7 @@ async def tcp_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One GET a connection, which is enough of HTTP for any client."""
+    """Serve one GET per connection."""
     try:
         _, path, _ = (await reader.readline()).decode("latin-1").split(" ", 2)
         while (await reader.readline()).strip():
@@ -118,7 +118,7 @@ async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def serve(addresses: list[str]) -> None:
     loop = asyncio.get_running_loop()
     for address in addresses:
-        # One socket an address, so that an answer comes from the address that was asked.
+        # One socket per address, so that replies come from the address of the request.
         await loop.create_datagram_endpoint(UdpEcho, local_addr=(address, ECHO_PORT))
     await asyncio.start_server(tcp_echo, addresses, ECHO_PORT, backlog=1024)
     await asyncio.start_server(http, addresses, HTTP_PORT, backlog=1024)

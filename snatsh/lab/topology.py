@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a lab looks like: nodes, the cables between them, and the demo network in these terms.
+"""The topology of a lab: nodes and cables, and the demo network.
 
-Nothing here touches the machine; `snatsh.lab.namespaces` builds what is declared.
+Declarations only; `snatsh.lab.namespaces` builds them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 class LabPort:
     """One end of a cable: an interface of a node.
 
-    bridge: the port belongs to the node's bridge of that name, and has no address of its own.
-    gro: receive offload on. A port facing an XDP gateway needs it, or a program of its own: with neither,
-    a veth takes no redirected frame.
-    tx_checksum: leave checksums to the receiver. Off by default: XDP redirect loses the mark that says so.
+    bridge: the node's bridge that the port belongs to; such a port has no address.
+    gro: receive offload. A port facing an XDP gateway needs it or an XDP program: a veth with neither accepts
+    no redirected frame.
+    tx_checksum: transmit checksum offload. Off by default: XDP redirect loses the partial checksum.
     """
 
     node: str
@@ -38,7 +38,7 @@ class Cable:
 
 @dataclass(frozen=True, slots=True)
 class LabRoute:
-    """`mtu` is enforced on forwarded packets too, as a narrow link behind the next hop would."""
+    """A static route. mtu: enforced on forwarded packets too, like a narrow link beyond the next hop."""
 
     destination: str
     via: str
@@ -47,7 +47,7 @@ class LabRoute:
 
 @dataclass(frozen=True, slots=True)
 class LabNode:
-    """One namespace. `loopback` addresses are reachable through any of its ports."""
+    """A namespace. loopback: addresses reachable by any of its ports."""
 
     name: str
     forwards: bool = False
@@ -71,20 +71,20 @@ INSIDE_PREFIX = "192.168.40.0/24"
 SERVER_BY_ISP_A = ("8.8.8.8", "1.0.0.1")
 SERVER_BY_ISP_B = ("203.0.113.9", "203.0.113.10")
 SERVER_ADDRESSES = SERVER_BY_ISP_A + SERVER_BY_ISP_B
-# Behind a path that is narrower than every link on the way to it.
+# The path to it is narrower than each of its links.
 NARROW_ADDRESS = "203.0.113.10"
 NARROW_MTU = 1300
 
 
 def demo() -> Topology:
-    """Two clients behind one gateway with two uplinks; one server is the internet.
+    """Two clients behind a gateway with two links; one server is the internet.
 
         client-a .9 ──┐                 eth1 1.1.2.2 ── 1.1.2.1 isp-a ──┐
                       lan ── eth0 gateway                               server 8.8.8.8, 1.0.0.1
         client-b .10 ─┘   192.168.40.1  eth2 1.1.3.2 ── 1.1.3.1 isp-b ──┘ 203.0.113.9, 203.0.113.10
 
-    203.0.113.0/24 leaves by isp-b, everything else by isp-a. Answers come back by the provider whose address
-    was used.
+    203.0.113.0/24 leaves by isp-b, everything else by isp-a. Replies return by the provider whose address was
+    used.
     """
     clients = tuple(LabNode(name, routes=(LabRoute("default", "192.168.40.1"),)) for name in CLIENTS)
     return Topology(

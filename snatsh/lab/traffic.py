@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steady clients, and what became of their packets: `python -m snatsh.lab.traffic TARGET...` in a client.
+"""Steady traffic and a report of its losses: `python -m snatsh.lab.traffic TARGET...` in a client.
 
-Towards each target: one UDP flow and one ping with a sequence number in each packet, one TCP connection that
-lives as long as the run and sends small blocks back and forth, and short HTTP connections one after another.
-Bounded: so many packets a second, so many seconds. At the end (or SIGTERM) a report in JSON is printed.
+For each target: a UDP flow and a ping with a sequence number in each packet, a TCP connection that echoes
+small blocks for the whole run, and short HTTP connections. Packet rate and duration are bounded. At the end,
+or on SIGTERM, it prints a report as JSON.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import cast
 
 from snatsh.lab.services import ECHO_PORT, HTTP_PORT
 
-STRAGGLERS = 1.0  # seconds that late answers are waited for
-HTTP_EVERY = 10  # one HTTP connection to so many packets
+STRAGGLERS = 1.0  # seconds to wait for late replies
+HTTP_EVERY = 10  # packets of a flow per HTTP connection
 DOWNLOAD = 40_000
 TCP_INFO_TOTAL_RETRANSMITS = 100  # offset in struct tcp_info
 ICMP_ECHO = struct.Struct("!BBHHH")
@@ -32,7 +32,7 @@ ICMP_ECHO = struct.Struct("!BBHHH")
 
 @dataclass
 class Tally:
-    """What became of one kind of traffic. Sources are what the far end saw, as `address:port`."""
+    """Counts of one kind of traffic. sources: as the server saw them, `address:port`."""
 
     sent: int = 0
     answered: int = 0
@@ -64,7 +64,7 @@ class TrafficReport:
 
 
 class Paced:
-    """Runs `step` every `interval` seconds until stopped; a late step is not made up for."""
+    """Runs `step` every `interval` seconds until stopped. Missed steps are skipped."""
 
     def __init__(self, interval: float, stop: asyncio.Event) -> None:
         self._interval = interval
@@ -103,7 +103,7 @@ class UdpClient(asyncio.DatagramProtocol):
 
 
 class PingClient:
-    """ICMP echo from an unprivileged socket: the kernel picks the identifier."""
+    """ICMP echo from an unprivileged socket; the kernel chooses the identifier."""
 
     def __init__(self, target: str, tally: Tally) -> None:
         self._tally = tally
@@ -134,7 +134,7 @@ class PingClient:
 
 
 async def tcp_client(target: str, paced: Paced, tally: Tally) -> None:
-    """One connection; each block must come back whole before the next."""
+    """Run one connection; each block must return whole before the next is sent."""
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(target, ECHO_PORT), 10)
         address, port = (await reader.readline()).decode().split()
@@ -158,7 +158,7 @@ async def tcp_client(target: str, paced: Paced, tally: Tally) -> None:
 
 
 async def http_once(target: str, path: str, tally: Tally) -> None:
-    """A connection of its own, as most are."""
+    """Fetch a path over a new connection."""
     tally.sent += 1
     start = time.monotonic()
     try:

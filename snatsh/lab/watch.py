@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts packets at a port of the lab, by a tcpdump expression. The kernel counts, so none is missed."""
+"""Counts packets at a port by a tcpdump expression. The kernel counts, so none is missed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSTRUCTION = struct.Struct("=HBBI")
 
 
 class Watch:
-    """Counts what comes in by `port` of a namespace and matches `expression`, from now on."""
+    """Counts the packets received at a port of a namespace that match an expression."""
 
     def __init__(self, namespace: Namespace, port: str, expression: str) -> None:
         program = compile_filter(expression)
@@ -28,7 +28,7 @@ class Watch:
         header = struct.pack("@HP", len(program) // INSTRUCTION.size, ctypes.addressof(buffer))
         self._seen = 0
         with namespace.entered():
-            # Protocol 0 takes nothing until the filter is in place and the socket is bound.
+            # Protocol 0 receives nothing until the filter is set and the socket is bound.
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             try:
                 self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, header)
@@ -40,14 +40,14 @@ class Watch:
                 raise
 
     def count(self) -> int:
-        """Packets that matched, those that did not fit the socket's buffer included."""
+        """Packets that matched, including those that did not fit the socket buffer."""
         statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
-        packets, _dropped = struct.unpack("=II", statistics)  # packets has the dropped ones in it
+        packets, _dropped = struct.unpack("=II", statistics)  # includes the dropped ones
         self._seen += packets
         return self._seen
 
     def example(self) -> str:
-        """The next packet that matched, for a message; empty when there is none."""
+        """The next packet that matched, as text for a message; empty without one."""
         try:
             frame = self._socket.recv(256)
         except OSError:
@@ -69,7 +69,7 @@ class Watch:
 
 
 def compile_filter(expression: str) -> bytes:
-    """Instructions of a tcpdump expression for Ethernet."""
+    """Compile a tcpdump expression for Ethernet."""
     result = subprocess.run(
         ["tcpdump", "-y", "EN10MB", "-ddd", expression], capture_output=True, text=True, check=False
     )
