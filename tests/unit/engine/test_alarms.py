@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alarms are listed by severity."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Interface
+
+from snatsh.engine.config.commit import Plan, examine
+from snatsh.engine.config.confirm import UnconfirmedCommit
+from snatsh.engine.links.manager import LinkState
+from snatsh.engine.pools.usage import PoolUse
+from snatsh.engine.status.alarms import AlarmInputs, alarm_rows
+from snatsh.model.facts import Facts, InterfaceFacts
+
+NOW = datetime.now(UTC)
+DOCUMENT = {
+    "interfaces": {"eth0": {"role": "inside"}, "eth1": {"role": "outside"}},
+    "pools": {"a": {"address": ["192.0.2.9"]}},
+    "rules": {"10": {"source": "10.0.0.0/8", "pool": "a"}},
+}
+
+
+def plan(datapath: str) -> Plan:
+    interfaces = {
+        name: InterfaceFacts(index, bytes(6), 1500, True, (IPv4Interface(address),))
+        for index, (name, address) in enumerate((("eth0", "10.0.0.1/8"), ("eth1", "192.0.2.2/24")), 2)
+    }
+    return examine({**DOCUMENT, "system": {"datapath": datapath}}, Facts(interfaces, forwarding=True))[0]
+
+
+def inputs(flows: int = 0, datapath: str = "enabled", **more: object) -> AlarmInputs:
+    usual: dict[str, object] = {
+        "pools": [], "interfaces": [], "links": {}, "damaged": 0, "pending": None,
+    }  # fmt: skip
+    return AlarmInputs(plan=plan(datapath), flows=flows, capacity=1000, **{**usual, **more})  # type: ignore[arg-type]
+
+
+def test_no_alarm_without_a_reason() -> None:
+    up = {"name": "eth0", "state": "up", "hook": "tc"}
+    assert alarm_rows(inputs(interfaces=[up], links={"isp-a": LinkState("up", "", NOW)})) == []
+
+
+def test_major_alarms_come_first_whatever_their_subject() -> None:
+    pending = UnconfirmedCommit("ann", "", 5, NOW, 0.0, 1, 1, {})
+    rows = alarm_rows(
+        inputs(
+            flows=950,
+            pools=[PoolUse("a", 1000, {"tcp": 1}, exhausted=3), PoolUse("b", 1000, {"tcp": 950})],
+            interfaces=[{"name": "eth1", "state": "down", "hook": ""}],
+            links={"isp-a": LinkState("drained", "r", NOW), "isp-b": LinkState("down", "r", NOW)},
+            damaged=2,
+            pending=pending,
+        )
+    )
+    assert [(row["class"], row["text"].split()[0]) for row in rows] == [
+        ("major", "the"), ("major", "interface"), ("major", "pool"), ("major", "link"),
+        ("minor", "pool"), ("minor", "link"), ("minor", "2"), ("minor", "a"),
+    ]  # fmt: skip
+
+
+def test_an_interface_without_a_hook_is_an_alarm_unless_the_datapath_is_disabled() -> None:
+    bare = [{"name": "eth1", "state": "up", "hook": ""}]
+    assert "has no hook" in alarm_rows(inputs(interfaces=bare))[0]["text"]
+    disabled = alarm_rows(inputs(interfaces=bare, datapath="disabled"))
+    assert [row["text"] for row in disabled] == ["the datapath is disabled by configuration"]
