@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from snatsh.api.commits import PendingCommit, ScheduledCommit, WaitingCommits
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committed, Committer
-from snatsh.engine.config.confirm import Confirmation, NothingPending, UnconfirmedCommit
+from snatsh.engine.config.confirm import Confirmation, NothingPending, UnconfirmedCommit, rollback_notice
 from snatsh.engine.config.edit_sessions import EditSessions
 from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.config.schedule import DeferredCommit, Schedule, boot_id, parse_time
@@ -127,8 +127,7 @@ class CommitService:
                 candidate.committed(running, followed=candidate.document is snapshot)
                 self._sessions.follow(running, source=candidate)
         if request.confirmed:
-            minutes = f"{request.confirmed} minute{'' if request.confirmed == 1 else 's'}"
-            self._notices.post(f"commit by {request.user} will be rolled back in {minutes} unless confirmed")
+            self._notices.post(rollback_notice(request.user, request.confirmed))
         return result
 
     async def roll_back_pending(self, user: str, reason: str) -> None:

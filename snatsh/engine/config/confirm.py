@@ -117,6 +117,12 @@ class Confirmation:
             log.error("%s; the pending rollback is cancelled nevertheless", error)
 
 
+def rollback_notice(user: str, minutes: int) -> str:
+    """Word the notice of a commit that is waiting to be confirmed."""
+    plural = "" if minutes == 1 else "s"
+    return f"commit by {user} will be rolled back in {minutes} minute{plural} unless confirmed"
+
+
 def _to_json(pending: UnconfirmedCommit) -> dict[str, Any]:
     return {
         "user": pending.user,

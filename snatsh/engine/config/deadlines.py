@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Protocol
 
-from snatsh.engine.config.confirm import WARNINGS, UnconfirmedCommit
+from snatsh.engine.config.confirm import WARNINGS, UnconfirmedCommit, rollback_notice
 from snatsh.engine.config.schedule import DeferredCommit
 from snatsh.engine.errors import CommitInProgress
 from snatsh.engine.failure_log import FailureLog
@@ -77,8 +77,4 @@ class Timekeeper:
         if not crossed or self._warned == (pending, crossed[-1]):
             return
         self._warned = (pending, crossed[-1])
-        minutes = crossed[-1] // 60
-        self._notices.post(
-            f"commit by {pending.user} will be rolled back in {minutes} minute{'' if minutes == 1 else 's'} "
-            "unless confirmed"
-        )
+        self._notices.post(rollback_notice(pending.user, int(crossed[-1]) // 60))

@@ -6,6 +6,7 @@ The rules are those of a candidate, or those read back from the maps of the data
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,6 @@ from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
-_FAMILY = 2
 _SHOWN = 50
 
 
@@ -58,7 +58,7 @@ def route(question: TestPacket, profile: Profile, facts: Facts) -> RouteLookup:
         raise NoRoute(f"interface {name or 'inside'}: no such inside interface")
     if name not in inside:
         raise NoRoute(f"interface {name}: not an inside interface, so its packets are not translated")
-    asked = {"dst": str(question.destination), "family": _FAMILY}
+    asked = {"dst": str(question.destination), "family": socket.AF_INET}
     try:
         with IPRoute() as netlink:
             found = netlink.route("get", **asked, src=str(question.source), iif=facts.interfaces[name].index)

@@ -21,7 +21,6 @@ from snatsh.model.values import Address, InterfaceAddress
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _UP_AND_RUNNING = 0x1 | 0x40
-_FAMILY = 2
 _FAILED = 0x20
 _ATTEMPTS = 5
 
@@ -55,7 +54,7 @@ def unreachable(facts: Facts, interfaces: Iterable[str]) -> frozenset[Hop]:
     try:
         with IPRoute() as netlink:
             for index, name in indices.items():
-                for entry in netlink.get_neighbours(family=_FAMILY, ifindex=index):
+                for entry in netlink.get_neighbours(family=socket.AF_INET, ifindex=index):
                     if entry["state"] & _FAILED and entry["ifindex"] == index:
                         found.add((name, Address(entry.get_attr("NDA_DST"))))
     except (NetlinkError, OSError) as error:
@@ -119,7 +118,7 @@ def _facts(netlink: IPRoute, routes: bool) -> Facts:
     links = list(netlink.get_links())
     addresses: dict[int, list[InterfaceAddress]] = {}
     peers: dict[int, list[Address]] = {}
-    for message in netlink.get_addr(family=_FAMILY):
+    for message in netlink.get_addr(family=socket.AF_INET):
         # On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is always the local address.
         other = message.get_attr("IFA_ADDRESS")
         own = message.get_attr("IFA_LOCAL") or other
@@ -139,16 +138,22 @@ def _facts(netlink: IPRoute, routes: bool) -> Facts:
 def _gateways(netlink: IPRoute, interfaces: Mapping[str, InterfaceFacts]) -> Iterator[Hop]:
     """Next hops of routes. A route without a gateway leads to the peers of its interface."""
     names = {known.index: name for name, known in interfaces.items()}
-    for route in netlink.get_routes(family=_FAMILY):
-        for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:
-            gateway = hop.get_attr("RTA_GATEWAY")
-            name = names.get(hop["oif"] if hop is not route else route.get_attr("RTA_OIF"))
+    for route in netlink.get_routes(family=socket.AF_INET):
+        for index, gateway in route_hops(route):
+            name = names.get(index)
             if name is None:
                 continue
             if gateway:
                 yield name, Address(gateway)
             elif route["proto"] != _BY_KERNEL:
                 yield from ((name, peer) for peer in interfaces[name].peers)
+
+
+def route_hops(route: Any) -> Iterator[tuple[int, str | None]]:
+    """Yield interface index and gateway of each next hop of a route."""
+    yield route.get_attr("RTA_OIF"), route.get_attr("RTA_GATEWAY")
+    for hop in route.get_attr("RTA_MULTIPATH") or ():
+        yield hop["oif"], hop.get_attr("RTA_GATEWAY")
 
 
 def _interface(

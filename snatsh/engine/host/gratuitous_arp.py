@@ -6,10 +6,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from snatsh.engine import packets
 from snatsh.model.facts import Facts
 from snatsh.model.values import AddressRange
 
@@ -23,7 +23,6 @@ PAUSE_SECONDS = 0.01
 
 _ETH_P_ARP = 0x0806
 _BROADCAST = b"\xff" * 6
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def frame(mac: bytes, address: int) -> bytes:
     """Build an ARP announcement: a request whose sender and target are the address."""
     own = address.to_bytes(4, "big")
     header = _BROADCAST + mac + _ETH_P_ARP.to_bytes(2, "big")
-    return header + _ARP.pack(1, 0x0800, 6, 4, 1, mac, own, bytes(6), own)
+    return header + packets.arp_request(mac, own, own)
 
 
 def _broadcast(station: Station, addresses: list[int]) -> None:

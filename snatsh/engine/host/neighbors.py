@@ -8,6 +8,7 @@ miss a change of its MAC address. A managed neighbor (NTF_MANAGED) is probed whe
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.engine.failure_log import FailureLog
+from snatsh.engine.host.facts import route_hops
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
@@ -26,7 +28,6 @@ MOST = 1024
 
 _MANAGED = 1
 _NUD_NONE, _NUD_PERMANENT = 0, 0x80
-_FAMILY = 2
 _MAIN_TABLE = 254
 
 NextHop = tuple[int, str]
@@ -60,7 +61,7 @@ class NeighborKeeper:
         # Leave permanent entries alone: an administrator set them.
         fixed = {
             (entry["ifindex"], entry.get_attr("NDA_DST"))
-            for entry in netlink.get_neighbours(family=_FAMILY)
+            for entry in netlink.get_neighbours(family=socket.AF_INET)
             if entry["state"] & _NUD_PERMANENT
         }
         for index, address in hops - fixed:
@@ -90,10 +91,8 @@ def _next_hops(netlink: Any, profile: Profile, facts: Facts) -> Iterator[NextHop
     for address in _named(profile):
         yield from ((known.index, str(address)) for known in outside if known.on_link(address))
     indices = {known.index for known in outside}
-    for route in netlink.get_routes(family=_FAMILY, table=_MAIN_TABLE):
-        for hop in [route, *(route.get_attr("RTA_MULTIPATH") or ())]:
-            gateway = hop.get_attr("RTA_GATEWAY")
-            index = hop["oif"] if hop is not route else route.get_attr("RTA_OIF")
+    for route in netlink.get_routes(family=socket.AF_INET, table=_MAIN_TABLE):
+        for index, gateway in route_hops(route):
             if gateway and index in indices:
                 yield index, gateway
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from snatsh.compile.link_selection import link_of
 from snatsh.engine.flows.query import Flows
 from snatsh.engine.links.manager import LinkState
-from snatsh.engine.links.probes.frames import ACK, TCP, Segment, packet
+from snatsh.engine.packets import ACK, TCP, Segment, packet
 from snatsh.engine.worker import ChangeWorker
 from snatsh.model.facts import Facts
 from snatsh.model.next_hops import next_hop

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from snatsh.engine.links.probes import frames
-from snatsh.engine.links.probes.frames import ArpMessage
+from snatsh.engine import packets
 from snatsh.engine.links.probes.port import ARP_SENDER, BROADCAST, ETH_P_ARP, PacketSocket, ProbePort
 from snatsh.engine.links.probes.probe import Probe, Result
+from snatsh.engine.packets import ArpMessage
 
 
 class ArpProbe(Probe):
@@ -24,7 +24,7 @@ class ArpProbe(Probe):
     def send(self, number: int) -> None:
         endpoint = self._endpoint
         self._sent.append(number)
-        self._socket.send(frames.arp_request(endpoint.mac, endpoint.own, self._target), self._mac)
+        self._socket.send(packets.arp_request(endpoint.mac, endpoint.own, self._target), self._mac)
 
     def read(self) -> None:
         self._socket.read()

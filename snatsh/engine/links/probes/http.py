@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from snatsh import __version__
-from snatsh.engine.links.probes.frames import ACK, PSH, Segment
 from snatsh.engine.links.probes.port import ProbePort
 from snatsh.engine.links.probes.probe import Result
 from snatsh.engine.links.probes.tcp import MASK, TcpProbe
+from snatsh.engine.packets import ACK, PSH, Segment
 
 
 class HttpProbe(TcpProbe):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 
-from snatsh.engine.links.probes import frames
+from snatsh.engine import packets
 from snatsh.engine.links.probes.port import ProbePort, from_target
 from snatsh.engine.links.probes.probe import IpProbe, Result
 
@@ -15,16 +15,16 @@ class IcmpProbe(IpProbe):
         self._identifier = secrets.randbelow(1 << 16)
         self._token = secrets.token_bytes(16)  # so that only a host on the path can answer
         self._sent: dict[int, int] = {}
-        super().__init__(port, target, result, from_target(port.endpoint, target, frames.ICMP))
+        super().__init__(port, target, result, from_target(port.endpoint, target, packets.ICMP))
 
     def send(self, number: int) -> None:
         sequence = number & 0xFFFF
-        message = frames.echo(self._identifier, sequence, self._token)
+        message = packets.echo(self._identifier, sequence, self._token)
         self._sent[sequence] = number
-        self.port.send(frames.packet(frames.ICMP, self.own, self.target, message))
+        self.port.send(packets.packet(packets.ICMP, self.own, self.target, message))
 
     def received(self, data: bytes) -> None:
-        reply = frames.echo_reply(frames.payload_of(data))
+        reply = packets.echo_reply(packets.payload_of(data))
         if reply is None:
             return
         identifier, sequence, token = reply

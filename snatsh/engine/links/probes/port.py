@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from snatsh.engine.links.probes import frames
-from snatsh.engine.links.probes.frames import ArpMessage
+from snatsh.engine import packets
+from snatsh.engine.packets import ArpMessage
 
 ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
 BROADCAST = b"\xff" * 6
@@ -123,7 +123,7 @@ class ProbePort:
     def _ask(self) -> None:
         self._asked = self._loop.time()
         endpoint = self.endpoint
-        self._arp.send(frames.arp_request(endpoint.mac, endpoint.own, endpoint.next_hop), BROADCAST)
+        self._arp.send(packets.arp_request(endpoint.mac, endpoint.own, endpoint.next_hop), BROADCAST)
 
     def _learn(self, data: bytes) -> None:
         message = ArpMessage.decode(data)

@@ -6,8 +6,7 @@ from __future__ import annotations
 import secrets
 import socket
 
-from snatsh.engine.links.probes import frames
-from snatsh.engine.links.probes.frames import ACK, RST, SYN, Segment
+from snatsh.engine import packets
 from snatsh.engine.links.probes.port import (
     REJECT_ALL,
     SOURCE_PORT,
@@ -17,6 +16,7 @@ from snatsh.engine.links.probes.port import (
     from_target,
 )
 from snatsh.engine.links.probes.probe import IpProbe, Result
+from snatsh.engine.packets import ACK, RST, SYN, Segment
 
 PORTS = 8
 """Local ports used in turn, so that remains of a connection at the target do not interfere."""
@@ -33,7 +33,7 @@ class TcpProbe(IpProbe):
         self._numbers: dict[int, int] = {}
         self._sequences: dict[int, int] = {}
         wanted = (
-            *from_target(port.endpoint, target, frames.TCP),
+            *from_target(port.endpoint, target, packets.TCP),
             (SOURCE_PORT, target_port),
         )
         super().__init__(port, target, result, wanted)
@@ -52,7 +52,7 @@ class TcpProbe(IpProbe):
         self.transmit(local, self._sequences[local], 0, SYN)
 
     def received(self, data: bytes) -> None:
-        segment = Segment.decode(frames.payload_of(data))
+        segment = Segment.decode(packets.payload_of(data))
         if segment is None or segment.destination_port not in self._local or segment.flags & RST:
             self._refused(segment)
             return
@@ -91,7 +91,7 @@ class TcpProbe(IpProbe):
     def transmit(self, local: int, sequence: int, acknowledged: int, flags: int, data: bytes = b"") -> None:
         segment = Segment(local, self._target_port, sequence, acknowledged, flags, data)
         payload = segment.encode(self.own, self.target)
-        self.port.send(frames.packet(frames.TCP, self.own, self.target, payload))
+        self.port.send(packets.packet(packets.TCP, self.own, self.target, payload))
 
     def close(self) -> None:
         super().close()

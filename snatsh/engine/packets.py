@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packets that probes send and receive. Pure."""
+"""The packets that snatd sends and receives itself: ICMP echo, TCP segments, ARP. Pure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def packet(protocol: int, source: bytes, destination: bytes, payload: bytes) -> bytes:
+def packet(protocol: int, source: bytes, destination: bytes, payload: bytes, ttl: int = _TTL) -> bytes:
     """Build an IPv4 packet."""
     length = _IP.size + len(payload)
 
     def header(check: int) -> bytes:
-        return _IP.pack(0x45, 0, length, 0, _DONT_FRAGMENT, _TTL, protocol, check, source, destination)
+        return _IP.pack(0x45, 0, length, 0, _DONT_FRAGMENT, ttl, protocol, check, source, destination)
 
     return header(checksum(header(0))) + payload
 
@@ -90,6 +90,7 @@ class Segment:
 
 
 def arp_request(mac: bytes, own: bytes, target: bytes) -> bytes:
+    """Build an ARP request; with the own address as target it is an announcement (RFC 5227)."""
     return _ARP.pack(1, 0x0800, 6, 4, _ARP_REQUEST, mac, own, bytes(6), target)
 
 
