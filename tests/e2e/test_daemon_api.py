@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,15 @@ def client(gateway: Gateway) -> Iterator[Client]:
         gateway.snatd.client.commit()
 
 
-def ask(gateway: Gateway, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+def ask(
+    gateway: Gateway, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> tuple[int, Any]:
     """Status and JSON of a raw request."""
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.connect(str(gateway.snatd.socket))
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:
@@ -127,6 +129,15 @@ def test_check_changes_nothing(client: Client) -> None:
     assert client.candidate().changed
     assert client.history() == history
     assert [rule.number for rule in client.rules()] == [10, 20]
+
+
+def test_the_history_says_which_kind_of_client_committed(client: Client, gateway: Gateway) -> None:
+    agent = {"User-Agent": "snatsh/1.0"}
+    for headers, method in ((agent, "api"), ({"Snatsh-Client": "cli"}, "cli"), ({}, "api")):
+        assert ask(gateway, "POST", "/v1/commit", b"{}", headers)[0] == 200
+        assert client.history()[0]["method"] == method
+    status, answer = ask(gateway, "POST", "/v1/commit", b"{}", {"Snatsh-Client": "fax"})
+    assert (status, answer["error"]["message"]) == (400, "Snatsh-Client: fax: expected one of cli, api")
 
 
 def test_commit_history_and_rollback(client: Client) -> None:

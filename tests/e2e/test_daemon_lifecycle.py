@@ -104,7 +104,7 @@ def test_a_second_snatd_in_the_same_namespace(shared: Gateway) -> None:
 def test_something_else_in_the_sockets_place(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.socket.write_text("precious")
-    assert "something else" in fails(second)
+    assert "not a socket" in fails(second)
     assert second.socket.read_text() == "precious"
     second.socket.unlink()
 
