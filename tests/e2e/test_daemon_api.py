@@ -135,7 +135,7 @@ def test_the_history_says_which_kind_of_client_committed(client: Client, gateway
     agent = {"User-Agent": "snatsh/1.0"}
     for headers, method in ((agent, "api"), ({"Snatsh-Client": "cli"}, "cli"), ({}, "api")):
         assert ask(gateway, "POST", "/v1/commit", b"{}", headers)[0] == 200
-        assert client.history()[0]["method"] == method
+        assert client.history()[0].method == method
     status, answer = ask(gateway, "POST", "/v1/commit", b"{}", {"Snatsh-Client": "fax"})
     assert (status, answer["error"]["message"]) == (400, "Snatsh-Client: fax: expected one of cli, api")
 

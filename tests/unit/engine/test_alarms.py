@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from ipaddress import IPv4Interface
 
+from snatsh.api.interfaces import HookMode, Interface, InterfaceState
 from snatsh.engine.config.commit import Plan, examine
 from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.links.manager import LinkState
@@ -36,8 +37,12 @@ def inputs(flows: int = 0, datapath: str = "enabled", **more: object) -> AlarmIn
     return AlarmInputs(plan=plan(datapath), flows=flows, capacity=1000, **{**usual, **more})  # type: ignore[arg-type]
 
 
+def interface(name: str, state: InterfaceState, hook: HookMode = "") -> Interface:
+    return Interface(name, 2, "outside", hook, state, "", 1500, [])
+
+
 def test_no_alarm_without_a_reason() -> None:
-    up = {"name": "eth0", "state": "up", "hook": "tc"}
+    up = interface("eth0", "up", "tc")
     assert alarm_rows(inputs(interfaces=[up], links={"isp-a": LinkState("up", "", NOW)})) == []
 
 
@@ -47,20 +52,20 @@ def test_major_alarms_come_first_whatever_their_subject() -> None:
         inputs(
             flows=950,
             pools=[PoolUse("a", 1000, {"tcp": 1}, exhausted=3), PoolUse("b", 1000, {"tcp": 950})],
-            interfaces=[{"name": "eth1", "state": "down", "hook": ""}],
+            interfaces=[interface("eth1", "down")],
             links={"isp-a": LinkState("drained", "r", NOW), "isp-b": LinkState("down", "r", NOW)},
             damaged=2,
             pending=pending,
         )
     )
-    assert [(row["class"], row["text"].split()[0]) for row in rows] == [
+    assert [(row.severity, row.text.split()[0]) for row in rows] == [
         ("major", "the"), ("major", "interface"), ("major", "pool"), ("major", "link"),
         ("minor", "pool"), ("minor", "link"), ("minor", "2"), ("minor", "a"),
     ]  # fmt: skip
 
 
 def test_an_interface_without_a_hook_is_an_alarm_unless_the_datapath_is_disabled() -> None:
-    bare = [{"name": "eth1", "state": "up", "hook": ""}]
-    assert "has no hook" in alarm_rows(inputs(interfaces=bare))[0]["text"]
+    bare = [interface("eth1", "up")]
+    assert "has no hook" in alarm_rows(inputs(interfaces=bare))[0].text
     disabled = alarm_rows(inputs(interfaces=bare, datapath="disabled"))
-    assert [row["text"] for row in disabled] == ["the datapath is disabled by configuration"]
+    assert [row.text for row in disabled] == ["the datapath is disabled by configuration"]
