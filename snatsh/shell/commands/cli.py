@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The session itself: `set cli`, `show cli`, `cli`, `start shell`, help by word."""
+"""Settings of the shell: `set cli`, `show cli`, `start shell`, `help apropos`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ OPERATIONAL_ONLY = CommandSet()
 _SHELLS = {"sh": "/bin/sh", "bash": "/bin/bash"}
 _DEEPEST = 4
 
-_WIDTH = Argument("columns", "Columns; 0 for no limit", number(0, 10_000))
-_LENGTH = Argument("lines", "Lines; 0 for no pause", number(0, 100_000))
-_MINUTES = Argument("minutes", "Minutes; 0 for never", number(0, 100_000))
+_WIDTH = Argument("columns", "Number of columns; 0 for unlimited", number(0, 10_000))
+_LENGTH = Argument("lines", "Number of lines; 0 disables paging", number(0, 100_000))
+_MINUTES = Argument("minutes", "Minutes of inactivity; 0 disables the timeout", number(0, 100_000))
 
 
 def _on_or_off(text: str) -> bool:
@@ -35,37 +35,39 @@ def _on_or_off(text: str) -> bool:
 _SWITCH = Argument("on", "on or off", Value("<on|off>", _on_or_off))
 
 
-@OPERATIONAL.command("set cli screen-width", "How wide the terminal is", _WIDTH, ready=bool)
+@OPERATIONAL.command("set cli screen-width", "Set the screen width", _WIDTH, ready=bool)
 def screen_width(session: Session, columns: int) -> Answer:
     session.settings.screen_width = columns
     return Message(f"Screen width set to {columns}")
 
 
-@OPERATIONAL.command("set cli screen-length", "After how many lines to pause", _LENGTH, ready=bool)
+@OPERATIONAL.command("set cli screen-length", "Set the number of lines per page", _LENGTH, ready=bool)
 def screen_length(session: Session, lines: int) -> Answer:
     session.settings.screen_length = lines
     return Message(f"Screen length set to {lines}")
 
 
-@OPERATIONAL.command("set cli complete-on-space", "Whether a blank completes a word", _SWITCH, ready=bool)
+@OPERATIONAL.command(
+    "set cli complete-on-space", "Set whether Space completes a keyword", _SWITCH, ready=bool
+)
 def complete_on_space(session: Session, on: bool) -> Answer:
     session.settings.complete_on_space = on
     return Message(f"{'Enabling' if on else 'Disabling'} complete-on-space")
 
 
-@OPERATIONAL.command("set cli idle-timeout", "Leave after so long without a key", _MINUTES, ready=bool)
+@OPERATIONAL.command("set cli idle-timeout", "Set the idle timeout of this session", _MINUTES, ready=bool)
 def idle_timeout(session: Session, minutes: int) -> Answer:
     session.settings.idle_minutes = minutes
     return Message(f"Idle timeout set to {plural(minutes, 'minute')}" if minutes else "Idle timeout disabled")
 
 
-@OPERATIONAL.command("set cli timestamp", "Show the time before each answer", _SWITCH, ready=bool)
+@OPERATIONAL.command("set cli timestamp", "Set whether output starts with a timestamp", _SWITCH, ready=bool)
 def timestamp(session: Session, on: bool) -> Answer:
     session.settings.timestamp = on
     return Message(f"CLI timestamp {'enabled' if on else 'disabled'}")
 
 
-@OPERATIONAL.command("show cli", "The settings of this session", answers=TABLE)
+@OPERATIONAL.command("show cli", "Show the settings of this session", answers=TABLE)
 def show_cli(session: Session) -> Answer:
     settings = session.settings
     return TableAnswer(
@@ -80,7 +82,7 @@ def show_cli(session: Session) -> Answer:
     )
 
 
-@OPERATIONAL.command("show cli history", "What was entered in this session", answers=TABLE)
+@OPERATIONAL.command("show cli history", "Show the command history of this session", answers=TABLE)
 def show_history(session: Session) -> Answer:
     return TableAnswer(list(session.history), lambda lines: "".join(f"  {line}\n" for line in lines))
 
@@ -91,20 +93,20 @@ def _shell(text: str) -> str:
     return text
 
 
-@OPERATIONAL_ONLY.command("cli", "You are here already")
+@OPERATIONAL_ONLY.command("cli", "No effect; the CLI is already running")
 def cli(_session: Session) -> Answer:
     return Message("")
 
 
 @OPERATIONAL_ONLY.command(
     "start shell",
-    "A Unix shell, for administrators",
-    Argument("kind", "Which one", Value("<sh|bash>", _shell)),
+    "Start a Unix shell; requires role admin",
+    Argument("kind", "Shell to start", Value("<sh|bash>", _shell)),
 )
 def start_shell(session: Session, kind: str = "sh") -> Answer:
     role = session.client.version().role
     if role != "admin":
-        raise ShellError(f"start shell: your role is {role}; this needs admin")
+        raise ShellError(f"start shell: permission denied; role is {role}, expected admin")
     with session.terminal.released():
         subprocess.run([_SHELLS[kind]], check=False)
     return Message("")
@@ -112,15 +114,15 @@ def start_shell(session: Session, kind: str = "sh") -> Answer:
 
 @OPERATIONAL.command(
     "help apropos",
-    "Commands that have to do with a word",
-    Argument("word", "The word", Value("<word>")),
+    "List commands related to a word",
+    Argument("word", "Word to search for", Value("<word>")),
     ready=bool,
 )
 def apropos(session: Session, word: str) -> Answer:
     found = sorted(set(_mentioning(session.grammar(), word.lower(), ())))
     width = max((len(name) for name, _ in found), default=0)
     lines = [f"{name:<{width}}  {help_}".rstrip() for name, help_ in found]
-    return Message("\n".join(lines) if lines else f"nothing has to do with {word}")
+    return Message("\n".join(lines) if lines else f"no command matches {word}")
 
 
 def _mentioning(state: State, word: str, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -135,5 +137,5 @@ def _mentioning(state: State, word: str, above: tuple[str, ...]) -> Iterator[tup
 
 
 def _next(choice: Choice) -> State | None:
-    """The state behind a keyword; behind values there is none without a value."""
+    """Return the state after a keyword; a value has none without its text."""
     return choice.then(choice.name) if choice.value is None else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commit and rollback."""
+"""`commit`, `rollback` and `update`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _BUSY_SECONDS = 60.0
 
 def _comment(text: str) -> str:
     if len(text) > _LONGEST_COMMENT or not text.isprintable():
-        raise ValueError(f"expected at most {_LONGEST_COMMENT} characters, all printable")
+        raise ValueError(f"expected up to {_LONGEST_COMMENT} printable characters")
     return text
 
 
 @dataclass(frozen=True, slots=True)
 class CommitAnswer(Answer):
-    """What a commit came to. Its details are shown where they are asked for."""
+    """Result of a commit; `| display detail` shows its steps."""
 
     done: CommitResult
     lines: list[str]
@@ -48,26 +48,26 @@ class CommitAnswer(Answer):
         return "".join(f"{line}\n" for line in self.lines)
 
     def display(self, form: str) -> str:
-        told = [f"{step.doing}: {step.milliseconds:.1f} ms" for step in self.done.steps]
-        told.append(f"time in the gateway: {self.done.milliseconds:.1f} ms")
-        told.append(f"time at this console: {1000 * self.seconds:.1f} ms")
-        told.append(f"flows ended: {self.done.ended_flows:,}")
-        return "".join(f"{line}\n" for line in [*told, *self.lines])
+        lines = [f"{step.doing}: {step.milliseconds:.1f} ms" for step in self.done.steps]
+        lines.append(f"time in snatd: {self.done.milliseconds:.1f} ms")
+        lines.append(f"total time: {1000 * self.seconds:.1f} ms")
+        lines.append(f"flows ended: {self.done.ended_flows:,}")
+        return "".join(f"{line}\n" for line in [*lines, *self.lines])
 
 
 @CONFIGURE.command(
     "commit",
-    "Make the candidate the running configuration",
-    Flag("check", "Only say whether it could be"),
+    "Commit the candidate configuration",
+    Flag("check", "Validate the candidate without committing it"),
     Option(
         "confirmed",
-        "Roll back unless another commit follows within these minutes (default 10)",
+        "Roll back after minutes unless confirmed by another commit (default 10)",
         number(1, _MOST_MINUTES),
         default=_DEFAULT_MINUTES,
     ),
-    Option("comment", "Say why, for the history", Value("<comment>", _comment)),
-    Option("at", "When: hh:mm[:ss], yyyy-mm-dd hh:mm[:ss] in quotes, or reboot", Value("<time>")),
-    Flag("and_quit", "Leave configuration mode when it succeeds"),
+    Option("comment", "Comment for the commit history", Value("<comment>", _comment)),
+    Option("at", 'Schedule the commit: hh:mm[:ss], "yyyy-mm-dd hh:mm[:ss]" or reboot', Value("<time>")),
+    Flag("and_quit", "Exit configuration mode after a successful commit"),
     answers=DETAIL,
 )
 def commit(
@@ -79,7 +79,7 @@ def commit(
     and_quit: bool = False,
 ) -> Answer:
     if at and confirmed:
-        raise ShellError("commit at and commit confirmed don't go together")
+        raise ShellError("commit: at and confirmed are mutually exclusive")
     started = time.monotonic()
     try:
         done = _patiently(session, check=check, confirmed=confirmed, comment=comment, at=at)
@@ -90,7 +90,7 @@ def commit(
         raise ShellError(f"commit failed: {error}") from None
     lines = [f"warning: {_sentence(row)}" for row in done.warnings]
     if done.ended_flows:
-        lines.append(f"flows ended because their address left the pools: {done.ended_flows:,}")
+        lines.append(f"flows ended because their address was withdrawn: {done.ended_flows:,}")
     lines += _success(done, check, confirmed)
     session.refresh()
     if and_quit and not check:
@@ -105,16 +105,14 @@ def _success(done: CommitResult, check: bool, confirmed: int | None) -> list[str
     if done.scheduled:
         return ["configuration check succeeds", f"commit at will be executed at {done.scheduled}"]
     if confirmed:
-        # In Junos' words, which programs look for; it knows no single minute either.
-        promise = (
-            f"commit confirmed will be automatically rolled back in {confirmed} minutes unless confirmed"
-        )
-        return [promise, "commit complete"]
+        # The wording of Junos, which automation matches; it has no singular either.
+        notice = f"commit confirmed will be automatically rolled back in {confirmed} minutes unless confirmed"
+        return [notice, "commit complete"]
     return ["commit complete"]
 
 
 def _patiently(session: Session, **wish: Any) -> CommitResult:
-    """Wait for another console's commit to end; one that has the same in mind is no mistake."""
+    """Commit; while another commit is in progress, retry for a while."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -126,7 +124,7 @@ def _patiently(session: Session, **wish: Any) -> CommitResult:
 
 
 def _failure(what: str, error: Rejected) -> str:
-    """Problems speak for themselves; without any, the message says why."""
+    """Return the error: with its reason unless problems above state it."""
     return what if error.problems else f"{what}: {error}"
 
 
@@ -137,18 +135,18 @@ def _sentence(row: ProblemRow) -> str:
 
 @CONFIGURE.command(
     "rollback",
-    "Make a committed configuration the candidate",
-    Argument("number", "Its number (default 0, the running one), or rescue", COMMITTED),
+    "Load a committed configuration into the candidate",
+    Argument("number", "Number of the commit (default 0, the running configuration) or rescue", COMMITTED),
 )
 def rollback(session: Session, number: int | str = 0) -> Answer:
     session.client.rollback(number)
     return Message("load complete")
 
 
-@CONFIGURE.command("update", "Bring a private candidate up to date with what runs")
+@CONFIGURE.command("update", "Update a private candidate with the running configuration")
 def update(session: Session) -> Answer:
     if session.edit_mode != "private":
-        raise ShellError("only a private candidate needs it; see `configure private`")
+        raise ShellError("update: requires a private candidate; see `configure private`")
     kept = session.client.update()
-    lines = ["warning: these of your changes stand against what others committed:"]
+    lines = ["warning: these changes conflict with commits by others and were kept:"]
     return Message("\n".join([*lines, *(f"  {change}" for change in kept)] if kept else ["update complete"]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration mode: commands that edit the candidate, and those that move about in it."""
+"""Editing the candidate: `set`, `delete`, `edit`, `show` and the edit path."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LEAVING = "Exiting configuration mode"
 
 
 def commands(edit: Words, start: Callable[[], State], run: Callable[[], State]) -> list[Command]:
-    """Return those whose grammar depends on the edit path.
+    """Return the commands whose grammar depends on the edit path.
 
-    start: the start of a line at the top. run: what `run` takes.
+    start: the grammar at the top level. run: the grammar of `run`.
     """
 
     def command(word: str, help_: str, call: Callable[..., Any], **reach: Any) -> Command:
@@ -41,16 +41,16 @@ def commands(edit: Words, start: Callable[[], State], run: Callable[[], State]) 
 
     return [
         Command(("set",), "Set a statement", set_, start=lambda: statement(edit, _setting())),
-        command("delete", "Delete a statement and all below it", delete),
-        command("edit", "Go down to a statement", edit_, containers_only=True, at_start=False),
-        command("show", "Show the candidate", show, with_values=False),
-        Command(("top",), "Go to the top, or run a command from there", top, start=top_state),
+        command("delete", "Delete a statement and everything below it", delete),
+        command("edit", "Edit a level of the configuration", edit_, containers_only=True, at_start=False),
+        command("show", "Show the candidate configuration", show, with_values=False),
+        Command(("top",), "Exit to the top level, or run a command from there", top, start=top_state),
         Command(("run",), "Run an operational command", top, start=run),
     ]
 
 
 def _setting() -> StatementScope:
-    """`set`, which takes several statements about one container."""
+    """Return the scope of `set`, which takes several statements about one container."""
 
     def finish(path: Words) -> Call:
         return Call(set_, {"path": path})
@@ -70,7 +70,7 @@ def delete(session: Session, path: Words) -> Answer:
     if path == session.edit and not session.terminal.confirm(
         "Delete everything under this level?", default=False
     ):
-        raise ShellError("nothing was deleted")
+        raise ShellError("delete cancelled; nothing was deleted")
     if not path:
         session.client.replace_candidate({})
         return Message("")
@@ -92,7 +92,9 @@ def top(session: Session) -> Answer:
     return Message("")
 
 
-@CONFIGURE.command("up", "Go up", Argument("levels", "How many levels (default 1)", number(1, _DEEPEST)))
+@CONFIGURE.command(
+    "up", "Exit to a higher level", Argument("levels", "Number of levels (default 1)", number(1, _DEEPEST))
+)
 def up(session: Session, levels: int = 1) -> Answer:
     path = session.edit
     for _ in range(levels):
@@ -104,11 +106,11 @@ def up(session: Session, levels: int = 1) -> Answer:
 _CHANGED = "The configuration has been changed but not committed"
 _QUESTION = f"{_CHANGED}\nExit with uncommitted changes?"
 _DISCARD = f"{_CHANGED}\nDiscard uncommitted changes?"
-_AT_ONCE = Flag("configuration_mode", "Leave from any level")
+_AT_ONCE = Flag("configuration_mode", "Exit configuration mode from any level")
 
 
-@CONFIGURE.command("exit", "Go back to the level before, or leave", _AT_ONCE)
-@CONFIGURE.command("quit", "Go back to the level before, or leave", _AT_ONCE)
+@CONFIGURE.command("exit", "Exit to the previous level or exit configuration mode", _AT_ONCE)
+@CONFIGURE.command("quit", "Exit to the previous level or exit configuration mode", _AT_ONCE)
 def leave(session: Session, configuration_mode: bool = False) -> Answer:
     if session.edit and not configuration_mode:
         session.back()
@@ -121,14 +123,14 @@ def leave(session: Session, configuration_mode: bool = False) -> Answer:
 
 
 def _uncommitted(session: Session) -> bool:
-    """Whether there is something to lose; without snatd there is nobody to ask, and leaving must work."""
+    """Whether the candidate has changes; no when snatd cannot be reached, so that leaving works."""
     try:
         return session.client.candidate().changed
     except ClientError:
         return False
 
 
-@CONFIGURE.command("status", "Show who edits the configuration")
+@CONFIGURE.command("status", "Show users editing the configuration")
 def status(session: Session) -> Answer:
     editing = session.client.sessions(own=True)
     return Message(
@@ -136,6 +138,6 @@ def status(session: Session) -> Answer:
     )
 
 
-@CONFIGURE.command("help", "How to get along here")
+@CONFIGURE.command("help", "Show help on the CLI")
 def help_(session: Session) -> Answer:
     return Message(session.overview())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying things out: trial packets, ping and traceroute."""
+"""`test packet`, `ping` and `traceroute`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ ADDRESS = Value("<address>", _address)
 
 @OPERATIONAL.command(
     "test packet",
-    "Say what would happen to a packet, and why",
-    Option("source", "Inside address", replace(ADDRESS, sources=(("live", "source"),))),
-    Option("destination", "Outside address", ADDRESS),
+    "Evaluate a packet against routes and rules",
+    Option("source", "Source address", replace(ADDRESS, sources=(("live", "source"),))),
+    Option("destination", "Destination address", ADDRESS),
     Option("protocol", "Protocol (default tcp)", choices=PROTOCOLS),
-    Option("source_port", "Source port, or identifier of an echo", _PORT),
+    Option("source_port", "Source port, or ICMP identifier", _PORT),
     Option("destination_port", "Destination port", _PORT),
-    Option("interface", "Inside interface it comes in by", _INTERFACE),
-    Option("mark", "Mark that netfilter gave it", number(0, 0xFFFF_FFFF)),
+    Option("interface", "Inside interface the packet arrives on", _INTERFACE),
+    Option("mark", "Firewall mark", number(0, 0xFFFF_FFFF)),
     ready=lambda bound: "source" in bound and "destination" in bound,
     answers=TABLE,
 )
@@ -57,20 +57,20 @@ def test_packet(session: Session, **packet: Any) -> Answer:
 
 def _host(text: str) -> str:
     if not text or text.startswith("-") or not all(c.isalnum() or c in ".-_" for c in text):
-        raise ValueError("expected an address or a host's name")
+        raise ValueError("expected an address or a host name")
     return text
 
 
-_HOST = Argument("host", "Where to", Value("<host>", _host))
-_COUNT = Option("count", "How many (default 5)", number(1, 100))
+_HOST = Argument("host", "Destination host", Value("<host>", _host))
+_COUNT = Option("count", "Number of requests (default 5)", number(1, 100))
 
 
-_SOURCE = Option("source", "Address of the gateway, or of a pool, to ask from", ADDRESS)
+_SOURCE = Option("source", "Source address: of the gateway or of a pool", ADDRESS)
 _HOPS = 20
 
 
 @OPERATIONAL.command(
-    "ping", "Ask a host for an echo, from the gateway or from a pool's address", _HOST, _COUNT, _SOURCE,
+    "ping", "Ping a host from the gateway or from a pool address", _HOST, _COUNT, _SOURCE,
     ready=lambda bound: "host" in bound, answers=TABLE,
 )  # fmt: skip
 def ping(session: Session, host: str, count: int = 5, source: str = "") -> Answer:
@@ -81,7 +81,7 @@ def ping(session: Session, host: str, count: int = 5, source: str = "") -> Answe
 
 
 @OPERATIONAL.command(
-    "traceroute", "Show the way to a host, from the gateway or from a pool's address", _HOST, _SOURCE,
+    "traceroute", "Trace the route to a host from the gateway or from a pool address", _HOST, _SOURCE,
     ready=lambda bound: "host" in bound, answers=TABLE,
 )  # fmt: skip
 def traceroute(session: Session, host: str, source: str = "") -> Answer:
@@ -92,7 +92,7 @@ def traceroute(session: Session, host: str, source: str = "") -> Answer:
 
 
 def _is_pooled(session: Session, source: str) -> bool:
-    """Whether no socket of the box has the address, but a pool."""
+    """Whether the address belongs to a pool."""
     from ipaddress import IPv4Address
 
     from snatsh.model.values import AddressRange
@@ -108,7 +108,7 @@ def _resolved(host: str) -> str:
     try:
         return socket.gethostbyname(host)
     except OSError as error:
-        raise ShellError(f"{host}: {error.strerror or 'no such host'}") from None
+        raise ShellError(f"{host}: {error.strerror or 'unknown host'}") from None
 
 
 def _ping_from_pool(session: Session, source: str, host: str, count: int) -> Answer:
@@ -118,20 +118,20 @@ def _ping_from_pool(session: Session, source: str, host: str, count: int) -> Ans
             time.sleep(_PAUSE_SECONDS)
         answer = session.client.probe(source, destination)
         if answer is None:
-            lines.append(f"no answer: seq={sequence}")
+            lines.append(f"no reply: seq={sequence}")
         elif answer.reached:
             times.append(answer.milliseconds)
-            told = f"ttl={answer.ttl} time={answer.milliseconds:.3f} ms"
-            lines.append(f"answer from {answer.source}: seq={sequence} {told}")
+            figures = f"ttl={answer.ttl} time={answer.milliseconds:.3f} ms"
+            lines.append(f"reply from {answer.source}: seq={sequence} {figures}")
         else:
-            lines.append(f"from {answer.source}: seq={sequence} not reached")
+            lines.append(f"from {answer.source}: seq={sequence} destination not reached")
     lost = 100 * (count - len(times)) / count
     lines.append(f"{count} packets transmitted, {len(times)} received, {lost:.0f}% packet loss")
     if times:
         mean = sum(times) / len(times)
         lines.append(f"rtt min/avg/max = {min(times):.3f}/{mean:.3f}/{max(times):.3f} ms")
     if not times:
-        raise ShellError(f"no answer from {host}", "".join(f"{line}\n" for line in lines))
+        raise ShellError(f"no reply from {host}", "".join(f"{line}\n" for line in lines))
     return Message("\n".join(lines))
 
 
@@ -149,16 +149,16 @@ def _traceroute_from_pool(session: Session, source: str, host: str) -> Answer:
 
 
 def _run(argv: list[str]) -> Answer:
-    """A program of the box, with its arguments given by us: no shell reads them."""
+    """Run a program of the gateway without a shell."""
     try:
         done = subprocess.run(
             argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_MOST_SECONDS, check=False
         )
     except FileNotFoundError:
-        raise ShellError(f"{argv[0]} is not installed on this box") from None
+        raise ShellError(f"{argv[0]}: not installed on this gateway") from None
     except subprocess.TimeoutExpired:
-        raise ShellError(f"{argv[0]} took longer than {_MOST_SECONDS} seconds") from None
+        raise ShellError(f"{argv[0]}: no result after {_MOST_SECONDS} seconds") from None
     text = (done.stdout + done.stderr).rstrip("\n")
     if done.returncode and not done.stdout:
-        raise ShellError(text or f"{argv[0]} failed")
+        raise ShellError(text or f"{argv[0]}: failed")
     return Message(text)

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Help of words that only begin the names of commands."""
+"""Help of words that start the names of several commands."""
 
 from __future__ import annotations
 
 GROUPS = {
-    "clear": "Clear what is running",
-    "clear system": "Clear what waits",
-    "file": "Files kept here",
-    "help": "How to get along here",
+    "clear": "Clear runtime state",
+    "clear system": "Clear system state",
+    "file": "Manage files",
+    "help": "Show help on the CLI",
     "load": "Load a configuration",
-    "monitor": "Watch what is running",
-    "request": "Ask the system to do something",
-    "request system": "Ask the system to do something",
-    "request system commit": "The commit that waits to be confirmed",
-    "request system configuration": "Configurations that are kept",
-    "request system configuration rescue": "The configuration for when all else fails",
-    "set": "Set something of this session",
-    "set cli": "Set something of this session",
-    "show": "Show what is running",
-    "show cli": "Show this session",
-    "show system": "Show the system",
+    "monitor": "Show real-time information",
+    "request": "Make system-level requests",
+    "request system": "Perform system-level operations",
+    "request system commit": "Manage the pending confirmed commit",
+    "request system configuration": "Manage saved configurations",
+    "request system configuration rescue": "Manage the rescue configuration",
+    "set": "Set CLI properties",
+    "set cli": "Set CLI properties",
+    "show": "Show system information",
+    "show cli": "Show settings of the CLI",
+    "show system": "Show system state",
     "show system rollback": "Show committed configurations",
-    "start": "Start something",
-    "test": "Try something out",
-    "wildcard": "Statements by pattern",
+    "start": "Start a Unix shell",
+    "test": "Run diagnostic tests",
+    "wildcard": "Act on statements by pattern",
     "replace": "Replace text in the candidate",
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring in what another gateway is configured by: `load import`, and `snatsh import` without a gateway."""
+"""`load import`: load the configuration of another NAT."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from snatsh.shell.core.values import FILE
 if TYPE_CHECKING:
     from snatsh.model.values import Address
 
-_FILE = Argument("file", "File of yours to read", FILE)
-_TERMINAL = Flag("terminal", "Type it in, end with ^D")
+_FILE = Argument("file", "File to load", FILE)
+_TERMINAL = Flag("terminal", "Read from the terminal, ended by ^D")
 
 
 @cache
 def commands() -> CommandSet:
-    """Return the commands, one for each dialect among them. Dialects are loaded when first completed."""
+    """Return the commands, one per dialect. Dialects are imported on first use."""
     from snatsh.interop.dialects import DIALECTS
 
     found = CommandSet()
-    _declare(found, None, "load import", "Replace rules and pools by those of another system")
+    _declare(found, None, "load import", "Replace rules and pools by those of another NAT")
     for dialect in DIALECTS:
         _declare(found, dialect.name, f"load import {dialect.name}", dialect.help)
-    found.command("load import live", "Rules that iptables or nft of this box has in force")(_load_live)
+    found.command("load import live", "Active rules of iptables or nft on this gateway")(_load_live)
     return found
 
 
@@ -53,10 +53,10 @@ def _load_live(session: Session) -> Answer:
     holding = [name for name, rules in held.items() if rules]
     if not holding:
         why = "".join(f"; {reason}" for reason in listed.errors.values())
-        raise ShellError(f"load failed: no rule of this box has a counterpart here{why}")
+        raise ShellError(f"load failed: no rule of this gateway has an equivalent{why}")
     if len(holding) > 1 and any(rule.action.verdict == "translate" for rule in held["nft"]):
-        raise ShellError("load failed: iptables and nft both translate here; import each by a file")
-    # nft lists what iptables set too, in words that only iptables knows in full
+        raise ShellError("load failed: iptables and nft both translate; import each from a file")
+    # nft also lists rules of iptables, with extensions it cannot express
     dialect = "iptables" if "iptables" in holding else "nft"
     return _load(session, found[dialect], dialect)
 
@@ -69,13 +69,13 @@ def _load(session: Session, text: str, dialect: str | None) -> Answer:
     except (FormError, ProfileError) as error:
         raise ShellError(f"load failed: {error}") from None
     if not report.rows:
-        raise ShellError("load failed: no rule in it has a counterpart here", report.text())
+        raise ShellError("load failed: no rule has an equivalent", report.text())
     become(session, _in_place(session.client.candidate().document, document))
     return TableAnswer(report.data, lambda _: f"{report.text()}load complete\n")
 
 
 def _own(session: Session) -> dict[str, Address]:
-    """The first address of each interface, which masquerading takes."""
+    """Return the first address of each interface, which masquerading uses."""
     from snatsh.model.values import InterfaceAddress
 
     rows = session.client.interfaces()
@@ -83,7 +83,7 @@ def _own(session: Session) -> dict[str, Address]:
 
 
 def _in_place(candidate: Document, imported: Document) -> Document:
-    """The candidate with the rules and pools of the import, and what else these need."""
+    """Return the candidate with the imported rules and pools, and what these depend on."""
     kept = {name: held for name, held in candidate.items() if name not in ("rules", "pools")}
     merged: Document = {**kept, **{name: imported[name] for name in ("rules", "pools") if name in imported}}
     for name in ("system", "timeouts"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load and save: configurations in and out of files, the terminal and the profiles that ship."""
+"""`load` and `save`: configurations in files, from the terminal and in shipped profiles."""
 
 from __future__ import annotations
 
@@ -22,26 +22,34 @@ CONFIGURE = CommandSet()
 
 NOTICE = "[Type ^D at a new line to end input]"
 
-_FILE = Argument("file", "File of yours to read", FILE)
-_TERMINAL = Flag("terminal", "Type it in, end with ^D")
-_PROFILE = Option("profile", "Profile that ships", Value("<name>", str, (("live", "profile"),)), alone=True)
-_RELATIVE = Flag("relative", "It belongs under the edit path")
+_FILE = Argument("file", "File to load", FILE)
+_TERMINAL = Flag("terminal", "Read from the terminal, ended by ^D")
+_PROFILE = Option(
+    "profile", "Shipped or saved profile to load", Value("<name>", str, (("live", "profile"),)), alone=True
+)
+_RELATIVE = Flag("relative", "Load relative to the edit path")
 _PLACES = ("file", "terminal", "profile")
 
 
 @CONFIGURE.command(
-    "load override", "Replace the candidate", _FILE, _TERMINAL, _PROFILE, _RELATIVE, one_of=_PLACES
+    "load override",
+    "Replace the candidate configuration",
+    _FILE,
+    _TERMINAL,
+    _PROFILE,
+    _RELATIVE,
+    one_of=_PLACES,
 )
 def load_override(session: Session, **source: Any) -> Answer:
     if source.get("relative"):
-        # Junos' manual: relative goes with merge, replace, set and update.
-        raise ShellError("load override replaces everything, at any level; see `load update … relative`")
+        # As in Junos, relative applies to merge, replace, set and update.
+        raise ShellError("load override: replaces the whole candidate; use `load update … relative`")
     session.client.replace_candidate(_document(session, **source))
     return Message("load complete")
 
 
 @CONFIGURE.command(
-    "load update", "Make the candidate this, touching only what differs",
+    "load update", "Replace the candidate, changing only what differs",
     _FILE, _TERMINAL, _PROFILE, _RELATIVE, one_of=_PLACES,
 )  # fmt: skip
 def load_update(session: Session, **source: Any) -> Answer:
@@ -54,7 +62,13 @@ def load_update(session: Session, **source: Any) -> Answer:
 
 
 @CONFIGURE.command(
-    "load merge", "Add to the candidate", _FILE, _TERMINAL, _PROFILE, _RELATIVE, one_of=_PLACES
+    "load merge",
+    "Merge into the candidate configuration",
+    _FILE,
+    _TERMINAL,
+    _PROFILE,
+    _RELATIVE,
+    one_of=_PLACES,
 )
 def load_merge(session: Session, **source: Any) -> Answer:
     session.client.merge_candidate(_document(session, **source))
@@ -62,7 +76,7 @@ def load_merge(session: Session, **source: Any) -> Answer:
 
 
 @CONFIGURE.command(
-    "load replace", "Add to the candidate; what is marked `replace:` goes first",
+    "load replace", "Merge into the candidate; replace statements tagged replace:",
     _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES,
 )  # fmt: skip
 def load_replace(session: Session, **source: Any) -> Answer:
@@ -74,7 +88,7 @@ def load_replace(session: Session, **source: Any) -> Answer:
 
 
 @CONFIGURE.command(
-    "load patch", "Apply what `show | compare` has shown", _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES
+    "load patch", "Apply a patch in the format of show | compare", _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES
 )
 def load_patch(session: Session, **source: Any) -> Answer:
     from snatsh.model.changes import patch
@@ -94,7 +108,9 @@ def _applied(change: Any, session: Session) -> Document:
     return changed
 
 
-@CONFIGURE.command("load set", "Run set commands, all or none", _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES)
+@CONFIGURE.command(
+    "load set", "Execute set commands, all or none", _FILE, _TERMINAL, _RELATIVE, one_of=_PLACES
+)
 def load_set(session: Session, **source: Any) -> Answer:
     statements, lines = config_files.set_commands(_source(session, **source), _under(session, source))
     if statements:
@@ -107,14 +123,14 @@ def load_set(session: Session, **source: Any) -> Answer:
     return Message("load complete")
 
 
-@CONFIGURE.command("load factory-default", "Replace the candidate with nothing")
+@CONFIGURE.command("load factory-default", "Clear the candidate")
 def load_factory_default(session: Session) -> Answer:
     session.client.replace_candidate({})
     return Message("load complete")
 
 
 def become(session: Session, document: Document) -> Answer:
-    """Change the candidate to this document by the fewest statements, all at once."""
+    """Change the candidate to this document, by the fewest statements, in one request."""
     from snatsh.model.changes.diff import diff
 
     changes = diff(session.client.candidate().document, document)
@@ -151,9 +167,9 @@ def _source(
 
 @CONFIGURE.command(
     "save",
-    "Write the candidate, from the edit path down, to a file",
-    Argument("file", "File; its ending names the form: .yaml, .json, .set, else curly", FILE),
-    Option("profile", "Keep it as a profile of yours", Value("<name>")),
+    "Save the candidate, from the edit path down, to a file",
+    Argument("file", "File name; .yaml, .json and .set select the format, otherwise curly", FILE),
+    Option("profile", "Save as a profile", Value("<name>")),
     ready=bool,
 )
 def save(session: Session, file: str = "", profile: str = "") -> Answer:

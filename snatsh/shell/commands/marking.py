@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that mark statements: deactivate, activate, protect, unprotect, annotate."""
+"""`deactivate`, `activate`, `protect`, `unprotect` and `annotate`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from snatsh.shell.core.session import Session
 from snatsh.shell.core.statements import StatementScope, Words, statement
 
 _HELP = {
-    "deactivate": "Run as if a statement were not there",
-    "activate": "Let a deactivated statement count again",
-    "protect": "Keep a statement from being changed",
-    "unprotect": "Let a protected statement be changed again",
+    "deactivate": "Deactivate a statement; a commit ignores it",
+    "activate": "Activate a deactivated statement",
+    "protect": "Protect a statement from changes",
+    "unprotect": "Remove the protection of a statement",
 }
 
 
 def commands(edit: Words) -> list[Command]:
-    """Their grammar is the schema, seen from the edit path."""
+    """Return the commands, with the schema below the edit path as their grammar."""
     found = [_command(verb, help_, edit) for verb, help_ in _HELP.items()]
-    annotate = Command(("annotate",), "Say something about a statement", mark, start=lambda: _annotate(edit))
+    annotate = Command(
+        ("annotate",), "Annotate a statement with a comment", mark, start=lambda: _annotate(edit)
+    )
     return [*found, annotate]
 
 
@@ -34,19 +36,19 @@ def _command(verb: str, help_: str, edit: Words) -> Command:
 
 
 def _annotate(edit: Words) -> State:
-    """A statement, then the comment; an empty one takes it away."""
+    """Return the grammar: a statement, then its comment; an empty one removes it."""
 
     def comment(path: Words) -> tuple[Choice, ...]:
         def end(text: str) -> State:
             return State((), Call(mark, {"verb": "annotate", "path": path, "comment": text}))
 
-        return (Choice(_COMMENT.hint, 'What to say; "" for nothing', end, _COMMENT),)
+        return (Choice(_COMMENT.hint, 'Text of the comment; "" removes it', end, _COMMENT),)
 
     return statement(edit, StatementScope(_unfinished, with_values=False, at_start=False, end=comment))
 
 
 def _unfinished(path: Words) -> None:
-    """Without a comment there is nothing to do."""
+    """Require a comment."""
 
 
 def _text(text: str) -> str:

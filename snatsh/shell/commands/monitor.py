@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`monitor`: the same listings, again and again."""
+"""`monitor`: listings that refresh."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATIONAL_ONLY = CommandSet()
 
 
 _COUNTERS = ("packets_in", "bytes_in", "packets_out", "bytes_out")
-_SECONDS = Option("interval", "Seconds between two looks (default 2)", number(1, 3600))
+_SECONDS = Option("interval", "Refresh interval in seconds (default 2)", number(1, 3600))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ def _watched(answer: Answer, interval: int) -> Answer:
 
 @OPERATIONAL.command(
     "monitor flows",
-    "Watch the flows",
-    Option("sort", "Order (default rate)", choices=FLOW_FIELDS.sorts),
-    Option("limit", "How many (default 20)", number(1, 1000)),
+    "Monitor flows",
+    Option("sort", "Sort order (default rate)", choices=FLOW_FIELDS.sorts),
+    Option("limit", "Maximum number of flows (default 20)", number(1, 1000)),
     _SECONDS,
     answers=TABLE,
 )
@@ -53,17 +53,17 @@ def monitor_flows(session: Session, sort: str = "rate", limit: int = 20, interva
     return _watched(operational.show_flows(session, limit=limit, sort=sort), interval)
 
 
-@OPERATIONAL.command("monitor pools", "Watch the pools", _SECONDS, answers=TABLE)
+@OPERATIONAL.command("monitor pools", "Monitor pools", _SECONDS, answers=TABLE)
 def monitor_pools(session: Session, interval: int = 2) -> Answer:
     return _watched(operational.show_pools(session), interval)
 
 
-@OPERATIONAL.command("monitor links", "Watch the links", _SECONDS, answers=TABLE)
+@OPERATIONAL.command("monitor links", "Monitor links", _SECONDS, answers=TABLE)
 def monitor_links(session: Session, interval: int = 2) -> Answer:
     return _watched(operational.show_links(session), interval)
 
 
-@OPERATIONAL.command("monitor interfaces", "Watch the interfaces' traffic", _SECONDS, answers=TABLE)
+@OPERATIONAL.command("monitor interfaces", "Monitor interface traffic", _SECONDS, answers=TABLE)
 def monitor_interfaces(session: Session, interval: int = 2) -> Answer:
     now, rows = time.monotonic(), session.client.interfaces()
     before, earlier = session.looked if session.repeating else (now, ())
@@ -90,13 +90,13 @@ def _rates(row: InterfaceRow, before: InterfaceRow | None, seconds: float) -> di
     return found
 
 
-@OPERATIONAL_ONLY.command("monitor dashboard", "The live view of everything")
+@OPERATIONAL_ONLY.command("monitor dashboard", "Open the live view")
 def monitor_dashboard(session: Session) -> Answer:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ShellError("monitor dashboard: expected a terminal; see also `snatsh top --once --json`")
+        raise ShellError("monitor dashboard: expected a terminal; use `snatsh top --once --json` in scripts")
     command = [sys.executable, "-m", "snatsh.tui", "--socket", str(session.client.path)]
     with session.terminal.released():
         status = subprocess.run(command, check=False).returncode
     if status:
-        raise ShellError(f"monitor dashboard: the live view ended with status {status}")
+        raise ShellError(f"monitor dashboard: live view exited with status {status}")
     return Message("")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operational commands: what runs, and what ends it."""
+"""Commands about flows, pools, rules, links, interfaces and the configuration."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ _MOST_FLOWS = 1_000_000
 
 
 _FILTERS = (
-    Option("source", "Inside address or prefix", replace(PREFIX, sources=(("live", "source"),))),
-    Option("destination", "Outside address or prefix", PREFIX),
-    Option("mapped", "Public address or prefix", PREFIX),
+    Option("source", "Source address or prefix", replace(PREFIX, sources=(("live", "source"),))),
+    Option("destination", "Destination address or prefix", PREFIX),
+    Option("mapped", "External address or prefix", PREFIX),
     Option("protocol", "Protocol", choices=PROTOCOLS),
-    Option("port", "Source, destination or mapped port", number(0, 65535)),
-    Option("rule", "Number of the rule that made the flow", number(1, 1_000_000, ("live", "rule"))),
-    Option("pool", "Pool that the public address belongs to", Value("<name>", str, (("live", "pool"),))),
-    Option("link", "Link that it leaves by", Value("<name>", str, (("live", "link"),))),
-    Option("state", "State of the flow", choices=FLOW_STATES),
-    Option("age", "Seconds since it began, at least", number(0, 10_000_000)),
-    Option("rate", "Bits per second over its life, at least", number(0, 99_999_999_999)),
+    Option("port", "Source, destination or external port", number(0, 65535)),
+    Option("rule", "Rule number", number(1, 1_000_000, ("live", "rule"))),
+    Option("pool", "Pool of the external address", Value("<name>", str, (("live", "pool"),))),
+    Option("link", "Outbound link", Value("<name>", str, (("live", "link"),))),
+    Option("state", "Flow state", choices=FLOW_STATES),
+    Option("age", "Minimum age in seconds", number(0, 10_000_000)),
+    Option("rate", "Minimum mean rate in bits per second", number(0, 99_999_999_999)),
 )
 
 
 @OPERATIONAL.command(
     "show flows",
-    "Flows that are being translated",
+    "Show active flows",
     *_FILTERS,
-    Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
-    Option("sort", "Order: greatest first, addresses and rules lowest first", choices=FLOW_FIELDS.sorts),
-    Flag("summary", "Numbers only"),
-    Flag("detail", "Every field of each flow"),
+    Option("limit", "Maximum number of entries (default 100)", number(1, _MOST_FLOWS)),
+    Option("sort", "Sort order: descending, for addresses and rules ascending", choices=FLOW_FIELDS.sorts),
+    Flag("summary", "Show counts only"),
+    Flag("detail", "Show all fields"),
     answers=TABLE,
 )
 def show_flows(
@@ -70,9 +70,9 @@ def show_flows(
 
 @OPERATIONAL.command(
     "show flows top talkers",
-    "Inside addresses with the most bytes among their live flows",
+    "Show subscribers with the most bytes in active flows",
     *_FILTERS,
-    Option("limit", "How many to show at most (default 10)", number(1, 10_000)),
+    Option("limit", "Maximum number of entries (default 10)", number(1, 10_000)),
     answers=TABLE,
 )
 def show_talkers(session: Session, limit: int = 10, **filters: str | int) -> Answer:
@@ -81,8 +81,8 @@ def show_talkers(session: Session, limit: int = 10, **filters: str | int) -> Ans
 
 @OPERATIONAL.command(
     "show subscribers",
-    "Inside addresses by the sessions they hold",
-    Option("limit", "How many to show at most (default 100)", number(1, _MOST_FLOWS)),
+    "Show subscribers by number of sessions",
+    Option("limit", "Maximum number of entries (default 100)", number(1, _MOST_FLOWS)),
     answers=TABLE,
 )
 def show_subscribers(session: Session, limit: int = 100) -> Answer:
@@ -112,9 +112,9 @@ def _matching(session: Session, filters: FlowFilter, kind: str, word: str) -> in
 
 @OPERATIONAL.command(
     "clear flows",
-    "End flows",
+    "End flows that match",
     *_FILTERS,
-    Flag("all", "End every flow", alone=True),
+    Flag("all", "End all flows", alone=True),
     ready=bool,
 )
 def clear_flows(session: Session, all: bool = False, **filters: str | int) -> Answer:
@@ -124,9 +124,9 @@ def clear_flows(session: Session, all: bool = False, **filters: str | int) -> An
 
 @OPERATIONAL.command(
     "show pools",
-    "Pools and how much of them is in use",
-    Argument("name", "Pool, with each of its addresses", Value("<name>", str, (("live", "pool"),))),
-    Flag("detail", "All pools with each of their addresses", alone=True),
+    "Show pools and their usage",
+    Argument("name", "Pool name", Value("<name>", str, (("live", "pool"),))),
+    Flag("detail", "Show usage per address", alone=True),
     answers=TABLE,
 )
 def show_pools(session: Session, name: str | None = None, detail: bool = False) -> Answer:
@@ -143,9 +143,9 @@ def show_pools(session: Session, name: str | None = None, detail: bool = False) 
 
 @OPERATIONAL.command(
     "show rules",
-    "Rules in the order they match, and what they did",
-    Argument("rule", "Number of a rule, with all its fields", number(1, 1_000_000, ("live", "rule"))),
-    Flag("hits", "Most packets first, and those that never matched last", alone=True),
+    "Show rules in matching order with counters",
+    Argument("rule", "Rule number; shows all fields", number(1, 1_000_000, ("live", "rule"))),
+    Flag("hits", "Sort by packets, descending", alone=True),
     answers=TABLE,
 )
 def show_rules(session: Session, rule: int | None = None, hits: bool = False) -> Answer:
@@ -162,13 +162,13 @@ def show_rules(session: Session, rule: int | None = None, hits: bool = False) ->
 
 def _missing(kind: str, name: str, existing: list[str]) -> str:
     some = ", ".join(existing[:12]) + (", …" if len(existing) > 12 else "")
-    return f"no {kind} {name}; " + (f"there are: {some}" if existing else f"there are no {kind}s")
+    return f"no {kind} {name}; " + (f"expected one of: {some}" if existing else f"no {kind}s are configured")
 
 
 @OPERATIONAL.command(
     "show links",
-    "Uplinks and their state",
-    Flag("history", "What they went through, newest first", alone=True),
+    "Show links and their state",
+    Flag("history", "Show state changes, newest first", alone=True),
     answers=TABLE,
 )
 def show_links(session: Session, history: bool = False) -> Answer:
@@ -177,22 +177,22 @@ def show_links(session: Session, history: bool = False) -> Answer:
     return TableAnswer(session.client.links(), tables.links)
 
 
-@OPERATIONAL.command("show drops", "Packets dropped or handed to the stack, by reason", answers=TABLE)
+@OPERATIONAL.command("show drops", "Show dropped and passed packets by reason", answers=TABLE)
 def show_drops(session: Session) -> Answer:
     return TableAnswer(session.client.drops(), tables.drops)
 
 
-@OPERATIONAL.command("show interfaces", "Interfaces that take part", answers=TABLE)
+@OPERATIONAL.command("show interfaces", "Show inside and outside interfaces", answers=TABLE)
 def show_interfaces(session: Session) -> Answer:
     return TableAnswer(session.client.interfaces(), tables.interfaces)
 
 
-@OPERATIONAL.command("show system commit", "Commits, newest first, and those that wait", answers=TABLE)
+@OPERATIONAL.command("show system commit", "Show commit history and pending commits", answers=TABLE)
 def show_system_commit(session: Session) -> Answer:
     return TableAnswer(session.client.commits(), tables.history)
 
 
-@OPERATIONAL.command("show version", "Release, host and user", answers=TABLE)
+@OPERATIONAL.command("show version", "Show software version, host and user", answers=TABLE)
 def show_version(session: Session) -> Answer:
     return TableAnswer(session.client.version(), tables.version)
 
@@ -212,29 +212,32 @@ def show_configuration(session: Session, path: tuple[str, ...] = ()) -> Answer:
 
 OPERATIONAL.add(
     Command(
-        ("show", "configuration"), "The running configuration", show_configuration, start=_configuration_path
+        ("show", "configuration"),
+        "Show the running configuration",
+        show_configuration,
+        start=_configuration_path,
     )
 )
 
 
 @OPERATIONAL_ONLY.command(
     "configure",
-    "Edit the candidate configuration",
-    Flag("private", "A candidate of your own", alone=True),
-    Flag("exclusive", "Keep others from editing", alone=True),
+    "Enter configuration mode",
+    Flag("private", "Edit a private candidate", alone=True),
+    Flag("exclusive", "Lock the candidate", alone=True),
 )
 def configure(session: Session, private: bool = False, exclusive: bool = False) -> Answer:
     mode = "private" if private else "exclusive" if exclusive else "shared"
     return Message(session.enter_configuration(mode))
 
 
-@OPERATIONAL_ONLY.command("exit", "Leave the shell")
-@OPERATIONAL_ONLY.command("quit", "Leave the shell")
+@OPERATIONAL_ONLY.command("exit", "Exit the CLI")
+@OPERATIONAL_ONLY.command("quit", "Exit the CLI")
 def leave(session: Session) -> Answer:
     session.finished = True
     return Message("")
 
 
-@OPERATIONAL_ONLY.command("help", "How to get along here")
+@OPERATIONAL_ONLY.command("help", "Show help on the CLI")
 def help_(session: Session) -> Answer:
     return Message(session.overview())

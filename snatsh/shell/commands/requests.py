@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`request`, `file`, and what belongs to commits and their history in operational mode."""
+"""`request`, `file`, and commands about past and pending commits."""
 
 from __future__ import annotations
 
@@ -24,32 +24,36 @@ from snatsh.shell.render import system_tables
 OPERATIONAL = CommandSet()
 
 
-@OPERATIONAL.command("request system commit abort", "Roll back the commit that waits to be confirmed")
+@OPERATIONAL.command("request system commit abort", "Roll back the pending confirmed commit")
 def abort(session: Session) -> Answer:
     session.client.abort()
     session.refresh()
     return Message("commit was rolled back")
 
 
-@OPERATIONAL.command("clear system commit", "Forget the commit that waits for its time")
+@OPERATIONAL.command("clear system commit", "Cancel the scheduled commit")
 def unschedule(session: Session) -> Answer:
-    forgotten = session.client.unschedule()
-    return Message(f"commit requested by {forgotten.user} for {forgotten.at} will not be executed")
+    cancelled = session.client.unschedule()
+    return Message(f"commit requested by {cancelled.user} for {cancelled.at} will not be executed")
 
 
-@OPERATIONAL.command("request system configuration rescue save", "Keep what runs, for when all else fails")
+@OPERATIONAL.command(
+    "request system configuration rescue save", "Save the running configuration as rescue configuration"
+)
 def save_rescue(session: Session) -> Answer:
     session.client.save_rescue()
     return Message("rescue configuration saved")
 
 
-@OPERATIONAL.command("request system configuration rescue delete", "Forget the rescue configuration")
+@OPERATIONAL.command("request system configuration rescue delete", "Delete the rescue configuration")
 def delete_rescue(session: Session) -> Answer:
     session.client.delete_rescue()
     return Message("rescue configuration deleted")
 
 
-@OPERATIONAL.command("show system configuration rescue", "The rescue configuration", answers=CONFIGURATION)
+@OPERATIONAL.command(
+    "show system configuration rescue", "Show the rescue configuration", answers=CONFIGURATION
+)
 def show_rescue(session: Session) -> Answer:
     return Configuration(session.client.committed("rescue"))
 
@@ -57,18 +61,20 @@ def show_rescue(session: Session) -> Answer:
 def _link_state() -> State:
     """`request link NAME down|up|drain`."""
     orders = {
-        "down": "Take it out of use, and end its flows where its configuration says so",
-        "drain": "Keep its flows, and send no new ones by it",
-        "up": "Leave it to its carrier and its probes again",
+        "down": "Take the link out of use; end its flows if flows end is configured",
+        "drain": "Keep existing flows and send no new ones",
+        "up": "Return the link to control by carrier and probes",
     }
 
     def ordered(name: object, word: str, _: object) -> State:
         return State((), Call(order_link, {"name": name, "order": word}))
 
     def order(name: object) -> State:
-        return State(tuple(Choice(word, told, partial(ordered, name, word)) for word, told in orders.items()))
+        return State(
+            tuple(Choice(word, help_, partial(ordered, name, word)) for word, help_ in orders.items())
+        )
 
-    return State((Choice("<name>", "Link", order, Value("<name>", str, (("live", "link"),))),))
+    return State((Choice("<name>", "Link name", order, Value("<name>", str, (("live", "link"),))),))
 
 
 def order_link(session: Session, name: str, order: str) -> Answer:
@@ -76,7 +82,9 @@ def order_link(session: Session, name: str, order: str) -> Answer:
     return Message(f"link {done.name} is {done.state}: {done.reason}")
 
 
-OPERATIONAL.add(Command(("request", "link"), "Take a link out of use or back", order_link, start=_link_state))
+OPERATIONAL.add(
+    Command(("request", "link"), "Change the administrative state of a link", order_link, start=_link_state)
+)
 
 
 def _rollback_state() -> State:
@@ -89,13 +97,13 @@ def _rollback_state() -> State:
         def second(new: object) -> State:
             return State((), Call(compare, {"old": old, "new": new}, CONFIGURATION))
 
-        return State((Choice(COMMITTED.hint, "The newer one", second, COMMITTED),))
+        return State((Choice(COMMITTED.hint, "Newer commit", second, COMMITTED),))
 
-    olds = State((Choice(COMMITTED.hint, "The older one", first, COMMITTED),))
+    olds = State((Choice(COMMITTED.hint, "Older commit", first, COMMITTED),))
     return State(
         (
-            Choice("compare", "What changed between two of them", lambda _: olds),
-            Choice(COMMITTED.hint, "Its number", one, COMMITTED),
+            Choice("compare", "Compare two committed configurations", lambda _: olds),
+            Choice(COMMITTED.hint, "Number of the commit, or rescue", one, COMMITTED),
         )
     )
 
@@ -103,7 +111,7 @@ def _rollback_state() -> State:
 OPERATIONAL.add(
     Command(
         ("show", "system", "rollback"),
-        "A committed configuration",
+        "Show a committed configuration",
         lambda *_: None,
         start=_rollback_state,
     )
@@ -118,7 +126,7 @@ def compare(session: Session, old: int | str, new: int | str) -> Answer:
     return Difference(session.client.committed(old), session.client.committed(new))
 
 
-@OPERATIONAL.command("show profiles", "Profiles that ship, and those you saved", answers=TABLE)
+@OPERATIONAL.command("show profiles", "Show shipped and saved profiles", answers=TABLE)
 def show_profiles(session: Session) -> Answer:
     rows = [{"name": name, "origin": "shipped"} for name in sorted(shipped_profiles())]
     for file in session.client.files():
@@ -127,20 +135,20 @@ def show_profiles(session: Session) -> Answer:
     return TableAnswer(rows, system_tables.profiles)
 
 
-@OPERATIONAL.command("file list", "Your files on the gateway", answers=TABLE)
+@OPERATIONAL.command("file list", "List files", answers=TABLE)
 def file_list(session: Session) -> Answer:
     return TableAnswer(session.client.files(), system_tables.files)
 
 
-_NAMED = Argument("file", "Its name", FILE)
+_NAMED = Argument("file", "File name", FILE)
 
 
-@OPERATIONAL.command("file show", "What is in a file of yours", _NAMED, ready=bool, answers=TABLE)
+@OPERATIONAL.command("file show", "Show the contents of a file", _NAMED, ready=bool, answers=TABLE)
 def file_show(session: Session, file: str) -> Answer:
     return TableAnswer({"name": file, "content": session.client.file(file)}, lambda data: data["content"])
 
 
-@OPERATIONAL.command("file delete", "Delete a file of yours", _NAMED, ready=bool)
+@OPERATIONAL.command("file delete", "Delete a file", _NAMED, ready=bool)
 def file_delete(session: Session, file: str) -> Answer:
     session.client.delete_file(file)
     return Message("")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that move whole parts of the candidate: rename, copy, insert, replace pattern, wildcard delete.
+"""`rename`, `copy`, `insert`, `replace pattern` and `wildcard delete`.
 
-Each is worked out on what the candidate is now and sent as statements, so that what others edit stays.
+Each is computed from the current candidate and sent as statements, so that edits by others stay.
 """
 
 from __future__ import annotations
@@ -30,21 +30,25 @@ _MOST_RULES = 1_000_000
 
 
 def commands(edit: Words) -> list[Command]:
-    """Those whose grammar is the schema, seen from the edit path."""
+    """Return the commands, with the schema below the edit path as their grammar."""
 
     def command(words: str, help_: str, start: Callable[[], State]) -> Command:
         return Command(tuple(words.split()), help_, rename, start=start)
 
     return [
-        command("rename", "Give an entry another name", lambda: _entry(edit, _to(rename))),
-        command("copy", "Make another entry like one", lambda: _entry(edit, _to(copy))),
-        command("insert", "Move a rule before or after another", lambda: _entry(edit, _beside)),
-        command("wildcard delete", "Delete entries by pattern, such as rules 1*", lambda: _wildcard(edit)),
+        command("rename", "Rename an entry", lambda: _entry(edit, _to(rename))),
+        command("copy", "Copy an entry", lambda: _entry(edit, _to(copy))),
+        command("insert", "Insert a rule before or after another", lambda: _entry(edit, _beside)),
+        command(
+            "wildcard delete",
+            "Delete entries that match a pattern, such as rules 1*",
+            lambda: _wildcard(edit),
+        ),
     ]
 
 
 def _entry(edit: Words, then: Callable[[Words], State]) -> State:
-    """A statement that ends with an entry of a list; `then` says what follows it."""
+    """Return the grammar of a statement that ends with a list entry. then: what follows it."""
 
     def finish(path: Words) -> Call:
         return Call(rename, {"path": path})
@@ -59,8 +63,8 @@ def _to(run: Callable[..., Answer]) -> Callable[[Words], State]:
         def end(name: Any) -> State:
             return State((), Call(run, {"path": path, "name": str(name)}))
 
-        named = State((Choice(value.hint, "Its new name", end, value),))
-        return State((Choice("to", "The new name follows", lambda _: named),))
+        named = State((Choice(value.hint, "New name", end, value),))
+        return State((Choice("to", "Specify the new name", lambda _: named),))
 
     return follow
 
@@ -73,11 +77,11 @@ def _beside(path: Words) -> State:
             return State((), Call(insert, {"path": path, "place": word, "other": str(name)}))
 
         def target(_: Any) -> State:
-            # Junos repeats the list's name here; both ways are taken.
-            named = State((Choice(value.hint, "The other one", end, value),))
+            # Junos repeats the name of the list here; both forms are accepted.
+            named = State((Choice(value.hint, "Rule number", end, value),))
             return State((*named.choices, Choice(path[-2], "", lambda _: named)))
 
-        return Choice(word, f"Put it {word} another one", target)
+        return Choice(word, f"Insert {word} a rule", target)
 
     return State((place("before"), place("after")))
 
@@ -100,31 +104,31 @@ def _copied(session: Session, path: Words, name: str) -> Document:
     if key not in entries:
         raise ShellError(f"{' '.join(path)}: not found")
     if name in entries:
-        raise ShellError(f"{' '.join([*above, name])}: is there already")
+        raise ShellError(f"{' '.join([*above, name])}: already exists")
     copied = _with(document, (*above, name), entries[key])
     moved = marks.moved(document, path, (*above, name))
     return {**copied, marks.MARKS: moved} if moved else copied
 
 
 def insert(session: Session, path: Words, place: str, other: str) -> Answer:
-    """Rules are in the order of their numbers, so a rule moves by getting another number."""
+    """Move a rule. Rules are ordered by number, so the rule is renumbered."""
     if path[:-1] != ("rules",):
-        raise ShellError(f"{' '.join(path[:-1])}: only rules have an order")
+        raise ShellError(f"{' '.join(path[:-1])}: insert: expected rules, the only ordered list")
     rules = _at(session.client.candidate().document, ("rules",))
     if other not in rules:
         raise ShellError(f"rules {other}: not found")
     low, high = _gap(sorted(int(key) for key in rules if key != path[-1]), int(other), place)
     if high - low < 2:
-        raise ShellError(f"there is no number free between {low} and {high}; rename one of them first")
+        raise ShellError(f"no free rule number between {low} and {high}; rename one of them first")
     new = str(low + min(10, (high - low) // 2))
     if low < int(path[-1]) < high:
         return Message("")
     rename(session, path, new)
-    return Message(f"rule {path[-1]} is rule {new} now")
+    return Message(f"rule {path[-1]} renamed to {new}")
 
 
 def _gap(numbers: list[int], other: int, place: str) -> tuple[int, int]:
-    """The numbers between which there has to be room."""
+    """Return the numbers that the new one must lie between."""
     at = numbers.index(other)
     if place == "before":
         return (numbers[at - 1] if at else 0), other
@@ -142,10 +146,10 @@ def wildcard_delete(session: Session, path: Words) -> Answer:
     document = session.client.candidate().document
     found = list(_matching(document, path))
     if not found:
-        raise ShellError(f"{' '.join(path)}: nothing matches")
+        raise ShellError(f"{' '.join(path)}: no statement matches")
     listed = "\n".join(f"  matched: {' '.join(words)}" for words in found)
     if not session.terminal.confirm(f"{listed}\nDelete {len(found)} objects?", default=False):
-        raise ShellError("nothing was deleted")
+        raise ShellError("delete cancelled; nothing was deleted")
     session.client.edit([Statement("delete", words) for words in found])
     return Message("")
 
@@ -172,31 +176,34 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _replace_state() -> State:
-    """`replace pattern OLD with NEW [upto N]`."""
+    """Return the grammar of `replace pattern OLD with NEW [upto N]`."""
 
     def upto(bound: dict[str, Any]) -> State:
         def end(most: int) -> State:
             return State((), Call(replace_pattern, {**bound, "upto": most}))
 
         most = number(1, 1_000_000)
-        state = State((Choice(most.hint, "How many places at most", end, most),))
-        return State((Choice("upto", "Only so many places", lambda _: state),), Call(replace_pattern, bound))
+        state = State((Choice(most.hint, "Maximum number of replacements", end, most),))
+        return State(
+            (Choice("upto", "Limit the number of replacements", lambda _: state),),
+            Call(replace_pattern, bound),
+        )
 
     def with_(pattern: re.Pattern[str]) -> State:
         def new(text: str) -> State:
             return upto({"pattern": pattern, "text": text})
 
-        state = State((Choice("<text>", "What to put in its place", new, Value("<text>")),))
-        return State((Choice("with", "The new text follows", lambda _: state),))
+        state = State((Choice("<text>", "Replacement text", new, Value("<text>")),))
+        return State((Choice("with", "Specify the replacement", lambda _: state),))
 
     value = Value("<pattern>", _pattern)
-    return State((Choice(value.hint, "Regular expression to look for", with_, value),))
+    return State((Choice(value.hint, "Regular expression to search for", with_, value),))
 
 
 CONFIGURE.add(
     Command(
         ("replace", "pattern"),
-        "Replace text in names and values, from the edit path down",
+        "Replace text in names and values below the edit path",
         lambda *_: None,
         start=_replace_state,
     )
@@ -213,7 +220,7 @@ def replace_pattern(session: Session, pattern: re.Pattern[str], text: str, upto:
 
 
 class _Counter:
-    """How many places are left; a negative number never runs out."""
+    """Replacements left; negative for unlimited."""
 
     def __init__(self, most: int) -> None:
         self.left = most or -1

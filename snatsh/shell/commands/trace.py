@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`monitor trace`: what becomes of live packets, as it happens, for a while."""
+"""`monitor trace`: how live packets are processed."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class TracedPackets(TableAnswer[Sequence[TraceRow]]):
 
 @OPERATIONAL.command(
     "monitor trace",
-    "Show what becomes of packets, until a key is pressed",
-    Option("source", "Inside address or prefix, or the public address it has", PREFIX),
-    Option("destination", "Outside address or prefix", PREFIX),
+    "Trace packets until a key is pressed",
+    Option("source", "Internal or external source address or prefix", PREFIX),
+    Option("destination", "Destination address or prefix", PREFIX),
     Option("protocol", "Protocol", choices=PROTOCOLS),
-    Option("port", "Either port as it comes in, or identifier of an echo", number(1, 65_535)),
-    Option("count", f"How many events at most (default {_DEFAULT_COUNT})", number(1, _MOST_COUNT)),
-    Option("seconds", f"How long at most (default {_DEFAULT_SECONDS})", number(1, _MOST_SECONDS)),
+    Option("port", "Source or destination port, or ICMP identifier", number(1, 65_535)),
+    Option("count", f"Maximum number of events (default {_DEFAULT_COUNT})", number(1, _MOST_COUNT)),
+    Option("seconds", f"Maximum duration in seconds (default {_DEFAULT_SECONDS})", number(1, _MOST_SECONDS)),
     answers=TABLE,
 )
 def monitor_trace(
@@ -55,7 +55,7 @@ def monitor_trace(
 
 
 def _last(events: Sequence[TraceRow]) -> str:
-    return render(events) + "trace ends\n"
+    return render(events) + "trace ended\n"
 
 
 def render(events: Sequence[TraceRow]) -> str:

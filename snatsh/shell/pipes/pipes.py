@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pipes: what can be done to an answer on its way to the screen."""
+"""Pipes: filters and formats of output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _detail_pipes = CommandSet()
 
 
 def grammar(call: Call) -> State:
-    """The pipes that fit what a call answers."""
+    """Return the grammar of the pipes for the output of a call."""
     if call.answers is None:
         return State(())
     extra: list[Command] = []
@@ -30,11 +30,11 @@ def grammar(call: Call) -> State:
         extra = [*_configuration_pipes, *_dialect_pipes()]
     elif call.answers == DETAIL:
         extra = [*_detail_pipes]
-    return start_of_line([*_pipes, *extra], {"display": "Show in another form"})
+    return start_of_line([*_pipes, *extra], {"display": "Show in another format"})
 
 
 def all_commands() -> list[Command]:
-    """Every pipe there is."""
+    """Return every pipe."""
     return [*_pipes, *_configuration_pipes, *_dialect_pipes(), *_detail_pipes]
 
 
@@ -45,22 +45,22 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise ValueError(f"expected a regular expression ({error})") from None
 
 
-_LINES = Argument("lines", "How many (default 10)", number(1, 1_000_000))
-_PATTERN = Argument("pattern", "Regular expression, upper and lower case alike", Value("<pattern>", _pattern))
+_LINES = Argument("lines", "Number of lines (default 10)", number(1, 1_000_000))
+_PATTERN = Argument("pattern", "Regular expression, case-insensitive", Value("<pattern>", _pattern))
 
 
-@_pipes.command("json", "Show as JSON")
-@_pipes.command("display json", "Show as JSON")
+@_pipes.command("json", "Show in JSON format")
+@_pipes.command("display json", "Show in JSON format")
 def as_json(_session: Session, product: Product) -> Product:
     return product.of_text(json_text(product.whole_answer("json").data))
 
 
-@_detail_pipes.command("display detail", "Show step by step what was done")
+@_detail_pipes.command("display detail", "Show the steps and their duration")
 def as_detail(_session: Session, product: Product) -> Product:
     return product.of_text(product.whole_answer("display").display("detail"))
 
 
-@_configuration_pipes.command("display inheritance", "Show what holds by default too")
+@_configuration_pipes.command("display inheritance", "Show defaults as well")
 def with_defaults(_session: Session, product: Product) -> Product:
     return product.of_text(product.whole_answer("display").display("inheritance"))
 
@@ -88,8 +88,8 @@ def _as_dialect(found: CommandSet, dialect: str, help_: str) -> None:
         return product.of_text(product.whole_answer("display").display(dialect))
 
 
-@_pipes.command("yaml", "Show as YAML")
-@_pipes.command("display yaml", "Show as YAML")
+@_pipes.command("yaml", "Show in YAML format")
+@_pipes.command("display yaml", "Show in YAML format")
 def as_yaml(_session: Session, product: Product) -> Product:
     answer = product.whole_answer("yaml")
     if isinstance(answer, Configuration):
@@ -99,60 +99,63 @@ def as_yaml(_session: Session, product: Product) -> Product:
 
 @_configuration_pipes.command(
     "compare",
-    "Show what changed since a committed configuration",
-    Option("rollback", "Number of the configuration to compare with, or rescue", COMMITTED),
+    "Compare with a committed configuration",
+    Option("rollback", "Number of the commit to compare with, or rescue", COMMITTED),
 )
 def compare(session: Session, product: Product, rollback: int | str = 0) -> Product:
     answer = product.whole_answer("compare")
     if not isinstance(answer, Configuration):
-        raise ShellError("compare: this is no configuration; put compare first")
+        raise ShellError("compare: expected a configuration; compare must be the first pipe")
     difference = session.difference(answer, rollback)
     return replace(product, answer=difference, kind=difference.kind)
 
 
-@_pipes.command("match", "Show only lines that match", _PATTERN, ready=bool)
+@_pipes.command("match", "Show only lines that match a pattern", _PATTERN, ready=bool)
 def match(_session: Session, product: Product, pattern: re.Pattern[str]) -> Product:
     return product.of_lines([line for line in product.lines() if pattern.search(line)])
 
 
-@_pipes.command("except", "Show only lines that do not match", _PATTERN, ready=bool)
+@_pipes.command("except", "Show only lines that do not match a pattern", _PATTERN, ready=bool)
 def except_(_session: Session, product: Product, pattern: re.Pattern[str]) -> Product:
     return product.of_lines([line for line in product.lines() if not pattern.search(line)])
 
 
-@_pipes.command("find", "Begin at the first line that matches", _PATTERN, ready=bool)
+@_pipes.command("find", "Start at the first line that matches a pattern", _PATTERN, ready=bool)
 def find(_session: Session, product: Product, pattern: re.Pattern[str]) -> Product:
     lines = product.lines()
     start = next((at for at, line in enumerate(lines) if pattern.search(line)), len(lines))
     return product.of_lines(lines[start:])
 
 
-@_pipes.command("count", "Count the lines")
+@_pipes.command("count", "Count lines")
 def count(_session: Session, product: Product) -> Product:
     return product.of_text(f"Count: {plural(len(product.lines()), 'line')}\n")
 
 
-@_pipes.command("first", "Show only the first lines", _LINES)
+@_pipes.command("first", "Show the first lines", _LINES)
 def first(_session: Session, product: Product, lines: int = 10) -> Product:
     return product.of_lines(product.lines()[:lines])
 
 
-@_pipes.command("last", "Show only the last lines", _LINES)
+@_pipes.command("last", "Show the last lines", _LINES)
 def last(_session: Session, product: Product, lines: int = 10) -> Product:
     return product.of_lines(product.lines()[-lines:])
 
 
 @_pipes.command(
-    "trim", "Leave out the first columns", Argument("columns", "How many", number(1, 1000)), ready=bool
+    "trim",
+    "Trim characters from the start of each line",
+    Argument("columns", "Number of characters", number(1, 1000)),
+    ready=bool,
 )
 def trim(_session: Session, product: Product, columns: int) -> Product:
     return product.of_lines([line[columns:] for line in product.lines()])
 
 
 @_pipes.command(
-    "sort", "Sort the lines below the head by a column",
-    Argument("column", "Which column, from 1; the whole line when left out", number(1, 100)),
-    Flag("reverse", "Greatest first"),
+    "sort", "Sort lines below the heading",
+    Argument("column", "Column number; the whole line when omitted", number(1, 100)),
+    Flag("reverse", "Sort in descending order"),
 )  # fmt: skip
 def sort(_session: Session, product: Product, column: int = 0, reverse: bool = False) -> Product:
     head, *body = product.lines() or [""]
@@ -160,7 +163,7 @@ def sort(_session: Session, product: Product, column: int = 0, reverse: bool = F
 
 
 def _sort_key(line: str, column: int) -> tuple[int, Any]:
-    """Numbers by size, addresses by number, all else as text."""
+    """Return a key that sorts numbers and addresses by value and all else as text."""
     words = line.split()
     word = (words[column - 1] if column <= len(words) else "") if column else line
     number_ = re.fullmatch(r"([0-9][0-9,]*(?:\.[0-9]+)?)([KMGTPE]?)%?", word)
@@ -172,45 +175,45 @@ def _sort_key(line: str, column: int) -> tuple[int, Any]:
     return 2, (word,)
 
 
-@_pipes.command("resolve", "Put names in the place of addresses")
+@_pipes.command("resolve", "Resolve IP addresses to names")
 def resolve(_session: Session, product: Product) -> Product:
     from snatsh.shell.pipes.resolver import with_names
 
     return product.of_text(with_names(product.text))
 
 
-_FILE = Argument("file", "File of yours on the gateway", FILE)
+_FILE = Argument("file", "File name", FILE)
 
 
-@_pipes.command("save", "Write to a file, and show nothing", _FILE, ready=bool)
+@_pipes.command("save", "Save output to a file", _FILE, ready=bool)
 def save(session: Session, product: Product, file: str) -> Product:
     session.client.write_file(file, product.text)
     return product.of_text(f"Wrote {plural(len(product.lines()), 'line')} of output to '{file}'\n")
 
 
-@_pipes.command("append", "Add to a file, and show nothing", _FILE, ready=bool)
+@_pipes.command("append", "Append output to a file", _FILE, ready=bool)
 def append(session: Session, product: Product, file: str) -> Product:
     session.client.write_file(file, product.text, append=True)
     return product.of_text(f"Appended {plural(len(product.lines()), 'line')} of output to '{file}'\n")
 
 
-@_pipes.command("tee", "Write to a file, and show", _FILE, ready=bool)
+@_pipes.command("tee", "Save output to a file and show it", _FILE, ready=bool)
 def tee(session: Session, product: Product, file: str) -> Product:
     session.client.write_file(file, product.text)
     return product
 
 
-@_pipes.command("hold", "Stay at the end of the last screenful")
+@_pipes.command("hold", "Hold output at the end of the last page")
 def hold(_session: Session, product: Product) -> Product:
     return replace(product, paged=True, held=True)
 
 
-@_pipes.command("refresh", "Run it again and again, until a key is pressed", Argument(
-    "seconds", "How often (default 2)", number(1, 3600)))  # fmt: skip
+@_pipes.command("refresh", "Repeat the command until a key is pressed", Argument(
+    "seconds", "Refresh interval in seconds (default 2)", number(1, 3600)))  # fmt: skip
 def refresh(_session: Session, product: Product, seconds: int = 2) -> Product:
     return replace(product, refresh=seconds)
 
 
-@_pipes.command("no-more", "Do not pause after each screenful")
+@_pipes.command("no-more", "Do not paginate output")
 def no_more(_session: Session, product: Product) -> Product:
     return replace(product, paged=False)

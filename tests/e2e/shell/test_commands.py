@@ -424,7 +424,7 @@ def test_a_session_on_a_persons_terminal(screen: Tmux) -> None:
 
 def test_a_menu_offers_the_words_and_ctrl_r_finds_them_again(screen: Tmux) -> None:
     screen.type("show flows s", "Tab")
-    screen.wait("Numbers only")
+    screen.wait("Show counts only")
     screen.type("C-u", "show links", "Enter")
     screen.wait("Next hop")
     screen.type("C-r", "lin")

@@ -41,12 +41,14 @@ def test_up_top_exit_and_quit(gateway: Gateway) -> None:
 def test_rename_copy_and_insert(gateway: Gateway) -> None:
     session(gateway, "rename rules 20 to 40", "copy rules 10 to 30", "set rules 30 description copied")
     assert sorted(map(int, candidate(gateway)["rules"])) == [10, 30, 40]
-    assert "rule 40 is rule 5 now" in session(gateway, "insert rules 40 before rules 10")
-    assert "rule 30 is rule 7 now" in session(gateway, "insert rules 30 before 10")
+    assert "rule 40 renamed to 5" in session(gateway, "insert rules 40 before rules 10")
+    assert "rule 30 renamed to 7" in session(gateway, "insert rules 30 before 10")
     assert sorted(map(int, candidate(gateway)["rules"])) == [5, 7, 10]
     assert "not found" in session(gateway, "rename rules 99 to 98", failing=True)
-    assert "is there already" in session(gateway, "copy rules 5 to 10", failing=True)
-    assert "only rules have an order" in session(gateway, "insert pools a before b", failing=True)
+    assert "already exists" in session(gateway, "copy rules 5 to 10", failing=True)
+    assert "expected rules, the only ordered list" in session(
+        gateway, "insert pools a before b", failing=True
+    )
 
 
 def test_replace_pattern_and_wildcard_delete(gateway: Gateway) -> None:
@@ -89,7 +91,7 @@ def test_load_under_the_edit_path(gateway: Gateway) -> None:
         "rules": {**before["rules"], "10": {"out-interface": "eth1", "pool": "c"}},
     }
     refused = session(gateway, "edit rules 10", "load override terminal relative", failing=True)
-    assert "load override replaces everything" in refused
+    assert "load override: replaces the whole candidate" in refused
     session(gateway, "edit pools e", "load set terminal relative", "set address 1.1.2.140", "\x04")
     assert candidate(gateway)["pools"]["e"] == {"address": ["1.1.2.140"]}
 
@@ -105,7 +107,7 @@ def test_a_wildcard_asks_before_it_deletes(gateway: Gateway) -> None:
     terminal.press("wildcard delete pools [cd]\r", asked)
     terminal.run("yes")
     assert set(candidate(gateway)["pools"]) == set("ab")
-    assert "nothing matches" in terminal.run("wildcard delete pools x*")
+    assert "no statement matches" in terminal.run("wildcard delete pools x*")
     terminal.child.close(force=True)
 
 
@@ -128,7 +130,7 @@ def test_what_was_committed_is_compared_and_inherited(gateway: Gateway) -> None:
     assert "    established 7440; ## default\n" in inherited
     detail = session(gateway, "set rules 10 pool a", "commit | display detail")
     assert re.search(r"\nstaging the datapath's tables: [0-9.]+ ms\nswitching the datapath: ", detail)
-    assert "time in the gateway:" in detail
+    assert "time in snatd:" in detail
     assert detail.rstrip().endswith("commit complete")
 
 

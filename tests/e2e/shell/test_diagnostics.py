@@ -144,7 +144,7 @@ def test_ping_and_traceroute_from_the_gateway(box: Gateway) -> None:
 def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
     before = {row["reason"]: row["packets"] for row in ask(box, "show drops")["drops"]}
     done = box.snatd.shell("ping 8.8.8.8 source 1.1.2.105 count 2").stdout
-    assert "answer from 8.8.8.8: seq=2 ttl=63" in done
+    assert "reply from 8.8.8.8: seq=2 ttl=63" in done
     assert "2 packets transmitted, 2 received, 0% packet loss" in done
     hops = box.snatd.shell("traceroute 8.8.8.8 source 1.1.2.105").stdout.splitlines()
     assert [line.split()[:2] for line in hops[1:]] == [["1", "1.1.2.1"], ["2", "8.8.8.8"]]
@@ -183,7 +183,7 @@ def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 130
-    assert "trace ends" in box.snatd.shell("monitor trace seconds 1").stdout
+    assert "trace ended" in box.snatd.shell("monitor trace seconds 1").stdout
 
 
 def test_a_trace_ends_by_count(box: Gateway) -> None:
@@ -192,4 +192,4 @@ def test_a_trace_ends_by_count(box: Gateway) -> None:
     traced.kill()
     lines = done.stdout.splitlines()
     assert len(lines) == 4
-    assert lines[-1] == "trace ends"
+    assert lines[-1] == "trace ended"

@@ -57,4 +57,4 @@ def test_a_trace_shows_packets_until_a_key_is_pressed(terminal: Terminal, box: G
     )
     terminal.press("q", rf"\r\n{STARTS}\S*> $")
     ping.kill()
-    assert box.snatd.shell("monitor trace seconds 1").stdout.endswith("trace ends\n")
+    assert box.snatd.shell("monitor trace seconds 1").stdout.endswith("trace ended\n")

@@ -199,7 +199,7 @@ def test_help_apropos(gateway: Gateway) -> None:
     found = gateway.snatd.shell("help apropos flows").stdout
     assert "clear flows" in found
     assert "monitor flows" in found
-    assert "nothing has to do with" in gateway.snatd.shell("help apropos xyzzy").stdout
+    assert "no command matches" in gateway.snatd.shell("help apropos xyzzy").stdout
 
 
 def test_pipes_on_a_running_gateway(gateway: Gateway) -> None:

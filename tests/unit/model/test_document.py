@@ -115,7 +115,7 @@ def test_a_leaf_list_keeps_order_and_takes_no_value_twice() -> None:
         ("pools a address [ 1.1.1.1", 5, "a closing ]", "]"),
         ("pools a address [ ]", 5, "a closing ]", "]"),
         ("pools a address [ 1.1.1.1 x ]", 5, "x: expected an address", "<address|range|prefix>"),
-        ("interfaces a/b", 1, "expected an interface's name", "<interface>"),
+        ("interfaces a/b", 1, "expected an interface name", "<interface>"),
     ],
 )
 def test_a_bad_statement_names_its_token(statement: str, index: int, message: str, expected: str) -> None:

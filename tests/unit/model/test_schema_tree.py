@@ -92,7 +92,7 @@ def test_lists_have_keys() -> None:
         ("rules description", "x" * 201, "up to 200 characters"),
         ("rules description", "\ud800", "expected one line of text"),
         ("rules pool", "-a", "expected a name"),
-        ("links interface", "eth0:1", "expected an interface's name"),
+        ("links interface", "eth0:1", "expected an interface name"),
         ("system host-name", "a.b", "expected a host name"),
     ],
 )

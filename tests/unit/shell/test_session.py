@@ -62,4 +62,4 @@ def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from
 def test_help_is_a_line_that_ends_in_a_question_mark() -> None:
     outcome = session().execute("show sys?")
     assert not outcome.failed
-    assert outcome.text == "Possible completions:\n  system               Show the system\n"
+    assert outcome.text == "Possible completions:\n  system               Show system state\n"
