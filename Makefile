@@ -15,7 +15,7 @@ run: setup
 
 ## make test                    lint, then every test that can run on one machine
 test: check
-	@$(PYTHON) -m pytest tests/unit tests/kernel tests/e2e
+	@$(PYTHON) -m pytest tests/unit tests/wheel tests/kernel tests/e2e
 
 ## make check                   lint, types and import contracts alone
 check: setup

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDS_ROOT = ("kernel", "e2e")
+NEEDS_ROOT = ("kernel", "e2e", "wheel")
 
 
 def pytest_configure() -> None:
