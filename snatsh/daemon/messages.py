@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 _KEPT = 1000
 
 
-class Messages(logging.Handler):
+class MessageBuffer(logging.Handler):
     """Keeps formatted messages in memory."""
 
     def __init__(self) -> None:
@@ -25,4 +25,4 @@ class Messages(logging.Handler):
         return list(self._kept)
 
 
-MESSAGES = Messages()
+MESSAGES = MessageBuffer()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from snatsh.api.commits import CommittedEntry, HistoryEntry
 from snatsh.engine.config.commit import Committer
-from snatsh.engine.config.history import Entry, Store
+from snatsh.engine.config.history import Store, StoredEntry
 from snatsh.engine.errors import NoRescue
 from snatsh.engine.storage.json_record import Record
 from snatsh.engine.worker import ChangeWorker
@@ -59,7 +59,7 @@ class Archive:
         await self._worker.run(lambda: self._rescue.write(None))
 
 
-def _entry_row(number: int, entry: Entry) -> HistoryEntry:
+def _entry_row(number: int, entry: StoredEntry) -> HistoryEntry:
     metadata = entry.metadata
     time = metadata.time.isoformat(timespec="milliseconds")
     return HistoryEntry(number, time, metadata.user, metadata.method, metadata.comment)

@@ -48,7 +48,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredEntry:
     serial: int
     path: Path
     metadata: Metadata
@@ -72,7 +72,7 @@ class Store:
         self.folder = folder
         self.damaged: tuple[Damage, ...] = ()
         self._history = folder / "history"
-        self._entries: list[Entry] = []
+        self._entries: list[StoredEntry] = []
         self._last_serial = 0
         try:
             self._made = _make_folder(folder)
@@ -93,7 +93,7 @@ class Store:
                 self.folder.rmdir()
         self._lock.release()
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[StoredEntry, ...]:
         """List the entries, newest first; the position is the number."""
         return tuple(self._entries)
 
@@ -102,7 +102,7 @@ class Store:
         """Serial of the newest commit, usable or not; 0 before the first."""
         return self._last_serial
 
-    def entry(self, number: int) -> Entry:
+    def entry(self, number: int) -> StoredEntry:
         if not 0 <= number < len(self._entries):
             raise NoSuchEntry(number, len(self._entries))
         return self._entries[number]
@@ -116,7 +116,7 @@ class Store:
         except (OSError, ValueError, SnatshError) as error:
             raise StoreError(f"history {number} ({entry.path}): {error}") from None
 
-    def skip(self, entry: Entry, reason: str) -> None:
+    def skip(self, entry: StoredEntry, reason: str) -> None:
         """Mark an entry as damaged, which removes it from the numbering."""
         self._entries.remove(entry)
         self.damaged = (*self.damaged, Damage(entry.path, reason))
@@ -138,7 +138,7 @@ class Store:
         with contextlib.suppress(OSError):
             self._pending.unlink(missing_ok=True)
 
-    def publish(self) -> Entry:
+    def publish(self) -> StoredEntry:
         """Make the prepared entry number 0."""
         serial = self._last_serial + 1
         path = self._history / f"{serial:010}.yaml"
@@ -146,7 +146,7 @@ class Store:
             self._pending.rename(path)
         except OSError as error:
             raise _unusable(self.folder, error) from None
-        entry = Entry(serial, path, self._prepared)
+        entry = StoredEntry(serial, path, self._prepared)
         self._last_serial = serial
         self._entries.insert(0, entry)
         try:
@@ -156,7 +156,7 @@ class Store:
             raise _unusable(self.folder, error) from None
         return entry
 
-    def withdraw(self, entry: Entry) -> None:
+    def withdraw(self, entry: StoredEntry) -> None:
         """Undo publish."""
         self._entries.remove(entry)
         try:
@@ -183,7 +183,7 @@ class Store:
         for path in reversed(paths):
             try:
                 metadata, _ = _read_entry(path)
-                self._entries.append(Entry(_serial(path), path, metadata))
+                self._entries.append(StoredEntry(_serial(path), path, metadata))
             except (OSError, ValueError) as error:
                 damaged.append(Damage(path, str(error)))
         self.damaged = tuple(damaged)

@@ -16,7 +16,7 @@ from snatsh.model.values import AddressRange
 log = logging.getLogger(__name__)
 
 MOST_PER_INTERFACE = 4096
-"""Most addresses announced on an interface. ARP requests for the others are answered all the same."""
+"""Most addresses announced on an interface. ARP requests for the others are still answered."""
 
 BATCH = 32
 PAUSE_SECONDS = 0.01
