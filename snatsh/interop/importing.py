@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from snatsh.interop import dialects, first_match
 from snatsh.interop.dialect import InterfaceAddresses
 from snatsh.interop.intermediate import (
@@ -47,7 +45,7 @@ def assemble(imported: Imported) -> tuple[Document, Report]:
         location = rules[MAX_RULES].location
         raise FormError(f"expected at most {MAX_RULES:,} rules", location.line, location.column)
     pools: dict[_PoolKey, str] = {}
-    entries: dict[str, Any] = {}
+    entries: Document = {}
     rows = []
     for number, rule in enumerate(rules, 1):
         entries[str(number * 10)] = _entry(rule.match, rule.action, pools)
@@ -66,11 +64,11 @@ def assemble(imported: Imported) -> tuple[Document, Report]:
     )
 
 
-def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(document: Document) -> Document:
     return {name: held for name, held in document.items() if held}
 
 
-def _entry(match: ImportedMatch, action: ImportedAction, pools: dict[_PoolKey, str]) -> dict[str, Any]:
+def _entry(match: ImportedMatch, action: ImportedAction, pools: dict[_PoolKey, str]) -> Document:
     """A rule of the document, defaults left out."""
     given = {name.replace("_", "-"): getattr(match, name) for name in MATCH_FIELDS}
     given["redirect"] = action.redirect
@@ -87,9 +85,9 @@ def _pool_key(action: ImportedAction) -> _PoolKey:
     return action.addresses, str(action.ports or ""), action.stack
 
 
-def _pool(key: _PoolKey) -> dict[str, Any]:
+def _pool(key: _PoolKey) -> Document:
     addresses, ports, stack = key
-    pool: dict[str, Any] = {"address": [str(one) for one in addresses]}
+    pool: Document = {"address": [str(one) for one in addresses]}
     if ports:
         pool["ports"] = ports
     if stack:
@@ -97,7 +95,7 @@ def _pool(key: _PoolKey) -> dict[str, Any]:
     return pool
 
 
-def _interfaces(imported: Imported) -> dict[str, Any]:
+def _interfaces(imported: Imported) -> Document:
     outside = {rule.match.out_interface for rule in imported.rules} - {None}
     roles = {str(name): {"role": "outside"} for name in sorted(map(str, outside))}
     return roles | {name: {"role": "inside"} for name in imported.inside if name not in roles}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from snatsh.interop.intermediate import Finding, FindingKind, SourceLocation
 
@@ -34,7 +33,7 @@ class Report:
     unmatched: str
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         return {
             "dialect": self.dialect,
             "default_action": self.unmatched,

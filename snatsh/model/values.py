@@ -82,7 +82,7 @@ class _Textual:
         return _core_schema(cls.parse)
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, str]:
         return {"type": "string"}
 
 

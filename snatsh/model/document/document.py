@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from snatsh.model.document import marks
 from snatsh.model.document.document_validator import validate_shape
+from snatsh.model.document.types import Document
 from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.schema.profile import Profile
 from snatsh.model.schema.schema_path import SchemaPath, one_of, refuse, resolve, shown
@@ -30,8 +31,6 @@ __all__ = [
     "to_profile",
     "validate_shape",
 ]
-
-Document = dict[str, Any]
 
 
 def set_(document: Document, tokens: Sequence[str]) -> Document:
@@ -85,7 +84,7 @@ class Draft:
     def __init__(self, document: Document) -> None:
         self._document = dict(document)
         self._owned = {id(self._document)}
-        self._unfolded: list[tuple[dict[str, Any], str]] = []
+        self._unfolded: list[tuple[Document, str]] = []
 
     def set(self, tokens: Sequence[str]) -> SchemaPath:
         """Apply a `set` statement; return its path."""
@@ -140,7 +139,7 @@ class Draft:
             marks.require(self._document, names[0])
         return resolve((marks.MARKS, *(marks.key(marks.path_of(name)) for name in names[:1]), *tokens[2:]))
 
-    def _container(self, path: Sequence[str]) -> dict[str, Any]:
+    def _container(self, path: Sequence[str]) -> Document:
         """The container at a path, created if missing, and safe to change."""
         at = self._document
         for name in path:
@@ -151,7 +150,7 @@ class Draft:
             at = child
         return at
 
-    def _unfold(self, holder: dict[str, Any], name: str) -> dict[str, None]:
+    def _unfold(self, holder: Document, name: str) -> dict[str, None]:
         """A leaf-list as a dict, which keeps its order."""
         held = holder.get(name, ())
         if isinstance(held, dict):
@@ -190,7 +189,7 @@ def to_profile(document: Document) -> Profile:
         raise ProfileError([_problem(dict(found)) for found in error.errors()]) from None
 
 
-def _problem(found: dict[str, Any]) -> Problem:
+def _problem(found: Document) -> Problem:
     path = tuple(str(part) for part in found["loc"])
     if found["type"] == "missing":
         return Problem(path, "", f"is mandatory; expected {one_of(resolve(path).expected)}")

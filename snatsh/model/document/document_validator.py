@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from snatsh.model.document import marks
+from snatsh.model.document.types import Document
 from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
 from snatsh.model.schema.schema_path import one_of, shown, unknown, what_fits
 from snatsh.model.schema.tree import Node, ValueType, root
@@ -15,7 +16,7 @@ MAX_PROBLEMS = 1000
 """Problems after which reading stops; a file of another format would have one per line."""
 
 
-def validate_shape(given: Any) -> dict[str, Any]:
+def validate_shape(given: Any) -> Document:
     """The object as a document with canonical values. ProfileError with all problems.
 
     A value may be text or a number, the only value of a leaf-list may stand without its list, and None may
@@ -35,7 +36,7 @@ class _Walk:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def container(self, node: Node, given: Any, path: Path) -> dict[str, Any]:
+    def container(self, node: Node, given: Any, path: Path) -> Document:
         """The statements of a container or of a list entry, without empty ones."""
         result = {}
         for name, value in self._items(given, path):
@@ -48,7 +49,7 @@ class _Walk:
                 result[child.name] = kept
         return result
 
-    def marked(self, document: dict[str, Any]) -> None:
+    def marked(self, document: Document) -> None:
         """Check that each mark names a possible statement."""
         for name in document.get(marks.MARKS, {}):
             try:
@@ -66,9 +67,9 @@ class _Walk:
             return self._leaf(node.value, given, path)
         return self._leaf_list(node.value, given, path)
 
-    def _list(self, node: Node, given: Any, path: Path) -> dict[str, Any]:
+    def _list(self, node: Node, given: Any, path: Path) -> Document:
         assert node.key is not None
-        result: dict[str, Any] = {}
+        result: Document = {}
         for name, value in self._items(given, path):
             key = self._leaf(node.key, name, path)
             if key is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from snatsh.model.document.types import Document
 from snatsh.model.errors import FormError, Path, StatementError
 from snatsh.model.schema.schema_path import refuse, resolve, shown
 from snatsh.model.schema.tokenizer import in_quotes, quote, split
@@ -85,7 +86,7 @@ def statements(marks: Marks) -> Iterator[str]:
             yield spoken("set", (MARKS, key(path), flag, value))
 
 
-def active(document: Mapping[str, Any]) -> dict[str, Any]:
+def active(document: Mapping[str, Any]) -> Document:
     """The document without marks and inactive statements."""
     result = {name: held for name, held in document.items() if name != MARKS}
     for path, mark in of(document).items():
@@ -95,7 +96,7 @@ def active(document: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _without(held: dict[str, Any], path: Path, keys: frozenset[int]) -> dict[str, Any]:
+def _without(held: Document, path: Path, keys: frozenset[int]) -> Document:
     """Remove a path. keys: positions, from its end, of list entries, which stay when empty."""
     name, *rest = path
     if name not in held:
@@ -106,7 +107,7 @@ def _without(held: dict[str, Any], path: Path, keys: frozenset[int]) -> dict[str
     return {other: value for other, value in held.items() if other != name}
 
 
-def tidy(document: dict[str, Any]) -> dict[str, Any]:
+def tidy(document: Document) -> Document:
     """The document without marks of statements that it does not have."""
     if MARKS not in document:
         return document
