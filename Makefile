@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything a person types: `make help`.
 PYTHON := .venv/bin/python
+# Two processes, a file of tests at a time. Those marked serial run alone (tests/turns.py).
+PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-hour pictures recording fuzz docs lock test-latest clean-lab clean
+.PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e \
+	check bench bench-hour pictures recording fuzz docs lock \
+	test-latest clean-lab clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -13,9 +17,28 @@ help:
 run: setup
 	@$(PYTHON) -m snatsh.lab.demo $${CMD:+--command "$$CMD"}
 
-## make test                    lint, then every test that can run on one machine
-test: check
-	@$(PYTHON) -m pytest tests/unit tests/wheel tests/kernel tests/e2e
+## make test                    all stages, lint, unit, wheel, kernel and e2e, with the time of each
+test: setup
+	@tools/stages
+
+## make test-unit               the unit tests; they need no root, no BCC and no Debian package
+test-unit:
+	@tools/setup environment
+	@$(PARALLEL) tests/unit
+
+## make test-wheel              builds the wheel, installs it away from the checkout and runs it
+test-wheel: setup
+	@$(PYTHON) -m pytest tests/wheel
+
+## make test-kernel             the BPF programs in this machine's kernel; needs root
+test-kernel: setup
+	@$(PARALLEL) tests/kernel
+
+## make test-e2e                a gateway between real clients and servers in namespaces; needs root
+test-e2e: setup
+	@$(PARALLEL) tests/e2e
+
+test-lint: check
 
 ## make check                   lint, types and import contracts alone
 check: setup

@@ -5,11 +5,19 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from tests.turns import Turns
+
 NEEDS_ROOT = ("kernel", "e2e", "wheel")
+TESTS = Path(__file__).parent
+
+
+def folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
 
 
 def pytest_configure() -> None:
@@ -20,9 +28,18 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     root = os.geteuid() == 0
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder = folder_of(item)
         if folder not in NEEDS_ROOT:
             continue
         item.add_marker(getattr(pytest.mark, folder))
         if not root:
             item.add_marker(pytest.mark.skip(reason=f"{folder} tests need root"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests of two processes run side by side, a serial one alone. A wait counts for no timeout."""
+    if folder_of(item) not in NEEDS_ROOT:
+        return (yield)
+    with Turns(TESTS.parent / "build").taken(alone=item.get_closest_marker("serial") is not None):
+        return (yield)

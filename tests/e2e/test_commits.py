@@ -16,6 +16,8 @@ from snatsh.lab.traffic import TrafficReport
 from snatsh.lab.watch import Watch
 from tests.e2e.harness import Gateway, addresses, document, no_leak
 
+pytestmark = pytest.mark.serial
+
 COMMITS = 200
 SERVER = "8.8.8.8"
 VIA_B = "203.0.113.9"

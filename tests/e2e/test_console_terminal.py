@@ -108,6 +108,7 @@ def test_in_a_terminal(gateway: Gateway) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.serial
 def test_first_screen_within_a_second(gateway: Gateway) -> None:
     """Two seconds here: the machine may be busy with other tests; the best of three counts."""
     command = gateway.lab["gateway"].command(SNATSH, "top", "--socket", str(gateway.snatd.socket))

@@ -10,12 +10,15 @@ import struct
 import time
 from multiprocessing import get_context
 
+import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
 from tests.e2e.harness import Gateway, no_leak
+
+pytestmark = pytest.mark.serial
 
 HALF_OPEN = 20_000
 SERVER = "8.8.8.8"

@@ -28,6 +28,8 @@ from tests.e2e.link_failures import (
     with_monitors,
 )
 
+pytestmark = pytest.mark.serial
+
 MANY = 2000
 TURNS = 3
 """At the most: a machine that is busy with something else holds up whom it likes."""

@@ -13,6 +13,8 @@ import pytest
 from snatsh.lab.services import ECHO_PORT
 from tests.e2e.harness import Gateway, addresses, no_leak
 
+pytestmark = pytest.mark.serial
+
 SERVER = ("8.8.8.8", ECHO_PORT)
 SECONDS = 5.0
 

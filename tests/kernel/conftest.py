@@ -3,23 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
 from tests.kernel.rig import Rig, standing_rig
 
 
-@pytest.fixture(scope="session", params=["xdp", "tc", "tc-egress"])
-def loaded(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig per way out: XDP, TC at the ingress of the inside, TC at the egress of the outside."""
-    with standing_rig(request.param) as standing:
-        yield standing
+@pytest.fixture(scope="session")
+def rigs() -> Iterator[Callable[[str], Rig]]:
+    """Rigs by way out. Each is built once in a process, since building one takes longer than most tests."""
+    with ExitStack() as stack:
+        yield cache(lambda way: stack.enter_context(standing_rig(way)))
+
+
+@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
+def loaded(request: pytest.FixtureRequest, rigs: Callable[[str], Rig]) -> Rig:
+    """The rig of each way out: XDP, TC at the ingress of the inside, TC at the egress of the outside."""
+    return rigs(request.param)
 
 
 @pytest.fixture(scope="module")
 def gateway(loaded: Rig) -> Iterator[Rig]:
-    """It compiles once, and forgets all between modules."""
+    """The rig entered. It forgets everything between modules."""
     with loaded.namespace.entered():
         yield loaded
         loaded.forget()

@@ -116,6 +116,7 @@ def test_flows_that_have_not_expired_are_not_swept(table: FlowTable) -> None:
     assert len(table) == ROOM // 4
 
 
+@pytest.mark.serial
 def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: FlowTable) -> None:
     wanted = records(ROOM // 2)
     for _ in range(20):
@@ -131,6 +132,7 @@ def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: Flo
         assert len(table) == 0
 
 
+@pytest.mark.serial
 def test_no_port_is_given_out_twice_by_flows_opened_on_all_cpus_at_once(gateway: Rig) -> None:
     """More endpoints than ports, so that every port is fought over."""
     frame = bytearray(bytes(from_inside(udp(5000, 53), source="192.168.40.10")))
@@ -240,6 +242,7 @@ def arena() -> Iterator[BPF]:
     unpin(pins)
 
 
+@pytest.mark.serial
 def test_no_tuple_is_owned_twice_however_close_two_cpus_come(arena: BPF) -> None:
     program = arena.load_func(b"fight", BPF.XDP).fd
     on_all_cpus(lambda _: run_program(program, bytes(64), repeat=ROUNDS))

@@ -44,6 +44,7 @@ def test_the_host_gets_an_error_about_its_own_packet(gateway: Rig, l4: Any) -> N
     assert gateway.datapath.drops()["no-rule"].packets == 1
 
 
+@pytest.mark.serial
 def test_so_many_a_second_and_host(gateway: Rig) -> None:
     gateway.commit(telling(limit=3))
     verdicts = [gateway.outbound(from_inside(udp(5000 + n, 53))).verdict for n in range(20)]

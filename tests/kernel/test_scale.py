@@ -34,6 +34,7 @@ def test_a_thousand_pools_serve_a_source_each(gateway: Rig) -> None:
         assert gateway.inbound(reply_to(sent.frame), "eth1").verdict == "translated"
 
 
+@pytest.mark.serial
 def test_ten_thousand_rules_are_committed_in_two_seconds(gateway: Rig) -> None:
     """Of eight prefix lengths, the right one of which a new flow finds; that takes effect as one."""
     rules = {
@@ -70,6 +71,7 @@ def test_a_pool_of_a_slash_16_is_used_all_over(gateway: Rig, algorithm: str) -> 
         assert len(mapped) == 200, "no address twice while there are free ones"
 
 
+@pytest.mark.serial
 def test_a_million_flows_are_swept_in_a_second_of_cpu() -> None:
     with rig("xdp", max_flows=1 << 20) as gateway:
         gateway.commit({"pools": {"a": {"address": ["1.1.2.100-1.1.2.110"]}}, "rules": {"10": {"pool": "a"}}})

@@ -40,6 +40,7 @@ def within_a_second(act: Callable[[], list[str]]) -> list[str]:
     pytest.fail("never done within a second")
 
 
+@pytest.mark.serial
 def test_new_flows_a_second_are_limited_by_host(gateway: Rig) -> None:
     gateway.commit(limited(**{"new-flows": 5}))
     numbers = itertools.count(3000)

@@ -79,6 +79,7 @@ def test_the_first_failure_ends_a_sequence(gateway: Gateway) -> None:
     assert not gateway.snatd.client.candidate().changed
 
 
+@pytest.mark.serial
 def test_start_takes_less_than_three_tenths_of_a_second(gateway: Gateway) -> None:
     """Of the processor's time, which other programs on a busy machine do not take away."""
     seconds = []

@@ -26,6 +26,7 @@ def screen(gateway: Gateway) -> Iterator[Tmux]:
     tmux.close()
 
 
+@pytest.mark.serial
 def test_tab_takes_less_than_50_ms_with_10_000_rules(gateway: Gateway) -> None:
     rules = {
         str(number): {"source": f"10.{number >> 8}.{number & 255}.0/24", "pool": "a"}
@@ -46,6 +47,7 @@ def test_tab_takes_less_than_50_ms_with_10_000_rules(gateway: Gateway) -> None:
     session.execute("exit")
 
 
+@pytest.mark.serial
 def test_the_first_prompt_on_a_persons_terminal_takes_less_than_three_tenths_of_a_second(
     gateway: Gateway,
 ) -> None:
