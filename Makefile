@@ -6,8 +6,8 @@ PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e \
-	check bench bench-hour pictures recording fuzz docs lock \
-	test-latest clean-lab clean
+	check bench bench-hour pictures recording fuzz docs lock test-latest \
+	clean-lab clean
 
 help:
 	@sed -n 's/^## //p' Makefile
