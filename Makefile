@@ -6,7 +6,7 @@ PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e \
-	check bench bench-hour pictures recording fuzz docs lock test-latest \
+	check bench bench-hour pictures recording fuzz docs wheel lock test-latest \
 	clean-lab clean
 
 help:
@@ -78,6 +78,10 @@ docs: setup
 setup:
 	@tools/setup
 
+## make wheel                   dist/: the wheel and the source distribution
+wheel: setup
+	@$(PYTHON) -m hatchling build -c -d dist
+
 ## make lock                    renews requirements.lock and requirements-dev.lock
 lock:
 	@tools/lock --upgrade
@@ -92,4 +96,4 @@ clean-lab: setup
 
 ## make clean                   removes what was built
 clean:
-	@rm -rf build .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf build dist .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
