@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from snatsh.api.codec import Model
-
-Document = dict[str, Any]
-"""A configuration, as the schema in snatsh.model.schema describes it."""
+from snatsh.model.document.types import Document
 
 Severity = Literal["error", "warning"]
 

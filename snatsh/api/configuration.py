@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from snatsh.api.codec import Model
-from snatsh.api.commits import Document
+from snatsh.model.document.types import Document
 
 EditMode = Literal["shared", "private", "exclusive"]
 

@@ -27,7 +27,7 @@ INTERFACE_FIELDS = FieldTable(
 )
 
 
-class Interface(Model, frozen=True):
+class InterfaceSummary(Model, frozen=True):
     """hook: what is attached; empty for nothing."""
 
     name: str
@@ -40,7 +40,7 @@ class Interface(Model, frozen=True):
     addresses: list[str]
 
 
-class InterfaceRow(Interface, frozen=True):
+class InterfaceRow(InterfaceSummary, frozen=True):
     """The kernel's counters; None for an interface that is missing."""
 
     packets_in: int | None = None

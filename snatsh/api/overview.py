@@ -7,7 +7,7 @@ from msgspec import field
 
 from snatsh.api.codec import Model
 from snatsh.api.commits import PendingCommit, ScheduledCommit
-from snatsh.api.interfaces import Interface
+from snatsh.api.interfaces import InterfaceSummary
 from snatsh.api.links import LinkSummary
 from snatsh.api.pools import LivePool
 from snatsh.api.system import Alarm
@@ -59,7 +59,7 @@ class Overview(Model, frozen=True):
     handed_up: list[ReasonRate]
     processor: ProcessorLoad
     pools: list[LivePool]
-    interfaces: list[Interface]
+    interfaces: list[InterfaceSummary]
     alarms: list[Alarm]
     host_name: str
     links: list[LinkSummary]

@@ -87,7 +87,7 @@ class ConsoleList(Model, frozen=True):
     users: list[ConsoleRow]
 
 
-class Messages(Model, frozen=True):
+class LogMessages(Model, frozen=True):
     """What snatd has logged."""
 
     lines: list[str]

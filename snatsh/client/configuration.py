@@ -7,15 +7,7 @@ import os
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from snatsh.api.commits import (
-    CommitNumber,
-    CommitResult,
-    Document,
-    History,
-    HistoryEntry,
-    RescueSaved,
-    Unscheduled,
-)
+from snatsh.api.commits import CommitNumber, CommitResult, History, HistoryEntry, RescueSaved, Unscheduled
 from snatsh.api.configuration import (
     CandidateConfiguration,
     DocumentAnswer,
@@ -30,6 +22,7 @@ from snatsh.api.configuration import (
 )
 from snatsh.api.system import Empty
 from snatsh.client.transport import Transport
+from snatsh.model.document.types import Document
 
 _COMMIT_SECONDS = 300.0
 

@@ -17,7 +17,7 @@ from snatsh.api.system import (
     FileList,
     FileRow,
     FileWritten,
-    Messages,
+    LogMessages,
     NetfilterRules,
     NoticeList,
     Resources,
@@ -55,8 +55,8 @@ class SystemCalls(Transport):
         """The gateway's own netfilter rules, for an import."""
         return self.get("/v1/netfilter/rules", NetfilterRules)
 
-    def messages(self) -> Messages:
-        return self.get("/v1/log/messages", Messages)
+    def messages(self) -> LogMessages:
+        return self.get("/v1/log/messages", LogMessages)
 
     def audit(self) -> AuditLog:
         return self.get("/v1/log/audit", AuditLog)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from snatsh.api.commits import Document
+from snatsh.model.document.types import Document
 
 
 def difference(old: Document, new: Document) -> str:

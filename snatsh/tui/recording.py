@@ -34,7 +34,7 @@ class RecordingError(SnatshError):
     """The file can't be written or is no recording."""
 
 
-class Entry(Model, frozen=True):
+class RecordedAnswer(Model, frozen=True):
     """A line of a recording: an answer, or why there was none. at: seconds since the start."""
 
     at: float
@@ -93,7 +93,7 @@ class ReplayClient(Client):
         super().__init__("/nonexistent/replay")
         began = time.monotonic()
         self.clock = clock or (lambda: time.monotonic() - began)
-        self._answers: dict[str, list[tuple[Query, Entry]]] = {}
+        self._answers: dict[str, list[tuple[Query, RecordedAnswer]]] = {}
         self.length = 0.0
         self._read(file)
 
@@ -112,7 +112,7 @@ class ReplayClient(Client):
             raise RecordingError(f"{file}: not a recording, or damaged: {error}") from None
 
     def _add(self, line: str) -> None:
-        entry = decode(line.encode(), Entry)
+        entry = decode(line.encode(), RecordedAnswer)
         split = urlsplit(entry.path)
         self._answers.setdefault(split.path, []).append((dict(parse_qsl(split.query)), entry))
         self.length = entry.at
@@ -134,7 +134,7 @@ class ReplayClient(Client):
             answer["role"] = "view"
         return json.dumps(again(answer, query)).encode()
 
-    def _entry(self, recorded: list[tuple[Query, Entry]], query: Query) -> Entry | None:
+    def _entry(self, recorded: list[tuple[Query, RecordedAnswer]], query: Query) -> RecordedAnswer | None:
         """The newest answer so far, to the same question where there is one."""
         now = self.clock()
         same = [one for one in recorded if subject(one[0]) == subject(query)]

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.api.commits import Document
 from snatsh.api.configuration import CandidateConfiguration, Edited, RunningConfiguration, Updated, Values
 from snatsh.daemon.api import Body, answer, body, engine, note, peer
 from snatsh.daemon.errors import NotFound
 from snatsh.engine.config.candidate import EditStatement
 from snatsh.engine.host.facts import interface_names
+from snatsh.model.document.types import Document
 
 
 class StatementBody(Body):

@@ -8,7 +8,7 @@ import asyncio
 from aiohttp import web
 
 from snatsh import __version__
-from snatsh.api.system import API, AlarmList, AuditLog, ConsoleList, Messages, Version
+from snatsh.api.system import API, AlarmList, AuditLog, ConsoleList, LogMessages, Version
 from snatsh.daemon.api import answer, audit, consoles, engine, peer
 from snatsh.daemon.messages import MESSAGES
 
@@ -47,7 +47,7 @@ async def users(request: web.Request) -> web.Response:
 
 async def messages(_request: web.Request) -> web.Response:
     """Return what snatd logged."""
-    return answer(Messages(MESSAGES.lines()))
+    return answer(LogMessages(MESSAGES.lines()))
 
 
 async def audit_log(request: web.Request) -> web.Response:

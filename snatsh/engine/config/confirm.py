@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from snatsh.engine.config.history import Metadata
 from snatsh.engine.errors import EngineError, StoreError
-from snatsh.engine.storage.json_record import Record
+from snatsh.engine.storage.json_record import Json, Record
 from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import SnatshError
 
@@ -123,7 +123,7 @@ def rollback_notice(user: str, minutes: int) -> str:
     return f"commit by {user} will be rolled back in {minutes} minute{plural} unless confirmed"
 
 
-def _to_json(pending: UnconfirmedCommit) -> dict[str, Any]:
+def _to_json(pending: UnconfirmedCommit) -> Json:
     return {
         "user": pending.user,
         "comment": pending.comment,
@@ -135,7 +135,7 @@ def _to_json(pending: UnconfirmedCommit) -> dict[str, Any]:
     }
 
 
-def _from_json(found: dict[str, Any]) -> UnconfirmedCommit:
+def _from_json(found: Json) -> UnconfirmedCommit:
     deadline = datetime.fromisoformat(found["deadline"])
     minutes = int(found["minutes"])
     # A host without a battery-backed clock may boot in the past; wait no longer than requested.

@@ -13,10 +13,10 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from snatsh.engine.errors import NoSuchEntry, StoreError
 from snatsh.engine.storage import atomic_file
+from snatsh.engine.storage.json_record import Json
 from snatsh.engine.storage.locks import FolderLock
 from snatsh.model.document.document import Document
 from snatsh.model.errors import SnatshError
@@ -218,7 +218,7 @@ def _read_entry(path: Path) -> tuple[Metadata, bytes]:
     return _metadata(header), body
 
 
-def _parse_header(head: bytes) -> dict[str, Any]:
+def _parse_header(head: bytes) -> Json:
     header = {}
     for line in head.decode(errors="replace").splitlines():
         if not line.startswith("#"):
@@ -227,7 +227,7 @@ def _parse_header(head: bytes) -> dict[str, Any]:
     return header
 
 
-def _metadata(header: dict[str, Any]) -> Metadata:
+def _metadata(header: Json) -> Metadata:
     comment = header.get("comment")
     try:
         time = datetime.fromisoformat(header["time"]).astimezone(UTC)

@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from snatsh.engine.errors import EngineError
-from snatsh.engine.storage.json_record import Record
+from snatsh.engine.storage.json_record import Json, Record
 from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import SnatshError
 
@@ -119,7 +118,7 @@ def boot_id() -> str:
         return ""
 
 
-def _to_json(scheduled: DeferredCommit) -> dict[str, Any]:
+def _to_json(scheduled: DeferredCommit) -> Json:
     return {
         "user": scheduled.user,
         "method": scheduled.method,

@@ -7,7 +7,7 @@ The rules are those of a candidate, or those read back from the maps of the data
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def route(question: TestPacket, profile: Profile, facts: Facts) -> RouteLookup:
         raise NoRoute(f"interface {name or 'inside'}: no such inside interface")
     if name not in inside:
         raise NoRoute(f"interface {name}: not an inside interface, so its packets are not translated")
-    asked = {"dst": str(question.destination), "family": socket.AF_INET}
+    asked: dict[str, str | int] = {"dst": str(question.destination), "family": socket.AF_INET}
     try:
         with IPRoute() as netlink:
             found = netlink.route("get", **asked, src=str(question.source), iif=facts.interfaces[name].index)
@@ -71,7 +71,7 @@ def route(question: TestPacket, profile: Profile, facts: Facts) -> RouteLookup:
     return RouteLookup(index, Address(message.get_attr("RTA_GATEWAY") or str(question.destination)))
 
 
-def _route_without_source(asked: dict[str, Any], question: TestPacket) -> Any:
+def _route_without_source(asked: Mapping[str, str | int], question: TestPacket) -> Any:
     """Look up the route without a source, which the kernel may refuse on that interface."""
     try:
         with IPRoute() as netlink:

@@ -16,7 +16,7 @@ from snatsh.engine.host.facts import Hop
 from snatsh.engine.links.monitor import LinkWatch, fault
 from snatsh.engine.links.probes.targets import Target
 from snatsh.engine.links.state_machine import Health, Quality
-from snatsh.engine.storage.json_record import Record
+from snatsh.engine.storage.json_record import Json, Record
 from snatsh.model.facts import Facts
 from snatsh.model.next_hops import next_hop
 from snatsh.model.schema.profile import Link, Profile
@@ -249,9 +249,9 @@ class LinkManager:
             rows = {name: self._row(name) for name in self._watches}
             await asyncio.to_thread(self._record.write, rows or None)
 
-    def _row(self, name: str) -> dict[str, Any]:
+    def _row(self, name: str) -> Json:
         state, ordered = self._states.get(name) or self._stated(name), self._orders.get(name)
-        row: dict[str, Any] = {"state": "down" if not self._watches[name].verdict.up else state.state}
+        row: Json = {"state": "down" if not self._watches[name].verdict.up else state.state}
         row |= {"since": state.since.isoformat(), "falls": self._watches[name].verdict.falls}
         return row | ({"order": ordered.order, "user": ordered.user} if ordered else {})
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from snatsh.api.interfaces import Interface
+from snatsh.api.interfaces import InterfaceSummary
 from snatsh.api.system import Alarm, AlarmClass
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
@@ -28,7 +28,7 @@ class AlarmInputs:
     flows: int
     capacity: int
     pools: Sequence[PoolUse]
-    interfaces: Sequence[Interface]
+    interfaces: Sequence[InterfaceSummary]
     links: Mapping[str, LinkState]
     damaged: int
     pending: UnconfirmedCommit | None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from snatsh.api.interfaces import Interface
+from snatsh.api.interfaces import InterfaceSummary
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from snatsh.datapath.attach import Hook
 
 
-def interface_rows(profile: Profile, facts: Facts, attached: Iterable[Hook]) -> list[Interface]:
+def interface_rows(profile: Profile, facts: Facts, attached: Iterable[Hook]) -> list[InterfaceSummary]:
     """List the configured interfaces. hook: mode of the attached hook, empty if none."""
     hooks = {hook.interface: hook.mode for hook in attached}
     rows = []
     for name, interface in sorted(profile.interfaces.items()):
         known = facts.interfaces.get(name)
         rows.append(
-            Interface(
+            InterfaceSummary(
                 name=name,
                 index=known.index if known else 0,
                 role=interface.role,

@@ -12,7 +12,6 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from snatsh.api.codec import from_builtins
-from snatsh.api.commits import Document
 from snatsh.api.rules import FailedOver, LiveRule, RuleRow
 from snatsh.compile.image import Image, RuleImage
 from snatsh.engine.config.commit import Plan
@@ -20,6 +19,7 @@ from snatsh.engine.flows.snapshot import Snapshots
 from snatsh.engine.flows.table_reader import TableReader
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.status.totals import CounterReading, Totals, rule_growth
+from snatsh.model.document.types import Document
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath, RuleCounter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from snatsh.api.codec import builtins, from_builtins
 from snatsh.api.commits import WaitingCommits
-from snatsh.api.interfaces import Drops, Interface, InterfaceRow, Reason
+from snatsh.api.interfaces import Drops, InterfaceRow, InterfaceSummary, Reason
 from snatsh.api.links import LinkSummary
 from snatsh.api.overview import Overview
 from snatsh.api.system import Alarm, Resources, Uptime
@@ -128,7 +128,7 @@ class StatusService:
             scheduled=commits.scheduled,
         )
 
-    def _alarm_rows(self, flows: int, usage: Usage, interfaces: list[Interface]) -> list[Alarm]:
+    def _alarm_rows(self, flows: int, usage: Usage, interfaces: list[InterfaceSummary]) -> list[Alarm]:
         plan = self._running()
         return alarm_rows(
             AlarmInputs(

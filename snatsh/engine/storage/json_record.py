@@ -15,6 +15,9 @@ from snatsh.model.limits import load_json
 
 log = logging.getLogger(__name__)
 
+Json = dict[str, Any]
+"""An object as its file has it; readers check each field."""
+
 
 class Record:
     """One file in the state folder. None stands for a missing file."""
@@ -22,7 +25,7 @@ class Record:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> Json | None:
         """Read the record. An unusable file is logged and set aside."""
         try:
             content = load_json(self.path.read_bytes())
@@ -40,7 +43,7 @@ class Record:
         with contextlib.suppress(OSError):
             self.path.rename(self.path.with_name(self.path.name + ".damaged"))
 
-    def write(self, content: dict[str, Any] | None) -> None:
+    def write(self, content: Json | None) -> None:
         """Replace the record durably. None removes the file. StoreError on failure."""
         try:
             if content is None:

@@ -30,20 +30,11 @@ def _filled(node: Node, held: Any) -> Any:
             filled.setdefault(name, child.value.parse(child.default))
         elif name in held and child.value is None:
             filled[name] = _filled(child, held[name])
-        elif child.kind == "container" and not _optional(child):
+        elif child.kind == "container" and not child.presence:
             inner = _filled(child, {})
             if inner:
                 filled[name] = inner
     return filled
-
-
-def _optional(node: Node) -> bool:
-    """Whether leaving it out means something else than its defaults."""
-    return node.name in ("monitor", "icmp", "arp", "tcp") and "target" in _names(node)
-
-
-def _names(node: Node) -> set[str]:
-    return {name for child in (node, *node.children.values()) for name in child.children}
 
 
 def mark(text: str, document: Document, path: Path) -> str:

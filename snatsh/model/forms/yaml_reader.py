@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from snatsh.model.document.types import Document
 from snatsh.model.errors import FormError, Path, Problem
 from snatsh.model.limits import MAX_DEPTH, TOO_DEEP, check_size
 from snatsh.model.schema.schema_path import shown
@@ -76,7 +77,7 @@ def _position(mark: Any) -> tuple[int, int]:
 class _Open:
     """A mapping or a sequence whose end has not been seen. name: the key that waits for its value."""
 
-    holder: dict[str, Any] | list[Any]
+    holder: Document | list[Any]
     path: Path
     name: str | None = None
 
@@ -134,7 +135,7 @@ class _Reading:
         is_null = not event.style and event.value in _NULL
         self._put(None if is_null else event.value)
 
-    def _name(self, top: _Open, holder: dict[str, Any], event: yaml.ScalarEvent) -> None:
+    def _name(self, top: _Open, holder: Document, event: yaml.ScalarEvent) -> None:
         path = (*top.path, event.value)
         if event.value in holder:
             where = " ".join(shown(name) for name in path)
@@ -149,7 +150,7 @@ class _Reading:
         if len(self._open) > MAX_DEPTH:
             raise _refused(event, TOO_DEEP)
         path = top.path if top.name is None else (*top.path, top.name)
-        holder: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+        holder: Document | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._put(holder)
         self._open.append(_Open(holder, path))
 

@@ -48,7 +48,10 @@ class ValueType:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A statement of the schema. A list's children are those of its entries; `key` names an entry."""
+    """A statement of the schema. A list's children are those of its entries; `key` names an entry.
+
+    presence: a container that means something by being there; left out, it has no defaults.
+    """
 
     name: str
     kind: NodeKind
@@ -59,6 +62,7 @@ class Node:
     default: str | None = None
     mandatory: bool = False
     hidden: bool = False
+    presence: bool = False
 
     @cached_property
     def entry(self) -> Node:
@@ -88,7 +92,8 @@ def _node(name: str, info: FieldInfo) -> Node:
         value = _value_type(*_unwrap(get_args(annotation)[0]))
         return Node(name, "leaf-list", help_, value=value, mandatory=mandatory)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Node(name, "container", help_, _children(annotation), mandatory=mandatory)
+        presence = info.default is None
+        return Node(name, "container", help_, _children(annotation), mandatory=mandatory, presence=presence)
     value = _value_type(annotation, marks, default)
     return Node(name, "leaf", help_, value=value, default=default, mandatory=mandatory)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from snatsh.api.commits import Document
+from snatsh.model.document.types import Document
 from snatsh.model.errors import FormError, ProfileError
 from snatsh.shell.commands.loading import NOTICE, become
 from snatsh.shell.core.answers import Answer, ShellError, TableAnswer

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from snatsh.api.commits import Document
 from snatsh.api.configuration import Statement
 from snatsh.client import Rejected
+from snatsh.model.document.types import Document
 from snatsh.model.errors import ProfileError, StatementError
 from snatsh.shell.core import config_files
 from snatsh.shell.core.answers import Answer, Message, Path, ShellError

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from snatsh.api.commits import Document
 from snatsh.api.configuration import Statement
+from snatsh.model.document.types import Document
 from snatsh.model.errors import ProfileError
 from snatsh.shell.commands.loading import become
 from snatsh.shell.core.answers import Answer, Message, ShellError

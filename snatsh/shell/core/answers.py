@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from snatsh.api.commits import Document
+from snatsh.model.document.types import Document
 from snatsh.model.errors import SnatshError
 
 Path = tuple[str, ...]

@@ -7,9 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from snatsh.api.commits import Document
 from snatsh.api.configuration import Statement
 from snatsh.client import Rejected
+from snatsh.model.document.types import Document
 from snatsh.shell.core.answers import Path, ShellError
 
 if TYPE_CHECKING:

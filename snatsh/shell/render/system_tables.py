@@ -16,7 +16,7 @@ from snatsh.api.system import (
     AuditLog,
     ConsoleList,
     FileRow,
-    Messages,
+    LogMessages,
     Resources,
     Uptime,
 )
@@ -119,7 +119,7 @@ def alarms(data: AlarmList) -> str:
     return table(left("Class", "Description"), [[row.severity, row.text] for row in data.alarms])
 
 
-def messages(data: Messages) -> str:
+def messages(data: LogMessages) -> str:
     return "".join(f"{line}\n" for line in data.lines)
 
 

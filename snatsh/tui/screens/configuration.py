@@ -12,9 +12,10 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from snatsh.api.commits import CommitResult, Document, History
+from snatsh.api.commits import CommitResult, History
 from snatsh.api.configuration import Editor, Statement
 from snatsh.client import Client, ClientError, Rejected
+from snatsh.model.document.types import Document
 from snatsh.shell.render.text import duration
 from snatsh.tui.context import background, console_of
 from snatsh.tui.difference import difference

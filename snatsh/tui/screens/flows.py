@@ -95,7 +95,7 @@ class FlowsScreen(TableScreen[Any]):
         return "text  !text  source=10.0.0.0/8 state=established protocol= port= rule= pool= link= age= rate="
 
     def part(self, client: Client, offset: int, limit: int) -> Part[Any]:
-        query: dict[str, Any] = {
+        query: dict[str, str | int] = {
             "sort": self.table.sort,
             "offset": offset,
             "limit": limit,

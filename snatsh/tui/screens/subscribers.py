@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from textual.binding import Binding
 
@@ -61,7 +60,7 @@ class SubscribersScreen(TableScreen[LiveSubscriber]):
         return "text  !text  source=10.0.0.0/8 rule= pool= link= state= …: counts the flows that match"
 
     def part(self, client: Client, offset: int, limit: int) -> Part[LiveSubscriber]:
-        query: dict[str, Any] = {
+        query: dict[str, str | int] = {
             "sort": self.table.sort,
             "offset": offset,
             "limit": limit,

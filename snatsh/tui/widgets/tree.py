@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from snatsh.api.commits import Document
+from snatsh.model.document.types import Document
 from snatsh.tui.style import palette
 
 Path = tuple[str, ...]

@@ -16,7 +16,7 @@ from snatsh.api.links import LINK_FIELDS
 from snatsh.api.pools import POOL_FIELDS
 from snatsh.api.rules import RULE_FIELDS, LiveRule, RuleRow
 from snatsh.api.subscribers import SUBSCRIBER_FIELDS
-from snatsh.api.system import FileRow, Messages
+from snatsh.api.system import FileRow, LogMessages
 from snatsh.model.schema.profile import Profile, Rule
 from snatsh.model.vocabulary import FLOW_STATES
 
@@ -39,15 +39,15 @@ def test_malformed(raw: bytes, says: str) -> None:
 
 def test_deep_nesting_is_malformed() -> None:
     with pytest.raises(Malformed):
-        decode(b'{"lines": ' + b"[" * 100_000, Messages)
+        decode(b'{"lines": ' + b"[" * 100_000, LogMessages)
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert decode(b'{"lines": ["a"], "more": {}}', Messages) == Messages(["a"])
+    assert decode(b'{"lines": ["a"], "more": {}}', LogMessages) == LogMessages(["a"])
 
 
 def test_half_a_character_is_replaced() -> None:
-    assert json.loads(encode(Messages(["a\ud800b"]))) == {"lines": ["a?b"]}
+    assert json.loads(encode(LogMessages(["a\ud800b"]))) == {"lines": ["a?b"]}
 
 
 def test_a_rule_row_has_every_field_that_a_rule_can_have() -> None:

@@ -71,7 +71,7 @@ MODELS: dict[str, type[codec.Model]] = {
     "GET /v1/system/uptime": system.Uptime,
     "GET /v1/system/alarms": system.AlarmList,
     "GET /v1/system/users": system.ConsoleList,
-    "GET /v1/log/messages": system.Messages,
+    "GET /v1/log/messages": system.LogMessages,
     "GET /v1/log/audit": system.AuditLog,
     "GET /v1/netfilter/rules": system.NetfilterRules,
     "GET /v1/files": system.FileList,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from ipaddress import IPv4Interface
 
-from snatsh.api.interfaces import HookMode, Interface, InterfaceState
+from snatsh.api.interfaces import HookMode, InterfaceState, InterfaceSummary
 from snatsh.engine.config.commit import Plan, examine
 from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.links.manager import LinkState
@@ -37,8 +37,8 @@ def inputs(flows: int = 0, datapath: str = "enabled", **more: object) -> AlarmIn
     return AlarmInputs(plan=plan(datapath), flows=flows, capacity=1000, **{**usual, **more})  # type: ignore[arg-type]
 
 
-def interface(name: str, state: InterfaceState, hook: HookMode = "") -> Interface:
-    return Interface(name, 2, "outside", hook, state, "", 1500, [])
+def interface(name: str, state: InterfaceState, hook: HookMode = "") -> InterfaceSummary:
+    return InterfaceSummary(name, 2, "outside", hook, state, "", 1500, [])
 
 
 def test_no_alarm_without_a_reason() -> None:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Defaults in `display inheritance`: those of what is configured, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snatsh.model.document import inheritance
+from snatsh.model.document.document import Document
+from snatsh.model.schema.tree import Node, root
+
+LINK = {"interface": "eth1", "next-hop": "1.1.2.1"}
+
+
+def shown(document: Document) -> Document:
+    found = inheritance.with_defaults(document)
+    assert found == inheritance.with_defaults(found)
+    return found
+
+
+def test_defaults_of_what_is_configured() -> None:
+    link = shown({"links": {"isp-a": LINK}})["links"]["isp-a"]
+    assert link["hold-down"] == 5
+    assert link["interface"] == "eth1"
+
+
+def test_a_link_without_monitor_gets_none() -> None:
+    assert "monitor" not in shown({"links": {"isp-a": LINK}})["links"]["isp-a"]
+
+
+def test_a_monitor_gets_no_probes_but_its_own() -> None:
+    monitor = {"icmp": {"target": ["8.8.8.8"]}}
+    found = shown({"links": {"isp-a": {**LINK, "monitor": monitor}}})["links"]["isp-a"]["monitor"]
+    assert found["icmp"] == {"target": ["8.8.8.8"]}
+    assert not {"arp", "tcp", "http"} & set(found)
+    assert "interval" in found
+
+
+def test_a_probe_that_is_configured_gets_its_defaults() -> None:
+    monitor = {"http": {"target": ["8.8.8.8"]}}
+    found = shown({"links": {"isp-a": {**LINK, "monitor": monitor}}})["links"]["isp-a"]["monitor"]
+    assert found["http"]["port"] == 80
+
+
+def test_presence_is_what_the_schema_says() -> None:
+    """Containers that are None when left out, wherever they are."""
+    assert {node.name for node in _containers(root()) if node.presence} == {
+        "monitor", "icmp", "arp", "tcp", "http",
+    }  # fmt: skip
+    assert not root().children["timeouts"].children["tcp"].presence
+
+
+def _containers(node: Node) -> Iterator[Node]:
+    for child in node.children.values():
+        if child.kind in ("container", "list"):
+            yield child
+            yield from _containers(child)
