@@ -3,8 +3,13 @@
  * where a random port was taken once, ports that ended flows gave back are taken; then all ports are gone
  * through in an order that looks random, each once a round, from where the last flow stopped. What lies ahead in
  * that order is free but for kept ports, so that a flow finds its port at once until the last ones are left. */
-BPF_TABLE_PINNED("lru_hash", struct allocator_key, struct allocator, allocators, MAX_ALLOCATORS,
-                 PIN_DIR "/allocators");
+#ifndef SNATSH_ALLOCATOR_H
+#define SNATSH_ALLOCATOR_H
+
+#include "config.h"
+#include "hash.h"
+
+SHARED_MAP("lru_hash", struct allocator_key, struct allocator, allocators);
 /* What a new one begins as: too large for the stack. */
 BPF_TABLE("percpu_array", u32, struct allocator, fresh_allocators, 1);
 /* By pool: the address that had room when another was full, counted from 1; 0 while none has been. */
@@ -177,3 +182,5 @@ inline_always void found_free(const struct flow_key *reply)
     if (allocator)
         allocator->misses = 0;
 }
+
+#endif

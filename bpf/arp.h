@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Answers ARP for announced pool addresses (RFC 826), so that they need not be the box's own. */
+#ifndef SNATSH_ARP_H
+#define SNATSH_ARP_H
+
+#include "config.h"
+#include "parse.h"
+
 struct arp {
     u16 hardware;
     u16 protocol;
@@ -41,3 +47,5 @@ inline_always int answer_arp(struct __sk_buff *skb, u32 slot)
         return TC_ACT_OK;
     return bpf_redirect(skb->ifindex, 0);
 }
+
+#endif

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What translations add to a complemented checksum. */
+#ifndef SNATSH_CHECKSUM_H
+#define SNATSH_CHECKSUM_H
+
+#include "types.h"
+
 inline_always u32 fold(u64 sum)
 {
     sum = (sum & 0xffff) + (sum >> 16);
@@ -30,3 +35,5 @@ inline_always u16 adjusted(u16 checksum, u16 delta)
 
     return ~((sum & 0xffff) + (sum >> 16));
 }
+
+#endif

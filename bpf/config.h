@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The config maps. Each holds two halves (slots); snatd fills the idle one, then flips
  * control.generation. A run of a program reads the generation once and stays with its half. */
-BPF_TABLE_PINNED("array", u32, struct control, control, 1, PIN_DIR "/control");
-BPF_TABLE_PINNED("array", u32, struct settings, settings, 2, PIN_DIR "/settings");
-BPF_TABLE_PINNED("hash", struct interface_key, struct interface, interfaces, 2 * MAX_INTERFACES, PIN_DIR "/interfaces");
-BPF_TABLE_PINNED("hash", struct own_key, u32, own_addresses, 2 * MAX_OWN, PIN_DIR "/own_addresses");
-BPF_TABLE_PINNED("array", u32, struct tuple, tuples, 2 * MAX_TUPLES, PIN_DIR "/tuples");
-BPF_TABLE_PINNED("hash", struct rule_key, u32, rule_index, 2 * MAX_RULES, PIN_DIR "/rule_index");
-BPF_TABLE_PINNED("array", u32, struct rule, rules, 2 * MAX_RULES, PIN_DIR "/rules");
+#ifndef SNATSH_CONFIG_H
+#define SNATSH_CONFIG_H
+
+#include "map.h"
+#include "types.h"
+
+SHARED_MAP("array", u32, struct control, control);
+SHARED_MAP("array", u32, struct settings, settings);
+SHARED_MAP("hash", struct interface_key, struct interface, interfaces);
+SHARED_MAP("hash", struct own_key, u32, own_addresses);
+SHARED_MAP("array", u32, struct tuple, tuples);
+SHARED_MAP("hash", struct rule_key, u32, rule_index);
+SHARED_MAP("array", u32, struct rule, rules);
 /* Buckets of a rule that shares links: each the index of the rule as it is by one of them. */
-BPF_TABLE_PINNED("array", u32, u32, ways, 2 * MAX_WAYS, PIN_DIR "/ways");
-BPF_TABLE_PINNED("array", u32, struct pool, pools, 2 * MAX_POOLS, PIN_DIR "/pools");
-BPF_TABLE_PINNED("array", u32, struct range, ranges, 2 * MAX_RANGES, PIN_DIR "/ranges");
-BPF_TABLE_PINNED("lpm_trie", struct pool_address_key, struct pool_address, pool_addresses, 4 * MAX_RANGES,
-                 PIN_DIR "/pool_addresses", BPF_F_NO_PREALLOC);
+SHARED_MAP("array", u32, u32, ways);
+SHARED_MAP("array", u32, struct pool, pools);
+SHARED_MAP("array", u32, struct range, ranges);
+SHARED_TRIE(struct pool_address_key, struct pool_address, pool_addresses);
 /* Where round-robin stands, by pool; survives a commit, loses nothing if it does not. */
-BPF_TABLE_PINNED("array", u32, u32, pool_turns, MAX_POOLS, PIN_DIR "/pool_turns");
+SHARED_MAP("array", u32, u32, pool_turns);
 
 /* Loop state lives here, not in registers: the verifier does not follow values in memory, so the turns
  * of a loop look alike to it and long loops stay cheap to verify. Per CPU; the hooks run with bottom
@@ -67,3 +72,5 @@ inline_always struct interface *find_interface(u32 slot, u32 ifindex)
 
     return interfaces.lookup(&key);
 }
+
+#endif

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Why packets were dropped, and why they went to the stack. Each reason has one name, used everywhere;
  * snatsh/datapath/reasons.py holds the twin lists with their help texts. */
+#ifndef SNATSH_COUNTERS_H
+#define SNATSH_COUNTERS_H
+
+#include "map.h"
+#include "types.h"
+
 enum drop_reason {
     DROP_NO_RULE,
     DROP_RULE,
@@ -41,9 +47,9 @@ enum handup_reason {
     UP_COUNT,
 };
 
-BPF_TABLE_PINNED("percpu_array", u32, struct count, drops, DROP_COUNT, PIN_DIR "/drops");
-BPF_TABLE_PINNED("percpu_array", u32, struct count, handed_up, UP_COUNT, PIN_DIR "/handed_up");
-BPF_TABLE_PINNED("percpu_array", u32, struct rule_count, rule_counters, 2 * MAX_RULES, PIN_DIR "/rule_counters");
+SHARED_MAP("percpu_array", u32, struct count, drops);
+SHARED_MAP("percpu_array", u32, struct count, handed_up);
+SHARED_MAP("percpu_array", u32, struct rule_count, rule_counters);
 
 inline_always void count_drop(u32 reason, u32 bytes)
 {
@@ -74,3 +80,5 @@ inline_always void count_rule(u32 counter, u32 bytes)
         count->bytes += bytes;
     }
 }
+
+#endif

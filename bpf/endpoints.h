@@ -2,10 +2,14 @@
 /* Endpoint-independent mapping and filtering (RFC 4787, REQ-1 and REQ-8). The exterior, a mapped address
  * and port, is claimed with BPF_NOEXIST as a whole; the flows behind it then take their tuples. A pool
  * serves either endpoint-independent rules or others, never both, so no mapping crosses an exterior. */
-BPF_TABLE_PINNED("hash", struct endpoint_key, struct exterior_key, endpoints, MAX_FLOWS, PIN_DIR "/endpoints",
-                 BPF_F_NO_PREALLOC);
-BPF_TABLE_PINNED("hash", struct exterior_key, struct exterior, exteriors, MAX_FLOWS, PIN_DIR "/exteriors",
-                 BPF_F_NO_PREALLOC);
+#ifndef SNATSH_ENDPOINTS_H
+#define SNATSH_ENDPOINTS_H
+
+#include "allocator.h"
+#include "config.h"
+
+SHARED_MAP("hash", struct endpoint_key, struct exterior_key, endpoints);
+SHARED_MAP("hash", struct exterior_key, struct exterior, exteriors);
 
 inline_always void exterior_key_of(u32 mapped, u16 port, u8 protocol, struct exterior_key *key)
 {
@@ -85,3 +89,5 @@ inline_always int find_exterior(struct scratch *scratch, u32 slot, const struct 
     scratch->reply.destination_port = key.mapped_port;
     return 1;
 }
+
+#endif

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a flow is beside its place in the table: timeouts, gauges, TCP states, its end. */
-BPF_TABLE_PINNED("hash", u32, struct address_usage, address_usage, MAX_ADDRESSES, PIN_DIR "/address_usage");
-BPF_TABLE_PINNED("hash", u32, struct subscriber, subscribers, MAX_SUBSCRIBERS, PIN_DIR "/subscribers",
-                 BPF_F_NO_PREALLOC);
+#ifndef SNATSH_FLOWS_H
+#define SNATSH_FLOWS_H
+
+#include "allocator.h"
+#include "endpoints.h"
+#include "parse.h"
+#include "table.h"
+
+SHARED_MAP("hash", u32, struct address_usage, address_usage);
+SHARED_MAP("hash", u32, struct subscriber, subscribers);
 
 inline_always u32 timeout_ticks(u32 slot, u8 protocol, u8 state)
 {
@@ -114,3 +121,5 @@ inline_always int is_settled(u32 touched, u32 epoch, u32 now, u32 current_epoch,
 {
     return now - touched < TOUCH_TICKS && epoch == current_epoch && !(tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
+
+#endif

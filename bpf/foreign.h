@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Connections that the stack lets in from outside by itself, as port forwarding and load balancers do: what
  * answers them is the stack's too. Noted as they go out to the inside; the least recently seen make room. */
-BPF_TABLE_PINNED("lru_hash", struct flow_key, u32, foreign, MAX_FOREIGN, PIN_DIR "/foreign");
+#ifndef SNATSH_FOREIGN_H
+#define SNATSH_FOREIGN_H
+
+#include "config.h"
+#include "flows.h"
+#include "parse.h"
+
+SHARED_MAP("lru_hash", struct flow_key, u32, foreign);
 
 inline_always void note_foreign(const struct packet *p, u32 now)
 {
@@ -35,3 +42,5 @@ inline_always int is_own_address(u32 slot, u32 address)
 
     return own_addresses.lookup(&key) != 0;
 }
+
+#endif

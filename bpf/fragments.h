@@ -3,9 +3,15 @@
  * address is kept for the others, by the packet's identification. Others that come before the first, and
  * first ones too short for the transport header, are dropped and counted. TC only: XDP hands fragments up.
  * Bounds: MAX_FRAGMENTED packets under way, each for FRAGMENT_TICKS; the oldest make room. */
+#ifndef SNATSH_FRAGMENTS_H
+#define SNATSH_FRAGMENTS_H
+
+#include "config.h"
+#include "parse.h"
+
 #define FRAGMENT_TICKS 900 /* 15 s, RFC 1122 section 3.3.2 asks receivers for 60 at most */
 
-BPF_TABLE_PINNED("lru_hash", struct fragment_key, struct fragment, fragments, MAX_FRAGMENTED, PIN_DIR "/fragments");
+SHARED_MAP("lru_hash", struct fragment_key, struct fragment, fragments);
 
 inline_always void fragment_key_of(const struct packet *p, struct fragment_key *key)
 {
@@ -38,3 +44,5 @@ inline_always struct fragment *find_fragment(const struct packet *p, u32 now)
     fragment = fragments.lookup(&key);
     return fragment && !is_past(now, fragment->expires) ? fragment : 0;
 }
+
+#endif

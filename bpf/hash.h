@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* jhash_3words of Linux 2.6.32 (include/linux/jhash.h, Jenkins' lookup2), initval 0: the hash lvs-snat
  * selects addresses by, over the words as they lie in the packet. */
+#ifndef SNATSH_HASH_H
+#define SNATSH_HASH_H
+
+#include "types.h"
+
 inline_always u32 jhash_3words(u32 a, u32 b, u32 c)
 {
     a += 0x9e3779b9;
@@ -21,3 +26,5 @@ inline_always u32 scale(u32 hash, u32 size)
 {
     return ((u64)hash * size) >> 32;
 }
+
+#endif

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* ICMP errors (RFC 5508, section 4): the packet quoted in the error is translated back along with the
  * outer header. An error never refreshes or ends a flow. TC only: errors are rare. */
+#ifndef SNATSH_ICMP_H
+#define SNATSH_ICMP_H
+
+#include "rewrite.h"
+#include "table.h"
+
 struct quoted {
     u32 source;
     u32 destination;
@@ -157,3 +163,5 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
         return -1;
     return 1;
 }
+
+#endif

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a packet of a known flow needs beside its one lookup: once a second, on TCP flags that matter and
  * after every change of epoch, its state is looked at again, and its path where that may have changed. */
+#ifndef SNATSH_KNOWN_H
+#define SNATSH_KNOWN_H
+
+#include "config.h"
+#include "counters.h"
+#include "flows.h"
+#include "path.h"
+#include "rewrite.h"
+
 inline_always int is_path_known(u32 out_ifindex, u32 epoch, const struct control *state, u32 now)
 {
     return out_ifindex && epoch == state->epoch && !is_past(now, state->watched);
@@ -128,3 +137,5 @@ inline_always void count_flow(u64 *packets, u64 *bytes, u32 counter, u32 length)
     *bytes += length;
     count_rule(counter, length);
 }
+
+#endif

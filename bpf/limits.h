@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What one inside address may hold and do, so that a flood from it leaves the others their share. */
+#ifndef SNATSH_LIMITS_H
+#define SNATSH_LIMITS_H
+
+#include "config.h"
+#include "counters.h"
+#include "flows.h"
+
 #define NOT_REFUSED DROP_COUNT
 
 /* Limits a second count in whole seconds of the clock. */
@@ -47,3 +54,5 @@ inline_always u32 limit_reached(u32 slot, u32 inside, u32 now)
         lock_xadd(&subscriber->refused, 1);
     return reason;
 }
+
+#endif

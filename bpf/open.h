@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A packet without a flow: match the rules, choose an address, claim a port, publish the flow. */
+#ifndef SNATSH_OPEN_H
+#define SNATSH_OPEN_H
+
+#include "allocator.h"
+#include "counters.h"
+#include "limits.h"
+#include "parse.h"
+#include "pools.h"
+#include "ports.h"
+#include "pressure.h"
+#include "rules.h"
+
 enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP, VERDICT_AGAIN };
 
 struct opening {
@@ -328,3 +340,5 @@ inline_always void claim_flow(void *ctx, struct packet *p, struct opening *openi
         return refuse(opening, DROP_INTERNAL);
     start_flow(ctx, scratch, rule, p, opening, now);
 }
+
+#endif

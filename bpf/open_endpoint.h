@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* New flows of endpoint-independent rules: the inside endpoint's exterior, found or claimed, then the flow. */
+#ifndef SNATSH_OPEN_ENDPOINT_H
+#define SNATSH_OPEN_ENDPOINT_H
+
+#include "endpoints.h"
+#include "open.h"
 
 /* Claims an exterior; its address and port into scratch->reply. */
 inline_always u32 claim_new_exterior(struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
@@ -149,3 +154,5 @@ inline_always int open_from_outside(u32 slot, const struct packet *p, u32 now)
     return open_by_exterior(scratch, &key, exterior, 0, &opening, now) == CLAIMED &&
            opening.verdict == VERDICT_TRANSLATE;
 }
+
+#endif

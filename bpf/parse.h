@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From bytes to what the datapath needs to know of a packet. Ethernet without VLAN tags: a tagged
  * frame belongs to its VLAN device, where the hooks see it untagged. */
+#ifndef SNATSH_PARSE_H
+#define SNATSH_PARSE_H
+
+#include "types.h"
+
 #define L3 ETH_HLEN
 
 enum kind {
@@ -148,3 +153,5 @@ inline_always void key_of_reply(const struct packet *p, u32 mapped, u16 mapped_p
     key->protocol = p->protocol;
     key->pad[0] = key->pad[1] = key->pad[2] = 0;
 }
+
+#endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Where a packet goes next: the kernel's own routing table and neighbours, asked once per flow and again
  * whenever control.epoch has changed; once a second while nobody watches for changes. */
+#ifndef SNATSH_PATH_H
+#define SNATSH_PATH_H
+
+#include "types.h"
+
 struct path {
     u32 out_ifindex; /* 0: not forwarded (local, blackhole, no route) */
     u32 next_hop;    /* the gateway, or the destination itself when it is on-link */
@@ -34,3 +39,5 @@ inline_always void find_path(void *ctx, u32 ifindex, u32 source, u32 destination
     __builtin_memcpy(path->ethernet, fib.dmac, 6);
     __builtin_memcpy(path->ethernet + 6, fib.smac, 6);
 }
+
+#endif

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The new source address: which of the pool's, by the rule's algorithm. The hashes are lvs-snat's own:
  * index = (hash * n) >> 32. */
+#ifndef SNATSH_POOLS_H
+#define SNATSH_POOLS_H
+
+#include "config.h"
+#include "flows.h"
+#include "hash.h"
+#include "parse.h"
+
 #define LEAST_USED_SCAN 64 /* above this size, the least used of as many neighbours at a random place */
 #define RANGE_SEARCH_STEPS 17 /* 2^16 runs at most */
 
@@ -108,3 +116,5 @@ inline_always u32 choose_address(u32 slot, const struct rule *rule, const struct
         return scale(bpf_get_prandom_u32(), pool->size);
     }
 }
+
+#endif

@@ -2,6 +2,13 @@
 /* Port claim: the tuple of the reply first, and only then that of the flow. The source port is
  * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
  * so many tries for a packet, on so many addresses. */
+#ifndef SNATSH_PORTS_H
+#define SNATSH_PORTS_H
+
+#include "checksum.h"
+#include "flows.h"
+#include "table.h"
+
 #define CLAIM_TRIES 8  /* in one run of the claiming program, for the verifier's sake; … */
 #define ENDPOINT_TRIES 4 /* the same for an endpoint-independent mapping */
 #define CLAIM_ROUNDS 16 /* … which calls itself again so many times; the kernel allows 33 calls in all */
@@ -75,3 +82,5 @@ inline_always int is_taken_by_socket(void *ctx, const struct flow_key *reply)
     bpf_sk_release(socket);
     return 1;
 }
+
+#endif

@@ -2,6 +2,13 @@
 /* When the table is full: flows that nobody has answered make room, the oldest that are remembered first. An
  * established flow never does. Each CPU remembers the last flows it opened; it takes from the others' memory
  * too, so that a flood on one CPU does not leave the next one without room. */
+#ifndef SNATSH_PRESSURE_H
+#define SNATSH_PRESSURE_H
+
+#include "config.h"
+#include "flows.h"
+#include "table.h"
+
 struct recent {
     u32 head; /* flows remembered so far */
     u32 tail; /* looked at so far */
@@ -72,3 +79,5 @@ inline_always int make_room(struct scratch *scratch)
     evict(&key);
     return 1;
 }
+
+#endif

@@ -2,6 +2,14 @@
 /* What an inside host is told of a refused flow: destination unreachable, communication administratively
  * prohibited (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4; RFC 7857, section 10), so many a second. Not for
  * packets with IP options, for parts of packets, and for ICMP but echo requests. */
+#ifndef SNATSH_REFUSE_H
+#define SNATSH_REFUSE_H
+
+#include "checksum.h"
+#include "counters.h"
+#include "limits.h"
+#include "parse.h"
+
 #define QUOTED 28 /* IP header and eight octets (RFC 792) */
 
 struct refusal {
@@ -72,3 +80,5 @@ inline_always void swap_ends(struct ethhdr *ethernet)
     __builtin_memcpy(ethernet->h_source, ethernet->h_dest, 6);
     __builtin_memcpy(ethernet->h_dest, kept, 6);
 }
+
+#endif

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* TCP flows that snatd ended with their link. The inside host is told at its next packet: by a reset with the number
  * it acknowledges, the only one that counts (RFC 9293, section 3.10.7.1; RFC 5961, section 3.2). */
-BPF_TABLE_PINNED("lru_hash", struct flow_key, u32, ended, MAX_ENDED, PIN_DIR "/ended"); /* until that tick */
+#ifndef SNATSH_RESET_H
+#define SNATSH_RESET_H
+
+#include "config.h"
+#include "parse.h"
+#include "refuse.h"
+
+SHARED_MAP("lru_hash", struct flow_key, u32, ended); /* until that tick */
 
 struct reset {
     struct ethhdr ethernet;
@@ -46,3 +53,5 @@ inline_always void fill_reset(struct reset *reset, const struct packet *p, u32 a
     __builtin_memcpy(&reset->ip, ip, sizeof(ip));
     __builtin_memcpy(&reset->tcp, tcp + 12, 20);
 }
+
+#endif

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* New addresses, ports and checksums. XDP writes the frame itself; TC goes through the helpers, which
  * know of partial checksums, GSO and cloned buffers. */
+#ifndef SNATSH_REWRITE_H
+#define SNATSH_REWRITE_H
+
+#include "checksum.h"
+#include "parse.h"
+
 struct change {
     u32 address;
     u16 port;
@@ -115,3 +121,5 @@ inline_always int lower_skb_ttl(struct __sk_buff *skb, const struct packet *p)
 
     return bpf_l3_csum_replace(skb, IP_CHECK_AT, old, new, 2) || bpf_skb_store_bytes(skb, L3 + 8, &ttl, 1, 0);
 }
+
+#endif

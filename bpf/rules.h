@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Rule match by tuple-space search. Tuples lie in the order of precedence: longest source prefix,
  * then longest destination prefix, then more fields given; ties by the lowest rule number. */
+#ifndef SNATSH_RULES_H
+#define SNATSH_RULES_H
+
+#include "config.h"
+#include "hash.h"
+#include "parse.h"
+#include "path.h"
+
 inline_always void rule_key_of(u32 slot, u32 index, const struct tuple *tuple, const struct packet *p,
                                const struct path *path, struct rule_key *key)
 {
@@ -71,3 +79,5 @@ inline_always struct rule *find_rule(u32 slot, const struct packet *p, const str
     scratch->rule = best;
     return rules.lookup(&best);
 }
+
+#endif

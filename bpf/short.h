@@ -2,6 +2,12 @@
 /* The short way through XDP: a TCP or UDP frame with nothing unusual about it, of a flow that needs no second look,
  * is read, found, rewritten and sent while its words lie in registers. All else takes the long way (xdp.c), which
  * does the same and everything beside it. */
+#ifndef SNATSH_SHORT_H
+#define SNATSH_SHORT_H
+
+#include "known.h"
+#include "rewrite.h"
+#include "table.h"
 
 /* Several fields are read and checked as one word: few instructions are what makes it short. Little-endian. */
 #define TYPE_TO_ID_AT (L3 - 2) /* Ethernet's type, IP version and header length, TOS, total length, identification */
@@ -85,3 +91,5 @@ inline_always u32 send_short(struct xdp_md *ctx, const struct control *state, u3
     }
     return out_ifindex;
 }
+
+#endif

@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the TC programs share: reading, dropping and sending buffers. */
-BPF_TABLE_PINNED("prog", u32, u32, tc_programs, 8, PIN_DIR "/tc_programs");
-#define TC_PROGRAM_MATCH 0
-#define TC_PROGRAM_CLAIM 1
-#define TC_PROGRAM_ENDPOINT 2
-#define TC_PROGRAM_REFUSE 3
-#define TC_PROGRAM_OUTSIDE_IN 4
-#define TC_PROGRAM_OUTSIDE_OUT 5
-#define TC_PROGRAM_RESET 6
-#define TC_PROGRAM_INSIDE 7
+#ifndef SNATSH_SKB_H
+#define SNATSH_SKB_H
+
+#include "config.h"
+#include "counters.h"
+#include "parse.h"
+#include "path.h"
+#include "rewrite.h"
+#include "trace.h"
+
+SHARED_MAP("prog", u32, u32, tc_programs);
+
+/* Indices into tc_programs (snatsh/datapath/programs.py). */
+enum tc_tail_call {
+    TC_PROGRAM_MATCH,
+    TC_PROGRAM_CLAIM,
+    TC_PROGRAM_ENDPOINT,
+    TC_PROGRAM_REFUSE,
+    TC_PROGRAM_OUTSIDE_IN,
+    TC_PROGRAM_OUTSIDE_OUT,
+    TC_PROGRAM_RESET,
+    TC_PROGRAM_INSIDE,
+};
 
 /* BCC 0.26 declares this helper without its third argument. */
 static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =
@@ -100,3 +114,18 @@ inline_always int send_by_neighbour(struct __sk_buff *skb, u32 out_ifindex, u32 
     skb->tc_index = TRANSLATED;
     return redirect_by_neighbour(out_ifindex, &next_hop, sizeof(next_hop), 0);
 }
+
+/* A translated packet goes where the stack has it, or by the next hop its flow is redirected to. */
+inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redirect)
+{
+    struct path path;
+
+    if (!redirect)
+        return let_pass(skb);
+    find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    return send_by_neighbour(skb, path.out_ifindex, redirect);
+}
+
+#endif

@@ -2,6 +2,12 @@
 /* Ends flows that user space names, and takes over flows of another table: run by BPF_PROG_TEST_RUN with a list
  * as its packet. Here, because only here the check and the end of a flow are next to each other, and a tuple is
  * claimed: user space can't change an entry on a condition. */
+#include "config.h"
+#include "endpoints.h"
+#include "flows.h"
+#include "open.h"
+#include "table.h"
+
 #define SWEEP_KEYS 100
 #define FIND_KEYS 16
 #define ADOPTED 8 /* records in a run */

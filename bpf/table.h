@@ -7,11 +7,16 @@
  * Nobody waits for anybody. Whoever adds a tuple puts its tag in with compare-and-swap, looks again, and takes
  * it back when there is another record of the tuple: of two CPUs at least one sees the other, so that no
  * tuple is ever owned twice. Whoever ends a record swaps its `live` for zero first; one CPU succeeds. */
-BPF_TABLE_PINNED("array", u32, struct line, lines, 2 * LINES, PIN_DIR "/lines");
-BPF_TABLE_PINNED("array", u32, struct record, records, MAX_FLOWS, PIN_DIR "/records", BPF_F_MMAPABLE);
-BPF_TABLE_PINNED("array", u32, struct taking, takings, 1, PIN_DIR "/takings");
+#ifndef SNATSH_TABLE_H
+#define SNATSH_TABLE_H
+
+#include "config.h"
+
+SHARED_MAP("array", u32, struct line, lines);
+SHARED_MAP("array", u32, struct record, records);
+SHARED_MAP("array", u32, struct taking, takings);
 /* Records that were in use before; the longest free one is taken first. */
-BPF_QUEUESTACK_PINNED("queue", freed, u32, MAX_FLOWS, 0, PIN_DIR "/freed");
+SHARED_QUEUE(u32, freed);
 
 #define SIDE_FLOW 0  /* found by the inside tuple */
 #define SIDE_REPLY 1 /* found by the tuple of a reply as it arrives; owns mapped address and port */
@@ -311,3 +316,5 @@ inline_always int remove_record(const struct control *state, struct record *reco
     remove_tuple(state, SIDE_FLOW, &record->key, number);
     return 1;
 }
+
+#endif

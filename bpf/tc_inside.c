@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The TC half at the inside interface: known flows, and new ones where there is no XDP. */
+#include "foreign.h"
+#include "known.h"
+#include "skb.h"
+
 /* Hairpin (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
  * by, where it is translated as anything from outside is. Counts as one hop: that half lowers the TTL. */
 inline_always int turn_back(struct __sk_buff *skb, const struct packet *p, struct flow *flow)

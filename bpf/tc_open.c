@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The TC half for packets without a flow, in tail-called programs: at the ingress of the inside where there is
  * no XDP, else at the egress of the outside. */
+#include "foreign.h"
+#include "icmp.h"
+#include "known.h"
+#include "open_endpoint.h"
+#include "refuse.h"
+#include "reset.h"
+#include "skb.h"
 
 /* The inside host may be told. */
 inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct packet *p)

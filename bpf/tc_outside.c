@@ -2,6 +2,13 @@
 /* The TC half at the outside interfaces. Inbound packets are translated before routing. Outbound ones
  * are translated at the egress, which is the leak guard too: what came in by an inside interface leaves
  * translated, exempted by a rule, or not at all. */
+#include "arp.h"
+#include "fragments.h"
+#include "icmp.h"
+#include "known.h"
+#include "open_endpoint.h"
+#include "skb.h"
+
 inline_always int refuse_inbound(u32 slot, const struct packet *p)
 {
     struct pool_address *address = find_pool_address(slot, p->destination);
@@ -74,19 +81,6 @@ int tc_outside_in(struct __sk_buff *skb)
     if (mapping->out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= mapping->mtu)
         return send_skb(skb, &p, &change, mapping->ethernet, mapping->out_ifindex);
     return rewrite_skb(skb, &p, &change) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
-}
-
-/* A translated packet goes where the stack has it, or by the next hop its flow is redirected to. */
-inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redirect)
-{
-    struct path path;
-
-    if (!redirect)
-        return let_pass(skb);
-    find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
-    if (!path.out_ifindex)
-        return drop_skb(DROP_NO_NEXT_HOP, p);
-    return send_by_neighbour(skb, path.out_ifindex, redirect);
 }
 
 /* Translates at the egress. */

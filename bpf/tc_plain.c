@@ -2,6 +2,8 @@
 /* Outside devices without Ethernet header: PPP, tun, WireGuard. One is put in front of the packet, so that all the
  * rest sees frames. At the ingress the stack takes it off as the device's own, and a redirect to the inside keeps it;
  * at the egress a redirect to the device takes it off, as redirects from Ethernet devices do (see let_pass). */
+#include "skb.h"
+
 inline_always int put_header(struct __sk_buff *skb)
 {
     u16 protocol = bpf_htons(ETH_P_IP);

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Tracing: what became of packets that somebody asks about. Off, it costs one look at an array. Events lie in a
  * map that user space empties; when it is full, events are lost, packets never. */
+#ifndef SNATSH_TRACE_H
+#define SNATSH_TRACE_H
+
+#include "config.h"
+#include "parse.h"
+
 enum trace_kind { TRACE_DROPPED, TRACE_HANDED_UP, TRACE_OPENED, TRACE_TRANSLATED };
 
-BPF_TABLE_PINNED("array", u32, struct trace_filter, trace_filters, 1, PIN_DIR "/trace_filters");
-BPF_TABLE_PINNED("hash", u64, struct trace_event, trace_events, MAX_TRACED, PIN_DIR "/trace_events");
+SHARED_MAP("array", u32, struct trace_filter, trace_filters);
+SHARED_MAP("hash", u64, struct trace_event, trace_events);
 
 /* Whether this packet is asked about, in either direction; it may be known by another inside address. */
 inline_always int is_traced(const struct trace_filter *filter, const struct packet *p, u32 inside)
@@ -78,3 +84,5 @@ inline_always void trace_opening(const struct packet *p)
     if (rule)
         trace(p, TRACE_OPENED, rule->number, 0, 0);
 }
+
+#endif

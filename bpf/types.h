@@ -2,12 +2,15 @@
 /* Constants and the layout of every record that user space shares with the datapath.
  * Each struct has its twin in snatsh/datapath/layout.py; the loader appends a static assertion per
  * field, so the two can't drift apart. Addresses and ports are in network order unless said. */
-#include <uapi/linux/bpf.h>
-#include <uapi/linux/if_ether.h>
-#include <uapi/linux/in.h>
-#include <uapi/linux/ip.h>
-#include <uapi/linux/pkt_cls.h>
-#include <uapi/linux/tcp.h>
+#ifndef SNATSH_TYPES_H
+#define SNATSH_TYPES_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
 
 #define inline_always static __attribute__((always_inline)) inline
 
@@ -23,16 +26,7 @@
 #define WAY_BUCKETS 128
 #define MAX_POOLS 2048    /* per rule set */
 #define MAX_RANGES 65536  /* runs of addresses over all pools, per rule set */
-#define MAX_ADDRESSES 131072 /* pool addresses with usage counters */
-#define MAX_SUBSCRIBERS 524288
-#define MAX_INTERFACES 512
-#define MAX_OWN 4096 /* addresses of this box, per rule set */
-#define MAX_FRAGMENTED 8192 /* fragmented packets under way at once */
 #define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
-#define MAX_FOREIGN 65536   /* connections that the stack lets in by itself */
-#define MAX_ENDED 65536     /* TCP flows that ended with their link, whose inside hosts are to be told */
-#define MAX_TRACED 4096     /* events that user space has not fetched */
-#define MAX_ALLOCATORS 65536 /* destinations that many flows share an address towards */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum action { ACTION_TRANSLATE, ACTION_EXEMPT, ACTION_DROP };
@@ -370,3 +364,5 @@ struct rule_count {
     u64 bytes;
     u64 flows;
 };
+
+#endif

@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
  * translates it there. Frames that leave from here are translated, always. */
-BPF_TABLE_PINNED("prog", u32, u32, xdp_programs, 6, PIN_DIR "/xdp_programs");
-#define XDP_PROGRAM_MATCH 0
-#define XDP_PROGRAM_CLAIM 1
-#define XDP_PROGRAM_ENDPOINT 2
-#define XDP_PROGRAM_REFUSE 3
-#define XDP_PROGRAM_RESET 4
-#define XDP_PROGRAM_INSIDE 5
+#include "config.h"
+#include "counters.h"
+#include "foreign.h"
+#include "known.h"
+#include "open.h"
+#include "open_endpoint.h"
+#include "refuse.h"
+#include "reset.h"
+#include "short.h"
+#include "trace.h"
+
+SHARED_MAP("prog", u32, u32, xdp_programs);
+
+/* Indices into xdp_programs (snatsh/datapath/programs.py). */
+enum xdp_tail_call {
+    XDP_PROGRAM_MATCH,
+    XDP_PROGRAM_CLAIM,
+    XDP_PROGRAM_ENDPOINT,
+    XDP_PROGRAM_REFUSE,
+    XDP_PROGRAM_RESET,
+    XDP_PROGRAM_INSIDE,
+};
 
 inline_always int hand_up(u32 reason, const struct packet *p)
 {

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,30 @@ _SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280}.get(platform.machine(
 _MEMBARRIER = {"x86_64": 324, "aarch64": 283, "riscv64": 283}.get(platform.machine(), 324)
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE = 1, 2, 3
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
 _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _INFO_BY_FD = 6, 7, 10, 15
 _LOOKUP_BATCH, _UPDATE_BATCH, _DELETE_BATCH = 24, 26, 27
 
 ANY, NOEXIST, EXIST = 0, 1, 2
+SCHED_CLS, XDP = 3, 6  # program types
+
+_NAME_LENGTH = 15
+_LOG_SIZE, _LOG_LINES = 1 << 24, 3
 
 Array = NDArray[Any]
+
+
+class _MapCreate(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_uint32), ("key_size", ctypes.c_uint32), ("value_size", ctypes.c_uint32),
+                ("max_entries", ctypes.c_uint32), ("flags", ctypes.c_uint32), ("inner", ctypes.c_uint32),
+                ("numa_node", ctypes.c_uint32), ("name", ctypes.c_char * 16)]  # fmt: skip
+
+
+class _ProgLoad(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_uint32), ("count", ctypes.c_uint32), ("instructions", ctypes.c_uint64),
+                ("license", ctypes.c_uint64), ("log_level", ctypes.c_uint32), ("log_size", ctypes.c_uint32),
+                ("log", ctypes.c_uint64), ("kernel_version", ctypes.c_uint32), ("flags", ctypes.c_uint32),
+                ("name", ctypes.c_char * 16)]  # fmt: skip
 
 
 class _Elem(ctypes.Structure):
@@ -97,6 +115,37 @@ def pin(fd: int, path: Path) -> None:
     _bpf(_OBJ_PIN, _Object(path=ctypes.addressof(name), fd=fd))
 
 
+def create_map(name: str, kind: int, key_size: int, value_size: int, max_entries: int, flags: int = 0) -> int:
+    """Create a map; return its file descriptor."""
+    return _bpf(
+        _MAP_CREATE,
+        _MapCreate(kind=kind, key_size=key_size, value_size=value_size, max_entries=max_entries, flags=flags,
+                   name=name.encode()[:_NAME_LENGTH]),
+    )  # fmt: skip
+
+
+def load_program(name: str, kind: int, instructions: bytes, license_name: str) -> int:
+    """Load a program; return its file descriptor. DatapathError gives the verifier's reason."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    terms = ctypes.create_string_buffer(license_name.encode())
+    request = _ProgLoad(kind=kind, count=len(instructions) // 8, instructions=ctypes.addressof(code),
+                        license=ctypes.addressof(terms), name=name.encode()[:_NAME_LENGTH])  # fmt: skip
+    try:
+        return _bpf(_PROG_LOAD, request)
+    except OSError as error:
+        raise DatapathError(f"program {name}: {error.strerror}: {_verifier_log(request)}") from error
+
+
+def _verifier_log(request: _ProgLoad) -> str:
+    """Load once more, for the last lines of what the verifier says."""
+    log = ctypes.create_string_buffer(_LOG_SIZE)
+    request.log, request.log_size, request.log_level = ctypes.addressof(log), _LOG_SIZE, 1
+    with suppress(OSError):
+        os.close(_bpf(_PROG_LOAD, request))
+    lines = log.value.decode(errors="replace").splitlines()
+    return "; ".join(lines[-_LOG_LINES:])
+
+
 @dataclass(frozen=True, slots=True)
 class MapInfo:
     kind: int
@@ -140,7 +189,7 @@ def joined(parts: list[Array]) -> Array:
 class Map:
     """A map with its key and value types. Raises OSError as the kernel does."""
 
-    def __init__(self, fd: int, key: np.dtype[np.void], value: np.dtype[np.void], *, per_cpu: bool = False):
+    def __init__(self, fd: int, key: np.dtype[Any], value: np.dtype[Any], *, per_cpu: bool = False):
         self.fd = fd
         self.key = key
         self.value = value

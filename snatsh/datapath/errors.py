@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from snatsh.model.errors import SnatshError
 
+_SHOWN_LINES = 12
+
 
 class DatapathError(SnatshError):
     """The datapath could not do what was asked; what ran before still runs."""
@@ -12,6 +14,15 @@ class DatapathError(SnatshError):
 
 class LoadError(DatapathError):
     """The programs can't be compiled, loaded or found again."""
+
+
+class CompileError(LoadError):
+    """The source does not compile; `output` is everything the compiler printed."""
+
+    def __init__(self, output: str) -> None:
+        shown = "\n".join(output.splitlines()[:_SHOWN_LINES])
+        super().__init__(f"the datapath does not compile: {shown or 'BCC gave no reason'}")
+        self.output = output
 
 
 class AttachError(DatapathError):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, layout
 from snatsh.datapath.bpf_syscall import Map
+from snatsh.datapath.constants import ADOPTED, FIND_KEYS, SWEEP_KEYS
 
-SWEEP_KEYS, FIND_KEYS, ADOPTED = 100, 16, 8  # in a run (bpf/sweep.c)
 _WINDOW = 16_384  # records: small enough for the processor's caches
 _NUMBER = np.uint64(0xFFFFFFFF)
 _WANTED = np.dtype([("key", layout.FLOW_KEY), ("live", "u8")], align=True)

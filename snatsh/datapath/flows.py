@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.flow_table import SWEEP_KEYS, FlowTable
+from snatsh.datapath.constants import SWEEP_KEYS, TICK_SHIFT, TICKS_OF_SECOND
+from snatsh.datapath.flow_table import FlowTable
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
 # seconds; out is inside to outside; redirect is 0 where the route decides.
@@ -27,13 +28,12 @@ FLOW_VIEW = np.dtype(
 )  # fmt: skip
 
 _SECONDS_PER_TICK = 1 / layout.TICKS_PER_SECOND
-_TICKS_OF_SECOND = 60  # bpf/types.h: the second that limits count in
 IDLE_SECONDS = 60
 
 
 def now_ticks() -> int:
     """The datapath's clock: CLOCK_MONOTONIC in ticks, 32 bits."""
-    return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) >> 24) & 0xFFFFFFFF
+    return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) >> TICK_SHIFT) & 0xFFFFFFFF
 
 
 def elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
@@ -88,7 +88,7 @@ def expired_exteriors(maps: Mapping[str, Map]) -> NDArray[Any]:
 def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
     """Inside addresses that hold nothing and asked for nothing lately."""
     addresses, counts = maps["subscribers"].dump()
-    quiet = now_ticks() // _TICKS_OF_SECOND - counts["second"].astype(np.int64) > IDLE_SECONDS
+    quiet = now_ticks() // TICKS_OF_SECOND - counts["second"].astype(np.int64) > IDLE_SECONDS
     idle: NDArray[Any] = addresses[quiet & (counts["sessions"] <= 0)]
     return idle
 

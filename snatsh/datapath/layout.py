@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from snatsh.compile.match import MATCH_FIELDS
+from snatsh.datapath.constants import TICK_SHIFT
 from snatsh.model.vocabulary import FLOW_STATES
 
-# Raised whenever a record or a map changes: pins of another layout are not taken up.
-LAYOUT_VERSION = 13
-
-TICK_NANOSECONDS = 1 << 24
+TICK_NANOSECONDS = 1 << TICK_SHIFT
 TICKS_PER_SECOND = 1e9 / TICK_NANOSECONDS
 
 STATE_NAMES = FLOW_STATES
@@ -138,41 +136,6 @@ TWINS = {
     "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip
-
-# map name -> key, value, per CPU
-MAPS: dict[str, tuple[np.dtype[Any], np.dtype[Any], bool]] = {
-    "control": (INDEX, CONTROL, False),
-    "settings": (INDEX, SETTINGS, False),
-    "interfaces": (INTERFACE_KEY, INTERFACE, False),
-    "own_addresses": (OWN_KEY, INDEX, False),
-    "tuples": (INDEX, TUPLE, False),
-    "rule_index": (RULE_KEY, INDEX, False),
-    "rules": (INDEX, RULE, False),
-    "ways": (INDEX, INDEX, False),
-    "pools": (INDEX, POOL, False),
-    "ranges": (INDEX, RANGE, False),
-    "pool_addresses": (POOL_ADDRESS_KEY, POOL_ADDRESS, False),
-    "pool_turns": (INDEX, INDEX, False),
-    "drops": (INDEX, COUNT, True),
-    "handed_up": (INDEX, COUNT, True),
-    "rule_counters": (INDEX, RULE_COUNT, True),
-    "trace_filters": (INDEX, TRACE_FILTER, False),
-    "trace_events": (np.dtype("u8"), TRACE_EVENT, False),
-    "lines": (INDEX, LINE, False),
-    "records": (INDEX, RECORD, False),
-    "takings": (INDEX, TAKING, False),
-    "freed": (np.dtype("V0"), INDEX, False),
-    "allocators": (ALLOCATOR_KEY, ALLOCATOR, False),
-    "endpoints": (ENDPOINT_KEY, EXTERIOR_KEY, False),
-    "exteriors": (EXTERIOR_KEY, EXTERIOR, False),
-    "foreign": (FLOW_KEY, INDEX, False),
-    "ended": (FLOW_KEY, INDEX, False),
-    "fragments": (FRAGMENT_KEY, FRAGMENT, False),
-    "address_usage": (ADDRESS, ADDRESS_USAGE, False),
-    "subscribers": (ADDRESS, SUBSCRIBER, False),
-    "xdp_programs": (INDEX, INDEX, False),
-    "tc_programs": (INDEX, INDEX, False),
-}
 
 
 def assertions() -> Iterator[str]:

@@ -13,51 +13,24 @@ import hashlib
 import os
 import secrets
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snatsh import resources
-from snatsh.datapath import bpf_syscall, flow_migration, layout
+from snatsh.datapath import bpf_syscall, constants, flow_migration, layout, linker, maps
 from snatsh.datapath.capabilities import Capability, holds
-from snatsh.datapath.errors import LoadError
+from snatsh.datapath.errors import DatapathError, LoadError
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.layout import INDEX, LAYOUT_VERSION, MAPS, assertions
-from snatsh.datapath.toolchain import cflags, kernel_stub
+from snatsh.datapath.layout import INDEX
+from snatsh.datapath.maps import LAYOUT_VERSION, MAPS, TableSize
+from snatsh.datapath.object_cache import ObjectCache, default_folder, key_of
+from snatsh.datapath.object_code import ObjectCode
+from snatsh.datapath.programs import PROGRAMS, TAIL_CALLS
+from snatsh.datapath.source import assemble, program_files
+from snatsh.datapath.toolchain import compile_source
 
-SOURCE_FOLDER = resources.folder("bpf")
-# BCC rewrites map methods in the main file only, so the parts are pasted into one text, in this order.
-SOURCES = (
-    "types.h", "counters.h", "config.h", "hash.h", "checksum.h", "parse.h", "trace.h", "path.h",
-    "allocator.h", "endpoints.h", "table.h", "flows.h", "pools.h", "rules.h", "ports.h", "limits.h",
-    "pressure.h", "open.h", "open_endpoint.h", "refuse.h", "reset.h", "rewrite.h", "fragments.h",
-    "icmp.h", "foreign.h", "arp.h", "known.h", "skb.h", "short.h", "xdp.c",
-    "tc_inside.c", "tc_outside.c", "tc_open.c", "tc_plain.c", "sweep.c",
-)  # fmt: skip
-XDP_PROGRAMS = (
-    "xdp_inside", "xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset", "xdp_outside",
-    "xdp_sweep", "xdp_sweep_exteriors", "xdp_find", "xdp_adopt",
-)  # fmt: skip
-TC_PROGRAMS = (
-    "tc_inside", "tc_inside_out", "tc_outside_in", "tc_outside_out", "tc_match", "tc_claim", "tc_endpoint",
-    "tc_refuse", "tc_reset", "tc_plain_in", "tc_plain_out",
-)  # fmt: skip
-TAIL_CALLS = {
-    "xdp_programs": ("xdp_match", "xdp_claim", "xdp_endpoint", "xdp_refuse", "xdp_reset", "xdp_inside"),
-    "tc_programs": (
-        "tc_match",
-        "tc_claim",
-        "tc_endpoint",
-        "tc_refuse",
-        "tc_outside_in",
-        "tc_outside_out",
-        "tc_reset",
-        "tc_inside",
-    ),
-}
 _BPFFS_MAGIC = 0xCAFE4A11
 
 
@@ -76,9 +49,9 @@ class Loaded:
 
 
 def source_text() -> str:
-    """The whole datapath as one C text, with line markers for errors and the layout assertions."""
-    parts = [f'#line 1 "bpf/{name}"\n{(SOURCE_FOLDER / name).read_text()}' for name in SOURCES]
-    return "".join(parts) + '#line 1 "layout"\n' + "\n".join(assertions()) + "\n"
+    """Return the whole datapath as one C text, with the assertions that hold it to its twins in Python."""
+    held = (*constants.assertions(), *layout.assertions(), *maps.assertions())
+    return assemble(program_files()) + '#line 1 "assertions"\n' + "\n".join(held) + "\n"
 
 
 def load(pins: Path, max_flows: int) -> Loaded:
@@ -88,10 +61,10 @@ def load(pins: Path, max_flows: int) -> Loaded:
     folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
     programs = folder / f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     fresh = not folder.exists()
-    adopted = all((programs / name).exists() for name in (*XDP_PROGRAMS, *TC_PROGRAMS))
+    adopted = all((programs / name).exists() for name in PROGRAMS)
     try:
         if not adopted:
-            _compile(text, folder, programs, max_flows)
+            _make(text, folder, programs, TableSize(max_flows))
         before = _predecessor(pins, folder) if fresh else None
         loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted, before)
         _link_tail_calls(loaded)
@@ -155,41 +128,36 @@ def _may_bpf() -> bool:
     return holds(Capability.BPF) or holds(Capability.SYS_ADMIN)
 
 
-def _compile(text: str, folder: Path, programs: Path, max_flows: int) -> None:
-    """Compile and load; maps are pinned by BCC as it makes them, programs here."""
-    try:
-        from bcc import BPF
-    except ImportError as error:
-        raise LoadError(
-            f"BCC can't be imported ({error}); on Debian: apt-get install python3-bpfcc"
-        ) from error
-    if not Path("/usr/include/linux/bpf.h").exists():
-        raise LoadError("/usr/include/linux/bpf.h is missing; on Debian: apt-get install linux-libc-dev")
+def _make(text: str, folder: Path, programs: Path, size: TableSize) -> None:
+    """Make and pin what is missing; on an error nothing new is left."""
     fresh = not folder.exists()
+    code = _object_code(text, size)
     folder.mkdir(exist_ok=True, mode=0o700)
-    _check_pinned(folder)
-    stub = kernel_stub()
     try:
-        flags = [*cflags(stub), f'-DPIN_DIR="{folder}"', f"-DMAX_FLOWS={max_flows}", *table_size(max_flows)]
-        flags.append(f"-DRECENT_CPUS={_recent_cpus()}")
-        bpf = BPF(text=text.encode(), cflags=flags)
+        shared = {name: linker.shared_map(folder / name, size) for name in MAPS}
         unpin(programs)
         programs.mkdir(mode=0o700)
-        kinds = {**dict.fromkeys(XDP_PROGRAMS, BPF.XDP), **dict.fromkeys(TC_PROGRAMS, BPF.SCHED_CLS)}
-        with ThreadPoolExecutor() as workers:  # the kernel verifies one program a CPU
-            opened = {
-                name: workers.submit(bpf.load_func, name.encode(), kind) for name, kind in kinds.items()
-            }
-            for name, program in opened.items():
-                bpf_syscall.pin(program.result().fd, programs / name)
-    except Exception as error:  # BCC raises Exception itself
+        linker.load_programs(code, shared, programs)
+    except (DatapathError, OSError) as error:
         unpin(programs)
         if fresh:
             unpin(folder)
-        raise LoadError(
-            f"the datapath does not load on this kernel ({os.uname().release}): {error}"
-        ) from error
-    bpf.cleanup()
+        if isinstance(error, LoadError):
+            raise
+        release = os.uname().release
+        raise LoadError(f"the datapath does not load on this kernel ({release}): {error}") from error
+
+
+def _object_code(text: str, size: TableSize) -> ObjectCode:
+    """Return the compiled programs, from the cache where they are in it."""
+    flags = [f"-D{name}={value}" for name, value in size.defines.items()]
+    flags.append(f"-DRECENT_CPUS={_recent_cpus()}")
+    cache, key = ObjectCache(default_folder()), key_of(text, flags)
+    code = cache.get(key)
+    if code is None:
+        code = compile_source(text, flags, PROGRAMS, MAPS)
+        cache.put(key, code)
+    return code
 
 
 def _keep_secret(control: bpf_syscall.Map) -> None:
@@ -201,34 +169,17 @@ def _keep_secret(control: bpf_syscall.Map) -> None:
         control.put(key, value)
 
 
-def table_size(max_flows: int) -> list[str]:
-    """Bits that number the records, and lines of the index: half of its tags stay free (bpf/table.h)."""
-    bits = (max_flows - 1).bit_length()
-    return [f"-DNUMBER_BITS={bits}", f"-DLINES={max((2 << bits) // layout.LINE_TAGS, 1)}"]
-
-
 def _recent_cpus() -> int:
     """CPUs that remember flows by themselves (bpf/pressure.h): a power of two; beyond it they share."""
     return min(64, 1 << (bpf_syscall.possible_cpus() - 1).bit_length())
 
 
-def _check_pinned(folder: Path) -> None:
-    """BCC reopens a pinned map of another shape without a word, so look first."""
-    for name, (key, value, _) in MAPS.items():
-        if not (folder / name).exists():
-            continue
-        info = bpf_syscall.map_info(bpf_syscall.open_pin(folder / name))
-        if (info.key_size, info.value_size) != (key.itemsize, value.itemsize):
-            raise LoadError(
-                f"{folder / name}: keys of {info.key_size} and values of {info.value_size} bytes,"
-                f" expected {key.itemsize} and {value.itemsize}; remove {folder} (this ends all flows)"
-            )
-
-
 def _open_maps(folder: Path) -> dict[str, bpf_syscall.Map]:
     return {
-        name: bpf_syscall.Map(bpf_syscall.open_pin(folder / name), key, value, per_cpu=per_cpu)
-        for name, (key, value, per_cpu) in MAPS.items()
+        name: bpf_syscall.Map(
+            bpf_syscall.open_pin(folder / name), definition.key, definition.value, per_cpu=definition.per_cpu
+        )
+        for name, definition in MAPS.items()
     }
 
 
@@ -239,7 +190,7 @@ def _predecessor(pins: Path, folder: Path) -> dict[str, bpf_syscall.Map] | None:
 
 
 def _open_programs(folder: Path) -> dict[str, int]:
-    return {name: bpf_syscall.open_pin(folder / name) for name in (*XDP_PROGRAMS, *TC_PROGRAMS)}
+    return {name: bpf_syscall.open_pin(folder / name) for name in PROGRAMS}
 
 
 def _link_tail_calls(loaded: Loaded) -> None:

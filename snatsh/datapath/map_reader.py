@@ -15,6 +15,7 @@ from snatsh.compile.link_selection import WAY_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.datapath import layout, map_writer
 from snatsh.datapath.bpf_syscall import Map
+from snatsh.datapath.constants import RuleFlag
 from snatsh.model.values import Address, AddressRange, PortRange
 
 
@@ -77,9 +78,9 @@ def _rule(match: Match, row: Any) -> RuleImage:
         algorithm=Algorithm(int(row["algorithm"])),
         pool=int(row["pool"]),
         redirect=Address(redirect) if redirect else None,
-        endpoint_independent=bool(flags & map_writer.RULE_ENDPOINT_INDEPENDENT),
-        filter_by_endpoint=not flags & map_writer.RULE_FILTER_ENDPOINT_INDEPENDENT,
-        way_by_flow=bool(flags & map_writer.RULE_WAY_BY_FLOW),
+        endpoint_independent=bool(flags & RuleFlag.ENDPOINT_INDEPENDENT),
+        filter_by_endpoint=not flags & RuleFlag.FILTER_ENDPOINT_INDEPENDENT,
+        way_by_flow=bool(flags & RuleFlag.WAY_BY_FLOW),
     )
 
 

@@ -17,14 +17,11 @@ from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS
 from snatsh.datapath import layout
 from snatsh.datapath.bpf_syscall import Map
+from snatsh.datapath.constants import InterfaceFlag, PoolAddressFlag, PoolFlag, Role, RuleFlag
 from snatsh.datapath.errors import StageError
+from snatsh.datapath.maps import MAX_COUNTERS
 
-ROLES = {"inside": 1, "outside": 2}
-MAX_COUNTERS = 2 * MAX_RULES
-INTERFACE_XDP, INTERFACE_LATE = 1, 2
-POOL_LOCAL = 1
-ADDRESS_TO_STACK = 1
-RULE_ENDPOINT_INDEPENDENT, RULE_FILTER_ENDPOINT_INDEPENDENT, RULE_WAY_BY_FLOW = 1, 2, 4
+_ROLES = {"inside": Role.INSIDE, "outside": Role.OUTSIDE}
 SLOT_BASE = {
     "tuples": MAX_TUPLES,
     "rules": MAX_RULES,
@@ -120,9 +117,9 @@ def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: froze
     values: NDArray[Any] = np.zeros(len(image.interfaces), dtype=layout.INTERFACE)
     for at, interface in enumerate(image.interfaces):
         keys[at] = (slot, interface.index)
-        values[at]["role"] = ROLES[interface.role]
-        values[at]["flags"] = (INTERFACE_XDP if interface.index in xdp else 0) | (
-            INTERFACE_LATE if image.by_mark else 0
+        values[at]["role"] = _ROLES[interface.role]
+        values[at]["flags"] = (InterfaceFlag.XDP if interface.index in xdp else 0) | (
+            InterfaceFlag.LATE if image.by_mark else 0
         )
         values[at]["address"] = int(interface.address) if interface.address else 0
         values[at]["mac"] = np.frombuffer(interface.mac.ljust(6, b"\0")[:6], dtype=np.uint8)
@@ -147,7 +144,7 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
             ports.size,
             pool_id(pool.name),
             _half_bits(ports.size),
-            POOL_LOCAL if pool.is_local else 0,
+            PoolFlag.LOCAL if pool.is_local else 0,
         )
         start = 0
         for run in pool.runs:
@@ -172,7 +169,7 @@ def _put_pool_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> Non
     values: NDArray[Any] = np.zeros(len(image.pool_addresses), dtype=layout.POOL_ADDRESS)
     for at, entry in enumerate(image.pool_addresses):
         keys[at] = (32 + entry.prefix.prefixlen, slot, int(entry.prefix.network_address))
-        values[at] = (pool_id(entry.pool), ADDRESS_TO_STACK if entry.to_stack else 0, entry.announce)
+        values[at] = (pool_id(entry.pool), PoolAddressFlag.TO_STACK if entry.to_stack else 0, entry.announce)
     maps["pool_addresses"].put_all(keys, values)
 
 
@@ -210,9 +207,9 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
 def _rule_row(rule: RuleImage, counter: int, ways: int = 0) -> tuple[int, ...]:
     redirect = int(rule.redirect) if rule.redirect else 0
     flags = (
-        (RULE_ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0)
-        | (0 if rule.filter_by_endpoint else RULE_FILTER_ENDPOINT_INDEPENDENT)
-        | (RULE_WAY_BY_FLOW if rule.way_by_flow else 0)
+        (RuleFlag.ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0)
+        | (0 if rule.filter_by_endpoint else RuleFlag.FILTER_ENDPOINT_INDEPENDENT)
+        | (RuleFlag.WAY_BY_FLOW if rule.way_by_flow else 0)
     )
     return (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags, ways)
 

@@ -1,56 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How BCC compiles here: a stub kernel tree, so that no linux-headers package is needed.
+"""Compile with BCC, which needs a few headers in place of a kernel tree: no linux-headers package.
 
-The datapath uses nothing but UAPI headers (Debian's linux-libc-dev). BCC insists on kernel headers; a
-handful of its includes are enough for it, on any kernel.
+The datapath uses UAPI headers alone (Debian's linux-libc-dev); bpf/kernel/ holds what BCC itself includes.
 """
 
 from __future__ import annotations
 
-import atexit
+import json
 import os
 import platform
-import shutil
-import tempfile
+import subprocess
+import sys
+from collections.abc import Collection
 from pathlib import Path
 
-_STUBS = {
-    "include/linux/kconfig.h": "#define CONFIG_BPF_SYSCALL 1\n#define CONFIG_64BIT 1\n",
-    "include/linux/version.h": "#include <uapi/linux/version.h>\n",
-    "include/linux/log2.h": """#pragma once
-#include <uapi/linux/types.h>
-typedef __u8 u8; typedef __s8 s8; typedef __u16 u16; typedef __s16 s16;
-typedef __u32 u32; typedef __s32 s32; typedef __u64 u64; typedef __s64 s64;
-typedef _Bool bool; typedef unsigned long size_t; typedef unsigned long uintptr_t;
-#define true 1
-#define false 0
-""",
-    "include/asm/page.h": "#define PAGE_SIZE 4096\n",
-}
+from snatsh.datapath import bcc_process
+from snatsh.datapath.errors import CompileError, LoadError
+from snatsh.datapath.object_code import ObjectCode
+from snatsh.datapath.source import SOURCE_FOLDER
+
+KERNEL_FOLDER = SOURCE_FOLDER / "kernel"
+_UAPI = Path("/usr/include/linux/bpf.h")
 
 
-def kernel_stub() -> Path:
-    """Make the stub tree in a temporary folder, removed when the process ends, and point BCC at it."""
-    root = Path(tempfile.mkdtemp(prefix="snatsh-bcc-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    for name, text in _STUBS.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    (root / "uapi-root").mkdir()
-    (root / "uapi-root" / "uapi").symlink_to("/usr/include")
-    os.environ["BCC_KERNEL_SOURCE"] = str(root)
-    return root
+def kernel_environment() -> dict[str, str]:
+    """Return the environment in which BCC takes bpf/kernel/ for the kernel's tree."""
+    return {**os.environ, "BCC_KERNEL_SOURCE": str(KERNEL_FOLDER)}
 
 
-def cflags(stub: Path) -> list[str]:
-    """Compiler flags that go with `stub`."""
+def cflags() -> list[str]:
+    """Return the compiler flags that go with it."""
     triplet = f"{platform.machine()}-linux-gnu"
     return [
         "-D__LINUX_BPF_H__",
-        f"-I{stub / 'uapi-root'}",
+        f"-I{KERNEL_FOLDER / 'include'}",
         "-I/usr/include",
         f"-I/usr/include/{triplet}",
         "-Wno-unused-value",
         "-Wno-address-of-packed-member",
     ]
+
+
+def compile_source(
+    text: str, flags: list[str], programs: Collection[str], shared_maps: Collection[str] = ()
+) -> ObjectCode:
+    """Compile these programs. shared_maps: those that user space makes. Raises LoadError."""
+    if not _UAPI.exists():
+        raise LoadError(f"{_UAPI} is missing; on Debian: apt-get install linux-libc-dev")
+    request = {"text": text, "flags": [*cflags(), *flags], "programs": [*programs],
+               "shared_maps": [*shared_maps]}  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", bcc_process.__name__],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        env=kernel_environment(),
+        check=False,
+    )
+    if ended.returncode == 0:
+        return ObjectCode.from_bytes(ended.stdout)
+    said = ended.stderr.decode(errors="replace").strip()
+    if ended.returncode == bcc_process.MISSING:
+        raise LoadError(f"BCC can't be imported ({said}); on Debian: apt-get install python3-bpfcc")
+    raise CompileError(said)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import flows, layout
 from snatsh.datapath.bpf_syscall import Map
+from snatsh.datapath.constants import TraceEventKind
 from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
 from snatsh.model.values import Address, Prefix
 
-DROPPED, HANDED_UP, OPENED, TRANSLATED = range(4)  # bpf/trace.h
 _KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
 
 
@@ -35,7 +35,7 @@ class TraceFilter:
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """A packet as it came in. nanoseconds: of CLOCK_MONOTONIC. kind: one of this module's.
+    """A packet as it came in. nanoseconds: of CLOCK_MONOTONIC.
 
     reason: name of why it was dropped or handed up. address, port: what its source or destination became.
     """
@@ -48,7 +48,7 @@ class TraceEvent:
     protocol: int
     length: int
     ttl: int
-    kind: int
+    kind: TraceEventKind
     reason: str
     rule: int
     address: Address | None
@@ -83,8 +83,11 @@ def fetch(maps: Mapping[str, Map]) -> list[TraceEvent]:
 
 
 def _event(nanoseconds: int, row: Any) -> TraceEvent:
-    kind, detail, address = int(row["kind"]), int(row["detail"]), int(row["address"])
-    names = {DROPPED: tuple(DROP_REASONS), HANDED_UP: tuple(HANDED_UP_REASONS)}.get(kind, ())
+    kind, detail, address = TraceEventKind(int(row["kind"])), int(row["detail"]), int(row["address"])
+    names = {
+        TraceEventKind.DROPPED: tuple(DROP_REASONS),
+        TraceEventKind.HANDED_UP: tuple(HANDED_UP_REASONS),
+    }.get(kind, ())
     return TraceEvent(
         nanoseconds=nanoseconds,
         source=Address(int(row["source"])),
@@ -96,7 +99,7 @@ def _event(nanoseconds: int, row: Any) -> TraceEvent:
         ttl=int(row["ttl"]),
         kind=kind,
         reason=names[detail] if detail < len(names) else "",
-        rule=detail if kind == OPENED else 0,
+        rule=detail if kind == TraceEventKind.OPENED else 0,
         address=Address(address) if address else None,
         port=int(row["port"]),
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 import bcc
 from pyroute2 import IPRoute
 
-from snatsh.datapath.toolchain import cflags, kernel_stub
+from snatsh.datapath.toolchain import cflags, kernel_environment
 from snatsh.lab.namespaces import LabError, Namespace
 
 SOURCE = Path(__file__).with_name("generator.c")
@@ -65,7 +65,8 @@ class Frames:
             "INSIDE_MASK": int(INSIDE.netmask),
         }
         defines = [f"-D{name}={value:#x}" for name, value in constants.items()]
-        self._bpf = bcc.BPF(src_file=str(SOURCE), cflags=[*cflags(kernel_stub()), *defines])
+        os.environ.update(kernel_environment())
+        self._bpf = bcc.BPF(src_file=str(SOURCE), cflags=[*cflags(), *defines])
         self._generate = self._bpf.load_func("generate", bcc.BPF.XDP).fd
         self._shortcut = self._bpf.load_func("shortcut", bcc.BPF.XDP).fd
         self._forward = self._bpf.load_func("forward", bcc.BPF.XDP).fd

@@ -12,6 +12,7 @@ import numpy as np
 from snatsh.datapath import bpf_syscall, flows, layout
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.flow_table import FlowTable
+from snatsh.datapath.maps import LAYOUT_VERSION, MAPS
 
 FIRST_SOURCE = int(IPv4Address("10.40.1.0"))
 FIRST_MAPPED = int(IPv4Address("1.1.2.100"))
@@ -24,9 +25,9 @@ class Crowd:
     """The flows, and the table they are in. `move` is what traffic would do to them."""
 
     def __init__(self, pins: Path, max_flows: int) -> None:
-        folder = pins / f"v{layout.LAYOUT_VERSION}-{max_flows}"
+        folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
         maps = {
-            name: Map(bpf_syscall.open_pin(folder / name), *layout.MAPS[name][:2])
+            name: Map(bpf_syscall.open_pin(folder / name), MAPS[name].key, MAPS[name].value)
             for name in ("records", "takings")
         }
         (programs,) = folder.glob("programs-*")

@@ -49,7 +49,8 @@ def test_not_root(snatd: Snatd) -> None:
 
 def test_no_bcc(snatd: Snatd, tmp_path: Path) -> None:
     (tmp_path / "bcc.py").write_text("raise ImportError(\"No module named 'bcc'\")\n")
-    assert "python3-bpfcc" in fails(snatd, *snatd.command(), env={"PYTHONPATH": str(tmp_path)})
+    nothing_compiled = {"PYTHONPATH": str(tmp_path), "CACHE_DIRECTORY": str(tmp_path / "cache")}
+    assert "python3-bpfcc" in fails(snatd, *snatd.command(), env=nothing_compiled)
 
 
 def test_state_folder_in_the_way_of_a_file(snatd: Snatd, tmp_path: Path) -> None:

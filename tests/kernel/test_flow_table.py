@@ -7,20 +7,23 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bcc import BPF
 from numpy.typing import NDArray
 
-from snatsh.datapath import flows, layout
+from snatsh.datapath import bpf_syscall, flows, layout, linker
+from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.loader import SOURCE_FOLDER, table_size, unpin
-from snatsh.datapath.toolchain import cflags, kernel_stub
+from snatsh.datapath.loader import unpin
+from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
+from snatsh.datapath.source import assemble
+from snatsh.datapath.toolchain import compile_source
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import XDP_REDIRECT, Rig, rig
 
@@ -189,10 +192,10 @@ struct fight {
     u64 lost;
     u64 broken; /* owned by two at once */
 };
-BPF_TABLE("array", u32, struct fight, fights, 4);
+SHARED_MAP("array", u32, struct fight, fights);
 
 /* Takes one of four neighbouring tuples, has it for a moment and gives it back. */
-int fight(struct xdp_md *ctx)
+int xdp_fight(struct xdp_md *ctx)
 {
     u32 which = bpf_get_prandom_u32() & 3;
     struct fight *fight = fights.lookup(&which);
@@ -224,31 +227,44 @@ int fight(struct xdp_md *ctx)
     return 1;
 }
 """
-PARTS = ("types.h", "counters.h", "config.h", "table.h")
+FIGHTERS = np.dtype([("owners", "u8"), ("won", "u8"), ("lost", "u8"), ("broken", "u8")])
 ROUNDS = 1_000_000
 
 
-@pytest.fixture
-def arena() -> Iterator[BPF]:
+@dataclass(frozen=True)
+class Arena:
     """The table alone, with a program that does nothing but add and remove."""
-    pins = Path("/sys/fs/bpf/snatsh-test-table")
+
+    program: int
+    fights: Map
+    lines: Map
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    pins, size = Path("/sys/fs/bpf/snatsh-test-table"), TableSize(ROOM)
     unpin(pins)
     pins.mkdir()
-    text = "".join((SOURCE_FOLDER / name).read_text() for name in PARTS) + FIGHT
-    flags = [f'-DPIN_DIR="{pins}"', f"-DMAX_FLOWS={ROOM}", *table_size(ROOM)]
-    bpf = BPF(text=text.encode(), cflags=[*cflags(kernel_stub()), *flags])
-    yield bpf
-    bpf.cleanup()
+    flags = [f"-D{name}={value}" for name, value in size.defines.items()]
+    code = compile_source(assemble(["table.h"]) + FIGHT, flags, ["xdp_fight"])
+    used = {name for name in code.private_maps if name in MAPS}
+    made = {name: linker.shared_map(pins / name, size) for name in used}
+    made["fights"] = bpf_syscall.create_map("fights", MAP_TYPES["array"], 4, FIGHTERS.itemsize, 4)
+    fights = Map(os.dup(made["fights"]), layout.INDEX, FIGHTERS)
+    lines = Map(os.dup(made["lines"]), layout.INDEX, layout.LINE)
+    linker.load_programs(code, made, pins)
+    program = bpf_syscall.open_pin(pins / "xdp_fight")
+    yield Arena(program, fights, lines)
+    for fd in (program, fights.fd, lines.fd):
+        os.close(fd)
     unpin(pins)
 
 
 @pytest.mark.serial
-def test_no_tuple_is_owned_twice_however_close_two_cpus_come(arena: BPF) -> None:
-    program = arena.load_func(b"fight", BPF.XDP).fd
-    on_all_cpus(lambda _: run_program(program, bytes(64), repeat=ROUNDS))
-    fights = [arena[b"fights"][number] for number in range(4)]
-    won, lost = sum(fight.won for fight in fights), sum(fight.lost for fight in fights)
-    assert won + lost == ROUNDS * len(CPUS)
-    assert lost > ROUNDS / 1000, "they met"
-    assert not any(fight.broken or fight.owners for fight in fights)
-    assert not any(any(line.tags) for line in arena[b"lines"].values()), "tags of nothing"
+def test_no_tuple_is_owned_twice_however_close_two_cpus_come(arena: Arena) -> None:
+    on_all_cpus(lambda _: run_program(arena.program, bytes(64), repeat=ROUNDS))
+    _, fights = arena.fights.dump()
+    assert int(fights["won"].sum() + fights["lost"].sum()) == ROUNDS * len(CPUS)
+    assert fights["lost"].sum() > ROUNDS / 1000, "they met"
+    assert not fights["broken"].any() and not fights["owners"].any()
+    assert not arena.lines.dump()[1]["tags"].any(), "tags of nothing"

@@ -8,7 +8,7 @@ from typing import Any
 
 from scapy.layers.inet import ICMP, IP, UDP
 
-from snatsh.datapath import tracing
+from snatsh.datapath.constants import TraceEventKind
 from snatsh.datapath.tracing import TraceFilter
 from snatsh.model.values import Prefix
 from tests.kernel.frames import from_inside, reply_to, tcp
@@ -35,10 +35,10 @@ def test_a_packets_way_and_its_end(gateway: Rig) -> None:
     frame = from_inside(tcp(40000, 443, "S"), HOST, SERVER)
     sent = gateway.outbound(frame)
     opened = gateway.datapath.traced()
-    assert (tracing.OPENED, "", 10) in [(event.kind, event.reason, event.rule) for event in opened]
+    assert (TraceEventKind.OPENED, "", 10) in [(event.kind, event.reason, event.rule) for event in opened]
     gateway.outbound(frame)
     gateway.inbound(reply_to(sent.frame), "eth1")
-    known = [event for event in gateway.datapath.traced() if event.kind == tracing.TRANSLATED]
+    known = [event for event in gateway.datapath.traced() if event.kind == TraceEventKind.TRANSLATED]
     assert [(str(event.address), event.port) for event in known] == [
         (sent.frame[IP].src, sent.frame[IP].payload.sport),
         (HOST, 40000),
@@ -53,7 +53,7 @@ def test_what_is_dropped_says_why(gateway: Rig) -> None:
     gateway.outbound(from_inside(UDP(sport=1, dport=53), "10.9.9.9", SERVER))
     stranger = from_inside(UDP(sport=53, dport=5555), SERVER, "1.1.2.100")
     gateway.inbound(stranger, "eth1")
-    reasons = [reason for kind, reason, _ in seen(gateway) if kind == tracing.DROPPED]
+    reasons = [reason for kind, reason, _ in seen(gateway) if kind == TraceEventKind.DROPPED]
     assert reasons == ["rule", "no-rule", "no-flow"]
 
 
@@ -64,7 +64,7 @@ def test_what_answers_the_boxs_own_echo_is_seen_and_no_drop(gateway: Rig) -> Non
     for identifier, packets in ((77, 0), (78, 1)):
         gateway.datapath.trace(TraceFilter(source=Prefix("1.1.2.100/32"), protocol=1, probe=77), 60)
         gateway.inbound(from_inside(ICMP(type=0, id=identifier), SERVER, "1.1.2.100"), "eth1")
-        assert seen(gateway) == [(tracing.DROPPED, "no-flow", 0)]
+        assert seen(gateway) == [(TraceEventKind.DROPPED, "no-flow", 0)]
         assert gateway.datapath.drops()["no-flow"].packets == before["no-flow"].packets + packets
     gateway.datapath.stop_trace()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from snatsh.api.diagnostics import TraceKind, TraceRow
-from snatsh.datapath import tracing
+from snatsh.datapath.constants import TraceEventKind
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 from snatsh.engine.errors import EngineError
 from snatsh.model.values import Prefix
@@ -19,10 +19,10 @@ _PATIENCE_SECONDS = 3.0
 """A trace that is not fetched for this long may be taken over."""
 
 _KINDS: dict[int, TraceKind] = {
-    tracing.DROPPED: "dropped",
-    tracing.HANDED_UP: "handed up",
-    tracing.OPENED: "opened",
-    tracing.TRANSLATED: "translated",
+    TraceEventKind.DROPPED: "dropped",
+    TraceEventKind.HANDED_UP: "handed up",
+    TraceEventKind.OPENED: "opened",
+    TraceEventKind.TRANSLATED: "translated",
 }
 
 

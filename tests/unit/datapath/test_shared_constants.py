@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written twice, in C and in Python, says the same. Struct layouts are asserted at every load."""
+"""What C and Python share is asserted when the programs are compiled; here, that nothing is left out."""
 
 from __future__ import annotations
 
@@ -8,48 +8,43 @@ import re
 import numpy as np
 import pytest
 
-from snatsh.compile import image
-from snatsh.datapath import flow_table, flows, layout, map_writer
-from snatsh.datapath.loader import SOURCE_FOLDER, SOURCES
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath import constants, flows, layout, maps
+from snatsh.datapath.loader import source_text
+from snatsh.datapath.programs import PROGRAMS
+from snatsh.datapath.source import SOURCE_FOLDER, assemble, program_files
+
+SHARED_ENUMS = (
+    "role", "action", "algorithm", "state", "timeout", "drop_reason", "handup_reason", "trace_kind",
+    "xdp_tail_call", "tc_tail_call",
+)  # fmt: skip
+NOT_SHARED = {"ROLE_NONE", "TIMEOUT_COUNT"}
+"""Members of them that mean nothing to user space."""
+
+C_ONLY = {"TOUCH_TICKS", "MAX_RECENT", "LINE_TAGS", "FREED_PORTS"}
+"""Numbers of types.h that no Python needs but as sizes of fields, which are asserted."""
 
 
-def enum(file: str, name: str) -> list[str]:
-    """Members of a C enum, lower case, without their prefix and the closing _COUNT."""
-    body = re.search(rf"enum {name} \{{(.*?)\}}", (SOURCE_FOLDER / file).read_text(), re.DOTALL)
-    assert body
-    members = re.findall(r"\b([A-Z][A-Z0-9_]+)\b", re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL))
-    return [m.split("_", 1)[1].lower().replace("_", "-") for m in members if not m.endswith("_COUNT")]
+def members(enum: str) -> set[str]:
+    body = re.search(rf"enum {enum} \{{(.*?)\}}", assemble(program_files()), re.DOTALL)
+    assert body, enum
+    return set(re.findall(r"\b([A-Z][A-Z0-9_]+)\b", re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL)))
 
 
-def constant(file: str, name: str) -> int:
-    found = re.search(rf"#define {name} (\d+)", (SOURCE_FOLDER / file).read_text())
-    assert found
-    return int(found[1])
+@pytest.mark.parametrize("enum", SHARED_ENUMS)
+def test_every_member_of_a_shared_enum_is_asserted(enum: str) -> None:
+    assert members(enum) - NOT_SHARED <= constants.shared().keys()
 
 
-def test_reasons() -> None:
-    assert enum("counters.h", "drop_reason") == list(DROP_REASONS)
-    assert enum("counters.h", "handup_reason") == list(HANDED_UP_REASONS)
+def test_every_number_of_the_shared_header_is_asserted() -> None:
+    numbers = set(re.findall(r"#define ([A-Z_]+) \w+", (SOURCE_FOLDER / "types.h").read_text()))
+    kernel_only = {name for name in numbers if name.startswith("SEEN_")}
+    assert numbers - kernel_only - C_ONLY <= constants.shared().keys()
 
 
-def test_enumerations() -> None:
-    assert enum("types.h", "state") == list(layout.STATE_NAMES)
-    assert enum("types.h", "algorithm") == [a.name.lower().replace("_", "-") for a in image.Algorithm]
-    assert enum("types.h", "action") == [a.name.lower() for a in image.Action]
-    assert enum("types.h", "timeout") == [f.replace("_", "-") for f in image.Seconds.__dataclass_fields__]
-    assert enum("types.h", "role")[1:] == list(map_writer.ROLES)
-
-
-@pytest.mark.parametrize("name", ["MAX_TUPLES", "MAX_RULES", "MAX_POOLS", "MAX_RANGES", "MAX_INTERFACES"])
-def test_bounds(name: str) -> None:
-    assert constant("types.h", name) == getattr(image, name)
-
-
-def test_other_constants() -> None:
-    assert constant("sweep.c", "SWEEP_KEYS") == flow_table.SWEEP_KEYS
-    assert 1 << constant("types.h", "TICK_SHIFT") == layout.TICK_NANOSECONDS
-    assert {path.name for path in SOURCE_FOLDER.iterdir()} == set(SOURCES), "every part is loaded"
+def test_the_assertions_are_part_of_what_is_compiled() -> None:
+    text = source_text()
+    for line in (*constants.assertions(), *layout.assertions(), *maps.assertions()):
+        assert line in text
 
 
 def test_every_field_is_asserted() -> None:
@@ -58,6 +53,21 @@ def test_every_field_is_asserted() -> None:
         assert f"sizeof(struct {name}) == {twin.itemsize}" in lines
         for field in twin.names or ():
             assert f"offsetof(struct {name}, {field})" in lines
+
+
+def test_every_shared_map_is_declared_as_the_kind_it_is() -> None:
+    text = assemble(program_files())
+    found = re.findall(r'^SHARED_MAP\("(\w+)", [^;]*?(\w+)\);', text, re.MULTILINE)
+    declared = {name: kind for kind, name in found}
+    for macro, kind in (("TRIE", "lpm_trie"), ("QUEUE", "queue")):
+        declared |= dict.fromkeys(re.findall(rf"^SHARED_{macro}\(.*?(\w+)\);", text, re.MULTILINE), kind)
+    assert declared == {name: definition.kind for name, definition in maps.MAPS.items()}
+
+
+def test_every_program_of_the_source_is_loaded() -> None:
+    text = assemble(program_files())
+    found = re.findall(r"^int (\w+)\(struct (?:xdp_md|__sk_buff) \*", text, re.MULTILINE)
+    assert sorted(found) == sorted(PROGRAMS)
 
 
 def test_ticks_wrap_around() -> None:

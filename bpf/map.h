@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* How a map is declared. snatsh/datapath/maps.py says how many entries it has, makes it and links it to the
+ * programs; the one entry here is the compiler's. */
+#ifndef SNATSH_MAP_H
+#define SNATSH_MAP_H
+
+#define SHARED_MAP(kind, key, value, name) BPF_TABLE(kind, key, value, name, 1)
+#define SHARED_TRIE(key, value, name) BPF_F_TABLE("lpm_trie", key, value, name, 1, BPF_F_NO_PREALLOC)
+#define SHARED_QUEUE(value, name) BPF_QUEUESTACK("queue", name, value, 1, 0)
+
+#endif

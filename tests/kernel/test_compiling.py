@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiler's part: headers that stand alone, constants that must agree, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from snatsh.datapath import constants, layout
+from snatsh.datapath.errors import CompileError
+from snatsh.datapath.loader import load, source_text, unpin
+from snatsh.datapath.maps import MAPS, TableSize
+from snatsh.datapath.source import SOURCE_FOLDER, assemble
+from snatsh.datapath.toolchain import compile_source
+
+FILES = sorted(path.name for path in SOURCE_FOLDER.glob("*.[ch]"))
+SIZE = [*(f"-D{name}={value}" for name, value in TableSize(64).defines.items()), "-DRECENT_CPUS=1"]
+END = '_Static_assert(0, "the end");\n'
+"""Keeps BCC from going on to what takes seconds."""
+
+
+def errors(text: str) -> list[str]:
+    """What the compiler's front end finds wrong."""
+    with pytest.raises(CompileError) as raised:
+        compile_source(text, [*SIZE, "-Werror=implicit-function-declaration", "-ferror-limit=0"], [])
+    return re.findall(r"error: .*", raised.value.output)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_compiles_by_itself(name: str) -> None:
+    (only,) = errors(assemble([name]) + END)
+    assert only.endswith('"the end"')
+
+
+@pytest.fixture(scope="module")
+def refused() -> str:
+    """What is wrong with a source in which every number that Python asserts is another."""
+    changed = re.sub(r"^(_Static_assert\(.* == )(\d+)(, .*)", one_more, source_text(), flags=re.MULTILINE)
+    return "\n".join(errors(changed))
+
+
+def one_more(assertion: re.Match[str]) -> str:
+    return f"{assertion[1]}{int(assertion[2]) + 1}{assertion[3]}"
+
+
+@pytest.mark.parametrize("name", constants.shared())
+def test_a_constant_that_differs_is_refused(name: str, refused: str) -> None:
+    assert f'"value of {name}"' in refused
+
+
+@pytest.mark.parametrize("name", layout.TWINS)
+def test_a_record_that_differs_is_refused(name: str, refused: str) -> None:
+    assert f'"size of {name}"' in refused
+    for field in layout.TWINS[name].names or ():
+        assert f'"place of {name}.{field}"' in refused
+        assert f'"size of {name}.{field}"' in refused
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_whose_types_differ_is_refused(name: str, refused: str) -> None:
+    assert f'"leaf of map {name}"' in refused
+
+
+def test_the_build_goes_through_the_assertions(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {**constants.shared(), "ROLE_INSIDE": 7}
+    monkeypatch.setattr(constants, "shared", lambda: changed)
+    with pytest.raises(CompileError, match="value of ROLE_INSIDE"):
+        load(pins, 64)
+    assert list(pins.iterdir()) == []
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from snatsh.datapath.loader import load
+load(Path(sys.argv[1]), 64)
+"""
+
+
+@pytest.mark.parametrize("moment", ["during the compile", "after it"])
+def test_a_process_that_is_killed_leaves_no_temporary_file(moment: str, pins: Path, tmp_path: Path) -> None:
+    cache, temporary = tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+    surroundings = {**os.environ, "TMPDIR": str(temporary), "CACHE_DIRECTORY": str(cache)}
+    running = subprocess.Popen([sys.executable, "-c", LOAD, str(pins)], env=surroundings)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    is_reached: dict[str, Callable[[], bool]] = {
+        "during the compile": lambda: bool(children.read_text()),
+        "after it": lambda: any(pins.glob("v*/programs-*")),
+    }
+    try:
+        wait_for(is_reached[moment])
+    finally:
+        running.kill()
+        running.wait()
+    assert list(temporary.iterdir()) == []
+    kept = {"during the compile": [], "after it": [".object"]}
+    assert [path.suffix for path in cache.glob("*")] == kept[moment]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def pins() -> Iterator[Path]:
+    folder = Path("/sys/fs/bpf/snatsh-test-compile")
+    yield folder
+    for version in folder.glob("v*"):
+        unpin(version)
+    shutil.rmtree(folder, ignore_errors=True)
