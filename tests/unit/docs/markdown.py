@@ -81,7 +81,12 @@ class Page:
 
 def pages() -> list[Page]:
     """Every page that is written by hand."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
     return [Page(path) for path in found if path not in GENERATED]
 
 
