@@ -11,7 +11,8 @@ from snatsh.model.changes.diff import Change
 from snatsh.model.document.document import Document, Draft, get
 from snatsh.model.document.marks import VERB_OF, translated
 from snatsh.model.errors import FormError, Path
-from snatsh.model.forms.curly_reader import CurlyStatement, flags_and_words, statements
+from snatsh.model.forms.curly_parser import CurlyStatement, statements
+from snatsh.model.forms.curly_reader import flags_and_words
 from snatsh.model.schema.schema_path import resolve
 from snatsh.model.schema.tokenizer import split
 

@@ -1,82 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the curly form: a grammar for words and braces, the schema for their meaning."""
+"""Reads the curly form: statements by the parser, their meaning by the schema."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any, NamedTuple
-
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from snatsh.model.document import marks
 from snatsh.model.document.document import Document, Draft
 from snatsh.model.document.document_validator import MAX_PROBLEMS
-from snatsh.model.errors import FormError, Path, Problem, ProfileError, StatementError
-from snatsh.model.limits import check_size
-from snatsh.model.schema.schema_path import one_of, refuse, resolve, shown
-from snatsh.model.schema.tokenizer import QUOTED, unquote
-
-_GRAMMAR = rf"""
-start: statement*
-statement: _word+ [_values] (_END | block)
-_values: OPEN _word+ CLOSE
-block: _LEFT statement* _RIGHT
-_word: WORD | QUOTED
-_END: ";"
-_LEFT: "{{"
-_RIGHT: "}}"
-OPEN: "["
-CLOSE: "]"
-WORD: /(?!\/\*)[^\s{{}}\[\];"#]+/
-QUOTED: /{QUOTED}/
-COMMENT.2: /#[^\n]*|\/\*(.|\n)*?\*\//
-BLANK: /\s+/
-%ignore COMMENT
-%ignore BLANK
-"""
-
-_TERMINALS = {
-    "WORD": "a word",
-    "QUOTED": "a word in quotes",
-    "_END": "';'",
-    "_LEFT": "'{'",
-    "_RIGHT": "'}'",
-    "OPEN": "'['",
-    "CLOSE": "']'",
-    "$END": "the end of the text",
-}
-
-
-class CurlyStatement(NamedTuple):
-    """A statement. block: the statements in its braces, None when it ends in a semicolon.
-
-    position: of its beginning in the text.
-    """
-
-    words: tuple[str, ...]
-    line: int
-    block: list[CurlyStatement] | None
-    position: int = 0
-
-
-class _Build(Transformer[Token, list[CurlyStatement]]):
-    """Turns each rule into plain values as soon as it is complete; no tree is built."""
-
-    def statement(self, parts: list[Any]) -> CurlyStatement:
-        block = parts.pop() if isinstance(parts[-1], list) else None
-        return CurlyStatement(tuple(map(str, parts)), parts[0].line, block, parts[0].start_pos)
-
-    def block(self, statements: list[CurlyStatement]) -> list[CurlyStatement]:
-        return statements
-
-    start = block
-
-    def QUOTED(self, token: Token) -> Token:
-        return token.update(value=unquote(token))
-
+from snatsh.model.errors import Path, Problem, ProfileError, StatementError
+from snatsh.model.forms.curly_parser import CurlyStatement, statements
+from snatsh.model.schema.schema_path import refuse, resolve
+from snatsh.model.schema.tokenizer import QUOTED
 
 _LONGEST_COMMENT = 200
 """Characters of an annotation. A longer comment, or one with control characters, is ignored."""
@@ -93,39 +30,11 @@ def flags_and_words(words: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]
     return flags, words
 
 
-@cache
-def _parser() -> Lark:
-    return Lark(_GRAMMAR, parser="lalr", lexer="basic", transformer=_Build())
-
-
 def read(text: str, under: Path = ()) -> Document:
     """The document of a text. FormError when it can't be parsed, ProfileError with all problems."""
     reading = _Reading(_comments(text))
     reading.block(under, statements(text))
     return reading.finish()
-
-
-def statements(text: str) -> list[CurlyStatement]:
-    """The statements of a text, not resolved in the schema. FormError when it can't be parsed."""
-    check_size(text)
-    try:
-        found: Any = _parser().parse(text)
-    except UnexpectedInput as error:
-        raise _form_error(error, text) from None
-    return list(found)
-
-
-def _form_error(error: UnexpectedInput, text: str) -> FormError:
-    if isinstance(error, UnexpectedToken):
-        at_end = error.token.type == "$END"
-        found = "the text ends here" if at_end else f"unexpected '{shown(str(error.token))}'"
-        expected = sorted(_TERMINALS[name] for name in error.expected if name in _TERMINALS)
-        return FormError(f"{found}; expected {one_of(expected)}", error.line, error.column)
-    if isinstance(error, UnexpectedCharacters):
-        kind = {'"': "the quote is never closed", "/": "the comment is never closed"}
-        reason = kind.get(text[error.pos_in_stream or 0], "unexpected character")
-        return FormError(reason, error.line, error.column)
-    return FormError(shown(str(error)))
 
 
 _LEXICAL = re.compile(rf"{QUOTED}|#[^\n]*|/\*(?:.|\n)*?\*/")
