@@ -28,12 +28,13 @@ _DETAIL = web.RequestKey("detail", str)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """role: the least role that may send the request."""
+    """role: the least role that may send the request. answers: the model of what it gets."""
 
     method: str
     path: str
     role: Role
     handler: Handler
+    answers: type[Model]
 
 
 class Body(BaseModel):

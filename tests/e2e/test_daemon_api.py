@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from snatsh.api.codec import builtins, decode
 from snatsh.api.configuration import Statement
 from snatsh.client import Busy, Client, Rejected
+from snatsh.daemon.api import Route
+from snatsh.daemon.route_table import ROUTES
 from tests.e2e.harness import Gateway, addresses, document
 
 HOOK = "auto"
@@ -260,3 +263,27 @@ def test_what_changes_something_is_audited(gateway: Gateway, client: Client) -> 
     assert last["path"] == "/v1/candidate/statements"
     assert last["detail"] == "set rules 30 pool a"
     assert Path(gateway.snatd.state / "audit.log").stat().st_mode & 0o777 == 0o600
+
+
+SAMPLES = {
+    "/v1/candidate/names": "/v1/candidate/names?word=rules",
+    "/v1/completions/{kind}": "/v1/completions/pool",
+    "/v1/history/{number}": "/v1/history/0",
+    "/v1/live/groups": "/v1/live/groups?by=rule",
+    "/v1/live/flow": "/v1/live/flow?source=192.168.40.9&source_port=1&destination=8.8.8.8&destination_port=7"
+    "&protocol=udp",
+    "/v1/files/{name:.*}": "/v1/files/sample",
+}
+"""What to ask, for routes whose path alone is no question."""
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path
+)
+def test_an_answer_is_what_its_model_says(gateway: Gateway, client: Client, route: Route) -> None:
+    gateway.client.run("ping", "-c", "1", "8.8.8.8")
+    client.write_file("sample", "text")
+    client.save_rescue()
+    status, answer = ask(gateway, "GET", SAMPLES.get(route.path, route.path))
+    assert status == 200, answer
+    assert builtins(decode(json.dumps(answer).encode(), route.answers)) == answer

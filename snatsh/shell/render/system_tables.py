@@ -159,7 +159,7 @@ def _verdict(verdict: Verdict) -> str:
     if verdict.out_interface:
         pairs += [("  Leaves by", verdict.out_interface), ("  Next hop", verdict.next_hop)]
     if verdict.redirect:
-        pairs.append(("  Redirect", f"{verdict.redirect}, by the rule"))
+        pairs.append(("  Redirect", verdict.redirect))
     text = fields(pairs)
     if verdict.others:
         text += "  Other rules:\n" + "".join(f"    {one.rule}: {one.reason}\n" for one in verdict.others)

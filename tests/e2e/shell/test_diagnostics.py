@@ -85,7 +85,7 @@ def test_a_trial_packet_names_rule_address_and_next_hop(box: Gateway) -> None:
     assert "candidate" not in found
     said = found["running"]
     assert (said["verdict"], said["rule"], said["pool"]) == ("translate", 20, "b")
-    assert (said["out_interface"], said["next_hop"]) == ("eth2", "1.1.3.1")
+    assert (said["out_interface"], said["redirect"], said["next_hop"]) == ("eth2", "", "1.1.3.1")
     assert said["others"] == [{"rule": 10, "reason": "out-interface is eth2, not eth1"}]
     box.client.run("curl", "-sS", "--max-time", "5", "http://203.0.113.9/")
     taken = {flow["mapped"] for flow in ask(box, "show flows protocol tcp destination 203.0.113.9")["flows"]}
@@ -115,6 +115,8 @@ def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
         while (said := ask(box, PACKET.format("8.8.8.8"))["running"])["ways"] != "isp-b, instead of isp-a":
             assert time.monotonic() < deadline, said
         assert (said["rule"], said["pool"], said["next_hop"]) == (10, "b", "1.1.3.1")
+        assert said["redirect"] == "1.1.3.1"
+        assert "  Redirect:  1.1.3.1\n" in box.snatd.shell(PACKET.format("8.8.8.8")).stdout
         drafted = box.snatd.shell(
             "configure", "set rules 10 description x", "run " + PACKET.format("8.8.8.8")
         )

@@ -137,7 +137,7 @@ def test_a_test_packet_shows_the_redirect_of_its_rule() -> None:
         pool="d", addresses=["1.1.3.120"], out_interface="eth2", redirect="1.1.3.1", next_hop="1.1.3.1",
         others=[],
     )  # fmt: skip
-    assert "  Redirect:  1.1.3.1, by the rule\n" in system_tables.trial(PacketTrial(verdict, flow=None))
+    assert "  Redirect:  1.1.3.1\n" in system_tables.trial(PacketTrial(verdict, flow=None))
     routed = replace(verdict, redirect="")
     assert "Redirect" not in system_tables.trial(PacketTrial(routed, flow=None))
 
