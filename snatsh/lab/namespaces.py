@@ -118,12 +118,17 @@ class Namespace:
             return []
 
 
+def new_identity() -> str:
+    """Return an identity that names this process, so that `remove_orphans` can tell whose it was."""
+    return f"{os.getpid()}-{_started(os.getpid())}-{next(_serials)}"
+
+
 class Lab:
     """A running topology. A context manager; leaving it removes everything that was created."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self.identity = f"{os.getpid()}-{_started(os.getpid())}-{next(_serials)}"
+        self.identity = new_identity()
         self.folder = RUN_FOLDER / f"snatsh-lab-{self.identity}"
         self.pins = PIN_FOLDER / f"snatsh-lab-{self.identity}"
         self._nodes = {

@@ -5,9 +5,6 @@ namespace of its own, and frames made by scapy. No traffic flows.
 
 from __future__ import annotations
 
-import itertools
-import os
-import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -28,7 +25,7 @@ from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flows import end_exteriors
 from snatsh.datapath.gateway import Datapath
 from snatsh.engine.host.facts import gather
-from snatsh.lab.namespaces import Namespace
+from snatsh.lab.namespaces import PIN_FOLDER, Namespace, new_identity, remove, remove_orphans
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 
@@ -51,7 +48,6 @@ ROUTES: dict[str, tuple[str | None, str]] = {
 OWN = "192.168.40.1"
 PROHIBITED = (3, 13)
 NEIGHBOURS = {"1.1.2.1": "eth1", "1.1.2.50": "eth1", "1.1.3.1": "eth2", "1.1.3.50": "eth2"}
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -210,22 +206,21 @@ def rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
 @contextmanager
 def standing_rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
     """The same, not entered: what uses it does that."""
-    name = f"snatsh-rig-{os.getpid()}-{next(_numbers)}"
-    pins = Path("/sys/fs/bpf") / name
-    namespace = Namespace("gw", name)
-    _ip("netns", "add", name)
+    remove_orphans()
+    identity = new_identity()
+    namespace = Namespace("gw", f"snatsh-lab-{identity}.gw")
     try:
-        _configure(name)
+        _ip("netns", "add", namespace.name)
+        _configure(namespace.name)
         with namespace.entered():
-            opened = Rig(namespace, pins, hook, max_flows)
+            opened = Rig(namespace, PIN_FOLDER / f"snatsh-lab-{identity}", hook, max_flows)
         try:
             yield opened
         finally:
             with namespace.entered():
                 opened.datapath.remove()
     finally:
-        _ip("netns", "del", name)
-        shutil.rmtree(pins, ignore_errors=True)
+        remove(identity)
 
 
 def _configure(name: str) -> None:

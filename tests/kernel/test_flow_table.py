@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from snatsh.datapath.loader import unpin
 from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
 from snatsh.datapath.source import assemble
 from snatsh.datapath.toolchain import compile_source
+from snatsh.lab.namespaces import PIN_FOLDER, new_identity
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import XDP_REDIRECT, Rig, rig
 
@@ -242,8 +242,7 @@ class Arena:
 
 @pytest.fixture
 def arena() -> Iterator[Arena]:
-    pins, size = Path("/sys/fs/bpf/snatsh-test-table"), TableSize(ROOM)
-    unpin(pins)
+    pins, size = PIN_FOLDER / f"snatsh-lab-{new_identity()}", TableSize(ROOM)
     pins.mkdir()
     flags = [f"-D{name}={value}" for name, value in size.defines.items()]
     code = compile_source(assemble(["table.h"]) + FIGHT, flags, ["xdp_fight"])
