@@ -53,6 +53,7 @@ def test_a_killed_run_leaves_nothing(tmp_path: Path, test: str) -> None:
     remove_orphans()
     assert traces(identity) == []
     assert processes(identity) == []
+    assert list(temporary.iterdir()) == []
 
 
 def standing(run: subprocess.Popen[str]) -> str:
