@@ -9,6 +9,9 @@ from enum import StrEnum
 
 
 class Unit(StrEnum):
+    """What a column counts in. ORDINAL: numbers that identify and count nothing."""
+
+    ORDINAL = "ordinal"
     COUNT = "count"
     OCTETS = "octets"
     BIT_RATE = "bits per second"
@@ -22,7 +25,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column. name: in the API. unit: None for names, addresses and numbers that identify.
+    """A column. name: in the API. title: in the shell. unit: None for names and addresses.
 
     rising: sorted from the lowest value. sortable: listings can be sorted by it.
     """
@@ -34,8 +37,8 @@ class Field:
     sortable: bool = True
 
     @property
-    def is_quantity(self) -> bool:
-        """Shown to the right of its column."""
+    def is_number(self) -> bool:
+        """Whether it is aligned to the right."""
         return self.unit not in (None, Unit.TIME)
 
 

@@ -25,9 +25,12 @@ FLOW_FIELDS = FieldTable(
     Field("source", "Source", rising=True),
     Field("destination", "Destination", rising=True),
     Field("mapped", "Mapped", rising=True),
-    Field("rule", "Rule", rising=True),
+    Field("rule", "Rule", Unit.ORDINAL, rising=True),
     Field("protocol", "Proto", rising=True),
     Field("state", "State", rising=True),
+    Field("out_interface", "Out", sortable=False),
+    Field("bytes_out", "Out bytes", Unit.OCTETS, sortable=False),
+    Field("bytes_in", "In bytes", Unit.OCTETS, sortable=False),
 )
 """bytes, packets, rate: of both directions."""
 

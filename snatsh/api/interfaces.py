@@ -6,25 +6,10 @@ from __future__ import annotations
 from typing import Literal
 
 from snatsh.api.codec import Model
-from snatsh.api.fields import Field, FieldTable, Unit
 
 InterfaceRole = Literal["inside", "outside"]
 HookMode = Literal["", "xdp", "tc"]
 InterfaceState = Literal["up", "down", "missing"]
-
-INTERFACE_FIELDS = FieldTable(
-    Field("name", "Interface", rising=True),
-    Field("role", "Role", rising=True),
-    Field("hook", "Hook", rising=True),
-    Field("state", "State", rising=True),
-    Field("mtu", "MTU", Unit.COUNT),
-    Field("mac", "MAC", rising=True),
-    Field("packets_in", "In packets", Unit.COUNT),
-    Field("bytes_in", "In bytes", Unit.OCTETS),
-    Field("packets_out", "Out packets", Unit.COUNT),
-    Field("bytes_out", "Out bytes", Unit.OCTETS),
-    Field("lost", "Lost", Unit.COUNT),
-)
 
 
 class InterfaceSummary(Model, frozen=True):

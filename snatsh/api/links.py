@@ -19,6 +19,8 @@ LINK_FIELDS = FieldTable(
     Field("since", "Since", Unit.TIME),
     Field("rtt", "RTT", Unit.MILLISECONDS),
     Field("loss", "Loss", Unit.PERCENT),
+    Field("failed_over", "Failed over", sortable=False),
+    Field("reason", "Reason", sortable=False),
 )
 
 

@@ -12,9 +12,16 @@ POOL_FIELDS = FieldTable(
     Field("peak", "Peak", Unit.SHARE),
     Field("forecast", "Full in", Unit.SECONDS, rising=True),
     Field("addresses", "Addresses", Unit.COUNT),
+    Field("ports", "Ports", sortable=False),
+    Field("announce", "Announce", sortable=False),
+    Field("address", "Address", sortable=False),
+    Field("tcp", "TCP", Unit.COUNT, sortable=False),
+    Field("udp", "UDP", Unit.COUNT, sortable=False),
+    Field("icmp", "ICMP", Unit.COUNT, sortable=False),
     Field("created", "Created", Unit.COUNT),
     Field("exhausted", "Exhausted", Unit.COUNT),
 )
+"""Of pools, and of their addresses."""
 
 
 class Active(Model, frozen=True):

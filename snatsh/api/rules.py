@@ -11,8 +11,9 @@ from snatsh.api.codec import Model, builtins
 from snatsh.api.fields import Field, FieldTable, Unit
 
 RULE_FIELDS = FieldTable(
-    Field("order", "Order", rising=True),
-    Field("number", "Rule", rising=True),
+    Field("order", "Order", Unit.ORDINAL, rising=True),
+    Field("number", "Rule", Unit.ORDINAL, rising=True),
+    Field("match", "Match", sortable=False),
     Field("action", "Action", rising=True),
     Field("pool", "Pool", rising=True),
     Field("flows", "Flows", Unit.COUNT),

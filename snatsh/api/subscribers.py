@@ -11,7 +11,7 @@ SUBSCRIBER_FIELDS = FieldTable(
     *(field for field in GROUP_FIELDS if field.name != "name"),
     Field("sessions", "Sessions", Unit.COUNT),
     Field("refused", "Refused", Unit.COUNT),
-    Field("name", "Subscriber", rising=True),
+    Field("name", "Address", rising=True),
 )
 
 

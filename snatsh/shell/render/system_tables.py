@@ -8,8 +8,8 @@ from typing import Any
 
 from snatsh.api.codec import builtins
 from snatsh.api.diagnostics import PacketTrial, Verdict
-from snatsh.api.flows import FlowListing, Talker
-from snatsh.api.subscribers import SubscriberListing
+from snatsh.api.flows import GROUP_FIELDS, FlowListing, Talker
+from snatsh.api.subscribers import SUBSCRIBER_FIELDS, SubscriberListing
 from snatsh.api.system import (
     AlarmList,
     AuditEntry,
@@ -20,7 +20,7 @@ from snatsh.api.system import (
     Resources,
     Uptime,
 )
-from snatsh.shell.render.tables import flows_footer, left, moment, right
+from snatsh.shell.render.tables import columns_of, flows_footer, left, moment, right
 from snatsh.shell.render.text import count, duration, fields, plural, size, table
 
 
@@ -55,7 +55,7 @@ def flow_details(data: FlowListing) -> str:
 def talkers(data: Sequence[Talker]) -> str:
     if not data:
         return "No flows\n"
-    columns = left("Source") + right("Flows", "Packets", "Bytes", "Bits/s")
+    columns = left("Source") + columns_of(GROUP_FIELDS, "flows", "packets", "bytes", "rate")
     return table(
         columns,
         [[row.source, count(row.flows), size(row.packets), size(row.bytes), size(row.rate)] for row in data],
@@ -67,7 +67,7 @@ def subscribers(data: SubscriberListing) -> str:
     foot = f"{plural(data.total, 'subscriber')}, {allowed} of sessions allowed to each\n"
     if not data.subscribers:
         return foot
-    columns = left("Address") + right("Sessions", "Refused")
+    columns = columns_of(SUBSCRIBER_FIELDS, "name", "sessions", "refused")
     rows = [[row.address, count(row.sessions), count(row.refused)] for row in data.subscribers]
     return table(columns, rows) + foot
 

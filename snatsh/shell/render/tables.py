@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from snatsh.api.codec import builtins
 from snatsh.api.commits import History, HistoryEntry
-from snatsh.api.flows import Flow, FlowListing
+from snatsh.api.fields import FieldTable
+from snatsh.api.flows import FLOW_FIELDS, Flow, FlowListing
 from snatsh.api.interfaces import Drops, InterfaceRow, Reason
-from snatsh.api.links import LinkChange, LinkRow
-from snatsh.api.pools import PoolRow
-from snatsh.api.rules import RuleRow
+from snatsh.api.links import LINK_FIELDS, LinkChange, LinkRow
+from snatsh.api.pools import POOL_FIELDS, PoolRow
+from snatsh.api.rules import RULE_FIELDS, RuleRow
 from snatsh.api.system import Version
 from snatsh.shell.render.text import Column, count, duration, fields, first_few, plural, size, table
 
@@ -25,14 +26,25 @@ def left(*titles: str) -> list[Column]:
     return [Column(title) for title in titles]
 
 
+def columns_of(fields: FieldTable, *names: str) -> list[Column]:
+    """Columns for these fields; numbers stand to the right."""
+    return [Column(fields[name].title, right=fields[name].is_number) for name in names]
+
+
+_FLOW = ("protocol", "source", "destination", "mapped", "state", "rule", "out_interface", "bytes_out",
+         "bytes_in", "idle", "expires")  # fmt: skip
+_USAGE = ("tcp", "udp", "icmp", "created", "exhausted")
+_RULE = ("order", "number", "match", "action", "flows", "created", "packets", "bytes")
+_LINK = ("name", "interface", "next_hop", "state", "since", "rtt", "loss", "failed_over", "reason")
+
+
 def _end(address: str, port: int) -> str:
     """An ICMP query has an identifier, shown in its source's place, and no port to go to."""
     return f"{address}:{port}" if port else address
 
 
 def flows(data: FlowListing) -> str:
-    columns = left("Proto", "Source", "Destination", "Mapped", "State")
-    columns += right("Rule") + left("Out") + right("Out bytes", "In bytes", "Idle", "Expires")
+    columns = columns_of(FLOW_FIELDS, *_FLOW)
     listing = table(columns, [_flow(flow) for flow in data.flows]) if data.flows else ""
     return listing + flows_footer(data)
 
@@ -94,8 +106,7 @@ def _counted(title: str, numbers: Mapping[str, int]) -> str:
 def pools(data: Sequence[PoolRow]) -> str:
     if not data:
         return "No pools\n"
-    columns = left("Pool") + right("Addresses") + left("Ports", "Announce")
-    columns += right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    columns = columns_of(POOL_FIELDS, "name", "addresses", "ports", "announce", *_USAGE)
     return table(columns, [_pool(pool) for pool in data])
 
 
@@ -106,7 +117,7 @@ def _pool(pool: PoolRow) -> list[object]:
 
 
 def pool_detail(data: Sequence[PoolRow]) -> str:
-    columns = left("Address") + right("TCP", "UDP", "ICMP", "Created", "Exhausted")
+    columns = columns_of(POOL_FIELDS, "address", *_USAGE)
     text = pools(data)
     for pool in data:
         rows = [
@@ -121,8 +132,7 @@ def rules(data: Sequence[RuleRow]) -> str:
     """In matching order: the first rule that fits a packet wins."""
     if not data:
         return "No rules\n"
-    columns = right("Order", "Rule") + left("Match", "Action") + right("Flows", "Created", "Packets", "Bytes")
-    return table(columns, [_rule(rule) for rule in data])
+    return table(columns_of(RULE_FIELDS, *_RULE), [_rule(rule) for rule in data])
 
 
 def _rule(rule: RuleRow) -> list[object]:
@@ -171,9 +181,7 @@ def _flat(value: object) -> str:
 def links(data: Sequence[LinkRow]) -> str:
     if not data:
         return "No links\n"
-    columns = left("Link", "Interface", "Next hop", "State", "Since")
-    columns += right("RTT", "Loss") + left("Failed over", "Reason")
-    return table(columns, [_link(row) for row in data])
+    return table(columns_of(LINK_FIELDS, *_LINK), [_link(row) for row in data])
 
 
 def link_changes(data: Sequence[LinkChange]) -> str:
