@@ -127,7 +127,7 @@ class Attacher:
         return link
 
     def _attach_xdp(self, netlink: Any, wish: HookRequest, link: Any) -> None:
-        """Native XDP; where it is not to be had mode auto does without and mode xdp is an error."""
+        """Attach native XDP. Without driver support, mode auto uses tc and mode xdp is an error."""
         holder = _xdp_program(link)
         if holder and holder not in self._own_ids:
             if wish.mode == "auto":
@@ -142,7 +142,7 @@ class Attacher:
         except NetlinkError as error:
             if wish.mode == "xdp":
                 raise AttachError(
-                    wish.interface, f"native XDP is not to be had ({error.args[-1]}); use hook tc"
+                    wish.interface, f"the driver does not support native XDP ({error.args[-1]}); set hook tc"
                 ) from error
 
     def _is_current(self, program: int) -> bool:

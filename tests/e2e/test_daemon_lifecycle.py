@@ -225,7 +225,7 @@ def test_a_commit_that_can_not_attach_is_undone(fresh_gateway: Gateway) -> None:
     bigger = document("auto", pool_a="c")
     bigger["interfaces"]["zbridge"] = {"role": "outside", "hook": "xdp"}
     snatd.client.replace_candidate(bigger)
-    with pytest.raises(Rejected, match=r"attaching to the interfaces: .*zbridge"):
+    with pytest.raises(Rejected, match=r"attaching to the interfaces failed: .*zbridge"):
         snatd.client.commit()
     assert snatd.client.history() == history
     assert snatd.client.interfaces() == interfaces
@@ -240,7 +240,7 @@ def test_a_history_that_can_not_be_written_undoes_the_commit(fresh_gateway: Gate
     history, files = snatd.client.history(), history_files(snatd)
     snatd.client.edit([Statement("set", ["rules", "10", "pool", "c"])])
     (snatd.state / "history" / ".pending").symlink_to("/dev/full")
-    with pytest.raises(Rejected, match=r"writing the history: .*No space left"):
+    with pytest.raises(Rejected, match=r"writing the history failed: .*No space left"):
         snatd.client.commit()
     in_the_way = snatd.state / "history" / "0000000002.yaml"
     in_the_way.mkdir()
