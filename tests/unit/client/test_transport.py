@@ -155,6 +155,23 @@ def test_an_answer_that_is_no_answer(serve: Serve, body: bytes) -> None:
         serve(handler).pools()
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"other": 1}', "missing required field `talkers`"),
+        (b'{"talkers": 1}', r"Expected `array`, got `int` - at `\$.talkers`"),
+        (b'{"talkers": [{"source": 7}]}', r"at `\$.talkers\[0\].source`"),
+        (b'{"talkers": [{"source": "10.0.0.1"}]}', r"missing required field `flows`"),
+    ],
+)
+def test_an_answer_of_another_shape_names_the_field(serve: Serve, body: bytes, says: str) -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    with pytest.raises(Garbled, match=f"{says}.*; are both of the same release"):
+        serve(handler).talkers()
+
+
 def test_another_api(serve: Serve) -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"version": "9", "api": 9, "host_name": "h", "user": "u", "role": "view"})
