@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Answers ARP for announced pool addresses (RFC 826), so that they need not be the box's own. */
+/* Replies to ARP requests for announced pool addresses (RFC 826), so that they need not be addresses of the
+ * gateway. */
 #ifndef SNATSH_ARP_H
 #define SNATSH_ARP_H
 

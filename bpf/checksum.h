@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What translations add to a complemented checksum. */
+/* Incremental checksum updates: what a translation adds to a complemented checksum. */
 #ifndef SNATSH_CHECKSUM_H
 #define SNATSH_CHECKSUM_H
 

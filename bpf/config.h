@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The config maps. Each holds two halves (slots); snatd fills the idle one, then flips
- * control.generation. A run of a program reads the generation once and stays with its half. */
+/* The configuration maps. Each has two halves (slots); snatd fills the idle one, then flips control.generation. A
+ * program run reads the generation once and uses the same half throughout. */
 #ifndef SNATSH_CONFIG_H
 #define SNATSH_CONFIG_H
 
@@ -10,17 +10,17 @@
 SHARED_MAP("array", u32, struct control, control);
 SHARED_MAP("array", u32, struct settings, settings);
 SHARED_MAP("hash", struct interface_key, struct interface, interfaces);
-SHARED_MAP("hash", struct own_key, u32, own_addresses);
-SHARED_MAP("array", u32, struct tuple, tuples);
+SHARED_MAP("hash", struct local_address_key, u32, local_addresses);
+SHARED_MAP("array", u32, struct mask_set, mask_sets);
 SHARED_MAP("hash", struct rule_key, u32, rule_index);
 SHARED_MAP("array", u32, struct rule, rules);
-/* Buckets of a rule that shares links: each the index of the rule as it is by one of them. */
-SHARED_MAP("array", u32, u32, ways);
+/* Buckets of rules that share links: each holds the index of the rule's variant for one link. */
+SHARED_MAP("array", u32, u32, link_buckets);
 SHARED_MAP("array", u32, struct pool, pools);
 SHARED_MAP("array", u32, struct range, ranges);
 SHARED_TRIE(struct pool_address_key, struct pool_address, pool_addresses);
-/* Where round-robin stands, by pool; survives a commit, loses nothing if it does not. */
-SHARED_MAP("array", u32, u32, pool_turns);
+/* Round-robin position by pool. */
+SHARED_MAP("array", u32, u32, round_robin_positions);
 
 /* Loop state lives here, not in registers: the verifier does not follow values in memory, so the turns
  * of a loop look alike to it and long loops stay cheap to verify. Per CPU; the hooks run with bottom
@@ -32,7 +32,7 @@ struct scratch {
     u32 rank;
     u32 low;
     u32 high;
-    u32 rule; /* from here on: what the program that matches hands to the one that claims */
+    u32 rule; /* from here on: passed from the matching to the claiming program */
     u32 slot;
     u32 pool;  /* its index in this half */
     u32 index; /* of the pool's address */
@@ -43,9 +43,9 @@ struct scratch {
     u32 rounds;
     u32 evictions; /* for this packet */
     u32 ended;  /* by this run of the sweep */
-    u32 refused; /* why; for the program that tells the inside host */
+    u32 refused; /* drop reason, for the program that sends the ICMP error */
     struct flow_key reply;
-    struct exterior exterior;
+    struct eim_mapping eim_mapping;
 };
 BPF_TABLE("percpu_array", u32, struct scratch, scratches, 1);
 

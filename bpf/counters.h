@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Why packets were dropped, and why they went to the stack. Each reason has one name, used everywhere;
- * snatsh/datapath/reasons.py holds the twin lists with their help texts. */
+/* Why packets were dropped, and why they were passed to the stack. snatsh/datapath/reasons.py has the same lists
+ * with help texts. */
 #ifndef SNATSH_COUNTERS_H
 #define SNATSH_COUNTERS_H
 
@@ -28,27 +28,27 @@ enum drop_reason {
     DROP_COUNT,
 };
 
-enum handup_reason {
-    UP_NO_PATH,
-    UP_TTL,
-    UP_MTU,
-    UP_OPTIONS,
-    UP_FRAGMENT,
-    UP_ICMP_ERROR,
-    UP_PROTOCOL,
-    UP_EXEMPT,
-    UP_ROUTE,
-    UP_ENDPOINT,
-    UP_HAIRPIN,
-    UP_FOREIGN,
-    UP_VLAN,
-    UP_NOT_IP,
-    UP_MALFORMED,
-    UP_COUNT,
+enum pass_reason {
+    PASS_NO_PATH,
+    PASS_TTL,
+    PASS_MTU,
+    PASS_OPTIONS,
+    PASS_FRAGMENT,
+    PASS_ICMP_ERROR,
+    PASS_PROTOCOL,
+    PASS_EXEMPT,
+    PASS_ROUTE,
+    PASS_ENDPOINT,
+    PASS_HAIRPIN,
+    PASS_STACK_CONNECTION,
+    PASS_VLAN,
+    PASS_NOT_IP,
+    PASS_MALFORMED,
+    PASS_COUNT,
 };
 
 SHARED_MAP("percpu_array", u32, struct count, drops);
-SHARED_MAP("percpu_array", u32, struct count, handed_up);
+SHARED_MAP("percpu_array", u32, struct count, passed_to_stack);
 SHARED_MAP("percpu_array", u32, struct rule_count, rule_counters);
 
 inline_always void count_drop(u32 reason, u32 bytes)
@@ -61,9 +61,9 @@ inline_always void count_drop(u32 reason, u32 bytes)
     }
 }
 
-inline_always void count_up(u32 reason, u32 bytes)
+inline_always void count_pass(u32 reason, u32 bytes)
 {
-    struct count *count = handed_up.lookup(&reason);
+    struct count *count = passed_to_stack.lookup(&reason);
 
     if (count) {
         count->packets++;

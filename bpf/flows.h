@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a flow is beside its place in the table: timeouts, gauges, TCP states, its end. */
+/* State of a flow outside the table: timeouts, gauges, TCP states, and its end. */
 #ifndef SNATSH_FLOWS_H
 #define SNATSH_FLOWS_H
 
 #include "allocator.h"
-#include "endpoints.h"
+#include "eim.h"
 #include "parse.h"
 #include "table.h"
 
@@ -23,15 +23,15 @@ inline_always u32 timeout_ticks(u32 slot, u8 protocol, u8 state)
     return limits ? limits->timeouts[which & (TIMEOUT_COUNT - 1)] : TICKS_PER_SECOND * 30;
 }
 
-/* Gauges belong to the record: whoever puts it into the table adds, whoever takes it out takes away. */
-inline_always void add_active(struct address_usage *usage, u8 protocol, u32 change)
+/* Gauges follow the record: the CPU that adds it increments them, the one that removes it decrements them. */
+inline_always void add_active(struct address_usage *usage, u8 protocol, u32 translation)
 {
     if (protocol == IPPROTO_TCP)
-        lock_xadd(&usage->tcp, change);
+        lock_xadd(&usage->tcp, translation);
     else if (protocol == IPPROTO_UDP)
-        lock_xadd(&usage->udp, change);
+        lock_xadd(&usage->udp, translation);
     else
-        lock_xadd(&usage->icmp, change);
+        lock_xadd(&usage->icmp, translation);
 }
 
 /* Ends a flow and settles its gauges, if the record still is what it was at `live`. Returns 1 for the one CPU that did. */
@@ -43,78 +43,78 @@ inline_always int end_flow(const struct control *state, struct record *record, u
 
     if (!remove_record(state, record, live))
         return 0;
-    give_back(&record->reply);
+    free_port_of(&record->reply);
     usage = address_usage.lookup(&mapped);
     if (usage)
         add_active(usage, record->reply.protocol, -1);
     subscriber = subscribers.lookup(&inside);
     if (subscriber) {
         lock_xadd(&subscriber->sessions, -1);
-        if (!(record->flow.seen & SEEN_REPLY))
+        if (!(record->outbound.seen & SEEN_REPLY))
             lock_xadd(&subscriber->half_open, -1);
     }
-    release(live);
+    free_record(live);
     return 1;
 }
 
-inline_always void add_half_open(u32 inside, u32 change)
+inline_always void add_half_open(u32 inside, u32 translation)
 {
     struct subscriber *subscriber = subscribers.lookup(&inside);
 
     if (subscriber)
-        lock_xadd(&subscriber->half_open, change);
+        lock_xadd(&subscriber->half_open, translation);
 }
 
-inline_always void set_state(struct flow *flow, u32 slot, u8 protocol, u8 state, u32 now)
+inline_always void set_state(struct outbound *outbound, u32 slot, u8 protocol, u8 state, u32 now)
 {
-    flow->state = state;
-    flow->expires = now + timeout_ticks(slot, protocol, state);
-    flow->touched = now;
-    if (flow->seen & SEEN_ENDPOINT)
-        keep_exterior(flow->mapped, flow->mapped_port, protocol, flow->expires);
+    outbound->state = state;
+    outbound->expires = now + timeout_ticks(slot, protocol, state);
+    outbound->touched = now;
+    if (outbound->seen & SEEN_EIM)
+        extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, outbound->expires);
 }
 
 /* TCP after RFC 5382 and 7857: an RST shortens to transitory, never to nothing; both FINs mean
- * time-wait; a SYN on a closed flow opens it afresh. */
-inline_always u8 next_tcp_state(struct flow *flow, u8 tcp_flags, u8 fin, int outbound)
+ * time-wait; a SYN on a closed flow reopens it. */
+inline_always u8 next_tcp_state(struct outbound *outbound, u8 tcp_flags, u8 fin, int is_outbound)
 {
-    if (outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && flow->state >= STATE_TRANSITORY) {
-        flow->seen &= SEEN_ENDPOINT;
+    if (is_outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && outbound->state >= STATE_TRANSITORY) {
+        outbound->seen &= SEEN_EIM;
         return STATE_UNREPLIED;
     }
     if (tcp_flags & TCP_RST)
-        flow->seen |= SEEN_RST;
+        outbound->seen |= SEEN_RST;
     if (tcp_flags & TCP_FIN)
-        flow->seen |= fin;
-    if ((flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN)) == (SEEN_FIN_OUT | SEEN_FIN_IN))
+        outbound->seen |= fin;
+    if ((outbound->seen & (SEEN_FIN_OUT | SEEN_FIN_IN)) == (SEEN_FIN_OUT | SEEN_FIN_IN))
         return STATE_TIME_WAIT;
-    if (flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN | SEEN_RST))
+    if (outbound->seen & (SEEN_FIN_OUT | SEEN_FIN_IN | SEEN_RST))
         return STATE_TRANSITORY;
-    if (flow->state == STATE_UNREPLIED && outbound && flow->seen & SEEN_REPLY)
+    if (outbound->state == STATE_UNREPLIED && is_outbound && outbound->seen & SEEN_REPLY)
         return STATE_ESTABLISHED;
-    return flow->state;
+    return outbound->state;
 }
 
-inline_always void touch_outbound(struct flow *flow, u32 slot, const struct packet *p, u32 now)
+inline_always void touch_outbound(struct outbound *outbound, u32 slot, const struct packet *p, u32 now)
 {
-    u8 state = flow->state;
+    u8 state = outbound->state;
 
     if (p->protocol == IPPROTO_TCP)
-        state = next_tcp_state(flow, p->tcp_flags, SEEN_FIN_OUT, 1);
-    set_state(flow, slot, p->protocol, state, now);
+        state = next_tcp_state(outbound, p->tcp_flags, SEEN_FIN_OUT, 1);
+    set_state(outbound, slot, p->protocol, state, now);
 }
 
-inline_always void touch_inbound(struct flow *flow, u32 slot, const struct packet *p, u32 now)
+inline_always void touch_inbound(struct outbound *outbound, u32 slot, const struct packet *p, u32 now)
 {
-    u8 first = !(flow->seen & SEEN_REPLY);
+    u8 first = !(outbound->seen & SEEN_REPLY);
     u8 state = STATE_ESTABLISHED;
 
-    flow->seen |= SEEN_REPLY;
+    outbound->seen |= SEEN_REPLY;
     if (p->protocol == IPPROTO_TCP)
-        state = next_tcp_state(flow, p->tcp_flags, SEEN_FIN_IN, 0);
-    set_state(flow, slot, p->protocol, state, now);
-    if (first) /* so that the next outbound packet looks, and finds the flow answered */
-        flow->touched = now - TOUCH_TICKS;
+        state = next_tcp_state(outbound, p->tcp_flags, SEEN_FIN_IN, 0);
+    set_state(outbound, slot, p->protocol, state, now);
+    if (first) /* so that the next outbound packet refreshes and sees the reply */
+        outbound->touched = now - TOUCH_TICKS;
 }
 
 inline_always int is_settled(u32 touched, u32 epoch, u32 now, u32 current_epoch, u8 tcp_flags)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Fragments. The first one carries the ports and is translated like a whole packet; what became of its
- * address is kept for the others, by the packet's identification. Others that come before the first, and
- * first ones too short for the transport header, are dropped and counted. TC only: XDP hands fragments up.
- * Bounds: MAX_FRAGMENTED packets under way, each for FRAGMENT_TICKS; the oldest make room. */
+/* Fragments. The first one carries the ports and is translated like a whole packet; its new address is kept for
+ * the others by the identification of the packet. Fragments that arrive before the first one, and first ones too
+ * short for the transport header, are dropped and counted. TC only: XDP passes fragments to the stack. Bounds: so
+ * many packets in flight as the map has entries, each for FRAGMENT_TICKS; the least recently used are replaced. */
 #ifndef SNATSH_FRAGMENTS_H
 #define SNATSH_FRAGMENTS_H
 
@@ -22,7 +22,7 @@ inline_always void fragment_key_of(const struct packet *p, struct fragment_key *
     key->pad = 0;
 }
 
-/* Called for every translated packet; notes the first fragments among them. */
+/* Called for every translated packet; records first fragments. */
 inline_always void note_fragment(const struct packet *p, u32 address, u32 redirect, u32 now)
 {
     struct fragment fragment = {.address = address, .redirect = redirect, .expires = now + FRAGMENT_TICKS};
@@ -34,7 +34,7 @@ inline_always void note_fragment(const struct packet *p, u32 address, u32 redire
     fragments.update(&key, &fragment);
 }
 
-/* What the first fragment of this packet became; 0 when it has not come by. */
+/* The translation of the first fragment; 0 when it was not seen. */
 inline_always struct fragment *find_fragment(const struct packet *p, u32 now)
 {
     struct fragment_key key;

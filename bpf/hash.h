@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* jhash_3words of Linux 2.6.32 (include/linux/jhash.h, Jenkins' lookup2), initval 0: the hash lvs-snat
- * selects addresses by, over the words as they lie in the packet. */
+/* jhash_3words of Linux 2.6.32 (include/linux/jhash.h, Jenkins' lookup2) with initval 0, over words in network
+ * order: the hash that lvs-snat selects addresses by. */
 #ifndef SNATSH_HASH_H
 #define SNATSH_HASH_H
 

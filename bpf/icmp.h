@@ -76,7 +76,7 @@ inline_always int fix_quoted_checksum(struct __sk_buff *skb, u32 icmp, const str
     u16 checksum, fixed;
 
     if (at + 2 > quoted->end || bpf_skb_load_bytes(skb, at, &checksum, 2))
-        return 0; /* cut off before it */
+        return 0; /* truncated */
     if (quoted->protocol == IPPROTO_UDP && !checksum)
         return 0;
     if (quoted->protocol == IPPROTO_ICMP)
@@ -108,7 +108,7 @@ inline_always int rewrite_quoted(struct __sk_buff *skb, u32 icmp, const struct q
  * translated, 0 when no live flow is behind it, -1 when the packet could not be written. */
 inline_always int translate_error_inbound(struct __sk_buff *skb, const struct packet *p, u32 now)
 {
-    struct change change = {.is_source = 0};
+    struct translation translation = {.is_source = 0};
     struct flow_key reply = {};
     struct quoted quoted = {};
     struct record *record;
@@ -121,26 +121,26 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
     reply.destination_port = quoted.source_port;
     reply.protocol = quoted.protocol;
     record = find_mapping(&reply);
-    if (!record || is_past(now, record->flow.expires))
+    if (!record || is_past(now, record->outbound.expires))
         return 0;
-    change.address = record->key.source;
+    translation.address = record->key.source;
     if (rewrite_quoted(skb, p->l4, &quoted, 1, record->key.source, record->key.source_port) ||
-        rewrite_skb_address(skb, &change, p->destination))
+        rewrite_skb_address(skb, &translation, p->destination))
         return -1;
     return 1;
 }
 
-/* An error that an inside host, or this box, sends about a packet that came in translated. An error of
- * the box keeps its own source (`keep_source`): only the quote is translated. `redirect`: that of the flow,
+/* An error that a subscriber, or the gateway, sends about a packet that came in translated. An error of
+ * the gateway keeps its source (`keep_source`): only the quote is translated. `redirect`: that of the flow,
  * whose address is only good on its own link. */
 inline_always int translate_error_outbound(struct __sk_buff *skb, const struct packet *p, int keep_source, u32 now,
                                            u32 *redirect)
 {
-    struct change change = {.is_source = 1};
+    struct translation translation = {.is_source = 1};
     struct quoted quoted = {};
     struct flow_key key = {};
     struct record *record;
-    struct flow *flow;
+    struct outbound *outbound;
 
     if (!load_quoted(skb, p, &quoted))
         return 0;
@@ -152,14 +152,14 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     record = find_flow(&key);
     if (!record)
         return 0;
-    flow = &record->flow;
-    if (is_past(now, flow->expires))
+    outbound = &record->outbound;
+    if (is_past(now, outbound->expires))
         return 0;
-    change.address = flow->mapped;
-    *redirect = flow->redirect;
-    if (rewrite_quoted(skb, p->l4, &quoted, 0, flow->mapped, flow->mapped_port))
+    translation.address = outbound->mapped;
+    *redirect = outbound->redirect;
+    if (rewrite_quoted(skb, p->l4, &quoted, 0, outbound->mapped, outbound->mapped_port))
         return -1;
-    if (!keep_source && rewrite_skb_address(skb, &change, p->source))
+    if (!keep_source && rewrite_skb_address(skb, &translation, p->source))
         return -1;
     return 1;
 }

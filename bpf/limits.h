@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What one inside address may hold and do, so that a flood from it leaves the others their share. */
+/* Limits of a subscriber, so that a flood from one does not starve the others. */
 #ifndef SNATSH_LIMITS_H
 #define SNATSH_LIMITS_H
 
@@ -9,7 +9,7 @@
 
 #define NOT_REFUSED DROP_COUNT
 
-/* Limits a second count in whole seconds of the clock. */
+/* Per-second limits count in whole seconds of the clock. */
 inline_always void start_second(struct subscriber *subscriber, u32 now)
 {
     u32 second = now / TICKS_PER_SECOND;
@@ -18,7 +18,7 @@ inline_always void start_second(struct subscriber *subscriber, u32 now)
         return;
     subscriber->second = second;
     subscriber->opened = 0;
-    subscriber->told = 0;
+    subscriber->unreachables = 0;
 }
 
 inline_always struct subscriber *subscriber_of(u32 inside)
@@ -31,7 +31,7 @@ inline_always struct subscriber *subscriber_of(u32 inside)
     return subscribers.lookup(&inside);
 }
 
-/* Which limit keeps the inside address from opening a flow; NOT_REFUSED when none does. */
+/* The limit that prevents the subscriber from opening a flow, as a drop reason; NOT_REFUSED for none. */
 inline_always u32 limit_reached(u32 slot, u32 inside, u32 now)
 {
     struct settings *limits = settings.lookup(&slot);
@@ -40,7 +40,7 @@ inline_always u32 limit_reached(u32 slot, u32 inside, u32 now)
 
     if (!limits)
         return DROP_INTERNAL;
-    if (!subscriber) /* more inside hosts than MAX_SUBSCRIBERS: a limit that is asked for and can't be counted refuses */
+    if (!subscriber) /* the map is full: a configured limit that can't be counted refuses */
         return limits->subscriber_sessions || limits->subscriber_new_flows ? DROP_SUBSCRIBER_LIMIT : NOT_REFUSED;
     start_second(subscriber, now);
     subscriber->opened++;

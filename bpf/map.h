@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* How a map is declared. snatsh/datapath/maps.py says how many entries it has, makes it and links it to the
- * programs; the one entry here is the compiler's. */
+/* Declaration of the maps shared with user space. snatsh/datapath/maps.py has their sizes, creates them and links
+ * them to the programs; the one entry here only satisfies the compiler. */
 #ifndef SNATSH_MAP_H
 #define SNATSH_MAP_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where a packet goes next: the kernel's own routing table and neighbours, asked once per flow and again
- * whenever control.epoch has changed; once a second while nobody watches for changes. */
+/* Where a packet goes next, by the routing table and neighbours of the kernel. Looked up once per flow and
+ * whenever control.epoch has changed; once a second while snatd does not watch for changes. */
 #ifndef SNATSH_PATH_H
 #define SNATSH_PATH_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The new source address: which of the pool's, by the rule's algorithm. The hashes are lvs-snat's own:
- * index = (hash * n) >> 32. */
+/* Selection of the pool address by the rule's algorithm. The hashes are those of lvs-snat: index = (hash * n) >>
+ * 32. */
 #ifndef SNATSH_POOLS_H
 #define SNATSH_POOLS_H
 
@@ -9,7 +9,7 @@
 #include "hash.h"
 #include "parse.h"
 
-#define LEAST_USED_SCAN 64 /* above this size, the least used of as many neighbours at a random place */
+#define LEAST_USED_SCAN 64 /* in larger pools, the least used of this many neighbours at a random position */
 #define RANGE_SEARCH_STEPS 17 /* 2^16 runs at most */
 
 /* The pool's address number `index`, in network order; 0 when there is none. */
@@ -84,14 +84,14 @@ inline_always u32 choose_least_used(u32 slot, const struct pool *pool, struct sc
     return scratch->best;
 }
 
-inline_always u32 choose_in_turn(u32 pool_index, u32 size)
+inline_always u32 choose_round_robin(u32 pool_index, u32 size)
 {
-    u32 *turn = pool_turns.lookup(&pool_index);
+    u32 *turn = round_robin_positions.lookup(&pool_index);
     u32 index;
 
     if (!turn)
         return 0;
-    index = *turn % size; /* two CPUs may take the same turn: harmless */
+    index = *turn % size; /* two CPUs may use the same position: harmless */
     *turn = index + 1;
     return index;
 }
@@ -109,7 +109,7 @@ inline_always u32 choose_address(u32 slot, const struct rule *rule, const struct
     case ALGORITHM_TUPLE_HASH:
         return scale(jhash_3words(p->source, p->destination, ports), pool->size);
     case ALGORITHM_ROUND_ROBIN:
-        return choose_in_turn(rule->pool, pool->size);
+        return choose_round_robin(rule->pool, pool->size);
     case ALGORITHM_LEAST_USED:
         return choose_least_used(slot, pool, scratch);
     default:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Port claim: the tuple of the reply first, and only then that of the flow. The source port is
- * kept where it is free and in the pool's range; else an unpredictable one is taken. Work is bounded:
- * so many tries for a packet, on so many addresses. */
+/* Port claim: the reply tuple first, and only then the tuple of the flow. The source port is preserved where it is
+ * free and in the range of the pool; otherwise an unpredictable one is used. Work is bounded: a fixed number of
+ * tries for a packet, on a fixed number of addresses. */
 #ifndef SNATSH_PORTS_H
 #define SNATSH_PORTS_H
 
@@ -9,61 +9,61 @@
 #include "flows.h"
 #include "table.h"
 
-#define CLAIM_TRIES 8  /* in one run of the claiming program, for the verifier's sake; … */
+#define CLAIM_TRIES 8  /* in one run of the claiming program, because of the verifier's limit; … */
 #define ENDPOINT_TRIES 4 /* the same for an endpoint-independent mapping */
-#define CLAIM_ROUNDS 16 /* … which calls itself again so many times; the kernel allows 33 calls in all */
-#define ADDRESS_TRIES 17 /* one of them may come twice */
+#define CLAIM_ROUNDS 16 /* … which tail-calls itself so many times; the kernel allows 33 tail calls */
+#define ADDRESS_TRIES 17 /* one may be tried twice */
 
 enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 
-/* Translates the record's flow to where `reply` goes. */
-inline_always void aim(struct record *record, const struct flow_key *reply)
+/* Sets the translation of the record's flow to the destination of `reply`. */
+inline_always void set_translation(struct record *record, const struct flow_key *reply)
 {
     u32 inside = record->key.source, mapped = reply->destination;
     u16 inside_port = record->key.source_port, mapped_port = reply->destination_port;
     u32 address = delta_of_address(inside, mapped), back = delta_of_address(mapped, inside);
 
     record->reply = *reply;
-    record->flow.mapped = mapped;
-    record->flow.mapped_port = mapped_port;
-    record->flow.ip_delta = fold(address + TTL_DELTA);
-    record->flow.l4_delta = fold(address + delta_of_port(inside_port, mapped_port));
-    record->mapping.ip_delta = fold(back + TTL_DELTA);
-    record->mapping.l4_delta = fold(back + delta_of_port(mapped_port, inside_port));
+    record->outbound.mapped = mapped;
+    record->outbound.mapped_port = mapped_port;
+    record->outbound.ip_delta = fold(address + TTL_DELTA);
+    record->outbound.l4_delta = fold(address + delta_of_port(inside_port, mapped_port));
+    record->inbound.ip_delta = fold(back + TTL_DELTA);
+    record->inbound.l4_delta = fold(back + delta_of_port(mapped_port, inside_port));
 }
 
-/* Whether nobody has the mapped address and port of `reply`, or only a flow that has expired. */
+/* Whether no flow, or only an expired one, has the external address and port of `reply`. */
 inline_always int is_free(const struct control *state, const struct flow_key *reply, u32 now)
 {
-    struct record *holder = find_record(state, SIDE_REPLY, reply);
+    struct record *holder = find_record(state, SIDE_INBOUND, reply);
 
-    return !holder || is_past(now, holder->flow.expires);
+    return !holder || is_past(now, holder->outbound.expires);
 }
 
-/* Gives the mapped address and port of `reply` to the record, which is not in the table yet but complete. */
+/* Claims the external address and port of `reply` for the record, which is complete but not in the table yet. */
 inline_always u32 claim(const struct control *state, struct record *record, const struct flow_key *reply, u32 now)
 {
     struct record *holder;
     u32 outcome, i;
     u64 live;
 
-    aim(record, reply);
+    set_translation(record, reply);
     for (i = 0; i < 2; i++) {
-        outcome = add_tuple(state, SIDE_REPLY, &record->reply, number_of(record), &holder);
+        outcome = add_tuple(state, SIDE_INBOUND, &record->reply, number_of(record), &holder);
         if (outcome == ADDED)
             return CLAIMED;
-        if (outcome == NO_ROOM || !holder)
+        if (outcome == INDEX_FULL || !holder)
             break;
         live = live_of(holder);
-        if (!is_past(now, holder->flow.expires))
+        if (!is_past(now, holder->outbound.expires))
             break;
         end_flow(state, holder, live);
     }
     return CLAIM_BUSY;
 }
 
-/* Whether a socket of this box would get the replies: a listener's port is never handed out, nor the tuple of
- * a connection. Asked for pools that hold an address of the box. */
+/* Whether a socket of the gateway would receive the replies: the port of a listener and the tuple of a connection
+ * are never allocated. Checked for pools with an address of the gateway. */
 inline_always int is_taken_by_socket(void *ctx, const struct flow_key *reply)
 {
     struct bpf_sock_tuple tuple = {};

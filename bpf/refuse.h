@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What an inside host is told of a refused flow: destination unreachable, communication administratively
- * prohibited (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4; RFC 7857, section 10), so many a second. Not for
- * packets with IP options, for parts of packets, and for ICMP but echo requests. */
+/* ICMP errors for refused flows: destination unreachable, communication administratively prohibited (RFC 1812,
+ * section 5.2.7.1; RFC 5508, REQ-4; RFC 7857, section 10), limited per second. None for packets with IP options,
+ * for fragments, and for ICMP other than echo requests. */
 #ifndef SNATSH_REFUSE_H
 #define SNATSH_REFUSE_H
 
@@ -22,15 +22,15 @@ struct refusal {
     u8 quoted[QUOTED];
 } __attribute__((packed));
 
-#define REFUSAL_GROWTH 28 /* a second IP header and the ICMP header, in front of what is quoted */
+#define REFUSAL_GROWTH 28 /* a second IP header and the ICMP header, in front of the quoted part */
 
-inline_always int is_told(u32 reason)
+inline_always int is_answered(u32 reason)
 {
     return reason == DROP_NO_RULE || reason == DROP_POOL_EXHAUSTED || reason == DROP_TABLE_FULL ||
            reason == DROP_SUBSCRIBER_LIMIT || reason == DROP_SUBSCRIBER_RATE || reason == DROP_HALF_OPEN;
 }
 
-inline_always int may_be_told(u32 slot, const struct packet *p, u32 now)
+inline_always int may_send_unreachable(u32 slot, const struct packet *p, u32 now)
 {
     struct settings *limits = settings.lookup(&slot);
     struct subscriber *subscriber;
@@ -44,9 +44,9 @@ inline_always int may_be_told(u32 slot, const struct packet *p, u32 now)
     if (!subscriber)
         return 0;
     start_second(subscriber, now);
-    if (subscriber->told >= limits->refusals)
+    if (subscriber->unreachables >= limits->refusals)
         return 0;
-    subscriber->told++;
+    subscriber->unreachables++;
     return 1;
 }
 
@@ -55,7 +55,7 @@ inline_always u16 internet_checksum(void *data, u32 size)
     return ~fold(bpf_csum_diff(0, 0, data, size, 0));
 }
 
-/* All of it but the Ethernet header; `quoted` is there. */
+/* Fills all but the Ethernet header; `quoted` is set already. */
 inline_always void fill_refusal(struct refusal *refusal, u32 from, u32 to)
 {
     u8 ip[20] = {0x45, 0xc0, 0, sizeof(*refusal) - L3, 0, 0, 0, 0, 64, IPPROTO_ICMP};
@@ -72,7 +72,7 @@ inline_always void fill_refusal(struct refusal *refusal, u32 from, u32 to)
     refusal->unused = 0;
 }
 
-inline_always void swap_ends(struct ethhdr *ethernet)
+inline_always void swap_mac_addresses(struct ethhdr *ethernet)
 {
     u8 kept[6];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* TCP flows that snatd ended with their link. The inside host is told at its next packet: by a reset with the number
- * it acknowledges, the only one that counts (RFC 9293, section 3.10.7.1; RFC 5961, section 3.2). */
+/* TCP flows that snatd ended with their link. The next packet of the subscriber is answered by a reset with the
+ * sequence number it acknowledges, the only one accepted (RFC 9293, section 3.10.7.1; RFC 5961, section 3.2). */
 #ifndef SNATSH_RESET_H
 #define SNATSH_RESET_H
 
@@ -8,7 +8,7 @@
 #include "parse.h"
 #include "refuse.h"
 
-SHARED_MAP("lru_hash", struct flow_key, u32, ended); /* until that tick */
+SHARED_MAP("lru_hash", struct flow_key, u32, terminated_flows); /* value: tick until which they are answered */
 
 struct reset {
     struct ethhdr ethernet;
@@ -18,8 +18,8 @@ struct reset {
 
 #define ACKNOWLEDGED_AT (L3 + sizeof(struct iphdr) + 8)
 
-/* A packet of a connection that has ended; a SYN begins another one. */
-inline_always int is_ended(const struct packet *p, u32 now)
+/* Whether the packet belongs to an ended connection; a SYN begins another one. */
+inline_always int is_terminated(const struct packet *p, u32 now)
 {
     struct flow_key key;
     u32 *until;
@@ -28,11 +28,11 @@ inline_always int is_ended(const struct packet *p, u32 now)
         p->l4 != L3 + sizeof(struct iphdr) || (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
         return 0;
     key_of(p, &key);
-    until = ended.lookup(&key);
+    until = terminated_flows.lookup(&key);
     return until && !is_past(now, *until);
 }
 
-/* All of it but the Ethernet header: from whom the packet was for. */
+/* Fills all but the Ethernet header, with the packet's destination as the source. */
 inline_always void fill_reset(struct reset *reset, const struct packet *p, u32 acknowledged)
 {
     u8 ip[20] = {0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, IPPROTO_TCP};

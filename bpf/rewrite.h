@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* New addresses, ports and checksums. XDP writes the frame itself; TC goes through the helpers, which
- * know of partial checksums, GSO and cloned buffers. */
+/* Rewriting of addresses, ports and checksums. XDP writes the frame itself; TC uses the helpers, which handle
+ * partial checksums, GSO and cloned buffers. */
 #ifndef SNATSH_REWRITE_H
 #define SNATSH_REWRITE_H
 
 #include "checksum.h"
 #include "parse.h"
 
-struct change {
+struct translation {
     u32 address;
     u16 port;
     u16 ip_delta;
@@ -16,7 +16,7 @@ struct change {
 };
 
 /* L4 header of an option-free packet, TTL included. Returns 0 when the frame is too short for it. */
-inline_always int rewrite_l4_frame(void *data, void *end, const struct change *change, u8 protocol)
+inline_always int rewrite_l4_frame(void *data, void *end, const struct translation *translation, u8 protocol)
 {
     void *l4 = data + L3 + sizeof(struct iphdr);
     u16 *ports = l4, *checksum;
@@ -25,13 +25,13 @@ inline_always int rewrite_l4_frame(void *data, void *end, const struct change *c
         if (l4 + sizeof(struct tcphdr) > end)
             return 0;
         checksum = l4 + 16;
-        *checksum = adjusted(*checksum, change->l4_delta);
+        *checksum = adjusted(*checksum, translation->l4_delta);
     } else if (protocol == IPPROTO_UDP) {
         if (l4 + 8 > end)
             return 0;
         checksum = l4 + 6;
         if (*checksum) { /* zero means "not computed" and stays (RFC 768) */
-            u16 sum = adjusted(*checksum, change->l4_delta);
+            u16 sum = adjusted(*checksum, translation->l4_delta);
 
             *checksum = sum ? sum : 0xffff;
         }
@@ -39,58 +39,58 @@ inline_always int rewrite_l4_frame(void *data, void *end, const struct change *c
         if (l4 + 8 > end)
             return 0;
         checksum = l4 + 2;
-        *checksum = adjusted(*checksum, delta_of_port(ports[2], change->port));
-        ports[2] = change->port;
+        *checksum = adjusted(*checksum, delta_of_port(ports[2], translation->port));
+        ports[2] = translation->port;
         return 1;
     }
-    ports[change->is_source ? 0 : 1] = change->port;
+    ports[translation->is_source ? 0 : 1] = translation->port;
     return 1;
 }
 
-/* What lies before L4, for a frame that leaves by a known path. Returns 0 when the frame is too short for it. */
-inline_always int rewrite_headers(void *data, void *end, const struct change *change, const u8 *ethernet)
+/* Headers before L4, for a frame whose path is known. Returns 0 when the frame is too short for it. */
+inline_always int rewrite_headers(void *data, void *end, const struct translation *translation, const u8 *ethernet)
 {
     struct iphdr *ip = data + L3;
 
     if ((void *)(ip + 1) > end)
         return 0;
-    ip->check = adjusted(ip->check, change->ip_delta);
+    ip->check = adjusted(ip->check, translation->ip_delta);
     ip->ttl--;
-    if (change->is_source)
-        ip->saddr = change->address;
+    if (translation->is_source)
+        ip->saddr = translation->address;
     else
-        ip->daddr = change->address;
-    ((u32 *)data)[0] = ((u32 *)ethernet)[0]; /* byte by byte is what memcpy would be */
+        ip->daddr = translation->address;
+    ((u32 *)data)[0] = ((u32 *)ethernet)[0]; /* memcpy would copy byte by byte */
     ((u32 *)data)[1] = ((u32 *)ethernet)[1];
     ((u32 *)data)[2] = ((u32 *)ethernet)[2];
     return 1;
 }
 
-inline_always int rewrite_frame(void *data, void *end, const struct change *change, u8 protocol, const u8 *ethernet)
+inline_always int rewrite_frame(void *data, void *end, const struct translation *translation, u8 protocol, const u8 *ethernet)
 {
-    return rewrite_l4_frame(data, end, change, protocol) && rewrite_headers(data, end, change, ethernet);
+    return rewrite_l4_frame(data, end, translation, protocol) && rewrite_headers(data, end, translation, ethernet);
 }
 
 #define IP_CHECK_AT (L3 + 10)
 #define IP_SOURCE_AT (L3 + 12)
 #define IP_DESTINATION_AT (L3 + 16)
 
-inline_always int rewrite_skb_address(struct __sk_buff *skb, const struct change *change, u32 old)
+inline_always int rewrite_skb_address(struct __sk_buff *skb, const struct translation *translation, u32 old)
 {
-    u32 offset = change->is_source ? IP_SOURCE_AT : IP_DESTINATION_AT;
-    u32 address = change->address;
+    u32 offset = translation->is_source ? IP_SOURCE_AT : IP_DESTINATION_AT;
+    u32 address = translation->address;
 
     return bpf_l3_csum_replace(skb, IP_CHECK_AT, old, address, 4) ||
            bpf_skb_store_bytes(skb, offset, &address, 4, 0);
 }
 
 /* L4 alone. Returns 0 on success, as the helpers do. */
-inline_always int rewrite_skb_l4(struct __sk_buff *skb, const struct packet *p, const struct change *change)
+inline_always int rewrite_skb_l4(struct __sk_buff *skb, const struct packet *p, const struct translation *translation)
 {
-    u32 old = change->is_source ? p->source : p->destination;
-    u16 old_port = change->is_source ? p->source_port : p->destination_port;
-    u32 address = change->address;
-    u16 port = change->port;
+    u32 old = translation->is_source ? p->source : p->destination;
+    u16 old_port = translation->is_source ? p->source_port : p->destination_port;
+    u32 address = translation->address;
+    u16 port = translation->port;
     u32 checksum, at;
     u64 flags = 0;
 
@@ -99,7 +99,7 @@ inline_always int rewrite_skb_l4(struct __sk_buff *skb, const struct packet *p, 
                bpf_skb_store_bytes(skb, p->l4 + 4, &port, 2, 0);
     }
     checksum = p->l4 + (p->protocol == IPPROTO_TCP ? 16 : 6);
-    at = p->l4 + (change->is_source ? 0 : 2);
+    at = p->l4 + (translation->is_source ? 0 : 2);
     if (p->protocol == IPPROTO_UDP)
         flags = BPF_F_MARK_MANGLED_0; /* a zero checksum stays zero */
     return bpf_l4_csum_replace(skb, checksum, old, address, flags | BPF_F_PSEUDO_HDR | 4) ||
@@ -107,10 +107,10 @@ inline_always int rewrite_skb_l4(struct __sk_buff *skb, const struct packet *p, 
            bpf_skb_store_bytes(skb, at, &port, 2, 0);
 }
 
-inline_always int rewrite_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change)
+inline_always int rewrite_skb(struct __sk_buff *skb, const struct packet *p, const struct translation *translation)
 {
-    return rewrite_skb_l4(skb, p, change) ||
-           rewrite_skb_address(skb, change, change->is_source ? p->source : p->destination);
+    return rewrite_skb_l4(skb, p, translation) ||
+           rewrite_skb_address(skb, translation, translation->is_source ? p->source : p->destination);
 }
 
 inline_always int lower_skb_ttl(struct __sk_buff *skb, const struct packet *p)

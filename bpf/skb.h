@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the TC programs share: reading, dropping and sending buffers. */
+/* Shared by the TC programs: parsing, dropping and sending socket buffers. */
 #ifndef SNATSH_SKB_H
 #define SNATSH_SKB_H
 
@@ -16,7 +16,7 @@ SHARED_MAP("prog", u32, u32, tc_programs);
 enum tc_tail_call {
     TC_PROGRAM_MATCH,
     TC_PROGRAM_CLAIM,
-    TC_PROGRAM_ENDPOINT,
+    TC_PROGRAM_CLAIM_EIM,
     TC_PROGRAM_REFUSE,
     TC_PROGRAM_OUTSIDE_IN,
     TC_PROGRAM_OUTSIDE_OUT,
@@ -28,10 +28,10 @@ enum tc_tail_call {
 static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_hop, int size, u64 flags) =
     (void *)BPF_FUNC_redirect_neigh;
 
-/* Set on a packet that is translated already and passes the egress hook again after a redirect. */
+/* Set on a translated packet, which passes the egress hook again after a redirect. */
 #define TRANSLATED 0x5a7e
-/* Set on a packet at the egress of a device that has no Ethernet header (tc_plain.c). */
-#define WITH_HEADER 0x5a7f
+/* Set on a packet at the egress of a device that has no Ethernet header (tc_l3.c). */
+#define HEADER_PUSHED 0x5a7f
 
 inline_always int drop_skb(u32 reason, const struct packet *p)
 {
@@ -39,7 +39,7 @@ inline_always int drop_skb(u32 reason, const struct packet *p)
     return TC_ACT_SHOT;
 }
 
-/* The same, traced. Not in the programs that claim: they are at the verifier's limit without it. */
+/* The same, traced. Not in the programs that claim: they are at the verifier's limit already. */
 inline_always int drop_traced_skb(u32 reason, const struct packet *p)
 {
     trace(p, TRACE_DROPPED, reason, 0, 0);
@@ -51,7 +51,7 @@ inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
     u32 outcome;
 
     if (skb->vlan_present) { /* the stack has taken the tag off, but the frame belongs to the VLAN device */
-        count_up(UP_VLAN, skb->len);
+        count_pass(PASS_VLAN, skb->len);
         return PARSED_NOT_IP;
     }
     outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
@@ -78,7 +78,7 @@ inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
     return skb->gso_size ? skb->gso_size + 40 : p->length;
 }
 
-/* An interface that came after snatd last looked: if it is an outside one, it has no guard yet. */
+/* An interface created after snatd last looked: it has no leak guard yet. */
 inline_always int is_new(u32 slot, u32 ifindex)
 {
     struct settings *known = settings.lookup(&slot);
@@ -86,27 +86,27 @@ inline_always int is_new(u32 slot, u32 ifindex)
     return known && ifindex > known->newest_ifindex;
 }
 
-/* On its way as the stack has it. A header that the device does not know goes off by a redirect. */
+/* Forwards as the stack decided. A redirect removes the header that the device does not know. */
 inline_always int let_pass(struct __sk_buff *skb)
 {
-    if (skb->tc_index != WITH_HEADER)
+    if (skb->tc_index != HEADER_PUSHED)
         return TC_ACT_OK;
     skb->tc_index = TRANSLATED;
     return bpf_redirect(skb->ifindex, 0);
 }
 
-/* Straight out by the cached path, around the stack. */
-inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const struct change *change,
+/* Sends by the cached path, bypassing the stack. */
+inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const struct translation *translation,
                            const u8 *ethernet, u32 out_ifindex)
 {
-    if (rewrite_skb_l4(skb, p, change) ||
-        !rewrite_headers((void *)(long)skb->data, (void *)(long)skb->data_end, change, ethernet))
+    if (rewrite_skb_l4(skb, p, translation) ||
+        !rewrite_headers((void *)(long)skb->data, (void *)(long)skb->data_end, translation, ethernet))
         return drop_skb(DROP_INTERNAL, p);
     skb->tc_index = TRANSLATED;
     return bpf_redirect(out_ifindex, 0);
 }
 
-/* By a next hop whose link-layer address the kernel finds out when it has to. */
+/* Sends by a next hop, whose link-layer address the kernel resolves if necessary. */
 inline_always int send_by_neighbour(struct __sk_buff *skb, u32 out_ifindex, u32 address)
 {
     struct bpf_redir_neigh next_hop = {.nh_family = 2, .ipv4_nh = address};
@@ -115,8 +115,8 @@ inline_always int send_by_neighbour(struct __sk_buff *skb, u32 out_ifindex, u32 
     return redirect_by_neighbour(out_ifindex, &next_hop, sizeof(next_hop), 0);
 }
 
-/* A translated packet goes where the stack has it, or by the next hop its flow is redirected to. */
-inline_always int go_on(struct __sk_buff *skb, const struct packet *p, u32 redirect)
+/* Forwards a translated packet as the stack decided, or by the next hop its flow is redirected to. */
+inline_always int forward_translated(struct __sk_buff *skb, const struct packet *p, u32 redirect)
 {
     struct path path;
 

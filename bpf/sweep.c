@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Ends flows that user space names, and takes over flows of another table: run by BPF_PROG_TEST_RUN with a list
- * as its packet. Here, because only here the check and the end of a flow are next to each other, and a tuple is
- * claimed: user space can't change an entry on a condition. */
+/* Programs that user space runs by BPF_PROG_TEST_RUN with a list as their packet: they end flows and migrate flows
+ * of another table. In the kernel, because user space can neither update an entry conditionally nor claim a tuple. */
 #include "config.h"
-#include "endpoints.h"
+#include "eim.h"
 #include "flows.h"
-#include "open.h"
+#include "new_flow.h"
 #include "table.h"
 
 #define SWEEP_KEYS 100
 #define FIND_KEYS 16
-#define ADOPTED 8 /* records in a run */
+#define MIGRATE_RECORDS 8 /* records in a run */
 
 struct sweep_header {
     u32 count;
@@ -18,7 +17,7 @@ struct sweep_header {
     u64 reserved;
 };
 
-/* Flows by the `live` of their records. */
+/* Ends flows, given by the `live` of their records. */
 int xdp_sweep(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -39,7 +38,7 @@ int xdp_sweep(struct xdp_md *ctx)
             break;
         live = named[i];
         record = record_at((u32)live & NUMBER_MASK);
-        if (!record || (!header->force && !is_past(now, record->flow.expires)))
+        if (!record || (!header->force && !is_past(now, record->outbound.expires)))
             continue;
         scratch->ended += end_flow(state, record, live);
     }
@@ -51,7 +50,7 @@ struct wanted {
     u64 live; /* the answer; 0: no flow */
 };
 
-/* Flows by their keys. */
+/* Looks flows up by their keys. */
 int xdp_find(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -69,14 +68,14 @@ int xdp_find(struct xdp_md *ctx)
         if ((void *)(wanted + i + 1) > end || i >= header->count)
             break;
         key = wanted[i].key;
-        record = find_record(state, SIDE_FLOW, &key);
+        record = find_record(state, SIDE_OUTBOUND, &key);
         wanted[i].live = record ? record->live : 0;
     }
     return i;
 }
 
-/* Records of another table, with the tuples that are nobody's here. Their gauges come with them if `force` says so. */
-int xdp_adopt(struct xdp_md *ctx)
+/* Adds records of another table whose tuples are free here. `force`: counts them in the gauges. */
+int xdp_migrate(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct sweep_header *header = data;
@@ -88,41 +87,41 @@ int xdp_adopt(struct xdp_md *ctx)
     if ((void *)(header + 1) > end || !scratch || !state)
         return 0;
     scratch->ended = 0;
-    for (i = 0; i < ADOPTED; i++) {
+    for (i = 0; i < MIGRATE_RECORDS; i++) {
         struct record *record;
         u32 number = 0;
 
         if ((void *)(given + i + 1) > end || i >= header->count)
             break;
-        record = take_record(&number);
+        record = allocate_record(&number);
         if (!record)
             break;
         __builtin_memcpy(&record->key, &given[i].key, sizeof(*record) - sizeof(record->live));
-        name_record(record, number);
-        if (add_tuple(state, SIDE_REPLY, &record->reply, number, &holder) != ADDED) {
-            drop_record(record);
+        activate_record(record, number);
+        if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
+            discard_record(record);
             continue;
         }
-        if (add_tuple(state, SIDE_FLOW, &record->key, number, &holder) != ADDED) {
+        if (add_tuple(state, SIDE_OUTBOUND, &record->key, number, &holder) != ADDED) {
             u64 live = live_of(record);
 
             if (remove_record(state, record, live))
-                release(live);
+                free_record(live);
             continue;
         }
         if (header->force)
-            settle_claim(record->reply.destination, record->key.source, record->key.protocol);
+            count_new_flow(record->reply.destination, record->key.source, record->key.protocol);
         scratch->ended++;
     }
     return scratch->ended;
 }
 
-/* The same for exteriors, by their keys. */
-int xdp_sweep_exteriors(struct xdp_md *ctx)
+/* Ends endpoint-independent mappings, given by their keys. */
+int xdp_sweep_eim(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct sweep_header *header = data;
-    struct exterior_key *from = data + sizeof(*header), key;
+    struct eim_mapping_key *from = data + sizeof(*header), key;
     u32 zero = 0, i, now = now_ticks();
     struct scratch *scratch = scratches.lookup(&zero);
 
@@ -130,15 +129,15 @@ int xdp_sweep_exteriors(struct xdp_md *ctx)
         return 0;
     scratch->ended = 0;
     for (i = 0; i < SWEEP_KEYS; i++) {
-        struct exterior *exterior;
+        struct eim_mapping *eim_mapping;
 
         if ((void *)(from + i + 1) > end || i >= header->count)
             break;
         __builtin_memcpy(&key, from + i, sizeof(key));
-        exterior = exteriors.lookup(&key);
-        if (!exterior || (!header->force && !is_past(now, exterior->expires)))
+        eim_mapping = eim_mappings.lookup(&key);
+        if (!eim_mapping || (!header->force && !is_past(now, eim_mapping->expires)))
             continue;
-        end_exterior(&key, exterior);
+        end_eim_mapping(&key, eim_mapping);
         scratch->ended++;
     }
     return scratch->ended;

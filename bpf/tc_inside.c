@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The TC half at the inside interface: known flows, and new ones where there is no XDP. */
-#include "foreign.h"
-#include "known.h"
+/* The TC programs at inside interfaces: established flows, and new ones where there is no XDP. */
+#include "established.h"
 #include "skb.h"
+#include "stack_connections.h"
 
-/* Hairpin (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
- * by, where it is translated as anything from outside is. Counts as one hop: that half lowers the TTL. */
-inline_always int turn_back(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+/* Hairpinning (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
+ * by, where it is translated like any packet from outside. Counts as one hop: the TTL is decremented there. */
+inline_always int hairpin_skb(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound)
 {
-    u32 redirect = flow->redirect;
-    struct change change;
+    u32 redirect = outbound->redirect;
+    struct translation translation;
     struct path path;
 
     find_path(skb, skb->ifindex, p->source, redirect ? redirect : p->destination, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
-    change_of_flow(flow, &change);
-    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
-    if (rewrite_skb(skb, p, &change))
+    outbound_translation(outbound, &translation);
+    count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
+    if (rewrite_skb(skb, p, &translation))
         return drop_skb(DROP_INTERNAL, p);
     return bpf_redirect(path.out_ifindex, BPF_F_INGRESS);
 }
 
-/* The stack routes it. */
-inline_always int leave_to_stack(struct __sk_buff *skb, u32 slot, const struct packet *p)
+/* Lets the stack route the packet. */
+inline_always int route_by_stack(struct __sk_buff *skb, u32 slot, const struct packet *p)
 {
     struct path path;
 
@@ -31,30 +31,30 @@ inline_always int leave_to_stack(struct __sk_buff *skb, u32 slot, const struct p
     return is_new(slot, path.out_ifindex) ? drop_skb(DROP_LEAK_GUARD, p) : TC_ACT_OK;
 }
 
-/* At the ingress of the inside: around the stack where the path is known. A redirected flow must not
- * depend on the route it is redirected from, so it never goes by the stack. */
-inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *p, struct flow *flow)
+/* At the ingress of the inside: bypasses the stack where the path is known. A redirected flow must not
+ * depend on the route it is redirected from, so it always bypasses the stack. */
+inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound)
 {
-    u32 redirect = flow->redirect, out_ifindex = flow->out_ifindex;
-    struct change change;
+    u32 redirect = outbound->redirect, out_ifindex = outbound->out_ifindex;
+    struct translation translation;
     struct path path;
 
-    if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > flow->mtu))
+    if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > outbound->mtu))
         return TC_ACT_OK; /* the stack answers with an ICMP error */
-    if (flow->seen & SEEN_HAIRPIN)
-        return turn_back(skb, p, flow);
-    change_of_flow(flow, &change);
+    if (outbound->seen & SEEN_HAIRPIN)
+        return hairpin_skb(skb, p, outbound);
+    outbound_translation(outbound, &translation);
     if (out_ifindex) {
-        count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
-        return send_skb(skb, p, &change, flow->ethernet, out_ifindex);
+        count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
+        return send_skb(skb, p, &translation, outbound->ethernet, out_ifindex);
     }
     if (!redirect)
-        return leave_to_stack(skb, slot, p);
+        return route_by_stack(skb, slot, p);
     find_path(skb, skb->ifindex, p->source, redirect, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
-    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
-    if (rewrite_skb(skb, p, &change) || lower_skb_ttl(skb, p))
+    count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
+    if (rewrite_skb(skb, p, &translation) || lower_skb_ttl(skb, p))
         return drop_skb(DROP_INTERNAL, p);
     return send_by_neighbour(skb, path.out_ifindex, redirect);
 }
@@ -77,23 +77,23 @@ int tc_inside(struct __sk_buff *skb)
     if (outcome == PARSED_NOT_IP)
         return TC_ACT_OK;
     if (outcome != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
-        return leave_to_stack(skb, slot, &p);
+        return route_by_stack(skb, slot, &p);
     key_of(&p, &key);
-    record = find_record(state, SIDE_FLOW, &key);
+    record = find_record(state, SIDE_OUTBOUND, &key);
     now = now_ticks();
-    if (record && (is_settled(record->flow.touched, record->flow.epoch, now, state->epoch, p.tcp_flags) ||
+    if (record && (is_settled(record->outbound.touched, record->outbound.epoch, now, state->epoch, p.tcp_flags) ||
                    refresh_outbound(skb, skb->ifindex, record, &p, state, now))) {
-        trace(&p, TRACE_TRANSLATED, 0, record->flow.mapped, record->flow.mapped_port);
-        return forward(skb, slot, &p, &record->flow);
+        trace(&p, TRACE_TRANSLATED, 0, record->outbound.mapped, record->outbound.mapped_port);
+        return forward(skb, slot, &p, &record->outbound);
     }
     interface = find_interface(slot, skb->ifindex);
     if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))
-        return leave_to_stack(skb, slot, &p); /* XDP has matched it already and left it to the stack, or the mark is to come */
+        return route_by_stack(skb, slot, &p); /* XDP has matched it already and left it to the stack, or the mark is to come */
     tc_programs.call(skb, TC_PROGRAM_MATCH);
-    return leave_to_stack(skb, slot, &p); /* the egress of the outside interface opens the flow */
+    return route_by_stack(skb, slot, &p); /* the egress of the outside interface opens the flow */
 }
 
-/* What goes to the inside and was not translated on its way: the stack's own connections are told apart here. */
+/* Records stack connections: packets from outside to inside that were not translated on the way. */
 int tc_inside_out(struct __sk_buff *skb)
 {
     u32 zero = 0;
@@ -104,6 +104,6 @@ int tc_inside_out(struct __sk_buff *skb)
         !has_role(state->generation & 1, skb->ingress_ifindex, ROLE_OUTSIDE))
         return TC_ACT_OK;
     if (parse_skb(skb, &p) == PARSED && p.kind == KIND_FLOW && p.fragment == WHOLE)
-        note_foreign(&p, now_ticks());
+        note_stack_connection(&p, now_ticks());
     return TC_ACT_OK;
 }

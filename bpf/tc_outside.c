@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The TC half at the outside interfaces. Inbound packets are translated before routing. Outbound ones
- * are translated at the egress, which is the leak guard too: what came in by an inside interface leaves
- * translated, exempted by a rule, or not at all. */
+/* The TC programs at outside interfaces. Inbound packets are translated before routing. Outbound ones are
+ * translated at the egress, which is the leak guard: what came in by an inside interface leaves translated,
+ * exempted by a rule, or not at all. */
 #include "arp.h"
+#include "established.h"
 #include "fragments.h"
 #include "icmp.h"
-#include "known.h"
-#include "open_endpoint.h"
+#include "new_flow_eim.h"
 #include "skb.h"
 
 inline_always int refuse_inbound(u32 slot, const struct packet *p)
@@ -26,21 +26,21 @@ inline_always int refuse_inbound(u32 slot, const struct packet *p)
 inline_always int translate_fragment_inbound(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 now)
 {
     struct fragment *fragment = find_fragment(p, now);
-    struct change change = {.is_source = 0};
+    struct translation translation = {.is_source = 0};
 
     if (!fragment)
         return refuse_inbound(slot, p);
-    change.address = fragment->address;
-    return rewrite_skb_address(skb, &change, p->destination) ? drop_skb(DROP_INTERNAL, p) : TC_ACT_OK;
+    translation.address = fragment->address;
+    return rewrite_skb_address(skb, &translation, p->destination) ? drop_skb(DROP_INTERNAL, p) : TC_ACT_OK;
 }
 
 int tc_outside_in(struct __sk_buff *skb)
 {
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
-    struct mapping *mapping;
+    struct inbound *inbound;
     struct record *record;
-    struct change change;
+    struct translation translation;
     struct flow_key reply;
     struct packet p;
     int outcome;
@@ -63,58 +63,58 @@ int tc_outside_in(struct __sk_buff *skb)
     if (p.kind != KIND_FLOW)
         return refuse_inbound(slot, &p);
     key_of(&p, &reply);
-    record = find_record(state, SIDE_REPLY, &reply);
+    record = find_record(state, SIDE_INBOUND, &reply);
     if (!record && open_from_outside(slot, &p, now))
-        record = find_record(state, SIDE_REPLY, &reply);
+        record = find_record(state, SIDE_INBOUND, &reply);
     if (!record)
         return refuse_inbound(slot, &p);
-    mapping = &record->mapping;
-    if (!is_settled(mapping->touched, mapping->epoch, now, state->epoch, p.tcp_flags) &&
+    inbound = &record->inbound;
+    if (!is_settled(inbound->touched, inbound->epoch, now, state->epoch, p.tcp_flags) &&
         !refresh_inbound(skb, skb->ifindex, record, &p, state, now))
         return refuse_inbound(slot, &p);
     if (p.ttl <= 1)
-        return TC_ACT_OK; /* untouched: the error the stack sends must not show the inside address */
-    change_of_mapping(mapping, &change);
-    count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
-    trace(&p, TRACE_TRANSLATED, 0, change.address, change.port);
-    note_fragment(&p, change.address, 0, now);
-    if (mapping->out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= mapping->mtu)
-        return send_skb(skb, &p, &change, mapping->ethernet, mapping->out_ifindex);
-    return rewrite_skb(skb, &p, &change) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
+        return TC_ACT_OK; /* unchanged: the stack's ICMP error must not show the internal address */
+    inbound_translation(inbound, &translation);
+    count_flow(&inbound->packets, &inbound->bytes, inbound->counter, p.length);
+    trace(&p, TRACE_TRANSLATED, 0, translation.address, translation.port);
+    note_fragment(&p, translation.address, 0, now);
+    if (inbound->out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= inbound->mtu)
+        return send_skb(skb, &p, &translation, inbound->ethernet, inbound->out_ifindex);
+    return rewrite_skb(skb, &p, &translation) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
 }
 
 /* Translates at the egress. */
-inline_always int leave(struct __sk_buff *skb, const struct packet *p, struct flow *flow, u32 now)
+inline_always int translate_egress(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound, u32 now)
 {
-    u32 redirect = flow->redirect;
-    struct change change;
+    u32 redirect = outbound->redirect;
+    struct translation translation;
 
-    change_of_flow(flow, &change);
-    count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
-    note_fragment(p, change.address, redirect, now);
-    if (rewrite_skb(skb, p, &change))
+    outbound_translation(outbound, &translation);
+    count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
+    note_fragment(p, translation.address, redirect, now);
+    if (rewrite_skb(skb, p, &translation))
         return drop_skb(DROP_INTERNAL, p);
-    if (flow->seen & SEEN_HAIRPIN)
+    if (outbound->seen & SEEN_HAIRPIN)
         return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-    return go_on(skb, p, redirect);
+    return forward_translated(skb, p, redirect);
 }
 
-inline_always int leave_fragment(struct __sk_buff *skb, const struct packet *p, const struct fragment *fragment)
+inline_always int translate_fragment_egress(struct __sk_buff *skb, const struct packet *p, const struct fragment *fragment)
 {
-    struct change change = {.address = fragment->address, .is_source = 1};
+    struct translation translation = {.address = fragment->address, .is_source = 1};
     u32 redirect = fragment->redirect;
 
-    if (rewrite_skb_address(skb, &change, p->source))
+    if (rewrite_skb_address(skb, &translation, p->source))
         return drop_skb(DROP_INTERNAL, p);
-    return go_on(skb, p, redirect);
+    return forward_translated(skb, p, redirect);
 }
 
-inline_always int leave_local(struct __sk_buff *skb, u32 now)
+inline_always int translate_local_error(struct __sk_buff *skb, u32 now)
 {
     struct packet p;
     u32 redirect;
 
-    /* The box's own packets are the stack's. Its ICMP errors may quote an inside address. */
+    /* Packets of the gateway belong to the stack. Its ICMP errors may quote an internal address. */
     if (parse_skb(skb, &p) == PARSED && p.kind == KIND_ICMP_ERROR &&
         translate_error_outbound(skb, &p, 1, now, &redirect) < 0)
         return drop_skb(DROP_LEAK_GUARD, &p);
@@ -137,9 +137,9 @@ int tc_outside_out(struct __sk_buff *skb)
     if (!state || skb->protocol != bpf_htons(ETH_P_IP))
         return let_pass(skb);
     if (skb->vlan_present)
-        return let_pass(skb); /* left by a VLAN device, which has hooks of its own if it is an outside interface */
+        return let_pass(skb); /* left by a VLAN device, which has its own hooks if it is an outside interface */
     if (!skb->ingress_ifindex)
-        return leave_local(skb, now);
+        return translate_local_error(skb, now);
     if (!has_role(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE))
         return let_pass(skb);
     outcome = parse_skb(skb, &p);
@@ -147,18 +147,18 @@ int tc_outside_out(struct __sk_buff *skb)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);
     if (p.kind == KIND_FLOW) {
         key_of(&p, &key);
-        record = find_record(state, SIDE_FLOW, &key);
-        if (record && (is_settled(record->flow.touched, record->flow.epoch, now, state->epoch, p.tcp_flags) ||
+        record = find_record(state, SIDE_OUTBOUND, &key);
+        if (record && (is_settled(record->outbound.touched, record->outbound.epoch, now, state->epoch, p.tcp_flags) ||
                        refresh_outbound(skb, skb->ingress_ifindex, record, &p, state, now))) {
-            trace(&p, TRACE_TRANSLATED, 0, record->flow.mapped, record->flow.mapped_port);
-            return leave(skb, &p, &record->flow, now);
+            trace(&p, TRACE_TRANSLATED, 0, record->outbound.mapped, record->outbound.mapped_port);
+            return translate_egress(skb, &p, &record->outbound, now);
         }
     }
     if (p.kind == KIND_FRAGMENT) {
         struct fragment *fragment = find_fragment(&p, now);
 
         if (fragment)
-            return leave_fragment(skb, &p, fragment);
+            return translate_fragment_egress(skb, &p, fragment);
     }
     tc_programs.call(skb, TC_PROGRAM_MATCH);
     return drop_traced_skb(DROP_LEAK_GUARD, &p);

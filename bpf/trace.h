@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Tracing: what became of packets that somebody asks about. Off, it costs one look at an array. Events lie in a
- * map that user space empties; when it is full, events are lost, packets never. */
+/* Packet trace. When off, it costs one array lookup. Events go to a hash map that user space empties; when it is
+ * full, events are lost, never packets. */
 #ifndef SNATSH_TRACE_H
 #define SNATSH_TRACE_H
 
 #include "config.h"
 #include "parse.h"
 
-enum trace_kind { TRACE_DROPPED, TRACE_HANDED_UP, TRACE_OPENED, TRACE_TRANSLATED };
+enum trace_kind { TRACE_DROPPED, TRACE_PASSED, TRACE_OPENED, TRACE_TRANSLATED };
 
 SHARED_MAP("array", u32, struct trace_filter, trace_filters);
 SHARED_MAP("hash", u64, struct trace_event, trace_events);
 
-/* Whether this packet is asked about, in either direction; it may be known by another inside address. */
+/* Whether the filter matches the packet, in either direction. `inside`: the internal address it is also known by. */
 inline_always int is_traced(const struct trace_filter *filter, const struct packet *p, u32 inside)
 {
     u32 source = filter->source, source_mask = filter->source_mask;
@@ -56,7 +56,7 @@ inline_always void trace(const struct packet *p, u8 kind, u32 detail, u32 addres
     trace_events.insert(&now, &event);
 }
 
-/* Whether it answers the box's own echo from a pool's address: who asked sees it in the trace, it is no drop. */
+/* Whether it replies to the gateway's own echo from a pool address: shown in the trace, not counted as a drop. */
 inline_always int is_probe_answer(const struct packet *p)
 {
     u32 zero = 0;
@@ -69,8 +69,8 @@ inline_always int is_probe_answer(const struct packet *p)
     return p->kind == KIND_ICMP_ERROR || p->destination_port == filter->probe;
 }
 
-/* A flow is being opened by the rule that the matching program has found. */
-inline_always void trace_opening(const struct packet *p)
+/* Traces the opening of a flow, by the rule that the matching program found. */
+inline_always void trace_new_flow(const struct packet *p)
 {
     u32 zero = 0, at;
     struct trace_filter *filter = trace_filters.lookup(&zero);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Constants and the layout of every record that user space shares with the datapath.
- * Each struct has its twin in snatsh/datapath/layout.py; the loader appends a static assertion per
- * field, so the two can't drift apart. Addresses and ports are in network order unless said. */
+/* Constants and records shared with user space. snatsh/datapath/constants.py and layout.py declare the same; the
+ * loader appends a static assertion for each constant and field. Addresses and ports are in network order unless
+ * noted. */
 #ifndef SNATSH_TYPES_H
 #define SNATSH_TYPES_H
 
@@ -20,10 +20,10 @@
 #define TOUCH_TICKS 60
 #define TICKS_PER_SECOND 60
 
-#define MAX_TUPLES 256    /* combinations of prefix lengths and fields in one rule set */
+#define MAX_MASK_SETS 256    /* combinations of prefix lengths and fields in one rule set */
 #define MAX_RULES 16384   /* per rule set; also rule counters */
-#define MAX_WAYS 32768    /* buckets of all rules that share links, WAY_BUCKETS each, per rule set */
-#define WAY_BUCKETS 128
+#define MAX_LINK_BUCKETS 32768    /* buckets of all rules that share links, LINK_BUCKETS each, per rule set */
+#define LINK_BUCKETS 128
 #define MAX_POOLS 2048    /* per rule set */
 #define MAX_RANGES 65536  /* runs of addresses over all pools, per rule set */
 #define MAX_RECENT 16384   /* flows each CPU remembers as opened lately; a power of two. RECENT_CPUS is one too */
@@ -50,14 +50,14 @@ enum timeout {
     TIMEOUT_COUNT = 8,
 };
 
-#define POOL_ADDRESS_TO_STACK 1 /* traffic that is no flow is the stack's */
+#define POOL_ADDRESS_TO_STACK 1 /* packets without a flow are passed to the stack */
 
 #define INTERFACE_XDP 1  /* frames may be redirected into it from XDP */
 #define INTERFACE_LATE 2 /* flows open at the egress alone: rules match marks, which netfilter sets on the way */
 
-/* The one word a commit flips: the low bit of `generation` says which half of the config maps rules.
+/* The one word a commit flips: the low bit of `generation` says which half of the config maps is active.
  * `epoch` changes with every commit and every route or neighbour change: a flow that carries
- * another one looks its path up again. `watched` is the tick until which somebody sees to that, `traced` that until
+ * another one looks its path up again. `watched` is the tick until which snatd does that, `traced` that until
  * which packets are traced; 0: none are. */
 struct control {
     u32 generation;
@@ -68,7 +68,7 @@ struct control {
 };
 
 /* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. probe: identifier
- * of the echo that the box itself has sent from `source`, 0 for none. */
+ * of an echo that the gateway has sent from `source`, 0 for none. */
 struct trace_filter {
     u32 until;
     u32 source;
@@ -80,7 +80,7 @@ struct trace_filter {
     u16 probe;
 };
 
-/* The packet as it came in. detail: the reason it was dropped or handed up, or the rule that opened its flow.
+/* The packet as received. detail: the reason it was dropped or passed to the stack, or the rule that opened its flow.
  * address, port: what it was translated to. */
 struct trace_event {
     u32 source;
@@ -98,7 +98,7 @@ struct trace_event {
 };
 
 struct settings {
-    u32 tuple_count;
+    u32 mask_set_count;
     u32 default_pass; /* 1: what no rule matches goes through untranslated */
     u32 subscriber_sessions; /* 0: unlimited */
     u32 tcp_syn_only; /* 1: only a SYN opens a TCP flow */
@@ -114,7 +114,7 @@ struct interface_key {
     u32 ifindex;
 };
 
-struct own_key {
+struct local_address_key {
     u32 slot;
     u32 address;
 };
@@ -123,23 +123,23 @@ struct interface {
     u8 role;
     u8 flags;
     u8 mac[6];
-    u32 address; /* the first of its own; 0: none */
+    u32 address; /* its first address; 0: none */
 };
 
-/* What the rules of a tuple look at: all ones for a field they give, and the prefixes' masks. */
-struct tuple {
+/* Masks that a set of rules has in common: all ones for a field they match, and the prefix masks. */
+struct mask_set {
     u32 source_mask;
     u32 destination_mask;
     u32 out_ifindex_mask;
     u32 next_hop_mask;
     u32 protocol_mask;
     u32 mark_mask;
-    u32 rank; /* tuples of one rank are equally specific: the lowest rule number among them wins */
+    u32 rank; /* mask sets of one rank are equally specific: the lowest rule number wins */
 };
 
 struct rule_key {
     u32 slot;
-    u32 tuple;
+    u32 mask_set;
     u32 source;
     u32 destination;
     u32 out_ifindex;
@@ -156,12 +156,12 @@ struct rule {
     u32 pool;
     u32 redirect; /* 0: by the route */
     u32 flags;    /* RULE_* */
-    u32 ways;     /* 0: one. Else which run of buckets in `ways`, from 1 on */
+    u32 link_buckets;     /* 0: one. Else which run of buckets in `ways`, from 1 on */
 };
 
 #define RULE_ENDPOINT_INDEPENDENT 1        /* mapping, RFC 4787 REQ-1 */
 #define RULE_FILTER_ENDPOINT_INDEPENDENT 2 /* filtering, RFC 4787 REQ-8 */
-#define RULE_WAY_BY_FLOW 4                 /* each flow chooses among the ways, not each inside host */
+#define RULE_LINK_BY_FLOW 4                 /* each flow chooses a link, not each subscriber */
 
 struct pool {
     u32 first_range; /* index into ranges, this half's base not counted */
@@ -174,7 +174,7 @@ struct pool {
     u32 flags;     /* POOL_* */
 };
 
-#define POOL_LOCAL 1 /* holds an address of this box: its sockets have the first right to a port */
+#define POOL_LOCAL 1 /* holds an address of the gateway, whose sockets take precedence */
 
 struct range {
     u32 first; /* host order */
@@ -194,7 +194,7 @@ struct pool_address {
     u32 announce_ifindex; /* ARP for the address is answered on this interface; 0: nowhere */
 };
 
-/* Outbound: the inside tuple. Inbound: the tuple of a reply as it arrives.
+/* Outbound: the tuple as the subscriber sends it. Inbound: the tuple of a reply as it arrives.
  * ICMP echo: the identifier stands in the port of the side that asked, 0 in the other. */
 struct flow_key {
     u32 source;
@@ -206,7 +206,7 @@ struct flow_key {
 };
 
 /* The outbound half of a record. */
-struct flow {
+struct outbound {
     u32 touched; /* tick of the last write of state */
     u32 epoch;   /* the path below was looked up in it */
     u32 expires; /* tick */
@@ -226,7 +226,7 @@ struct flow {
 };
 
 /* The inbound half: the record owns the mapped address and port towards that destination. */
-struct mapping {
+struct inbound {
     u32 touched;
     u32 epoch;
     u32 inside;
@@ -247,28 +247,28 @@ struct mapping {
 struct record {
     u64 live;
     struct flow_key key;
-    struct flow flow;
+    struct outbound outbound;
     struct flow_key reply;
-    struct mapping mapping;
+    struct inbound inbound;
 };
 
-#define LINE_TAGS 16 /* a cache line of them; the first counts the tags that found no room here and lie elsewhere */
+#define BUCKET_TAGS 16 /* a cache line; the first counts tags of this bucket that had to go to another one */
 
-struct line {
-    u32 tags[LINE_TAGS];
+struct tag_bucket {
+    u32 tags[BUCKET_TAGS];
 };
 
-/* Records handed out: `used` for the first time, `taken` all in all. */
-struct taking {
+/* Record allocations: `used` counts records ever in use, `allocated` all allocations. */
+struct record_counts {
     u64 used;
-    u64 taken;
+    u64 allocated;
 };
 
 #define SEEN_REPLY 1
 #define SEEN_FIN_OUT 2
 #define SEEN_FIN_IN 4
 #define SEEN_RST 8
-#define SEEN_ENDPOINT 16 /* the mapping is endpoint-independent: its exterior lives as long as this flow */
+#define SEEN_EIM 16 /* the mapping is endpoint-independent and lives at least as long as this flow */
 #define SEEN_HAIRPIN 32  /* goes to a pool address: back in as if from outside */
 
 /* Where to look for a free port once luck has run out: per mapped address, protocol and destination. Only
@@ -281,19 +281,19 @@ struct allocator_key {
     u8 pad;
 };
 
-#define FREED_PORTS 128
+#define FREE_PORTS 128
 
 struct allocator {
     u32 seed;   /* of the order in which ports are gone through */
     u32 cursor; /* place in that order */
     u32 misses; /* tries in a row that found the port taken; a whole round of them means full */
     u32 full_until; /* tick; 0: not full */
-    u32 freed_count;
-    u16 freed[FREED_PORTS]; /* ports that flows gave back, ready for the next ones */
+    u32 free_port_count;
+    u16 free_ports[FREE_PORTS]; /* ports that flows gave back, ready for the next ones */
 };
 
 /* Endpoint-independent mapping: an inside address and port has one mapped address and port of a pool, for
- * every destination. `endpoints` finds it, `exteriors` owns it and says how long. */
+ * every destination. `endpoints` finds it, `eim_mappings` owns it and holds its expiry. */
 struct endpoint_key {
     u32 inside;
     u32 pool; /* id */
@@ -302,14 +302,14 @@ struct endpoint_key {
     u8 pad;
 };
 
-struct exterior_key {
+struct eim_mapping_key {
     u32 mapped;
     u16 mapped_port;
     u8 protocol;
     u8 pad;
 };
 
-struct exterior {
+struct eim_mapping {
     u32 inside;
     u32 pool;
     u16 inside_port;
@@ -346,12 +346,12 @@ struct address_usage {
 /* Gauges may be off by a race, never for long: they count as signed, and below zero is zero. */
 struct subscriber {
     u32 sessions;
-    u32 half_open; /* flows that nobody has answered yet */
-    u32 second;    /* that `opened` and `told` count in */
+    u32 half_open; /* unreplied flows */
+    u32 second;    /* that `opened` and `unreachables` count in */
     u32 opened;
-    u32 told;      /* ICMP errors */
+    u32 unreachables;      /* ICMP errors */
     u32 refused;   /* new flows, by any of the limits */
-    u32 evicted;   /* flows that nobody had answered, ended to make room */
+    u32 evicted;   /* unreplied flows ended to make room */
 };
 
 struct count {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The fast path: native XDP. What it can't finish goes up to the stack untouched; the TC half
- * translates it there. Frames that leave from here are translated, always. */
+/* The XDP programs, native only. What they cannot handle is passed to the stack unchanged and translated by the TC
+ * programs. Frames sent from here are always translated. */
 #include "config.h"
 #include "counters.h"
-#include "foreign.h"
-#include "known.h"
-#include "open.h"
-#include "open_endpoint.h"
+#include "established.h"
+#include "fast_path.h"
+#include "new_flow.h"
+#include "new_flow_eim.h"
 #include "refuse.h"
 #include "reset.h"
-#include "short.h"
+#include "stack_connections.h"
 #include "trace.h"
 
 SHARED_MAP("prog", u32, u32, xdp_programs);
@@ -18,15 +18,15 @@ SHARED_MAP("prog", u32, u32, xdp_programs);
 enum xdp_tail_call {
     XDP_PROGRAM_MATCH,
     XDP_PROGRAM_CLAIM,
-    XDP_PROGRAM_ENDPOINT,
+    XDP_PROGRAM_CLAIM_EIM,
     XDP_PROGRAM_REFUSE,
     XDP_PROGRAM_RESET,
     XDP_PROGRAM_INSIDE,
 };
 
-inline_always int hand_up(u32 reason, const struct packet *p)
+inline_always int pass_to_stack(u32 reason, const struct packet *p)
 {
-    count_up(reason, p->length);
+    count_pass(reason, p->length);
     return XDP_PASS;
 }
 
@@ -36,11 +36,11 @@ inline_always int drop_frame(u32 reason, const struct packet *p)
     return XDP_DROP;
 }
 
-/* The same, traced. Not in the programs that claim: they are at the verifier's limit without it. */
-inline_always int hand_up_traced(u32 reason, const struct packet *p)
+/* The same, traced. Not in the programs that claim: they are at the verifier's limit already. */
+inline_always int pass_traced(u32 reason, const struct packet *p)
 {
-    trace(p, TRACE_HANDED_UP, reason, 0, 0);
-    return hand_up(reason, p);
+    trace(p, TRACE_PASSED, reason, 0, 0);
+    return pass_to_stack(reason, p);
 }
 
 inline_always int drop_traced(u32 reason, const struct packet *p)
@@ -49,71 +49,71 @@ inline_always int drop_traced(u32 reason, const struct packet *p)
     return drop_frame(reason, p);
 }
 
-/* The inside host may be told. */
+/* Refuses: the subscriber may get an ICMP error. */
 inline_always int refuse_frame(struct xdp_md *ctx, u32 reason, const struct packet *p)
 {
     u32 zero = 0;
     struct scratch *scratch = scratches.lookup(&zero);
 
-    if (scratch && is_told(reason)) {
+    if (scratch && is_answered(reason)) {
         scratch->refused = reason;
         xdp_programs.call(ctx, XDP_PROGRAM_REFUSE);
     }
     return drop_frame(reason, p);
 }
 
-/* A frame that is no IPv4 packet to us: the stack's, counted. */
-inline_always int hand_up_unread(struct xdp_md *ctx, u32 outcome)
+/* Passes a frame that is not a valid IPv4 packet to the stack. */
+inline_always int pass_unparsed(struct xdp_md *ctx, u32 outcome)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct ethhdr *ethernet = data;
-    u32 reason = outcome == PARSED_MALFORMED ? UP_MALFORMED : UP_NOT_IP;
+    u32 reason = outcome == PARSED_MALFORMED ? PASS_MALFORMED : PASS_NOT_IP;
 
     if ((void *)(ethernet + 1) <= end &&
         (ethernet->h_proto == bpf_htons(ETH_P_8021Q) || ethernet->h_proto == bpf_htons(ETH_P_8021AD)))
-        reason = UP_VLAN;
-    count_up(reason, end - data);
+        reason = PASS_VLAN;
+    count_pass(reason, end - data);
     return XDP_PASS;
 }
 
-/* 1: XDP may translate it. 0: the stack and the TC half have to; the reason is counted. */
-inline_always int is_plain(const struct packet *p, int *verdict)
+/* Returns 1 when XDP can translate the packet; 0 when it was passed to the stack, with the reason counted. */
+inline_always int is_translatable_by_xdp(const struct packet *p, int *verdict)
 {
     if (p->kind == KIND_FLOW && p->fragment == WHOLE && p->l4 == L3 + sizeof(struct iphdr))
         return 1;
-    *verdict = hand_up_traced(p->fragment != WHOLE         ? UP_FRAGMENT
-                       : p->kind == KIND_ICMP_ERROR ? UP_ICMP_ERROR
-                       : p->kind == KIND_OTHER      ? UP_PROTOCOL
-                                                    : UP_OPTIONS,
+    *verdict = pass_traced(p->fragment != WHOLE         ? PASS_FRAGMENT
+                       : p->kind == KIND_ICMP_ERROR ? PASS_ICMP_ERROR
+                       : p->kind == KIND_OTHER      ? PASS_PROTOCOL
+                                                    : PASS_OPTIONS,
                        p);
     return 0;
 }
 
-inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const struct change *change,
+inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const struct translation *translation,
                              const u8 *ethernet, u32 out_ifindex, u16 mtu)
 {
     if (!out_ifindex)
-        return hand_up(UP_NO_PATH, p);
+        return pass_to_stack(PASS_NO_PATH, p);
     if (p->ttl <= 1)
-        return hand_up(UP_TTL, p);
+        return pass_to_stack(PASS_TTL, p);
     if (p->length > mtu)
-        return hand_up(UP_MTU, p);
-    if (!rewrite_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, change, p->protocol, ethernet))
+        return pass_to_stack(PASS_MTU, p);
+    if (!rewrite_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, translation, p->protocol, ethernet))
         return drop_frame(DROP_MALFORMED, p);
     return bpf_redirect(out_ifindex, 0);
 }
 
-inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct flow *flow)
+inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct outbound *outbound)
 {
-    struct change change;
+    struct translation translation;
     int verdict;
 
-    if (!flow->out_ifindex && flow->seen & SEEN_HAIRPIN)
-        return hand_up(UP_HAIRPIN, p);
-    change_of_flow(flow, &change);
-    verdict = send_frame(ctx, p, &change, flow->ethernet, flow->out_ifindex, flow->mtu);
+    if (!outbound->out_ifindex && outbound->seen & SEEN_HAIRPIN)
+        return pass_to_stack(PASS_HAIRPIN, p);
+    outbound_translation(outbound, &translation);
+    verdict = send_frame(ctx, p, &translation, outbound->ethernet, outbound->out_ifindex, outbound->mtu);
     if (verdict == XDP_REDIRECT)
-        count_flow(&flow->packets, &flow->bytes, flow->counter, p->length);
+        count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
     return verdict;
 }
 
@@ -124,113 +124,113 @@ int xdp_inside(struct xdp_md *ctx)
     struct packet p;
     struct record *record;
     struct flow_key key;
-    struct flow *flow;
+    struct outbound *outbound;
     int verdict;
 
     if (!state)
         return XDP_PASS;
-    to = send_short(ctx, state, SIDE_FLOW);
+    to = send_fast(ctx, state, SIDE_OUTBOUND);
     if (to)
         return bpf_redirect(to, 0);
     outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
     if (outcome != PARSED)
-        return hand_up_unread(ctx, outcome);
-    if (!is_plain(&p, &verdict))
+        return pass_unparsed(ctx, outcome);
+    if (!is_translatable_by_xdp(&p, &verdict))
         return verdict;
     key_of(&p, &key);
-    record = find_record(state, SIDE_FLOW, &key);
+    record = find_record(state, SIDE_OUTBOUND, &key);
     if (!record)
         goto open;
     now = now_ticks();
-    flow = &record->flow;
-    if (!is_settled(flow->touched, flow->epoch, now, state->epoch, p.tcp_flags) &&
+    outbound = &record->outbound;
+    if (!is_settled(outbound->touched, outbound->epoch, now, state->epoch, p.tcp_flags) &&
         !refresh_outbound(ctx, ctx->ingress_ifindex, record, &p, state, now))
         goto open;
-    verdict = send_out(ctx, &p, flow);
-    trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_HANDED_UP, UP_NO_PATH, flow->mapped, flow->mapped_port);
+    verdict = send_out(ctx, &p, outbound);
+    trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_PASSED, PASS_NO_PATH, outbound->mapped, outbound->mapped_port);
     return verdict;
 open:
     xdp_programs.call(ctx, XDP_PROGRAM_MATCH);
-    return XDP_PASS; /* the TC half opens the flow */
+    return XDP_PASS; /* the TC programs open the flow */
 }
 
 int xdp_match(struct xdp_md *ctx)
 {
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
-    struct opening opening = {};
+    struct new_flow new_flow = {};
     struct packet p;
     struct path path;
 
     if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_PASS;
     if (p.ttl <= 1)
-        return hand_up_traced(UP_TTL, &p);
+        return pass_traced(PASS_TTL, &p);
     if (is_martian(p.source))
-        return hand_up_traced(UP_ROUTE, &p);
-    if (is_ended(&p, now))
+        return pass_traced(PASS_ROUTE, &p);
+    if (is_terminated(&p, now))
         xdp_programs.call(ctx, XDP_PROGRAM_RESET);
     slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
-        return hand_up_traced(UP_ROUTE, &p); /* to the box itself, to another inside network, or nowhere */
-    if (is_foreign(slot, &p, now))
-        return hand_up_traced(UP_FOREIGN, &p);
-    match_packet(slot, &p, &path, &opening, now);
-    if (opening.verdict == VERDICT_DROP)
-        return is_told(opening.reason) ? refuse_frame(ctx, opening.reason, &p) : drop_traced(opening.reason, &p);
-    if (opening.verdict == VERDICT_PASS)
-        return hand_up_traced(UP_EXEMPT, &p);
-    trace_opening(&p);
-    if (opening.by_endpoint)
-        xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
+        return pass_traced(PASS_ROUTE, &p); /* to the gateway, to another inside network, or nowhere */
+    if (is_stack_connection(slot, &p, now))
+        return pass_traced(PASS_STACK_CONNECTION, &p);
+    match_packet(slot, &p, &path, &new_flow, now);
+    if (new_flow.verdict == VERDICT_DROP)
+        return is_answered(new_flow.reason) ? refuse_frame(ctx, new_flow.reason, &p) : drop_traced(new_flow.reason, &p);
+    if (new_flow.verdict == VERDICT_PASS)
+        return pass_traced(PASS_EXEMPT, &p);
+    trace_new_flow(&p);
+    if (new_flow.is_eim)
+        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
     else
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
     return drop_frame(DROP_INTERNAL, &p);
 }
 
-/* The packet's flow is there, and found from the start; or the packet is refused. */
-inline_always int go_on_frame(struct xdp_md *ctx, const struct packet *p, const struct opening *opening)
+/* Continues after a claim: from the start, which finds the flow; or refuses the packet. */
+inline_always int finish_new_flow(struct xdp_md *ctx, const struct packet *p, const struct new_flow *new_flow)
 {
-    if (opening->verdict == VERDICT_DROP)
-        return refuse_frame(ctx, opening->reason, p);
+    if (new_flow->verdict == VERDICT_DROP)
+        return refuse_frame(ctx, new_flow->reason, p);
     xdp_programs.call(ctx, XDP_PROGRAM_INSIDE);
     return drop_frame(DROP_INTERNAL, p);
 }
 
 int xdp_claim(struct xdp_md *ctx)
 {
-    struct opening opening = {};
+    struct new_flow new_flow = {};
     u32 now = now_ticks();
     struct packet p;
 
     if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
-    claim_flow(ctx, &p, &opening, now);
-    if (opening.verdict == VERDICT_AGAIN) {
+    claim_flow(ctx, &p, &new_flow, now);
+    if (new_flow.verdict == VERDICT_AGAIN) {
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
         return drop_frame(DROP_INTERNAL, &p);
     }
-    return go_on_frame(ctx, &p, &opening);
+    return finish_new_flow(ctx, &p, &new_flow);
 }
 
-int xdp_endpoint(struct xdp_md *ctx)
+int xdp_claim_eim(struct xdp_md *ctx)
 {
-    struct opening opening = {};
+    struct new_flow new_flow = {};
     u32 now = now_ticks();
     struct packet p;
 
     if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
-    claim_flow_of_endpoint(ctx, &p, &opening, now);
-    if (opening.verdict == VERDICT_AGAIN) {
-        xdp_programs.call(ctx, XDP_PROGRAM_ENDPOINT);
+    claim_eim_flow(ctx, &p, &new_flow, now);
+    if (new_flow.verdict == VERDICT_AGAIN) {
+        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
         return drop_frame(DROP_INTERNAL, &p);
     }
-    return go_on_frame(ctx, &p, &opening);
+    return finish_new_flow(ctx, &p, &new_flow);
 }
 
-/* Tells the inside host: the error goes back where the frame came from. */
+/* Sends the ICMP error back where the frame came from. */
 int xdp_refuse(struct xdp_md *ctx)
 {
     u32 zero = 0, now = now_ticks();
@@ -249,10 +249,10 @@ int xdp_refuse(struct xdp_md *ctx)
     interface = find_interface(state->generation & 1, ctx->ingress_ifindex);
     count_drop(scratch->refused, p.length);
     trace(&p, TRACE_DROPPED, scratch->refused, 0, 0);
-    if (!interface || !interface->address || data + L3 + QUOTED > end || !may_be_told(state->generation & 1, &p, now))
+    if (!interface || !interface->address || data + L3 + QUOTED > end || !may_send_unreachable(state->generation & 1, &p, now))
         return XDP_DROP;
     __builtin_memcpy(&ethernet, data, L3);
-    swap_ends(&ethernet);
+    swap_mac_addresses(&ethernet);
     __builtin_memcpy(quoted, data + L3, QUOTED);
     if (bpf_xdp_adjust_head(ctx, -REFUSAL_GROWTH) ||
         bpf_xdp_adjust_tail(ctx, (s32)sizeof(*refusal) - (size + REFUSAL_GROWTH)))
@@ -263,10 +263,10 @@ int xdp_refuse(struct xdp_md *ctx)
     refusal->ethernet = ethernet;
     __builtin_memcpy(refusal->quoted, quoted, QUOTED);
     fill_refusal(refusal, interface->address, p.source);
-    return bpf_redirect(ctx->ingress_ifindex, 0); /* not XDP_TX: veth would let it lie */
+    return bpf_redirect(ctx->ingress_ifindex, 0); /* not XDP_TX: veth does not flush it */
 }
 
-/* Ends the inside host's side of a connection. */
+/* Resets the subscriber's side of a connection. */
 int xdp_reset(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -282,7 +282,7 @@ int xdp_reset(struct xdp_md *ctx)
     trace(&p, TRACE_DROPPED, DROP_ENDED, 0, 0);
     acknowledged = *(u32 *)(data + ACKNOWLEDGED_AT);
     __builtin_memcpy(&ethernet, data, L3);
-    swap_ends(&ethernet);
+    swap_mac_addresses(&ethernet);
     if (bpf_xdp_adjust_tail(ctx, (s32)sizeof(*reset) - size))
         return XDP_DROP;
     reset = data = (void *)(long)ctx->data;
@@ -298,41 +298,41 @@ int xdp_outside(struct xdp_md *ctx)
     u32 zero = 0, to, now, outcome;
     struct control *state = control.lookup(&zero);
     struct pool_address *address;
-    struct mapping *mapping;
+    struct inbound *inbound;
     struct record *record;
-    struct change change;
+    struct translation translation;
     struct flow_key reply;
     struct packet p;
     int verdict;
 
     if (!state)
         return XDP_PASS;
-    to = send_short(ctx, state, SIDE_REPLY);
+    to = send_fast(ctx, state, SIDE_INBOUND);
     if (to)
         return bpf_redirect(to, 0);
     outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
     if (outcome != PARSED)
-        return hand_up_unread(ctx, outcome);
-    if (!is_plain(&p, &verdict))
+        return pass_unparsed(ctx, outcome);
+    if (!is_translatable_by_xdp(&p, &verdict))
         return verdict;
     key_of(&p, &reply);
-    record = find_record(state, SIDE_REPLY, &reply);
+    record = find_record(state, SIDE_INBOUND, &reply);
     now = now_ticks();
-    if (record && (is_settled(record->mapping.touched, record->mapping.epoch, now, state->epoch, p.tcp_flags) ||
+    if (record && (is_settled(record->inbound.touched, record->inbound.epoch, now, state->epoch, p.tcp_flags) ||
                    refresh_inbound(ctx, ctx->ingress_ifindex, record, &p, state, now))) {
-        mapping = &record->mapping;
-        change_of_mapping(mapping, &change);
-        verdict = send_frame(ctx, &p, &change, mapping->ethernet, mapping->out_ifindex, mapping->mtu);
+        inbound = &record->inbound;
+        inbound_translation(inbound, &translation);
+        verdict = send_frame(ctx, &p, &translation, inbound->ethernet, inbound->out_ifindex, inbound->mtu);
         if (verdict == XDP_REDIRECT)
-            count_flow(&mapping->packets, &mapping->bytes, mapping->counter, p.length);
-        trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_HANDED_UP, UP_NO_PATH, change.address, change.port);
+            count_flow(&inbound->packets, &inbound->bytes, inbound->counter, p.length);
+        trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_PASSED, PASS_NO_PATH, translation.address, translation.port);
         return verdict;
     }
     address = find_pool_address(state->generation & 1, p.destination);
     if (!address || address->flags & POOL_ADDRESS_TO_STACK)
         return XDP_PASS;
-    if (open_exterior(&p, now))
-        return hand_up(UP_ENDPOINT, &p);
+    if (find_unfiltered_eim_mapping(&p, now))
+        return pass_to_stack(PASS_ENDPOINT, &p);
     trace(&p, TRACE_DROPPED, DROP_NO_FLOW, 0, 0);
     return is_probe_answer(&p) ? XDP_DROP : drop_frame(DROP_NO_FLOW, &p);
 }

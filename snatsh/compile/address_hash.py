@@ -54,12 +54,12 @@ def tuple_hash(
     return (jhash_3words(word(source), word(destination), ports) * size) >> 32
 
 
-WAY_SALT = 0x5A17ED
+LINK_SALT = 0x5A17ED
 
 
 def subscriber_way(source: Address, size: int) -> int:
     """Bucket of a subscriber, for a rule with a link group spread by subscriber."""
-    return (jhash_3words(word(source) ^ WAY_SALT, 0, 0) * size) >> 32
+    return (jhash_3words(word(source) ^ LINK_SALT, 0, 0) * size) >> 32
 
 
 def flow_way(
@@ -67,4 +67,4 @@ def flow_way(
 ) -> int:
     """Bucket of a flow, for a rule with a link group spread by flow."""
     ports = ports_word(source_port, destination_port)
-    return (jhash_3words(word(source) ^ WAY_SALT, word(destination), ports) * size) >> 32
+    return (jhash_3words(word(source) ^ LINK_SALT, word(destination), ports) * size) >> 32

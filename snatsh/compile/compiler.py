@@ -9,11 +9,11 @@ from functools import partial
 
 from snatsh.compile.image import (
     MAX_INTERFACES,
+    MAX_MASK_SETS,
     MAX_OWN,
     MAX_POOLS,
     MAX_RANGES,
     MAX_RULES,
-    MAX_TUPLES,
     Action,
     Algorithm,
     HookRequest,
@@ -26,7 +26,7 @@ from snatsh.compile.image import (
     Seconds,
     SubscriberLimitImage,
 )
-from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS, Ways, ways_in_force
+from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS, Ways, ways_in_force
 from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.model.errors import Path, Problem, ProfileError
 from snatsh.model.facts import NO_INDEX, Facts
@@ -214,15 +214,19 @@ def _check_bounds(image: Image) -> None:
     ranges = sum(len(pool.runs) for pool in image.pools)
     for what, have, bound in (
         ("rules", sum(1 + len(rule.others) for rule in image.rules), MAX_RULES),
-        ("rules that share links", sum(bool(r.others) for r in image.rules), MAX_WAYS // WAY_BUCKETS),
+        (
+            "rules that share links",
+            sum(bool(r.others) for r in image.rules),
+            MAX_LINK_BUCKETS // LINK_BUCKETS,
+        ),
         ("pools", len(image.pools), MAX_POOLS),
         ("interfaces", len(image.interfaces), MAX_INTERFACES),
         ("addresses of this gateway", len(image.own), MAX_OWN),
     ):
         if have > bound:
             raise ProfileError([Problem((what,), str(have), f"the datapath holds at most {bound} {what}")])
-    if len(image.tuples) > MAX_TUPLES:
-        reason = f"the datapath holds at most {MAX_TUPLES} combinations of prefix lengths and fields"
+    if len(image.tuples) > MAX_MASK_SETS:
+        reason = f"the datapath holds at most {MAX_MASK_SETS} combinations of prefix lengths and fields"
         raise ProfileError([Problem(("rules",), f"{len(image.tuples)} combinations", reason)])
     if ranges > MAX_RANGES:
         reason = f"the datapath holds at most {MAX_RANGES} address ranges in all pools"

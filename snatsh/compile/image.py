@@ -16,7 +16,7 @@ from snatsh.compile.match import Match
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
 # The datapath's bounds (bpf/types.h).
-MAX_TUPLES = 256
+MAX_MASK_SETS = 256
 MAX_RULES = 16_384
 MAX_POOLS = 2_048
 MAX_RANGES = 65_536

@@ -6,20 +6,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from snatsh.compile.weighted_buckets import WAY_BUCKETS, fill
+from snatsh.compile.weighted_buckets import LINK_BUCKETS, fill
 from snatsh.model.facts import Facts
 from snatsh.model.next_hops import next_hop
 from snatsh.model.pool_addresses import runs, with_interface_addresses
 from snatsh.model.schema.profile import LinkGroup, Profile, Rule
 from snatsh.model.values import BROADCAST, Address
 
-MAX_WAYS = 32_768
+MAX_LINK_BUCKETS = 32_768
 """Buckets of all rules that share links (bpf/types.h)."""
 
 NOWHERE = BROADCAST
 """A next hop that is never resolved, for a link whose interface is missing and with it its next hop."""
 
-__all__ = ["MAX_WAYS", "WAY_BUCKETS", "Way", "Ways", "link_of", "links_by_route", "ways_in_force"]
+__all__ = ["LINK_BUCKETS", "MAX_LINK_BUCKETS", "Way", "Ways", "link_of", "links_by_route", "ways_in_force"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WAY_BUCKETS = 128
+LINK_BUCKETS = 128
 
 
 def fill(weights: Mapping[str, int], up: frozenset[str]) -> tuple[str, ...]:
     """The link of each bucket. up: the usable links, at least one if there are weights."""
     if not weights:
         return ()
-    whole = _in_turn(weights, WAY_BUCKETS)
+    whole = _in_turn(weights, LINK_BUCKETS)
     alive = {name: weight for name, weight in weights.items() if name in up}
     orphaned = sum(name not in alive for name in whole)
     heirs = iter(_in_turn(alive, orphaned))

@@ -35,7 +35,7 @@ _TC: dict[str, dict[int, str]] = {
     "inside": {_INGRESS: "tc_inside", _EGRESS: "tc_inside_out"},
     "outside": {_INGRESS: "tc_outside_in", _EGRESS: "tc_outside_out"},
 }
-_PLAIN = {_INGRESS: "tc_plain_in", _EGRESS: "tc_plain_out"}
+_PLAIN = {_INGRESS: "tc_l3_in", _EGRESS: "tc_l3_out"}
 """Outside, on devices without Ethernet header. They get no XDP program: it would take packets for frames."""
 _XDP = {"inside": "xdp_inside", "outside": "xdp_outside"}
 

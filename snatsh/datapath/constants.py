@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from enum import IntEnum, IntFlag
 
-from snatsh.compile.address_hash import WAY_SALT
-from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Action, Algorithm, Seconds
-from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS
+from snatsh.compile.address_hash import LINK_SALT
+from snatsh.compile.image import MAX_MASK_SETS, MAX_POOLS, MAX_RANGES, MAX_RULES, Action, Algorithm, Seconds
+from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS
 from snatsh.datapath.programs import tail_call_indices
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.model.vocabulary import FLOW_STATES, PROTOCOL_NUMBERS
 
 TICK_SHIFT = 24  # a tick is 2^24 ns
 TICKS_OF_SECOND = 60  # rounded: the second that limits count in
-SWEEP_KEYS, FIND_KEYS, ADOPTED = 100, 16, 8  # in one run of a program of bpf/sweep.c
+SWEEP_KEYS, FIND_KEYS, MIGRATE_RECORDS = 100, 16, 8  # in one run of a program of bpf/sweep.c
 
 
 class Role(IntEnum):
@@ -49,12 +49,12 @@ class PoolAddressFlag(IntFlag):
 class RuleFlag(IntFlag):
     ENDPOINT_INDEPENDENT = 1
     FILTER_ENDPOINT_INDEPENDENT = 2
-    WAY_BY_FLOW = 4
+    LINK_BY_FLOW = 4
 
 
 class TraceEventKind(IntEnum):
     DROPPED = 0
-    HANDED_UP = 1
+    PASSED = 1
     OPENED = 2
     TRANSLATED = 3
 
@@ -64,16 +64,16 @@ def shared() -> dict[str, int]:
     return {
         "TICK_SHIFT": TICK_SHIFT,
         "TICKS_PER_SECOND": TICKS_OF_SECOND,
-        "MAX_TUPLES": MAX_TUPLES,
+        "MAX_MASK_SETS": MAX_MASK_SETS,
         "MAX_RULES": MAX_RULES,
-        "MAX_WAYS": MAX_WAYS,
-        "WAY_BUCKETS": WAY_BUCKETS,
-        "WAY_SALT": WAY_SALT,
+        "MAX_LINK_BUCKETS": MAX_LINK_BUCKETS,
+        "LINK_BUCKETS": LINK_BUCKETS,
+        "LINK_SALT": LINK_SALT,
         "MAX_POOLS": MAX_POOLS,
         "MAX_RANGES": MAX_RANGES,
         "SWEEP_KEYS": SWEEP_KEYS,
         "FIND_KEYS": FIND_KEYS,
-        "ADOPTED": ADOPTED,
+        "MIGRATE_RECORDS": MIGRATE_RECORDS,
         **_members("ROLE", Role),
         **_members("ACTION", Action),
         **_members("ALGORITHM", Algorithm),
@@ -85,7 +85,7 @@ def shared() -> dict[str, int]:
         **_numbered("STATE", FLOW_STATES),
         **_numbered("TIMEOUT", (field.name for field in fields(Seconds))),
         **_numbered("DROP", (*DROP_REASONS, "count")),
-        **_numbered("UP", (*HANDED_UP_REASONS, "count")),
+        **_numbered("PASS", (*_pass_reasons(), "count")),
         **_named("IPPROTO", PROTOCOL_NUMBERS),
         **tail_call_indices(),
     }
@@ -95,6 +95,11 @@ def assertions() -> Iterator[str]:
     """C lines that hold every constant to its value here."""
     for name, value in shared().items():
         yield f'_Static_assert({name} == {value}, "value of {name}");'
+
+
+def _pass_reasons() -> list[str]:
+    """Names of the reasons in C, in order. The API keeps an older name for one of them."""
+    return ["stack-connection" if name == "foreign" else name for name in PASS_REASONS]
 
 
 def _members(prefix: str, kind: type[IntEnum] | type[IntFlag]) -> dict[str, int]:

@@ -18,8 +18,8 @@ from snatsh.datapath.flow_table import FlowTable
 
 Maps = Mapping[str, Map]
 
-_ENDPOINTS = ("endpoints", "exteriors")
-_TABLE = frozenset({"lines", "records", "takings", "freed"})
+_ENDPOINTS = ("endpoints", "eim_mappings")
+_TABLE = frozenset({"tag_buckets", "records", "record_counts", "free_records"})
 _LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments"}
 """Copied flow by flow, made anew, or hints and parts of packets that nobody misses."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.constants import ADOPTED, FIND_KEYS, SWEEP_KEYS
+from snatsh.datapath.constants import FIND_KEYS, MIGRATE_RECORDS, SWEEP_KEYS
 
 _WINDOW = 16_384  # records: small enough for the processor's caches
 _NUMBER = np.uint64(0xFFFFFFFF)
@@ -28,7 +28,7 @@ class FlowTable:
 
     def __init__(self, maps: Mapping[str, Map], programs: Mapping[str, int]) -> None:
         self._records = maps["records"]
-        self._takings = maps["takings"]
+        self._counts = maps["record_counts"]
         self._programs = programs
 
     @property
@@ -55,7 +55,7 @@ class FlowTable:
         """The `live` of every flow whose time is over. now: in ticks."""
         found = [np.zeros(0, dtype=np.uint64)]
         for window in self._windows():
-            left = (window["flow"]["expires"] - np.uint32(now)).astype(np.int32)
+            left = (window["outbound"]["expires"] - np.uint32(now)).astype(np.int32)
             found.append(window["live"][(left <= 0) & (window["live"] != 0)])
         return np.concatenate(found)
 
@@ -98,14 +98,14 @@ class FlowTable:
         settle: count them among their addresses' and inside hosts' flows.
         """
         adopted = 0
-        for start in range(0, len(records), ADOPTED):
-            adopted += self._run("xdp_adopt", records[start : start + ADOPTED], settle)[0]
+        for start in range(0, len(records), MIGRATE_RECORDS):
+            adopted += self._run("xdp_migrate", records[start : start + MIGRATE_RECORDS], settle)[0]
         return adopted
 
     def _windows(self) -> Iterator[NDArray[Any]]:
         """Views onto all records that were ever in use, valid until the next one."""
-        taking: Any = self._takings.get(np.zeros(1, dtype=layout.INDEX))
-        used = min(int(taking["used"]), self.capacity)
+        counts: Any = self._counts.get(np.zeros(1, dtype=layout.INDEX))
+        used = min(int(counts["used"]), self.capacity)
         for first in range(0, used, _WINDOW):
             count = min(_WINDOW, used - first)
             offset = first * layout.RECORD.itemsize

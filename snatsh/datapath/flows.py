@@ -44,8 +44,13 @@ def elapsed(now: int, ticks: NDArray[Any]) -> NDArray[np.int32]:
 def view(table: FlowTable) -> NDArray[Any]:
     """All live flows as FLOW_VIEW rows."""
     now = now_ticks()
-    parts = [_shown(records[elapsed(now, records["flow"]["expires"]) < 0], now) for records in table.parts()]
+    parts = [_shown(_unexpired(records, now), now) for records in table.parts()]
     return bpf_syscall.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
+
+
+def _unexpired(records: NDArray[Any], now: int) -> NDArray[Any]:
+    unexpired: NDArray[Any] = records[elapsed(now, records["outbound"]["expires"]) < 0]
+    return unexpired
 
 
 def look_up(table: FlowTable, rows: NDArray[Any]) -> NDArray[Any]:
@@ -55,7 +60,7 @@ def look_up(table: FlowTable, rows: NDArray[Any]) -> NDArray[Any]:
 
 def _shown(records: NDArray[Any], now: int) -> NDArray[Any]:
     shown: NDArray[Any] = np.zeros(len(records), dtype=FLOW_VIEW)
-    keys, flows, mappings = records["key"], records["flow"], records["mapping"]
+    keys, flows, mappings = records["key"], records["outbound"], records["inbound"]
     for name in ("source", "destination", "source_port", "destination_port", "protocol"):
         shown[name] = keys[name]
     for name in ("mapped", "mapped_port", "state", "redirect"):
@@ -79,9 +84,9 @@ def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
     return keys
 
 
-def expired_exteriors(maps: Mapping[str, Map]) -> NDArray[Any]:
+def expired_eim_mappings(maps: Mapping[str, Map]) -> NDArray[Any]:
     """Keys of the endpoint-independent mappings that no flow keeps any more."""
-    keys, exteriors = maps["exteriors"].dump()
+    keys, exteriors = maps["eim_mappings"].dump()
     return keys[elapsed(now_ticks(), exteriors["expires"]) >= 0]
 
 
@@ -93,7 +98,7 @@ def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
     return idle
 
 
-def end_exteriors(sweep: int, keys: NDArray[Any], *, force: bool) -> None:
+def end_eim_mappings(sweep: int, keys: NDArray[Any], *, force: bool) -> None:
     """End these exteriors; without `force` only expired ones. sweep: the program's file descriptor."""
     for start in range(0, len(keys), SWEEP_KEYS):
         part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
@@ -106,12 +111,12 @@ def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> Non
     """For so long, packets of these TCP flows are answered by a reset once there is no flow any more."""
     until: NDArray[Any] = np.zeros(len(keys), dtype=layout.INDEX)
     until[:] = now_ticks() + int(seconds * layout.TICKS_PER_SECOND) & 0xFFFFFFFF
-    maps["ended"].put_all(keys, until)
+    maps["terminated_flows"].put_all(keys, until)
 
 
 def withdrawn(table: FlowTable, maps: Mapping[str, Map], slot: int) -> NDArray[np.uint64]:
     """The `live` of the flows whose mapped address is in no pool of the half `slot`."""
-    found = [part["live"][~in_pools(maps, slot, part["flow"]["mapped"])] for part in table.parts()]
+    found = [part["live"][~in_pools(maps, slot, part["outbound"]["mapped"])] for part in table.parts()]
     return np.concatenate(found) if found else np.zeros(0, dtype=np.uint64)
 
 

@@ -29,7 +29,7 @@ from snatsh.datapath.attach import Attacher, Hook
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.map_writer import Stage
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 
 _CONTROL_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
@@ -182,15 +182,15 @@ class Datapath:
     def reset_flows(self, rows: NDArray[Any], seconds: int) -> int:
         """End these FLOW_VIEW rows; the inside hosts of TCP get a reset when they speak within `seconds`."""
         tcp = rows[rows["protocol"] == socket.IPPROTO_TCP]
-        room = self._maps["ended"].info.max_entries
+        room = self._maps["terminated_flows"].info.max_entries
         flows.note_ended(self._maps, flows.keys_of(tcp[:room]), seconds)
         return self.end_flows(rows)
 
     def age(self) -> int:
         """End what has expired; how many it were. Correctness does not wait for it, capacity does."""
         ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
-        exteriors = flows.expired_exteriors(self._maps)
-        flows.end_exteriors(self.programs["xdp_sweep_exteriors"], exteriors, force=False)
+        exteriors = flows.expired_eim_mappings(self._maps)
+        flows.end_eim_mappings(self.programs["xdp_sweep_eim"], exteriors, force=False)
         self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 
@@ -252,19 +252,19 @@ class Datapath:
         """By reason, all reasons."""
         return self._counts("drops", DROP_REASONS)
 
-    def handed_up(self) -> dict[str, Count]:
-        """Packets XDP left to the stack and the TC half, by reason."""
-        return self._counts("handed_up", HANDED_UP_REASONS)
+    def passed_to_stack(self) -> dict[str, Count]:
+        """Return the packets that XDP passed to the stack and so to the TC programs, by reason."""
+        return self._counts("passed_to_stack", PASS_REASONS)
 
     def memory(self) -> Memory:
         """What the maps take, as the kernel accounts for it."""
         sizes = {name: bpf_syscall.map_memory(map_.fd) for name, map_ in self._maps.items()}
-        table = sum(sizes[name] for name in ("records", "lines", "freed"))
+        table = sum(sizes[name] for name in ("records", "tag_buckets", "free_records"))
         return Memory(sum(sizes.values()), table / self.max_flows)
 
     def clear_counters(self) -> None:
-        """Rule, drop and hand-up counters to zero; pool gauges stay, they count what is there."""
-        for name in ("drops", "handed_up", "rule_counters"):
+        """Rule, drop and pass counters to zero; pool gauges stay, they count what is there."""
+        for name in ("drops", "passed_to_stack", "rule_counters"):
             keys, values = self._maps[name].dump()
             self._maps[name].put_all(keys, np.zeros_like(values))
 

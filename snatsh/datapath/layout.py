@@ -35,7 +35,7 @@ CONTROL = _record(
     ("secrets", "u8", 4),
 )  # fmt: skip
 SETTINGS = _record(
-    ("tuple_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
+    ("mask_set_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
     ("newest_ifindex", "u4"),
     ("timeouts", "u4", 8),
@@ -51,18 +51,18 @@ TRACE_EVENT = _record(
 )  # fmt: skip
 INTERFACE_KEY = _record(("slot", "u4"), ("ifindex", "u4"))
 INTERFACE = _record(("role", "u1"), ("flags", "u1"), ("mac", "u1", 6), ("address", NET32))
-OWN_KEY = _record(("slot", "u4"), ("address", NET32))
+LOCAL_ADDRESS_KEY = _record(("slot", "u4"), ("address", NET32))
 _MATCHED = tuple((field.key, NET32 if field.network_order else "u4") for field in MATCH_FIELDS)
-TUPLE = _record(
+MASK_SET = _record(
     ("source_mask", NET32), ("destination_mask", NET32),
     *((f"{key}_mask", word) for key, word in _MATCHED), ("rank", "u4"),
 )  # fmt: skip
 RULE_KEY = _record(
-    ("slot", "u4"), ("tuple", "u4"), ("source", NET32), ("destination", NET32), *_MATCHED
+    ("slot", "u4"), ("mask_set", "u4"), ("source", NET32), ("destination", NET32), *_MATCHED
 )  # fmt: skip
 RULE = _record(
     ("number", "u4"), ("counter", "u4"), ("action", "u4"), ("algorithm", "u4"), ("pool", "u4"),
-    ("redirect", NET32), ("flags", "u4"), ("ways", "u4"),
+    ("redirect", NET32), ("flags", "u4"), ("link_buckets", "u4"),
 )  # fmt: skip
 POOL = _record(
     ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4"),
@@ -75,32 +75,34 @@ FLOW_KEY = _record(
     ("source", NET32), ("destination", NET32), ("source_port", NET16), ("destination_port", NET16),
     ("protocol", "u1"), ("pad", "u1", 3),
 )  # fmt: skip
-FLOW = _record(
+OUTBOUND = _record(
     ("touched", "u4"), ("epoch", "u4"), ("expires", "u4"), ("state", "u1"), ("seen", "u1"), ("counter", "u2"),
     ("mapped", NET32), ("mapped_port", NET16), ("ip_delta", "u2"), ("l4_delta", "u2"), ("mtu", "u2"),
     ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("redirect", NET32), ("packets", "u8"), ("bytes", "u8"),
 )  # fmt: skip
-MAPPING = _record(
+INBOUND = _record(
     ("touched", "u4"), ("epoch", "u4"), ("inside", NET32), ("inside_port", NET16), ("ip_delta", "u2"),
     ("l4_delta", "u2"), ("mtu", "u2"), ("out_ifindex", "u4"), ("ethernet", "u1", 12), ("rule", "u4"),
     ("created", "u4"), ("counter", "u4"), ("packets", "u8"), ("bytes", "u8"),
 )  # fmt: skip
-RECORD = _record(("live", "u8"), ("key", FLOW_KEY), ("flow", FLOW), ("reply", FLOW_KEY), ("mapping", MAPPING))
-LINE_TAGS = 16
-LINE = _record(("tags", "u4", LINE_TAGS))
-TAKING = _record(("used", "u8"), ("taken", "u8"))
+RECORD = _record(
+    ("live", "u8"), ("key", FLOW_KEY), ("outbound", OUTBOUND), ("reply", FLOW_KEY), ("inbound", INBOUND)
+)
+BUCKET_TAGS = 16
+TAG_BUCKET = _record(("tags", "u4", BUCKET_TAGS))
+RECORD_COUNTS = _record(("used", "u8"), ("allocated", "u8"))
 ALLOCATOR_KEY = _record(
     ("mapped", NET32), ("remote", NET32), ("remote_port", NET16), ("protocol", "u1"), ("pad", "u1")
 )
 ALLOCATOR = _record(
-    ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("freed_count", "u4"),
-    ("freed", NET16, 128),
+    ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("free_port_count", "u4"),
+    ("free_ports", NET16, 128),
 )  # fmt: skip
 ENDPOINT_KEY = _record(
     ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("protocol", "u1"), ("pad", "u1")
 )
-EXTERIOR_KEY = _record(("mapped", NET32), ("mapped_port", NET16), ("protocol", "u1"), ("pad", "u1"))
-EXTERIOR = _record(
+EIM_MAPPING_KEY = _record(("mapped", NET32), ("mapped_port", NET16), ("protocol", "u1"), ("pad", "u1"))
+EIM_MAPPING = _record(
     ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("flags", "u2"), ("rule", "u4"),
     ("counter", "u4"), ("expires", "u4"),
 )  # fmt: skip
@@ -116,7 +118,7 @@ SUBSCRIBER = _record(
     ("half_open", "i4"),
     ("second", "u4"),
     ("opened", "u4"),
-    ("told", "u4"),
+    ("unreachables", "u4"),
     ("refused", "u4"),
     ("evicted", "u4"),
 )
@@ -126,13 +128,15 @@ SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("reserved", "u8"))
 
 TWINS = {
     "control": CONTROL, "trace_filter": TRACE_FILTER, "trace_event": TRACE_EVENT,
-    "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE, "own_key": OWN_KEY,
-    "tuple": TUPLE, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
-    "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY, "flow": FLOW,
-    "mapping": MAPPING, "record": RECORD, "line": LINE, "taking": TAKING,
+    "settings": SETTINGS, "interface_key": INTERFACE_KEY, "interface": INTERFACE,
+    "local_address_key": LOCAL_ADDRESS_KEY,
+    "mask_set": MASK_SET, "rule_key": RULE_KEY, "rule": RULE, "pool": POOL, "range": RANGE,
+    "pool_address_key": POOL_ADDRESS_KEY, "pool_address": POOL_ADDRESS, "flow_key": FLOW_KEY,
+    "outbound": OUTBOUND,
+    "inbound": INBOUND, "record": RECORD, "tag_bucket": TAG_BUCKET, "record_counts": RECORD_COUNTS,
     "allocator_key": ALLOCATOR_KEY,
-    "allocator": ALLOCATOR, "endpoint_key": ENDPOINT_KEY, "exterior_key": EXTERIOR_KEY,
-    "exterior": EXTERIOR, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
+    "allocator": ALLOCATOR, "endpoint_key": ENDPOINT_KEY, "eim_mapping_key": EIM_MAPPING_KEY,
+    "eim_mapping": EIM_MAPPING, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
     "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, PoolImage, RuleImage
-from snatsh.compile.link_selection import WAY_BUCKETS
+from snatsh.compile.link_selection import LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.datapath import layout, map_writer
 from snatsh.datapath.bpf_syscall import Map
@@ -37,19 +37,23 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
     keys, places = maps["rule_index"].dump()
     chosen = keys["slot"] == slot
     _, rules = maps["rules"].dump()
-    _, tuples = maps["tuples"].dump()
-    _, ways = maps["ways"].dump()
+    _, tuples = maps["mask_sets"].dump()
+    _, ways = maps["link_buckets"].dump()
     shapes, buckets = (
-        tuples[map_writer.SLOT_BASE["tuples"] * slot :],
-        ways[map_writer.SLOT_BASE["ways"] * slot :],
+        tuples[map_writer.SLOT_BASE["mask_sets"] * slot :],
+        ways[map_writer.SLOT_BASE["link_buckets"] * slot :],
     )
     told = {rule.number: rule for rule in known.rules}
     found = []
     for key, place in zip(keys[chosen], places[chosen], strict=True):
-        match = _match(key, shapes[int(key["tuple"])])
+        match = _match(key, shapes[int(key["mask_set"])])
         row, base = rules[int(place)], int(place)
-        first = (int(row["ways"]) - 1) * WAY_BUCKETS
-        taken = tuple(int(at) - base for at in buckets[first : first + WAY_BUCKETS]) if row["ways"] else ()
+        first = (int(row["link_buckets"]) - 1) * LINK_BUCKETS
+        taken = (
+            tuple(int(at) - base for at in buckets[first : first + LINK_BUCKETS])
+            if row["link_buckets"]
+            else ()
+        )
         also = told.get(int(row["number"]))
         more = max((*taken, len(also.others) if also and taken else 0), default=0)
         others = tuple(_rule(match, rules[base + number]) for number in range(1, more + 1))
@@ -80,7 +84,7 @@ def _rule(match: Match, row: Any) -> RuleImage:
         redirect=Address(redirect) if redirect else None,
         endpoint_independent=bool(flags & RuleFlag.ENDPOINT_INDEPENDENT),
         filter_by_endpoint=not flags & RuleFlag.FILTER_ENDPOINT_INDEPENDENT,
-        way_by_flow=bool(flags & RuleFlag.WAY_BY_FLOW),
+        way_by_flow=bool(flags & RuleFlag.LINK_BY_FLOW),
     )
 
 

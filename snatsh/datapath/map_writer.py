@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES, Image, RuleImage
-from snatsh.compile.link_selection import MAX_WAYS, WAY_BUCKETS
+from snatsh.compile.image import MAX_MASK_SETS, MAX_POOLS, MAX_RANGES, MAX_RULES, Image, RuleImage
+from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS
 from snatsh.datapath import layout
 from snatsh.datapath.bpf_syscall import Map
@@ -23,9 +23,9 @@ from snatsh.datapath.maps import MAX_COUNTERS
 
 _ROLES = {"inside": Role.INSIDE, "outside": Role.OUTSIDE}
 SLOT_BASE = {
-    "tuples": MAX_TUPLES,
+    "mask_sets": MAX_MASK_SETS,
     "rules": MAX_RULES,
-    "ways": MAX_WAYS,
+    "link_buckets": MAX_LINK_BUCKETS,
     "pools": MAX_POOLS,
     "ranges": MAX_RANGES,
 }
@@ -61,7 +61,7 @@ def fill(maps: Mapping[str, Map], generation: int, image: Image, xdp: frozenset[
 
 def clear(maps: Mapping[str, Map], slot: int) -> None:
     """Empty a half; what the array maps hold beyond the counts in use is never read."""
-    for name in ("interfaces", "own_addresses", "rule_index", "pool_addresses"):
+    for name in ("interfaces", "local_addresses", "rule_index", "pool_addresses"):
         keys, _ = maps[name].dump()
         maps[name].remove_all(keys[keys["slot"] == slot])
     blank: NDArray[Any] = np.zeros(MAX_RULES, dtype=layout.RULE)
@@ -80,7 +80,7 @@ def _ticks(seconds: int) -> int:
 def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value: NDArray[Any] = np.zeros(1, dtype=layout.SETTINGS)
     times = image.timeouts
-    value["tuple_count"] = len(image.tuples)
+    value["mask_set_count"] = len(image.tuples)
     value["default_pass"] = image.default_pass
     value["tcp_syn_only"] = image.tcp_syn_only
     value["subscriber_sessions"] = image.limits.sessions
@@ -127,8 +127,8 @@ def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: froze
 
 
 def _put_own_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> None:
-    keys = np.array([(slot, int(address)) for address in image.own], dtype=layout.OWN_KEY)
-    maps["own_addresses"].put_all(keys, np.ones(len(keys), dtype=layout.INDEX))
+    keys = np.array([(slot, int(address)) for address in image.own], dtype=layout.LOCAL_ADDRESS_KEY)
+    maps["local_addresses"].put_all(keys, np.ones(len(keys), dtype=layout.INDEX))
 
 
 def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
@@ -174,7 +174,7 @@ def _put_pool_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> Non
 
 
 def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
-    tuples: NDArray[Any] = np.zeros(len(image.tuples), dtype=layout.TUPLE)
+    tuples: NDArray[Any] = np.zeros(len(image.tuples), dtype=layout.MASK_SET)
     position = {}
     for at, shape in enumerate(image.tuples):
         tuples[at] = (
@@ -184,7 +184,7 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
             shape.rank,
         )
         position[shape.source_length, shape.destination_length, shape.fields] = at
-    maps["tuples"].put_all(_indices("tuples", slot, len(tuples)), tuples)
+    maps["mask_sets"].put_all(_indices("mask_sets", slot, len(tuples)), tuples)
     counters = _counters(maps, slot, image)
     index: dict[tuple[Any, ...], int] = {}
     rows: list[tuple[int, ...]] = []
@@ -192,13 +192,15 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     for rule in image.rules:
         base = slot * MAX_RULES + len(rows)
         counter = counters[rule.number]
-        rows.append(_rule_row(rule, counter, ways=len(buckets) // WAY_BUCKETS + 1 if rule.others else 0))
+        rows.append(_rule_row(rule, counter, ways=len(buckets) // LINK_BUCKETS + 1 if rule.others else 0))
         rows += [_rule_row(other, counter) for other in rule.others]
         buckets += [base + way for way in rule.buckets]
         # rules come in the order of their numbers: of two alike the first counts
         index.setdefault(_rule_key(slot, position, rule), base)
     maps["rules"].put_all(_indices("rules", slot, len(rows)), np.array(rows, dtype=layout.RULE))
-    maps["ways"].put_all(_indices("ways", slot, len(buckets)), np.array(buckets, dtype=layout.INDEX))
+    maps["link_buckets"].put_all(
+        _indices("link_buckets", slot, len(buckets)), np.array(buckets, dtype=layout.INDEX)
+    )
     maps["rule_index"].put_all(
         np.array(list(index), dtype=layout.RULE_KEY), np.array(list(index.values()), dtype=layout.INDEX)
     )
@@ -209,7 +211,7 @@ def _rule_row(rule: RuleImage, counter: int, ways: int = 0) -> tuple[int, ...]:
     flags = (
         (RuleFlag.ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0)
         | (0 if rule.filter_by_endpoint else RuleFlag.FILTER_ENDPOINT_INDEPENDENT)
-        | (RuleFlag.WAY_BY_FLOW if rule.way_by_flow else 0)
+        | (RuleFlag.LINK_BY_FLOW if rule.way_by_flow else 0)
     )
     return (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags, ways)
 

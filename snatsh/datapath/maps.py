@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from snatsh.compile.image import MAX_INTERFACES, MAX_OWN, MAX_POOLS, MAX_RANGES, MAX_RULES, MAX_TUPLES
-from snatsh.compile.link_selection import MAX_WAYS
+from snatsh.compile.image import MAX_INTERFACES, MAX_MASK_SETS, MAX_OWN, MAX_POOLS, MAX_RANGES, MAX_RULES
+from snatsh.compile.link_selection import MAX_LINK_BUCKETS
 from snatsh.datapath import layout, programs
 from snatsh.datapath.layout import ADDRESS, INDEX
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 
 Kind = Literal["array", "percpu_array", "hash", "lru_hash", "lpm_trie", "queue", "prog"]
 MAP_TYPES: dict[Kind, int] = {
@@ -47,14 +47,14 @@ class TableSize:
         return (self.flows - 1).bit_length()
 
     @property
-    def lines(self) -> int:
-        """Lines of one half of the index: half of its tags stay free (bpf/table.h)."""
-        return max((2 << self.number_bits) // layout.LINE_TAGS, 1)
+    def buckets(self) -> int:
+        """Tag buckets of one half of the index, twice as many tags as flows (bpf/table.h)."""
+        return max((2 << self.number_bits) // layout.BUCKET_TAGS, 1)
 
     @property
     def defines(self) -> dict[str, int]:
         """Constants the programs are compiled with."""
-        return {"MAX_FLOWS": self.flows, "NUMBER_BITS": self.number_bits, "LINES": self.lines}
+        return {"MAX_FLOWS": self.flows, "NUMBER_BITS": self.number_bits, "BUCKETS": self.buckets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class MapDefinition:
     kind: Kind
     key: np.dtype[Any]
     value: np.dtype[Any]
-    entries: int | Literal["flows", "lines"]
+    entries: int | Literal["flows", "tag_buckets"]
     flags: int = 0
 
     @property
@@ -74,7 +74,7 @@ class MapDefinition:
     def max_entries(self, size: TableSize) -> int:
         if self.entries == "flows":
             return size.flows
-        return 2 * size.lines if self.entries == "lines" else self.entries
+        return 2 * size.buckets if self.entries == "tag_buckets" else self.entries
 
 
 _MEANING = 1
@@ -86,31 +86,31 @@ MAPS: dict[str, MapDefinition] = {
     "control": MapDefinition("array", INDEX, layout.CONTROL, 1),
     "settings": MapDefinition("array", INDEX, layout.SETTINGS, 2),
     "interfaces": MapDefinition("hash", layout.INTERFACE_KEY, layout.INTERFACE, 2 * MAX_INTERFACES),
-    "own_addresses": MapDefinition("hash", layout.OWN_KEY, INDEX, 2 * MAX_OWN),
-    "tuples": MapDefinition("array", INDEX, layout.TUPLE, 2 * MAX_TUPLES),
+    "local_addresses": MapDefinition("hash", layout.LOCAL_ADDRESS_KEY, INDEX, 2 * MAX_OWN),
+    "mask_sets": MapDefinition("array", INDEX, layout.MASK_SET, 2 * MAX_MASK_SETS),
     "rule_index": MapDefinition("hash", layout.RULE_KEY, INDEX, 2 * MAX_RULES),
     "rules": MapDefinition("array", INDEX, layout.RULE, 2 * MAX_RULES),
-    "ways": MapDefinition("array", INDEX, INDEX, 2 * MAX_WAYS),
+    "link_buckets": MapDefinition("array", INDEX, INDEX, 2 * MAX_LINK_BUCKETS),
     "pools": MapDefinition("array", INDEX, layout.POOL, 2 * MAX_POOLS),
     "ranges": MapDefinition("array", INDEX, layout.RANGE, 2 * MAX_RANGES),
     "pool_addresses": MapDefinition(
         "lpm_trie", layout.POOL_ADDRESS_KEY, layout.POOL_ADDRESS, 4 * MAX_RANGES, NO_PREALLOC
     ),
-    "pool_turns": MapDefinition("array", INDEX, INDEX, MAX_POOLS),
+    "round_robin_positions": MapDefinition("array", INDEX, INDEX, MAX_POOLS),
     "drops": MapDefinition("percpu_array", INDEX, layout.COUNT, len(DROP_REASONS)),
-    "handed_up": MapDefinition("percpu_array", INDEX, layout.COUNT, len(HANDED_UP_REASONS)),
+    "passed_to_stack": MapDefinition("percpu_array", INDEX, layout.COUNT, len(PASS_REASONS)),
     "rule_counters": MapDefinition("percpu_array", INDEX, layout.RULE_COUNT, MAX_COUNTERS),
     "trace_filters": MapDefinition("array", INDEX, layout.TRACE_FILTER, 1),
     "trace_events": MapDefinition("hash", np.dtype("u8"), layout.TRACE_EVENT, MAX_TRACE_EVENTS),
-    "lines": MapDefinition("array", INDEX, layout.LINE, "lines"),
+    "tag_buckets": MapDefinition("array", INDEX, layout.TAG_BUCKET, "tag_buckets"),
     "records": MapDefinition("array", INDEX, layout.RECORD, "flows", MMAPABLE),
-    "takings": MapDefinition("array", INDEX, layout.TAKING, 1),
-    "freed": MapDefinition("queue", NOTHING, INDEX, "flows"),
+    "record_counts": MapDefinition("array", INDEX, layout.RECORD_COUNTS, 1),
+    "free_records": MapDefinition("queue", NOTHING, INDEX, "flows"),
     "allocators": MapDefinition("lru_hash", layout.ALLOCATOR_KEY, layout.ALLOCATOR, MAX_ALLOCATORS),
-    "endpoints": MapDefinition("hash", layout.ENDPOINT_KEY, layout.EXTERIOR_KEY, "flows", NO_PREALLOC),
-    "exteriors": MapDefinition("hash", layout.EXTERIOR_KEY, layout.EXTERIOR, "flows", NO_PREALLOC),
-    "foreign": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_STACK_CONNECTIONS),
-    "ended": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_RESETS),
+    "endpoints": MapDefinition("hash", layout.ENDPOINT_KEY, layout.EIM_MAPPING_KEY, "flows", NO_PREALLOC),
+    "eim_mappings": MapDefinition("hash", layout.EIM_MAPPING_KEY, layout.EIM_MAPPING, "flows", NO_PREALLOC),
+    "stack_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_STACK_CONNECTIONS),
+    "terminated_flows": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_RESETS),
     "fragments": MapDefinition("lru_hash", layout.FRAGMENT_KEY, layout.FRAGMENT, MAX_FRAGMENTED),
     "address_usage": MapDefinition("hash", ADDRESS, layout.ADDRESS_USAGE, MAX_ADDRESSES),
     "subscribers": MapDefinition("hash", ADDRESS, layout.SUBSCRIBER, MAX_SUBSCRIBERS, NO_PREALLOC),

@@ -23,7 +23,7 @@ DROP_REASONS: dict[str, str] = {
     "internal": "The datapath contradicted itself; please report",
 }
 
-HANDED_UP_REASONS: dict[str, str] = {
+PASS_REASONS: dict[str, str] = {
     "no-path": "The next hop's link-layer address is not known yet, or its interface has no XDP",
     "ttl": "TTL ran out; the stack answers",
     "mtu": "Larger than the path's MTU; the stack fragments or answers",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snatsh.datapath import flows, layout
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.constants import TraceEventKind
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.model.values import Address, Prefix
 
 _KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
@@ -86,7 +86,7 @@ def _event(nanoseconds: int, row: Any) -> TraceEvent:
     kind, detail, address = TraceEventKind(int(row["kind"])), int(row["detail"]), int(row["address"])
     names = {
         TraceEventKind.DROPPED: tuple(DROP_REASONS),
-        TraceEventKind.HANDED_UP: tuple(HANDED_UP_REASONS),
+        TraceEventKind.PASSED: tuple(PASS_REASONS),
     }.get(kind, ())
     return TraceEvent(
         nanoseconds=nanoseconds,

@@ -28,12 +28,12 @@ class Crowd:
         folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
         maps = {
             name: Map(bpf_syscall.open_pin(folder / name), MAPS[name].key, MAPS[name].value)
-            for name in ("records", "takings")
+            for name in ("records", "record_counts")
         }
         (programs,) = folder.glob("programs-*")
         self._records = maps["records"]
         self._table = FlowTable(
-            maps, {name: bpf_syscall.open_pin(programs / name) for name in ("xdp_adopt",)}
+            maps, {name: bpf_syscall.open_pin(programs / name) for name in ("xdp_migrate",)}
         )
         self._random = np.random.default_rng(1)
         self._moving = np.zeros(0, dtype=layout.RECORD)
@@ -49,7 +49,7 @@ class Crowd:
         """So many flows send a few packets."""
         chosen = self._random.choice(len(self._moving), count, replace=False)
         packets = self._random.integers(1, 2000, count).astype(np.uint64)
-        outbound = self._moving["flow"]
+        outbound = self._moving["outbound"]
         outbound["packets"][chosen] += packets
         outbound["bytes"][chosen] += packets * np.uint64(900)
         outbound["touched"][chosen] = flows.now_ticks()
@@ -68,7 +68,7 @@ def _flows(numbers: np.ndarray, out_ifindex: int, rule: int) -> np.ndarray:
     keys["destination_port"] = random.choice([53, 80, 443, 8080], len(numbers)) + numbers // (MAPPED * PORTS)
     keys["protocol"] = random.choice([6, 17], len(numbers))
     ages = random.integers(1, 600 * int(second), len(numbers))
-    forward = np.zeros(len(numbers), dtype=layout.FLOW)
+    forward = np.zeros(len(numbers), dtype=layout.OUTBOUND)
     forward["touched"] = now - random.integers(0, ages)
     forward["expires"] = now + int(LIFE_SECONDS * second)
     forward["state"] = random.integers(0, len(layout.STATE_NAMES), len(numbers))
@@ -78,13 +78,13 @@ def _flows(numbers: np.ndarray, out_ifindex: int, rule: int) -> np.ndarray:
     forward["out_ifindex"] = out_ifindex
     forward["packets"] = random.integers(1, 10_000, len(numbers))
     forward["bytes"] = forward["packets"] * 700
-    back = np.zeros(len(numbers), dtype=layout.MAPPING)
+    back = np.zeros(len(numbers), dtype=layout.INBOUND)
     back["inside"], back["inside_port"] = keys["source"], keys["source_port"]
     back["touched"], back["created"] = forward["touched"], now - ages
     back["rule"], back["out_ifindex"] = rule, out_ifindex
     back["packets"], back["bytes"] = forward["packets"], forward["bytes"] * 2
     records = np.zeros(len(numbers), dtype=layout.RECORD)
-    records["key"], records["flow"], records["mapping"] = keys, forward, back
+    records["key"], records["outbound"], records["inbound"] = keys, forward, back
     records["reply"]["source"], records["reply"]["source_port"] = (
         keys["destination"],
         keys["destination_port"],

@@ -106,7 +106,7 @@ def test_a_mapping_lives_as_long_as_any_of_its_flows(gateway: Rig) -> None:
     assert gateway.datapath.age() == 1
     again = gateway.outbound(from_inside(udp(70, 53), destination="8.8.4.4")).frame
     assert again[UDP].sport == first[UDP].sport
-    keys, _ = gateway.entries("exteriors")
+    keys, _ = gateway.entries("eim_mappings")
     assert set(keys["mapped_port"]) == {first[UDP].sport}, f"{other[UDP].sport} is free again"
 
 

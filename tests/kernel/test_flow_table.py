@@ -47,7 +47,7 @@ def opened() -> Iterator[Rig]:
 def gateway(opened: Rig) -> Iterator[Rig]:
     yield opened
     opened.end_flows()
-    assert not opened.entries("lines")[1]["tags"].any(), "tags of flows that are no more"
+    assert not opened.entries("tag_buckets")[1]["tags"].any(), "tags of flows that are no more"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def records(count: int, clients: int = 16) -> NDArray[np.void]:
     """Flows of some hosts to one destination, with all their ports in a row."""
     numbers = np.arange(count)
     made = np.zeros(count, dtype=layout.RECORD)
-    key, reply, flow = made["key"], made["reply"], made["flow"]
+    key, reply, flow = made["key"], made["reply"], made["outbound"]
     key["source"] = FIRST_HOST + numbers % clients
     key["source_port"] = 1024 + numbers // clients
     key["destination"] = reply["source"] = int(IPv4Address("203.0.113.9"))
@@ -67,7 +67,7 @@ def records(count: int, clients: int = 16) -> NDArray[np.void]:
     key["protocol"] = reply["protocol"] = 17
     reply["destination"] = flow["mapped"] = int(IPv4Address("1.1.2.100"))
     reply["destination_port"] = flow["mapped_port"] = 10_000 + numbers
-    made["mapping"]["inside"], made["mapping"]["inside_port"] = key["source"], key["source_port"]
+    made["inbound"]["inside"], made["inbound"]["inside_port"] = key["source"], key["source_port"]
     flow["expires"] = flows.now_ticks() + LIFE_TICKS
     return made
 
@@ -112,7 +112,7 @@ def test_a_record_is_taken_again_under_another_name(table: FlowTable) -> None:
 
 def test_flows_that_have_not_expired_are_not_swept(table: FlowTable) -> None:
     wanted = records(ROOM // 2)
-    wanted["flow"]["expires"][::2] = flows.now_ticks() - 1
+    wanted["outbound"]["expires"][::2] = flows.now_ticks() - 1
     table.adopt(wanted, settle=False)
     assert len(table.expired(flows.now_ticks())) == ROOM // 4
     assert table.end(table.find(wanted["key"]), force=False) == ROOM // 4
@@ -250,7 +250,7 @@ def arena() -> Iterator[Arena]:
     made = {name: linker.shared_map(pins / name, size) for name in used}
     made["fights"] = bpf_syscall.create_map("fights", MAP_TYPES["array"], 4, FIGHTERS.itemsize, 4)
     fights = Map(os.dup(made["fights"]), layout.INDEX, FIGHTERS)
-    lines = Map(os.dup(made["lines"]), layout.INDEX, layout.LINE)
+    lines = Map(os.dup(made["tag_buckets"]), layout.INDEX, layout.TAG_BUCKET)
     linker.load_programs(code, made, pins)
     program = bpf_syscall.open_pin(pins / "xdp_fight")
     yield Arena(program, fights, lines)

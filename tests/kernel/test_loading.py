@@ -31,7 +31,7 @@ def pins() -> Iterator[Path]:
 
 
 def test_a_twin_that_differs_can_not_be_loaded(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(layout.TWINS, "flow", layout.MAPPING)
+    monkeypatch.setitem(layout.TWINS, "outbound", layout.INBOUND)
     with pytest.raises(LoadError, match="does not compile"):
         load(pins, 64)
     assert list(pins.iterdir()) == [], "nothing is left of it"

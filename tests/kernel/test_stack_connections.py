@@ -65,4 +65,4 @@ def test_our_own_flows_are_not_taken_for_the_stacks(gateway: Rig) -> None:
     gateway.outbound(answer("S"))
     let_in(gateway)
     assert gateway.outbound(answer("A")).verdict == "translated"
-    assert not len(gateway.entries("foreign")[0])
+    assert not len(gateway.entries("stack_connections")[0])

@@ -16,7 +16,7 @@ from tests.kernel.rig import INSIDE_HOST_MAC, Rig, checksums_right
 def fresh(gateway: Rig) -> None:
     gateway.commit({"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}})
     gateway.end_flows()
-    gateway.clear("ended")
+    gateway.clear("terminated_flows")
     gateway.datapath.clear_counters()
 
 

@@ -96,7 +96,7 @@ def test_ttl_and_mtu_are_left_to_the_stack(gateway: Rig) -> None:
     gateway.outbound(from_inside(udp(5000, 53)))
     assert gateway.outbound(from_inside(udp(5000, 53, b"x" * 1600), flags="DF")).verdict == "passed"
     if gateway.hook == "xdp":
-        counts = gateway.datapath.handed_up()
+        counts = gateway.datapath.passed_to_stack()
         assert (counts["ttl"].packets, counts["mtu"].packets) == (1, 1)
 
 

@@ -20,7 +20,7 @@ _PATIENCE_SECONDS = 3.0
 
 _KINDS: dict[int, TraceKind] = {
     TraceEventKind.DROPPED: "dropped",
-    TraceEventKind.HANDED_UP: "handed up",
+    TraceEventKind.PASSED: "handed up",
     TraceEventKind.OPENED: "opened",
     TraceEventKind.TRANSLATED: "translated",
 }

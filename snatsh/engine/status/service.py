@@ -14,7 +14,7 @@ from snatsh.api.interfaces import Drops, InterfaceRow, InterfaceSummary, Reason
 from snatsh.api.links import LinkSummary
 from snatsh.api.overview import Overview
 from snatsh.api.system import Alarm, Resources, Uptime
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.config.history import Store
@@ -88,7 +88,7 @@ class StatusService:
     def _drops(self) -> Drops:
         return Drops(
             drops=_reason_rows(self._datapath.drops(), DROP_REASONS),
-            handed_up=_reason_rows(self._datapath.handed_up(), HANDED_UP_REASONS),
+            handed_up=_reason_rows(self._datapath.passed_to_stack(), PASS_REASONS),
         )
 
     async def interfaces(self) -> list[InterfaceRow]:

@@ -68,7 +68,7 @@ class Totals:
     def _read(self) -> CounterReading:
         datapath = self._datapath
         return CounterReading(
-            time.monotonic(), datapath.rule_counters(), datapath.drops(), datapath.handed_up(),
+            time.monotonic(), datapath.rule_counters(), datapath.drops(), datapath.passed_to_stack(),
             datapath.address_usage(), _wires(_NETWORK.read_text()), _ticks(_PROCESSORS.read_text()),
         )  # fmt: skip
 

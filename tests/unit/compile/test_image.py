@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from snatsh.compile.compiler import compile_profile
-from snatsh.compile.image import MAX_TUPLES, Image
+from snatsh.compile.image import MAX_MASK_SETS, Image
 from snatsh.compile.match import MATCH_FIELDS, Match, Packet
 from snatsh.compile.reference_matcher import find_rule, judge
 from snatsh.model.errors import ProfileError
@@ -109,15 +109,17 @@ def test_a_missing_interface_is_named() -> None:
 
 
 def test_too_many_combinations_are_refused() -> None:
-    lengths = [(source, destination) for source in range(33) for destination in range(33)][: MAX_TUPLES + 1]
+    lengths = [(source, destination) for source in range(33) for destination in range(33)][
+        : MAX_MASK_SETS + 1
+    ]
     rules = {
         str(number): {"source": f"0.0.0.0/{source}", "destination": f"0.0.0.0/{destination}", "pool": "a"}
         for number, (source, destination) in enumerate(lengths, 1)
     }
-    with pytest.raises(ProfileError, match=f"at most {MAX_TUPLES} combinations"):
+    with pytest.raises(ProfileError, match=f"at most {MAX_MASK_SETS} combinations"):
         image(rules)
     del rules[str(len(lengths))]
-    assert len(image(rules).tuples) == MAX_TUPLES
+    assert len(image(rules).tuples) == MAX_MASK_SETS
 
 
 def test_every_match_condition_of_the_schema_is_compiled() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snatsh.compile.link_selection import NOWHERE, Ways, links_by_route, ways_in_force
-from snatsh.compile.weighted_buckets import WAY_BUCKETS, fill
+from snatsh.compile.weighted_buckets import LINK_BUCKETS, fill
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.schema.profile import Profile
 
@@ -92,12 +92,12 @@ def test_the_last_resort_is_only_that() -> None:
 def test_who_is_on_a_link_that_works_stays_there(found: dict[str, int], data: st.DataObject) -> None:
     up = frozenset(data.draw(st.lists(st.sampled_from(sorted(found)), min_size=1, unique=True)))
     before, after = fill(found, frozenset(found)), fill(found, up)
-    assert len(after) == WAY_BUCKETS
+    assert len(after) == LINK_BUCKETS
     assert set(after) <= up
     assert all(new == old for old, new in zip(before, after, strict=True) if old in up)
     total = sum(found.values())
     counts = Counter(before)
-    assert all(abs(counts[name] - WAY_BUCKETS * weight / total) < 1 for name, weight in found.items())
+    assert all(abs(counts[name] - LINK_BUCKETS * weight / total) < 1 for name, weight in found.items())
 
 
 def test_a_link_without_a_next_hop_goes_to_the_other_end() -> None:

@@ -14,13 +14,13 @@ from snatsh.datapath.programs import PROGRAMS
 from snatsh.datapath.source import SOURCE_FOLDER, assemble, program_files
 
 SHARED_ENUMS = (
-    "role", "action", "algorithm", "state", "timeout", "drop_reason", "handup_reason", "trace_kind",
+    "role", "action", "algorithm", "state", "timeout", "drop_reason", "pass_reason", "trace_kind",
     "xdp_tail_call", "tc_tail_call",
 )  # fmt: skip
 NOT_SHARED = {"ROLE_NONE", "TIMEOUT_COUNT"}
 """Members of them that mean nothing to user space."""
 
-C_ONLY = {"TOUCH_TICKS", "MAX_RECENT", "LINE_TAGS", "FREED_PORTS"}
+C_ONLY = {"TOUCH_TICKS", "MAX_RECENT", "BUCKET_TAGS", "FREE_PORTS"}
 """Numbers of types.h that no Python needs but as sizes of fields, which are asserted."""
 
 

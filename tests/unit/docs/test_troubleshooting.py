@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from snatsh.datapath.reasons import DROP_REASONS, HANDED_UP_REASONS
+from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from tests.unit.docs.markdown import ROOT, Page
 
 PAGE = Page(ROOT / "docs" / "troubleshooting.md")
@@ -28,7 +28,7 @@ def sections(part: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("part", "reasons"), [(DROPPED, DROP_REASONS), (PASSED, HANDED_UP_REASONS)])
+@pytest.mark.parametrize(("part", "reasons"), [(DROPPED, DROP_REASONS), (PASSED, PASS_REASONS)])
 def test_there_is_a_section_for_each_reason(part: str, reasons: dict[str, str]) -> None:
     assert sections(part) == [title(part, reason) for reason in reasons]
 

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* When the table is full: flows that nobody has answered make room, the oldest that are remembered first. An
- * established flow never does. Each CPU remembers the last flows it opened; it takes from the others' memory
- * too, so that a flood on one CPU does not leave the next one without room. */
-#ifndef SNATSH_PRESSURE_H
-#define SNATSH_PRESSURE_H
+/* Eviction in a full table: the oldest remembered unreplied flows end; established flows never do. Each CPU
+ * remembers the last flows it opened. Other CPUs' memories are searched too, so that a flood on one CPU does not
+ * starve another. */
+#ifndef SNATSH_EVICTION_H
+#define SNATSH_EVICTION_H
 
 #include "config.h"
 #include "flows.h"
 #include "table.h"
 
 struct recent {
-    u32 head; /* flows remembered so far */
-    u32 tail; /* looked at so far */
-    u32 reserved[14]; /* a cache line of its own */
+    u32 head; /* flows recorded so far */
+    u32 tail; /* flows examined so far */
+    u32 reserved[14]; /* pads to a cache line */
 };
 BPF_TABLE("array", u32, struct flow_key, recent_flows, MAX_RECENT * RECENT_CPUS);
 BPF_TABLE("array", u32, struct recent, recent_ends, RECENT_CPUS);
 
 #define EVICTIONS 12 /* remembered flows looked at for one packet */
 
-inline_always struct flow_key *recent_flow(u32 cpu, u32 place)
+inline_always struct flow_key *recent_flow(u32 cpu, u32 position)
 {
-    u32 at = cpu * MAX_RECENT + (place & (MAX_RECENT - 1));
+    u32 at = cpu * MAX_RECENT + (position & (MAX_RECENT - 1));
 
     return recent_flows.lookup(&at);
 }
@@ -41,14 +41,14 @@ inline_always void note_recent(const struct flow_key *key)
 inline_always void evict(struct flow_key *key)
 {
     const struct control *state = running();
-    struct record *record = state ? find_record(state, SIDE_FLOW, key) : 0;
+    struct record *record = state ? find_record(state, SIDE_OUTBOUND, key) : 0;
     struct subscriber *subscriber;
     u64 live;
 
     if (!record)
         return;
     live = live_of(record);
-    if (record->flow.state != STATE_UNREPLIED || record->flow.seen & SEEN_REPLY || !end_flow(state, record, live))
+    if (record->outbound.state != STATE_UNREPLIED || record->outbound.seen & SEEN_REPLY || !end_flow(state, record, live))
         return;
     subscriber = subscribers.lookup(&key->source);
     if (subscriber)

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The TC half for packets without a flow, in tail-called programs: at the ingress of the inside where there is
- * no XDP, else at the egress of the outside. */
-#include "foreign.h"
+/* The new-flow path in TC, in tail-called programs: at the ingress of the inside where there is no XDP, else at
+ * the egress of the outside. */
+#include "established.h"
 #include "icmp.h"
-#include "known.h"
-#include "open_endpoint.h"
+#include "new_flow_eim.h"
 #include "refuse.h"
 #include "reset.h"
 #include "skb.h"
+#include "stack_connections.h"
 
-/* The inside host may be told. */
+/* Refuses: the subscriber may get an ICMP error. */
 inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct packet *p)
 {
     u32 zero = 0;
     struct scratch *scratch = scratches.lookup(&zero);
 
-    if (scratch && is_told(reason)) {
+    if (scratch && is_answered(reason)) {
         scratch->refused = reason;
         tc_programs.call(skb, TC_PROGRAM_REFUSE);
     }
@@ -26,7 +26,7 @@ int tc_match(struct __sk_buff *skb)
 {
     u32 zero = 0, slot, redirect = 0, now = now_ticks(), came_in = skb->ingress_ifindex, here = skb->ifindex;
     struct control *state = control.lookup(&zero);
-    struct opening opening = {};
+    struct new_flow new_flow = {};
     struct packet p;
     struct path path;
     int outcome;
@@ -37,84 +37,84 @@ int tc_match(struct __sk_buff *skb)
     if (p.kind == KIND_ICMP_ERROR) {
         outcome = translate_error_outbound(skb, &p, 0, now, &redirect);
         if (outcome)
-            return outcome > 0 ? go_on(skb, &p, redirect) : drop_skb(DROP_INTERNAL, &p);
+            return outcome > 0 ? forward_translated(skb, &p, redirect) : drop_skb(DROP_INTERNAL, &p);
     }
-    if (is_ended(&p, now))
+    if (is_terminated(&p, now))
         tc_programs.call(skb, TC_PROGRAM_RESET);
     find_path(skb, came_in, p.source, p.destination, &path);
     if (here == came_in) {
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
             return is_new(slot, path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
-                                                  : TC_ACT_OK; /* to the box, another inside network, or nowhere */
-        if (p.ttl <= 1 || is_martian(p.source) || is_foreign(slot, &p, now))
+                                                  : TC_ACT_OK; /* to the gateway, another inside network, or nowhere */
+        if (p.ttl <= 1 || is_martian(p.source) || is_stack_connection(slot, &p, now))
             return TC_ACT_OK;
-    } else if (is_own_address(slot, p.source)) {
-        return let_pass(skb); /* port forwarding on its way back: the stack has translated it */
+    } else if (is_local_address(slot, p.source)) {
+        return let_pass(skb); /* reply of a forwarded port: the stack has translated it */
     } else if (path.out_ifindex != here) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = here;
         path.next_hop = 0;
     }
-    match_packet(slot, &p, &path, &opening, now);
-    if (opening.verdict == VERDICT_DROP)
-        return is_told(opening.reason) ? refuse_skb(skb, opening.reason, &p) : drop_traced_skb(opening.reason, &p);
-    if (opening.verdict == VERDICT_PASS)
+    match_packet(slot, &p, &path, &new_flow, now);
+    if (new_flow.verdict == VERDICT_DROP)
+        return is_answered(new_flow.reason) ? refuse_skb(skb, new_flow.reason, &p) : drop_traced_skb(new_flow.reason, &p);
+    if (new_flow.verdict == VERDICT_PASS)
         return let_pass(skb);
-    trace_opening(&p);
-    if (opening.by_endpoint)
-        tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
+    trace_new_flow(&p);
+    if (new_flow.is_eim)
+        tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
     else
         tc_programs.call(skb, TC_PROGRAM_CLAIM);
     return drop_skb(DROP_INTERNAL, &p);
 }
 
-/* The packet's flow is there, and found from the start; or the packet is refused. */
-inline_always int go_on_opened(struct __sk_buff *skb, const struct packet *p, const struct opening *opening)
+/* Continues after a claim: from the start, which finds the flow; or refuses the packet. */
+inline_always int finish_new_flow_skb(struct __sk_buff *skb, const struct packet *p, const struct new_flow *new_flow)
 {
-    if (opening->verdict == VERDICT_DROP)
-        return refuse_skb(skb, opening->reason, p);
+    if (new_flow->verdict == VERDICT_DROP)
+        return refuse_skb(skb, new_flow->reason, p);
     tc_programs.call(skb, at_ingress(skb) ? TC_PROGRAM_INSIDE : TC_PROGRAM_OUTSIDE_OUT);
     return drop_skb(DROP_INTERNAL, p);
 }
 
 int tc_claim(struct __sk_buff *skb)
 {
-    struct opening opening = {};
+    struct new_flow new_flow = {};
     u32 now = now_ticks();
     struct packet p;
 
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
-    claim_flow(skb, &p, &opening, now);
-    if (opening.verdict == VERDICT_AGAIN) {
+    claim_flow(skb, &p, &new_flow, now);
+    if (new_flow.verdict == VERDICT_AGAIN) {
         tc_programs.call(skb, TC_PROGRAM_CLAIM);
         return drop_skb(DROP_INTERNAL, &p);
     }
-    return go_on_opened(skb, &p, &opening);
+    return finish_new_flow_skb(skb, &p, &new_flow);
 }
 
-int tc_endpoint(struct __sk_buff *skb)
+int tc_claim_eim(struct __sk_buff *skb)
 {
-    struct opening opening = {};
+    struct new_flow new_flow = {};
     u32 now = now_ticks();
     struct packet p;
 
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
-    claim_flow_of_endpoint(skb, &p, &opening, now);
-    if (opening.verdict == VERDICT_AGAIN) {
-        tc_programs.call(skb, TC_PROGRAM_ENDPOINT);
+    claim_eim_flow(skb, &p, &new_flow, now);
+    if (new_flow.verdict == VERDICT_AGAIN) {
+        tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
         return drop_skb(DROP_INTERNAL, &p);
     }
-    return go_on_opened(skb, &p, &opening);
+    return finish_new_flow_skb(skb, &p, &new_flow);
 }
 
-/* At the egress the frame's own source is long gone: there by the route back. */
+/* At the egress the source MAC address is lost, so the packet goes back by a route lookup. */
 inline_always int send_back(struct __sk_buff *skb, u32 from)
 {
     return at_ingress(skb) ? bpf_redirect(from, 0) : redirect_by_neighbour(from, 0, 0, 0);
 }
 
-/* Tells the inside host: the packet becomes the error, and goes back by the interface it came from. */
+/* Turns the packet into the ICMP error and sends it back by the interface it came from. */
 int tc_refuse(struct __sk_buff *skb)
 {
     u32 zero = 0, now = now_ticks(), from = skb->ingress_ifindex;
@@ -129,18 +129,18 @@ int tc_refuse(struct __sk_buff *skb)
     interface = find_interface(state->generation & 1, from);
     count_drop(scratch->refused, p.length);
     trace(&p, TRACE_DROPPED, scratch->refused, 0, 0);
-    if (!interface || !interface->address || !may_be_told(state->generation & 1, &p, now) ||
+    if (!interface || !interface->address || !may_send_unreachable(state->generation & 1, &p, now) ||
         bpf_skb_load_bytes(skb, 0, &refusal.ethernet, L3) || bpf_skb_load_bytes(skb, L3, refusal.quoted, QUOTED) ||
         bpf_skb_change_tail(skb, L3 + QUOTED, 0) || bpf_skb_adjust_room(skb, REFUSAL_GROWTH, BPF_ADJ_ROOM_MAC, 0))
         return TC_ACT_SHOT;
     fill_refusal(&refusal, interface->address, p.source);
-    swap_ends(&refusal.ethernet);
+    swap_mac_addresses(&refusal.ethernet);
     if (bpf_skb_store_bytes(skb, 0, &refusal, sizeof(refusal), BPF_F_INVALIDATE_HASH))
         return TC_ACT_SHOT;
     return send_back(skb, from);
 }
 
-/* Ends the inside host's side of a connection: the packet becomes the reset. */
+/* Resets the subscriber's side of a connection: the packet becomes the reset. */
 int tc_reset(struct __sk_buff *skb)
 {
     struct reset reset = {};
@@ -156,7 +156,7 @@ int tc_reset(struct __sk_buff *skb)
         bpf_skb_change_tail(skb, sizeof(reset), 0))
         return TC_ACT_SHOT;
     fill_reset(&reset, &p, acknowledged);
-    swap_ends(&reset.ethernet);
+    swap_mac_addresses(&reset.ethernet);
     if (bpf_skb_store_bytes(skb, 0, &reset, sizeof(reset), BPF_F_INVALIDATE_HASH))
         return TC_ACT_SHOT;
     return send_back(skb, skb->ingress_ifindex);

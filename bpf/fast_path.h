@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The fast path in XDP: a plain TCP or UDP frame of a flow that needs no refresh is parsed, looked up, rewritten
+ * and sent with its words in registers. Everything else takes the established path (xdp.c), which does the same
+ * and handles all other cases. */
+#ifndef SNATSH_FAST_PATH_H
+#define SNATSH_FAST_PATH_H
+
+#include "established.h"
+#include "rewrite.h"
+#include "table.h"
+
+/* Several fields are read and checked as one word: to save instructions. Little-endian. */
+#define TYPE_TO_ID_AT (L3 - 2) /* Ethernet's type, IP version and header length, TOS, total length, identification */
+#define IPV4_WITHOUT_OPTIONS 0x450008
+#define FRAGMENT_TO_PROTOCOL_AT (L3 + 6) /* flags and fragment offset, TTL, protocol */
+#define ANY_FRAGMENT 0xff3f
+#define ANY_TTL 0xff0000
+#define TTL_ONE 0x010000
+#define ADDRESSES_AT (L3 + 12)
+#define PORTS_AT (L3 + 20)
+
+struct fast_frame {
+    u64 addresses;
+    u64 ports; /* and the protocol, as in a flow_key */
+    u32 length;
+};
+
+/* Returns 1 when the fast path can handle the frame. */
+inline_always int read_fast_frame(void *data, void *end, struct fast_frame *frame)
+{
+    u64 first, second, protocol;
+
+    if (data + PORTS_AT + 8 > end)
+        return 0;
+    first = *(u64 *)(data + TYPE_TO_ID_AT);
+    second = *(u32 *)(data + FRAGMENT_TO_PROTOCOL_AT);
+    if ((first & 0xffffff) != IPV4_WITHOUT_OPTIONS || second & ANY_FRAGMENT || (second & ANY_TTL) <= TTL_ONE)
+        return 0;
+    protocol = second >> 24;
+    frame->length = bpf_ntohs((u16)(first >> 32));
+    frame->addresses = *(u64 *)(data + ADDRESSES_AT);
+    frame->ports = *(u32 *)(data + PORTS_AT) | protocol << 32;
+    if (frame->length < sizeof(struct iphdr))
+        return 0;
+    if (protocol == IPPROTO_UDP)
+        return 1;
+    return protocol == IPPROTO_TCP && data + PORTS_AT + sizeof(struct tcphdr) <= end &&
+           !(*(u8 *)(data + PORTS_AT + 13) & (TCP_SYN | TCP_FIN | TCP_RST));
+}
+
+/* Returns the interface to send it by, or 0 with the frame unchanged. */
+inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32 side)
+{
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+    struct fast_frame frame;
+    struct record *record;
+    struct translation translation;
+    struct index_key index_key;
+    struct tag_bucket *tag_bucket;
+    u32 out_ifindex, now = now_ticks();
+
+    if ((state->traced && !is_past(now, state->traced)) || !read_fast_frame(data, end, &frame))
+        return 0;
+    make_index_key(state, side, frame.addresses, frame.ports, &index_key);
+    tag_bucket = bucket_at(&index_key, 0);
+    record = tag_bucket ? find_in_bucket(&index_key, tag_bucket, NO_RECORD) : 0;
+    if (!record)
+        return 0;
+    if (side == SIDE_OUTBOUND) {
+        struct outbound *outbound = &record->outbound;
+
+        out_ifindex = outbound->out_ifindex;
+        if (!is_settled(outbound->touched, outbound->epoch, now, state->epoch, 0) || !out_ifindex ||
+            frame.length > outbound->mtu)
+            return 0;
+        outbound_translation(outbound, &translation);
+        if (!rewrite_frame(data, end, &translation, frame.ports >> 32, outbound->ethernet))
+            return 0;
+        count_flow(&outbound->packets, &outbound->bytes, outbound->counter, frame.length);
+    } else {
+        struct inbound *inbound = &record->inbound;
+
+        out_ifindex = inbound->out_ifindex;
+        if (!is_settled(inbound->touched, inbound->epoch, now, state->epoch, 0) || !out_ifindex ||
+            frame.length > inbound->mtu)
+            return 0;
+        inbound_translation(inbound, &translation);
+        if (!rewrite_frame(data, end, &translation, frame.ports >> 32, inbound->ethernet))
+            return 0;
+        count_flow(&inbound->packets, &inbound->bytes, inbound->counter, frame.length);
+    }
+    return out_ifindex;
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* New flows of endpoint-independent rules: find or claim the mapping of the internal endpoint, then open the flow. */
+#ifndef SNATSH_NEW_FLOW_EIM_H
+#define SNATSH_NEW_FLOW_EIM_H
+
+#include "eim.h"
+#include "new_flow.h"
+
+/* Claims a mapping; its address and port into scratch->reply. */
+inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
+{
+    struct flow_key *reply = &scratch->reply;
+    struct eim_mapping_key key;
+    u32 i;
+
+    for (i = 0; i < ENDPOINT_TRIES; i++) {
+        u16 port;
+
+        __builtin_memset(reply, 0, sizeof(*reply)); /* the allocator's hints are for all destinations */
+        reply->destination = scratch->address;
+        reply->protocol = p->protocol;
+        port = next_port(scratch, pool, p, reply, now);
+        if (scratch->full) {
+            note_exhausted(scratch->address);
+            if (!next_pool_address(scratch, pool))
+                return CLAIM_BUSY;
+            continue;
+        }
+        if (!port)
+            continue;
+        reply->destination_port = port;
+        eim_mapping_key_of(scratch->address, port, p->protocol, &key);
+        if (!claim_eim_mapping(&key, &scratch->eim_mapping, now))
+            continue;
+        note_spare_address(scratch);
+        if (scratch->step > 1)
+            reset_misses(reply);
+        return CLAIMED;
+    }
+    return next_round(scratch);
+}
+
+inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, const struct rule *rule, const struct pool *pool,
+                                  const struct packet *p, u32 now)
+{
+    struct eim_mapping *eim_mapping = &scratch->eim_mapping;
+    struct flow_key *reply = &scratch->reply;
+    struct endpoint_key endpoint;
+    struct eim_mapping_key key;
+    u32 outcome;
+
+    eim_mapping->inside = p->source;
+    eim_mapping->pool = pool->id;
+    eim_mapping->inside_port = p->source_port;
+    eim_mapping->flags = rule->flags;
+    eim_mapping->rule = rule->number;
+    eim_mapping->counter = rule->counter;
+    eim_mapping->expires = now + timeout_ticks(scratch->slot & 1, p->protocol, STATE_UNREPLIED);
+    endpoint_key_of(eim_mapping, p->protocol, &endpoint);
+    if (find_eim_mapping(scratch, scratch->slot & 1, &endpoint, now))
+        return CLAIMED;
+    outcome = claim_new_eim_mapping(scratch, pool, p, now);
+    if (outcome != CLAIMED)
+        return outcome;
+    eim_mapping_key_of(reply->destination, reply->destination_port, p->protocol, &key);
+    reply->source = p->destination;
+    reply->source_port = p->destination_port;
+    if (pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, reply)) {
+        eim_mappings.delete(&key);
+        return next_round(scratch);
+    }
+    endpoints.update(&endpoint, &key);
+    return CLAIMED;
+}
+
+/* The flow of this key, with the mapped address and port in scratch->reply. */
+inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow_key *key, const struct eim_mapping *eim_mapping,
+                                   u32 redirect, struct new_flow *new_flow, u32 now)
+{
+    struct flow_key *reply = &scratch->reply;
+    const struct control *state = running();
+    struct record *record;
+    u32 outcome;
+
+    if (!state)
+        return CLAIM_BUSY;
+    reply->source = key->destination;
+    reply->source_port = key->destination_port;
+    reply->protocol = key->protocol;
+    record = prepare_record(scratch->slot & 1, key, eim_mapping->rule, eim_mapping->counter, redirect, now);
+    outcome = record ? claim(state, record, reply, now) : CLAIM_FULL;
+    if (outcome == CLAIMED)
+        publish_flow(state, record, SEEN_EIM, new_flow);
+    else if (record)
+        discard_record(record);
+    return outcome;
+}
+
+inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *new_flow, u32 now)
+{
+    u32 zero = 0, outcome;
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct rule *rule = scratch ? matched_rule(scratch) : 0;
+    struct pool *pool = rule ? pool_of(scratch->slot & 1, rule) : 0;
+    struct flow_key key;
+
+    if (!pool)
+        return refuse(new_flow, DROP_INTERNAL);
+    key_of(p, &key);
+    outcome = find_or_claim_eim_mapping(ctx, scratch, rule, pool, p, now);
+    if (outcome == CLAIMED)
+        outcome = open_by_eim_mapping(scratch, &key, &scratch->eim_mapping, rule->redirect, new_flow, now);
+    if (outcome != CLAIMED)
+        handle_claim_failure(scratch, outcome, new_flow);
+}
+
+/* The mapping with endpoint-independent filtering that admits this packet from outside; 0 for none. */
+inline_always struct eim_mapping *find_unfiltered_eim_mapping(const struct packet *p, u32 now)
+{
+    struct eim_mapping_key key;
+    struct eim_mapping *eim_mapping;
+
+    if (p->protocol == IPPROTO_ICMP)
+        return 0;
+    eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
+    eim_mapping = eim_mappings.lookup(&key);
+    if (!eim_mapping || !(eim_mapping->flags & RULE_FILTER_ENDPOINT_INDEPENDENT) || is_past(now, eim_mapping->expires))
+        return 0;
+    return eim_mapping;
+}
+
+/* Opens a flow for a packet from outside to the endpoint of a mapping. Returns 1 when the flow exists. */
+inline_always int open_from_outside(u32 slot, const struct packet *p, u32 now)
+{
+    struct eim_mapping *eim_mapping = find_unfiltered_eim_mapping(p, now);
+    struct new_flow new_flow = {};
+    struct scratch *scratch;
+    struct flow_key key = {};
+    u32 zero = 0;
+
+    scratch = scratches.lookup(&zero);
+    if (!eim_mapping || !scratch || !find_pool_address(slot, p->destination) || limit_reached(slot, eim_mapping->inside, now) != NOT_REFUSED)
+        return 0;
+    if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return 0;
+    scratch->slot = slot;
+    scratch->reply.destination = p->destination;
+    scratch->reply.destination_port = p->destination_port;
+    key.source = eim_mapping->inside;
+    key.destination = p->source;
+    key.source_port = eim_mapping->inside_port;
+    key.destination_port = p->source_port;
+    key.protocol = p->protocol;
+    return open_by_eim_mapping(scratch, &key, eim_mapping, 0, &new_flow, now) == CLAIMED &&
+           new_flow.verdict == VERDICT_TRANSLATE;
+}
+
+#endif
