@@ -6,43 +6,51 @@
 #include "flows.h"
 #include "new_flow.h"
 #include "table.h"
+#include "xdp_programs.h"
 
 #define SWEEP_KEYS 100
+#define MAX_SWEEP_KEYS 128 /* the next power of two */
+#define SWEEP_RUN 10
 #define FIND_KEYS 16
 #define MIGRATE_RECORDS 8 /* records in a run */
 
 struct sweep_header {
     u32 count;
     u32 force; /* 1: end the flow whether it has expired or not */
-    u64 reserved;
+    u32 next; /* of the keys; 0 at the start */
+    u32 ended;
 };
 
-/* Ends flows, given by the `live` of their records. */
+/* Ends flows, given by the `live` of their records: so many in a run, then tail-calls itself for the next ones, since
+ * the verifier walks through every turn of the loop. */
 int xdp_sweep(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct sweep_header *header = data;
-    u64 *named = data + sizeof(*header);
-    u32 zero = 0, i, now = now_ticks();
-    struct scratch *scratch = scratches.lookup(&zero);
     const struct control *state = running();
+    u32 first, i, now = now_ticks();
+    u64 *named;
 
-    if ((void *)(header + 1) > end || !scratch || !state)
+    if ((void *)(header + 1) > end || !state)
         return 0;
-    scratch->ended = 0;
-    for (i = 0; i < SWEEP_KEYS; i++) {
+    first = header->next & (MAX_SWEEP_KEYS - 1);
+    named = data + sizeof(*header) + first * sizeof(*named);
+    for (i = 0; i < SWEEP_RUN; i++) {
         struct record *record;
         u64 live;
 
-        if ((void *)(named + i + 1) > end || i >= header->count)
-            break;
+        if ((void *)(named + i + 1) > end || first + i >= header->count)
+            return header->ended;
         live = named[i];
         record = record_at((u32)live & NUMBER_MASK);
         if (!record || (!header->force && !is_past(now, record->outbound.expires)))
             continue;
-        scratch->ended += end_flow(state, record, live);
+        header->ended += end_flow(state, record, live);
     }
-    return scratch->ended;
+    header->next = first + SWEEP_RUN;
+    if (header->next < SWEEP_KEYS)
+        xdp_programs.call(ctx, XDP_PROGRAM_SWEEP);
+    return header->ended;
 }
 
 struct wanted {

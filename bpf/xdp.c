@@ -11,18 +11,7 @@
 #include "reset.h"
 #include "stack_connections.h"
 #include "trace.h"
-
-SHARED_MAP("prog", u32, u32, xdp_programs);
-
-/* Indices into xdp_programs (snatsh/datapath/programs.py). */
-enum xdp_tail_call {
-    XDP_PROGRAM_MATCH,
-    XDP_PROGRAM_CLAIM,
-    XDP_PROGRAM_CLAIM_EIM,
-    XDP_PROGRAM_REFUSE,
-    XDP_PROGRAM_RESET,
-    XDP_PROGRAM_INSIDE,
-};
+#include "xdp_programs.h"
 
 inline_always int pass_to_stack(u32 reason, const struct packet *p)
 {

@@ -15,7 +15,7 @@ from snatsh.compile.link_selection import Ways
 from snatsh.compile.match import Match
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
-# The datapath's bounds (bpf/types.h).
+# Bounds of the datapath's maps.
 MAX_MASK_SETS = 256
 MAX_RULES = 16_384
 MAX_POOLS = 2_048

@@ -14,7 +14,7 @@ from snatsh.model.schema.profile import LinkGroup, Profile, Rule
 from snatsh.model.values import BROADCAST, Address
 
 MAX_LINK_BUCKETS = 32_768
-"""Buckets of all rules that share links (bpf/types.h)."""
+"""Buckets of all rules that share links (bpf/rules.h)."""
 
 NOWHERE = BROADCAST
 """A next hop that is never resolved, for a link whose interface is missing and with it its next hop."""

@@ -86,8 +86,8 @@ def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
 
 def expired_eim_mappings(maps: Mapping[str, Map]) -> NDArray[Any]:
     """Keys of the endpoint-independent mappings that no flow keeps any more."""
-    keys, exteriors = maps["eim_mappings"].dump()
-    return keys[elapsed(now_ticks(), exteriors["expires"]) >= 0]
+    keys, mappings = maps["eim_mappings"].dump()
+    return keys[elapsed(now_ticks(), mappings["expires"]) >= 0]
 
 
 def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
@@ -99,7 +99,7 @@ def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
 
 
 def end_eim_mappings(sweep: int, keys: NDArray[Any], *, force: bool) -> None:
-    """End these exteriors; without `force` only expired ones. sweep: the program's file descriptor."""
+    """End these mappings; without `force` only expired ones. sweep: the program's file descriptor."""
     for start in range(0, len(keys), SWEEP_KEYS):
         part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
         header: NDArray[Any] = np.zeros(1, dtype=layout.SWEEP_HEADER)

@@ -189,8 +189,8 @@ class Datapath:
     def age(self) -> int:
         """End what has expired; how many it were. Correctness does not wait for it, capacity does."""
         ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
-        exteriors = flows.expired_eim_mappings(self._maps)
-        flows.end_eim_mappings(self.programs["xdp_sweep_eim"], exteriors, force=False)
+        mappings = flows.expired_eim_mappings(self._maps)
+        flows.end_eim_mappings(self.programs["xdp_sweep_eim"], mappings, force=False)
         self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records shared with the kernel, as numpy types: the twins of the structs in bpf/types.h.
+"""The records shared with the kernel, as numpy types: the twins of the structs in bpf/.
 
 Fields in network order are big-endian types. `assertions` gives C that fails to compile when a twin
 differs; the loader appends it to the source, so a mismatch can't be loaded.
@@ -124,7 +124,7 @@ SUBSCRIBER = _record(
 )
 COUNT = _record(("packets", "u8"), ("bytes", "u8"))
 RULE_COUNT = _record(("packets", "u8"), ("bytes", "u8"), ("flows", "u8"))
-SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("reserved", "u8"))
+SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("next", "u4"), ("ended", "u4"))
 
 TWINS = {
     "control": CONTROL, "trace_filter": TRACE_FILTER, "trace_event": TRACE_EVENT,

@@ -170,7 +170,7 @@ def _keep_secret(control: bpf_syscall.Map) -> None:
 
 
 def _recent_cpus() -> int:
-    """CPUs that remember flows by themselves (bpf/pressure.h): a power of two; beyond it they share."""
+    """CPUs with a memory of recent flows (bpf/eviction.h): a power of two; further CPUs share."""
     return min(64, 1 << (bpf_syscall.possible_cpus() - 1).bit_length())
 
 

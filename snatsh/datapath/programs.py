@@ -3,7 +3,15 @@
 
 from __future__ import annotations
 
-XDP_TAIL_CALLS = ("xdp_match", "xdp_claim", "xdp_claim_eim", "xdp_refuse", "xdp_reset", "xdp_inside")
+XDP_TAIL_CALLS = (
+    "xdp_match",
+    "xdp_claim",
+    "xdp_claim_eim",
+    "xdp_refuse",
+    "xdp_reset",
+    "xdp_inside",
+    "xdp_sweep",
+)
 TC_TAIL_CALLS = (
     "tc_match", "tc_claim", "tc_claim_eim", "tc_refuse", "tc_outside_in", "tc_outside_out", "tc_reset",
     "tc_inside",
@@ -12,7 +20,7 @@ TAIL_CALLS = {"xdp_programs": XDP_TAIL_CALLS, "tc_programs": TC_TAIL_CALLS}
 """By map, in the order of the indices that the programs call by."""
 
 XDP_PROGRAMS = (
-    *XDP_TAIL_CALLS, "xdp_outside", "xdp_sweep", "xdp_sweep_eim", "xdp_find", "xdp_migrate",
+    *XDP_TAIL_CALLS, "xdp_outside", "xdp_sweep_eim", "xdp_find", "xdp_migrate",
 )  # fmt: skip
 TC_PROGRAMS = (*TC_TAIL_CALLS, "tc_inside_out", "tc_l3_in", "tc_l3_out")
 PROGRAMS = (*XDP_PROGRAMS, *TC_PROGRAMS)
