@@ -182,7 +182,7 @@ class Attacher:
             netlink.tc("del-filter", "bpf", index, 1, parent=parent, prio=_PRIORITY)
 
     def _detach(self, netlink: Any, link: Any) -> None:
-        """Take off what is ours; a clsact that nobody uses any more goes too."""
+        """Detach the programs of snatsh, and remove the clsact qdisc if nothing else uses it."""
         index = link["index"]
         if not (_xdp_program(link) in self._own_ids or self._tc_names(netlink, index)):
             return

@@ -21,7 +21,7 @@ Maps = Mapping[str, Map]
 _ENDPOINTS = ("endpoints", "eim_mappings")
 _TABLE = frozenset({"tag_buckets", "records", "record_counts", "free_records"})
 _LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments"}
-"""Copied flow by flow, made anew, or hints and parts of packets that nobody misses."""
+"""Copied flow by flow, filled by the loader, or only hints and fragments in flight."""
 
 
 def copy(old: Maps, new: Maps, table: FlowTable) -> int:
@@ -34,7 +34,7 @@ def copy(old: Maps, new: Maps, table: FlowTable) -> int:
 def copy_flows(old: Maps, new: Maps, table: FlowTable, *, settle: bool) -> int:
     """The flows that the new table does not have yet, with what belongs to them; how many.
 
-    settle: their pools and inside hosts do not count them yet.
+    settle: add them to the gauges of their pools and subscribers.
     """
     for name in _ENDPOINTS:
         keys, values = old[name].dump()

@@ -83,7 +83,7 @@ class FlowTable:
         return there
 
     def end(self, lives: NDArray[np.uint64], *, force: bool) -> int:
-        """End these flows; how many it were. Without `force` only expired ones.
+        """End these flows, without `force` only expired ones. Return how many ended.
 
         The check and the end happen in the kernel, next to each other.
         """
@@ -93,9 +93,9 @@ class FlowTable:
         return ended
 
     def adopt(self, records: NDArray[Any], *, settle: bool) -> int:
-        """Take flows of another table over, as far as there is room and nobody has their tuples; how many.
+        """Add flows of another table while there is room and their tuples are free. Return how many.
 
-        settle: count them among their addresses' and inside hosts' flows.
+        settle: add them to the gauges of their addresses and subscribers.
         """
         adopted = 0
         for start in range(0, len(records), MIGRATE_RECORDS):

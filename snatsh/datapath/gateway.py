@@ -73,7 +73,7 @@ class Datapath:
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         own = {bpf_syscall.program_id(fd): name for name, fd in opened.programs.items()}
         self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
-        self._quiet = -1  # generation in which nobody reads the idle half any more
+        self._quiet = -1  # generation in which no program reads the idle half any more
         self._attacher = Attacher(opened.programs, _ids_of_pins(pins) | own)
 
     @classmethod
@@ -90,7 +90,7 @@ class Datapath:
     def flow_table(self) -> FlowTable:
         return self._table
 
-    # The way of a commit: ensure, stage, flip, prune, end_withdrawn.
+    # A commit: ensure, stage, flip, prune, end_withdrawn.
 
     def ensure(self, hooks: Sequence[HookRequest]) -> None:
         """Attach to these interfaces; raises AttachError with nothing changed."""
@@ -129,7 +129,7 @@ class Datapath:
         loader.remove_others(self.pins, self._loaded.folder)
 
     def end_withdrawn(self) -> int:
-        """End the flows whose mapped address left every pool; how many it were."""
+        """End the flows whose external address left every pool; return how many."""
         slot = self.generation & 1
         if not flows.lost_addresses(self._maps, slot):
             return 0  # and the flow table, which may be large, is not read
@@ -176,18 +176,18 @@ class Datapath:
         return flows.look_up(self._table, rows)
 
     def end_flows(self, rows: NDArray[Any]) -> int:
-        """End the flows in these FLOW_VIEW rows; how many it were."""
+        """End the flows in these FLOW_VIEW rows; return how many."""
         return self._table.end(self._table.find(flows.keys_of(rows)), force=True)
 
     def reset_flows(self, rows: NDArray[Any], seconds: int) -> int:
-        """End these FLOW_VIEW rows; the inside hosts of TCP get a reset when they speak within `seconds`."""
+        """End these FLOW_VIEW rows; a TCP packet of such a flow within `seconds` is answered by a reset."""
         tcp = rows[rows["protocol"] == socket.IPPROTO_TCP]
         room = self._maps["terminated_flows"].info.max_entries
         flows.note_ended(self._maps, flows.keys_of(tcp[:room]), seconds)
         return self.end_flows(rows)
 
     def age(self) -> int:
-        """End what has expired; how many it were. Correctness does not wait for it, capacity does."""
+        """End expired flows and mappings, which only frees room; return how many flows."""
         ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
         mappings = flows.expired_eim_mappings(self._maps)
         flows.end_eim_mappings(self.programs["xdp_sweep_eim"], mappings, force=False)
@@ -274,7 +274,7 @@ class Datapath:
         """Everything stays pinned and attached: the gateway goes on without us."""
 
     def remove(self) -> None:
-        """Detach and unpin everything; all flows end and the box forwards plainly."""
+        """Detach and unpin everything; all flows end and the kernel forwards without NAT."""
         self._attacher.prune([])
         for folder in self.pins.glob("v*-*"):
             loader.unpin(folder)

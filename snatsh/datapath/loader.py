@@ -73,7 +73,7 @@ def load(pins: Path, max_flows: int) -> Loaded:
         _keep_secret(loaded.maps["control"])
     except OSError as error:
         raise LoadError(
-            f"{folder}: {error.strerror}; remove the folder to start afresh (this ends all flows)"
+            f"{folder}: {error.strerror}; remove the folder to start again (this ends all flows)"
         ) from error
     return loaded
 
@@ -99,7 +99,7 @@ def unpin(folder: Path) -> None:
 
 
 def program_pins(pins: Path) -> list[Path]:
-    """Every program of ours that is pinned, whatever its version."""
+    """Return the pinned programs of all versions."""
     return sorted(pins.glob("v*-*/programs-*/*"))
 
 

@@ -43,7 +43,7 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
         tuples[map_writer.SLOT_BASE["mask_sets"] * slot :],
         ways[map_writer.SLOT_BASE["link_buckets"] * slot :],
     )
-    told = {rule.number: rule for rule in known.rules}
+    known_rules = {rule.number: rule for rule in known.rules}
     found = []
     for key, place in zip(keys[chosen], places[chosen], strict=True):
         match = _match(key, shapes[int(key["mask_set"])])
@@ -54,7 +54,7 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
             if row["link_buckets"]
             else ()
         )
-        also = told.get(int(row["number"]))
+        also = known_rules.get(int(row["number"]))
         more = max((*taken, len(also.others) if also and taken else 0), default=0)
         others = tuple(_rule(match, rules[base + number]) for number in range(1, more + 1))
         rule = replace(_rule(match, row), others=others, buckets=taken, ways=also.ways if also else None)

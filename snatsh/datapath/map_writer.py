@@ -243,7 +243,7 @@ def _counters(maps: Mapping[str, Map], slot: int, image: Image) -> dict[int, int
     """A counter for each rule number: the one it has, or a fresh one.
 
     Fresh ones come from behind the highest in use, so that flows of a rule just removed go on counting
-    where nobody reads for as long as possible.
+    unread for as long as possible.
     """
     held = running_rules(maps, 1 - slot)
     kept = {rule.number: held[rule.number] for rule in image.rules if rule.number in held}

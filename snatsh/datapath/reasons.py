@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why packets were dropped or handed to the stack: the twins of the enums in bpf/counters.h, in order."""
+"""Why packets were dropped or passed to the stack, in the order of the enums in bpf/counters.h."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of packets that somebody asks about (bpf/trace.h): asking, and fetching the answers."""
+"""The packet trace (bpf/trace.h): set the filter, fetch the events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
 class TraceFilter:
     """Packets of both directions. source: inside, or the pool address it is known by. port: either end's.
 
-    probe: identifier of an echo that the box has sent from `source`; what answers it counts as no drop.
+    probe: identifier of an echo that the gateway sent from `source`; its reply is not counted as a drop.
     """
 
     source: Prefix | None = None
@@ -37,7 +37,7 @@ class TraceFilter:
 class TraceEvent:
     """A packet as it came in. nanoseconds: of CLOCK_MONOTONIC.
 
-    reason: name of why it was dropped or handed up. address, port: what its source or destination became.
+    reason: why it was dropped or passed to the stack. address, port: what its source or destination became.
     """
 
     nanoseconds: int

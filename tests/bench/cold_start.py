@@ -34,7 +34,8 @@ def main() -> None:
 
 def _load(cache: Path) -> float:
     before = os.times()
-    subprocess.run([sys.executable, "-c", LOAD], env={**os.environ, "CACHE_DIRECTORY": str(cache)}, check=True)
+    environment = {**os.environ, "CACHE_DIRECTORY": str(cache)}
+    subprocess.run([sys.executable, "-c", LOAD], env=environment, check=True)
     after = os.times()
     return (after.children_user + after.children_system) - (before.children_user + before.children_system)
 
