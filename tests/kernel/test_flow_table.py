@@ -201,7 +201,7 @@ int xdp_fight(struct xdp_md *ctx)
     struct fight *fight = fights.lookup(&which);
     const struct control *state = running();
     u32 number = 0;
-    struct record *record = take_record(&number), *holder;
+    struct record *record = allocate_record(&number), *holder;
     u64 live;
 
     if (!fight || !state || !record)
@@ -211,11 +211,11 @@ int xdp_fight(struct xdp_md *ctx)
     record->key.source_port = which << 8;
     record->key.protocol = 17;
     record->reply = record->key;
-    name_record(record, number);
+    activate_record(record, number);
     live = live_of(record);
-    if (add_tuple(state, SIDE_REPLY, &record->reply, number, &holder) != ADDED) {
+    if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
         lock_xadd(&fight->lost, 1);
-        drop_record(record);
+        discard_record(record);
         return 1;
     }
     if (__sync_fetch_and_add(&fight->owners, 1))
@@ -223,7 +223,7 @@ int xdp_fight(struct xdp_md *ctx)
     lock_xadd(&fight->won, 1);
     __sync_fetch_and_add(&fight->owners, -1);
     remove_record(state, record, live);
-    release(live);
+    free_record(live);
     return 1;
 }
 """
