@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`snatsh`: the console. Chooses the front end and hands over."""
+"""`snatsh`: options, choice of the front end, and start."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status is that of the last command."""
+    """Run the shell. The exit status is that of the last command."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["top"]:
         return _top(given[1:])
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
             return batch.run_stdin(Session(client, batch.BatchTerminal(), MODES))
-        # Neither a core nor a stopped process: who logs in here has no other shell to come back to.
+        # No core dump and no stop: as a login shell, there is no other shell to return to.
         for number in (signal.SIGQUIT, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)
         typed = (
@@ -74,12 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         _discard_output()
-        print(f"error: the answer can't be written: {error.strerror}", file=sys.stderr)
+        print(f"error: cannot write output: {error.strerror}", file=sys.stderr)
         return 1
 
 
 def _top(options: Sequence[str]) -> int:
-    """The live console, a program of its own: nothing of it is loaded for the shell."""
+    """Start the live view as a program, so that the shell never imports textual."""
     os.execv(sys.executable, [sys.executable, "-m", "snatsh.tui", *options])
 
 
@@ -96,7 +96,7 @@ def _import(arguments: Sequence[str]) -> int:
 
 
 def _discard_output() -> None:
-    """So that the interpreter's last flush does not fail as well."""
+    """Redirect standard output, so that the last flush of the interpreter cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -123,15 +123,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _text(argument: str) -> str:
-    """An argument as text, whatever bytes it was given in."""
+    """Return an argument as text, whatever its bytes."""
     return os.fsencode(argument).decode("utf-8", "replace")
 
 
 def _commands(given: list[str] | None) -> list[str]:
-    """What to run. As a login shell or a forced command, sshd hands over what the operator asked for."""
+    """Return the commands to run: of -c, or of sshd when this is a login shell or forced command."""
     asked = os.environ.pop("SSH_ORIGINAL_COMMAND", "") if os.environ.get("SSH_CONNECTION") else ""
     if given and len(given) == 1 and pathlib.Path(given[0]).name == "snatsh":
-        given = None  # the forced command itself, run by us as the login shell
+        given = None  # the forced command itself, run by this login shell
     return given or ([asked] if asked else [])
 
 

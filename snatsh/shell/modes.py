@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modes of the shell. Commands are imported when a line first needs their grammar."""
+"""Modes of the shell. Commands are imported when their grammar is first needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _configuration(edit: Path) -> State:
 _CONFIGURATION = Mode(_configuration, "#", shows_path=True)
 
 MODES = Modes(Mode(_operational, ">"), _CONFIGURATION, pipes.grammar)
-"""Of the shell."""
+"""Modes of the shell."""
 
 EMBEDDED = Modes(Mode(_runnable, ">"), _CONFIGURATION, pipes.grammar)
-"""Of a command line inside another console: nothing enters another mode."""
+"""Modes of the command line in the live view: no command changes the mode."""

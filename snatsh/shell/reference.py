@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/cli.md, written from the grammar: every command, pipe and statement with what it takes.
+"""docs/cli.md, generated from the grammar: commands, pipes and statements with their parameters.
 
 `python -m snatsh.shell.reference` prints it.
 """
@@ -17,8 +17,8 @@ from snatsh.shell.pipes import pipes
 _HEAD = """\
 # The command line
 
-Written from the grammar by `make docs`; do not edit. Words may be shortened as long as one command is meant;
-`?` explains and Tab completes anywhere. Parameters come in any order. `| json` follows every command that
+Generated from the grammar by `make docs`; do not edit. Words may be abbreviated if unambiguous; `?` shows
+help and Tab completes anywhere. Parameters come in any order. `| json` is available after every command that
 shows data.
 """
 
@@ -33,7 +33,7 @@ def reference() -> str:
         "## Pipes\n",
         *_commands(pipes.all_commands()),
         "## Statements\n",
-        "`set` takes these, and so does every form of a configuration. `[a]`: may be given several times.\n",
+        "`set` takes these, and so does every form of a configuration. `[a]`: may be repeated.\n",
         *_statements(),
     ]
     return "\n".join(parts).rstrip("\n") + "\n"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live console: textual, one module per screen and per widget. `snatsh top` starts it."""
+"""The live view on textual, `snatsh top`: one module per screen and per widget."""

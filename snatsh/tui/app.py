@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app: screens as modes, the keys all of them share, what is known of the gateway."""
+"""The app: composes the screens, their common keys and the state of the gateway."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Top(App[None]):
         Binding("ctrl+p", "command_palette", "Palette", show=False, id="app.palette"),
         Binding("t", "theme", "Light or dark", show=False, id="app.theme"),
         Binding("q", "quit", "Quit", id="app.quit"),
-        Binding("ctrl+c", "interrupt", "Leave this", show=False, priority=True, id="app.interrupt"),
+        Binding("ctrl+c", "interrupt", "Close", show=False, priority=True, id="app.interrupt"),
     ]
     MODES = {screen.NAME: screen for screen in SCREENS}
     DEFAULT_MODE = "dashboard"
@@ -94,7 +94,7 @@ class Top(App[None]):
         self.theme = theme
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """NO_COLOR means none, not greys."""
+        """Remove all colours, greys included, when NO_COLOR is set."""
         return [NoColor()] if self.no_color else super().get_line_filters()
 
     async def on_mount(self) -> None:
@@ -107,13 +107,13 @@ class Top(App[None]):
         names = ", ".join(sorted(binding.id or binding.action for binding in clashed_bindings))
         if names not in self._clashes:
             self._clashes.append(names)
-            text = f"keys file: took its key away from {names}"
+            text = f"keys file: key already in use; removed from {names}"
             self.notify(text, severity="warning", markup=False)
 
-    # What screens tell
+    # Called by screens
 
     def answered(self, version: Version, overview: Overview) -> None:
-        """snatd answered."""
+        """Note an answer of snatd."""
         state = self.state
         state.version, state.trouble = version, ""
         if state.overview is not overview:
@@ -121,13 +121,13 @@ class Top(App[None]):
             self._remember(overview)
 
     def unanswered(self, why: str) -> None:
-        """It did not; the next look tries again."""
+        """Note that snatd did not answer; the next query tries again."""
         if not self.state.trouble:
             self.state.gone_at = self.clock()
         self.state.trouble = why
 
     def failed(self, doing: str, error: Exception) -> None:
-        """Something that nobody foresaw. It is told until somebody reads the log; all else goes on."""
+        """Report an unexpected error, marked in the status line until the log is opened."""
         fault = self.faults.add(doing, error)
         if fault is not None:
             self.state.faulty = True
@@ -156,7 +156,7 @@ class Top(App[None]):
     # Keys
 
     async def action_interrupt(self) -> None:
-        """What is in front goes; the console itself when nothing is."""
+        """Close the prompt or dialog in front, else quit."""
         if isinstance(self.focused, Prompt):
             self.focused.close()
         elif isinstance(self.screen, ModalScreen):
@@ -183,7 +183,7 @@ class Top(App[None]):
                 else:
                     screen.set_focus(None)
 
-            hint = "any operational command; Tab completes, ? helps"
+            hint = "operational command; Tab completes, ? shows help"
             screen.query_one(Prompt).open(":", "", hint, closed)
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
@@ -224,7 +224,7 @@ class Top(App[None]):
         return self._line
 
     def _ask_from_thread(self, question: str) -> str:
-        """Ask for a command, which runs in a thread."""
+        """Ask on behalf of a command, which runs in a thread."""
         return self._from_thread(Ask(question)) or ""
 
     def _confirm_from_thread(self, question: str) -> bool:
@@ -251,15 +251,17 @@ class Top(App[None]):
                     binding.description, f"Key {binding.key}",
                     lambda binding=binding, node=active.node: self.run_action(binding.action, node),
                 )  # fmt: skip
-        yield SystemCommand("Freeze", "Hold everything still", lambda: self.run_action("freeze", screen))
-        yield SystemCommand("Run a command", "Any operational command", self.action_command)
+        yield SystemCommand(
+            "Freeze", "Stop updates of this screen", lambda: self.run_action("freeze", screen)
+        )
+        yield SystemCommand("Run a command", "Run an operational command", self.action_command)
         yield SystemCommand("Keys", "Keys of this screen", self.action_keys)
-        yield SystemCommand("Light or dark", "The other theme", self.action_theme)
-        yield SystemCommand("Quit", "Leave", self.action_quit)
+        yield SystemCommand("Light or dark", "Switch the theme", self.action_theme)
+        yield SystemCommand("Quit", "Exit the live view", self.action_quit)
 
 
 def actions() -> set[str]:
-    """Everything that can be bound to a key, by name."""
+    """Return the names of all actions that can be bound to a key."""
     groups: list[Iterable[object]] = [
         Top.BINDINGS,
         Table.BINDINGS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one configuration has and another has not, as curly text."""
+"""Comparison of two configurations in curly form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from snatsh.model.document.types import Document
 
 
 def difference(old: Document, new: Document) -> str:
-    """Empty when there is none. The model is loaded for it, which no first screen waits for."""
+    """Return the difference, empty when there is none. The model is imported on first use."""
     from snatsh.model.changes.diff import render_curly
 
     return render_curly(old, new)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables as files: CSV or JSON, in the operator's own folder on the gateway, as `| save` does it."""
+"""Export of tables as CSV or JSON to the user's folder on the gateway, like `| save`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PAGE = 1000
 
 
 class ExportError(SnatshError):
-    """The table can't be written so."""
+    """The table cannot be exported."""
 
 
 async def all_rows(part: Callable[[Client, int, int], Any] | None, shown: Any, client: Client) -> list[Any]:
-    """Every row that matches, page by page, up to a limit. part: None for what is frozen."""
+    """Return all rows that match, up to a limit. part: None for a frozen table."""
     if part is None:
         return list(shown.rows)
     rows: list[Any] = []
@@ -36,18 +36,18 @@ async def all_rows(part: Callable[[Client, int, int], Any] | None, shown: Any, c
 
 
 async def write(client: Client, name: str, rows: Sequence[object]) -> int:
-    """The size of the file."""
+    """Write the rows to a file and return its size."""
     if name.endswith(".json"):
         text = json.dumps(builtins(rows), indent=1) + "\n"
     elif name.endswith(".csv"):
         text = csv_text(builtins(rows))
     else:
-        raise ExportError(f"{name}: expected a name that ends in .csv or .json")
+        raise ExportError(f"{name}: expected a name ending in .csv or .json")
     return await asyncio.to_thread(client.write_file, name, text)
 
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """Columns in the order of the first row; what begins like a formula is kept from being one."""
+    """Return rows as CSV, columns as in the first row. Cells that look like formulas are escaped."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong that nobody foresaw: it is told and kept for the log, and the console goes on."""
+"""Unexpected errors of the live view, kept for its log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAME_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """time: UTC, as in all logs. trace: where it happened."""
+    """time: UTC. trace: the traceback."""
 
     time: str
     text: str
@@ -22,14 +22,14 @@ class Fault:
 
 
 class Faults:
-    """The newest ones. One that comes again and again, look by look, is one."""
+    """The newest errors. One that recurs at every query is kept once."""
 
     def __init__(self) -> None:
         self.kept: deque[Fault] = deque(maxlen=_KEPT)
         self._seen: dict[str, float] = {}
 
     def add(self, doing: str, error: BaseException) -> Fault | None:
-        """None when it goes on as before."""
+        """Keep an error. None when it recurs."""
         moment, text = time.monotonic(), f"{doing}: {type(error).__name__}: {error}"
         self._seen = {one: at for one, at in self._seen.items() if moment - at < _SAME_SECONDS}
         going_on = text in self._seen

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys as an operator likes them: a YAML file of `action: key` or `action: [key, key]`."""
+"""Key bindings of the user: a YAML file of `action: key` or `action: [key, key]`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from snatsh.model.forms import yaml_reader
 
 
 class KeymapError(SnatshError):
-    """The file says something that can't be done."""
+    """The keys file is not valid."""
 
 
 def usual_path() -> Path:
-    """SNATSH_KEYS, else keys.yaml in the user's configuration folder."""
+    """Return SNATSH_KEYS, else keys.yaml in the user's configuration folder."""
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return Path(os.environ.get("SNATSH_KEYS") or home / "snatsh" / "keys.yaml")
 
 
 def load(path: Path, actions: Iterable[str]) -> dict[str, str]:
-    """Keys by action, several with commas between."""
+    """Return keys by action, separated by commas."""
     known = sorted(actions)
     try:
         found = yaml_reader.read(path.read_text(encoding="utf-8")).content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`snatsh top`: options, and the app with them."""
+"""`snatsh top`: options and start."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _live(client: Client, options: argparse.Namespace) -> int:
     label = "REC" if options.record else "REPLAY" if options.replay else ""
     theme = palette.LIGHT if options.theme == "light" else palette.DARK
     app = Top(client, interval=options.interval, theme=theme, mode=options.screen, keymap=keys, label=label)
-    for name in ("COLUMNS", "LINES"):  # the terminal itself knows better, above all after a resize
+    for name in ("COLUMNS", "LINES"):  # outdated after a resize; the terminal is asked instead
         os.environ.pop(name, None)
     app.run(mouse=options.mouse)
     return app.return_code or 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One look at everything, for scripts: `snatsh top --once`."""
+"""One snapshot for scripts: `snatsh top --once`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from snatsh.shell.render.text import count, duration, fields
 from snatsh.tui.widgets.graph import bits, per_second
 
 ROWS = 20
-_BETWEEN = 1.0  # seconds between the two looks that rates are made of
+_BETWEEN = 1.0  # seconds between the two samples that rates need
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Everything that screens show, the first rows of long tables."""
+    """Return what the screens show, with the first rows of long tables."""
 
     version: Version
     overview: Overview
@@ -55,7 +55,7 @@ def gather(client: Client) -> Glance:
 
 
 def text(found: Glance) -> str:
-    """The dashboard as lines."""
+    """Return the dashboard as text."""
     overview = found.overview
     traffic, cpu = overview.traffic, overview.processor
     rows = [("Gateway", overview.host_name)]
@@ -67,7 +67,7 @@ def text(found: Glance) -> str:
         ("Flows", f"{count(overview.flows)} of {count(overview.capacity)}"),
         ("New flows", per_second(traffic.opened)),
         (
-            "CPU on packets",
+            "CPU for packets",
             "-" if cpu.average is None else f"{cpu.average}%, busiest {cpu.busiest}%",
         ),
     ]
@@ -75,6 +75,6 @@ def text(found: Glance) -> str:
     rows += [(f"Link {link.name}", link.state) for link in overview.links]
     rows += [(f"Dropped {row.reason}", f"{count(row.packets)} packets") for row in overview.drops]
     if overview.pending:
-        rows.append(("Commit", f"unconfirmed, rolled back in {duration(overview.pending.seconds)}"))
+        rows.append(("Commit", f"unconfirmed, rollback in {duration(overview.pending.seconds)}"))
     rows += [(f"Alarm ({alarm.severity})", alarm.text) for alarm in overview.alarms]
     return fields(rows)

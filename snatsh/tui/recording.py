@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session's data: recorded as snatd answered it, and played again without any snatd.
+"""Recording of the answers of snatd, and replay without snatd.
 
-A recording is JSON lines, gzipped when its name says so: a head, then a line per answer with the seconds
-since the start.
+A recording holds JSON lines, compressed if its name ends in .gz: a head, then one line per answer with the
+seconds since the start.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FORMAT = 1
 
 
 class RecordingError(SnatshError):
-    """The file can't be written or is no recording."""
+    """The file cannot be written or is not a recording."""
 
 
 class RecordedAnswer(Model, frozen=True):
@@ -51,7 +51,7 @@ def _open(path: Path, mode: Literal["r", "w"]) -> IO[str]:
 
 
 class RecordingClient(Client):
-    """As any client, and all answers to questions go to a file as well."""
+    """A client that also writes all answers to a file."""
 
     def __init__(self, path: Path | str | None, file: Path, **options: Any) -> None:
         super().__init__(path, **options)
@@ -76,7 +76,7 @@ class RecordingClient(Client):
     def _write(self, method: str, path: str, **what: object) -> None:
         if method != "GET":
             return
-        with self._lock:  # screens ask from threads
+        with self._lock:  # screens query from threads
             if not self._file.closed:
                 at = round(time.monotonic() - self._started, 3)
                 self._file.write(json.dumps({"at": at, "path": path, **what}) + "\n")
@@ -87,7 +87,7 @@ class RecordingClient(Client):
 
 
 class ReplayClient(Client):
-    """Answers as a recording has them at `clock` seconds, the role of the reader being to look."""
+    """Answers from a recording, as of `clock` seconds, with the role view."""
 
     def __init__(self, file: Path, clock: Callable[[], float] | None = None) -> None:
         super().__init__("/nonexistent/replay")
@@ -103,7 +103,7 @@ class ReplayClient(Client):
                 head = load_json(next(lines))
                 if head.get("recording") != FORMAT:
                     raise ValueError("expected a recording of `snatsh top --record`")
-                with suppress(EOFError):  # one that was cut short is good as far as it goes
+                with suppress(EOFError):  # a truncated recording is usable up to its end
                     for line in lines:
                         self._add(line)
         except OSError as error:
@@ -119,12 +119,12 @@ class ReplayClient(Client):
 
     def send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> bytes:
         if method != "GET":
-            raise Refused("this is a recording: nothing can be changed in it")
+            raise Refused("replay: a recording cannot be changed")
         split = urlsplit(path)
         query = dict(parse_qsl(split.query))
         entry = self._entry(self._answers.get(split.path, []), query)
         if entry is None:
-            raise Rejected(f"{split.path} is not in the recording")
+            raise Rejected(f"{split.path}: not in the recording")
         if entry.gone:
             raise ServerGone(entry.error or "")
         if entry.error is not None:
@@ -135,7 +135,7 @@ class ReplayClient(Client):
         return json.dumps(again(answer, query)).encode()
 
     def _entry(self, recorded: list[tuple[Query, RecordedAnswer]], query: Query) -> RecordedAnswer | None:
-        """The newest answer so far, to the same question where there is one."""
+        """Return the newest answer so far, to the same query if there is one."""
         now = self.clock()
         same = [one for one in recorded if subject(one[0]) == subject(query)]
         if not same:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recorded answer put to another question: filtered, sorted and cut as far as its rows go."""
+"""Recorded answers for other queries: their rows filtered, sorted and cut."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def again(answer: Json, query: Query) -> Json:
 
 
 def subject(query: Query) -> dict[str, str]:
-    """What was asked about, without how much of it and in which order."""
+    """Return what a query selects, without order and limit."""
     return {name: value for name, value in query.items() if name not in _VIEW}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the console knows of the gateway."""
+"""State of the gateway as the live view knows it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ REMEMBERED = 300
 
 @dataclass
 class ConsoleState:
-    """What every screen shows of the gateway. trouble: why it can't be asked, empty when it can.
+    """What all screens show. trouble: why snatd cannot be reached, empty when it can.
 
-    faulty: the console itself met an error that nobody has read yet.
+    faulty: the live view has an error that was not read yet.
     """
 
     version: Version | None = None
@@ -34,7 +34,7 @@ class ConsoleState:
 
 @dataclass
 class GraphHistory:
-    """Figures of the last minutes, by name; None where there was nothing to see."""
+    """Samples of the last minutes, by name; None for a gap."""
 
     values: dict[str, deque[float | None]] = field(default_factory=dict)
 

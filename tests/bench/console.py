@@ -109,7 +109,7 @@ def starts(argv: list[str]) -> list[float]:
     for _ in range(STARTS):
         started = time.monotonic()
         with Terminal(argv) as terminal:
-            terminal.wait_for("WELL", "minor", "ALARM")
+            terminal.wait_for("● OK", "minor", "ALARM")
             found.append(time.monotonic() - started)
     return found
 

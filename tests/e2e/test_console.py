@@ -340,7 +340,7 @@ def test_snatd_gone_and_back(gateway: Gateway) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         await asyncio.to_thread(gateway.snatd.kill)
         await until(lambda: bool(app.state.trouble), "the console notices")
-        assert "DOES NOT ANSWER" in app.screen.query_one("#status").text  # type: ignore[attr-defined]
+        assert "NOT RESPONDING" in app.screen.query_one("#status").text  # type: ignore[attr-defined]
         await asyncio.to_thread(gateway.snatd.start)
         await until(lambda: not app.state.trouble, "the console resumes")
         await pilot.press("4")
@@ -367,7 +367,8 @@ def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) 
     async def act(app: Top, pilot: Pilot[None]) -> None:
         screen: Any = app.screen
         await until(
-            lambda: "10 sessions allowed each; 2 were refused" in screen.query_one("#caption").text, "both"
+            lambda: "limit 10 sessions; 2 with refused" in screen.query_one("#caption").text,
+            "both",
         )
         screen.order("refused", turned=False)
 

@@ -83,7 +83,7 @@ def start_traffic(gateway: Gateway) -> None:
 def test_in_a_terminal(gateway: Gateway) -> None:
     command = gateway.lab["gateway"].command(SNATSH, "top", "--socket", str(gateway.snatd.socket))
     with Tmux(f"console-{gateway.lab.identity}", command) as terminal:
-        terminal.expect("● WELL", "isp-a", "● up", "b/s", "no alarms")
+        terminal.expect("● OK", "isp-a", "● up", "b/s", "no alarms")
         terminal.press("2")
         terminal.expect("[2 Flows]", "192.168.40.9:", "estab")
         terminal.press("/")
@@ -130,7 +130,7 @@ def test_over_ssh_by_role() -> None:
     with ssh_gateway() as gateway:
         start_traffic(gateway)
         for user, role, told in (
-            ("vera", "read-only", "your role is view"),
+            ("vera", "read-only", "role is view"),
             ("oscar", "operator", "End this flow"),
         ):
             command = gateway.lab["gateway"].command(*gateway.ssh_command(user, "-tt"))
@@ -138,7 +138,7 @@ def test_over_ssh_by_role() -> None:
                 terminal.expect(f"{user}@")
                 terminal.press("-l", "monitor dashboard")
                 terminal.press("Enter")
-                terminal.expect("● WELL", role)
+                terminal.expect("● OK", role)
                 terminal.press("2")
                 terminal.expect("[2 Flows]", "192.168.40.9:")
                 terminal.press("x")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions, grammar, completion and answers."""
+"""Session, grammar, completion and answers."""

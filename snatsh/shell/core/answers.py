@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands return: data first, text only when somebody wants to read it."""
+"""Results of commands: data, rendered as text on demand."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 TABLE = "table"
 CONFIGURATION = "configuration"
 DETAIL = "detail"
-"""The answer has more to say, with `display detail`."""
+"""Kinds of results, by the pipes they accept. DETAIL: offers `display detail`."""
 
 
 class ShellError(SnatshError):
-    """A command that was understood but can't be carried out. above: whole lines to show before the error."""
+    """A valid command that failed. above: complete lines to show before the error."""
 
     def __init__(self, message: str, above: str = "") -> None:
         super().__init__(message)
@@ -48,12 +48,12 @@ class Answer(ABC):
     def text(self) -> str: ...
 
     def display(self, form: str) -> str:
-        raise ShellError(f"display {form}: only configuration has this form; expected json")
+        raise ShellError(f"display {form}: requires a configuration; expected json")
 
 
 @dataclass(frozen=True, slots=True)
 class TableAnswer(Answer, Generic[T]):
-    """Operational data and the renderer that makes a table of it."""
+    """Operational data and its renderer."""
 
     content: T
     render: Callable[[T], str]
@@ -68,7 +68,7 @@ class TableAnswer(Answer, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Message(Answer):
-    """A sentence or two. Nothing to pipe."""
+    """A short text."""
 
     message: str
 
@@ -82,7 +82,7 @@ class Message(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Configuration(Answer):
-    """A part of a configuration. The forms come from the model, imported when they are drawn."""
+    """A part of a configuration. Its forms are imported on first use."""
 
     document: Document
     path: Path = ()
@@ -113,14 +113,14 @@ class Configuration(Answer):
         from snatsh.model.errors import ProfileError
 
         if self.path:
-            raise ShellError(f"display {dialect}: only the whole configuration has this form")
+            raise ShellError(f"display {dialect}: requires the whole configuration")
         try:
             return export(self.document, dialect)
         except ProfileError as error:
             raise ShellError(f"display {dialect}: {error}") from None
 
     def _with_defaults(self) -> str:
-        """Marked by a comment above each, as Junos marks what is inherited."""
+        """Return the text with defaults, marked like inherited statements in Junos."""
         from snatsh.model.document import inheritance
         from snatsh.model.forms import curly_form
 
@@ -130,7 +130,7 @@ class Configuration(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Difference(Answer):
-    """What changed between two configurations."""
+    """Difference between two configurations."""
 
     old: Document
     new: Document
@@ -152,5 +152,5 @@ class Difference(Answer):
         from snatsh.model.changes.diff import diff, render_set
 
         if form != "set":
-            raise ShellError(f"display {form}: a comparison has no such form; expected set or json")
+            raise ShellError(f"display {form}: not available for a comparison; expected set or json")
         return render_set(diff(self.old, self.new))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How commands are declared: a typed function, its words and its parameters. The states derive from that."""
+"""Declaration of commands: words, parameters and a typed function. The grammar is derived from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ready = Callable[[Bound], bool]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A value that stands by itself; at most one of a command, before its options or instead of them."""
+    """A positional value, at most one per command, before or instead of its options."""
 
     name: str
     help: str
@@ -24,9 +24,9 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A keyword with a value behind it. choices: the words it takes, instead of a free value.
+    """A keyword with a value. choices: accepted words, instead of a free value.
 
-    default: what it means without a value, where that may be left out.
+    default: the value when it is omitted, if it may be.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A keyword that is there or not. alone: nothing goes with it."""
+    """A keyword without a value. alone: excludes other parameters."""
 
     name: str
     help: str
@@ -65,8 +65,8 @@ def _always(_bound: Bound) -> bool:
 class Command:
     """words: its name. run: called with the session and the bound parameters by name.
 
-    ready: whether what is bound suffices. one_of: parameters of which one is needed, and no more.
-    answers: see Call. start: its own grammar, instead of parameters.
+    ready: whether the bound parameters suffice. one_of: parameters of which exactly one is required.
+    answers: see Call. start: a grammar instead of parameters.
     """
 
     words: tuple[str, ...]
@@ -79,11 +79,11 @@ class Command:
     start: Callable[[], State] | None = None
 
     def state(self) -> State:
-        """The state behind the command's name."""
+        """Return the state after the name of the command."""
         return self.start() if self.start is not None else self._gather({})
 
     def _gather(self, bound: Bound) -> State:
-        """Parameters come in any order, each once, an argument first."""
+        """Return the state for further parameters: in any order, each once, an argument first."""
         choices: list[Choice] = []
         chosen = not self.one_of or any(name in bound for name in self.one_of)
         for parameter in self.parameters if not self._closed(bound) else ():
@@ -126,7 +126,7 @@ def _option_value(option: Option, bind: Callable[[Any], State]) -> State:
 
 
 class CommandSet:
-    """The commands that a module declares for one mode, or pipes of one kind."""
+    """Commands that a module declares for one mode, or pipes of one kind."""
 
     def __init__(self) -> None:
         self._commands: list[Command] = []
@@ -146,7 +146,7 @@ class CommandSet:
         return declare
 
     def add(self, command: Command) -> None:
-        """Declare a command that has its own grammar."""
+        """Add a command, such as one with its own grammar."""
         self._commands.append(command)
 
 
@@ -156,7 +156,7 @@ def start_of_line(commands: Iterable[Command], groups: Mapping[str, str]) -> Sta
 
 
 def word_state(commands: list[Command], depth: int, groups: Mapping[str, str]) -> State:
-    """The choice among commands that agree on their first `depth` words."""
+    """Return the choice among commands that share their first `depth` words."""
     branches: dict[str, list[Command]] = {}
     for command in commands:
         branches.setdefault(command.words[depth], []).append(command)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completion and `?`: what may stand at the end of a half-typed line, and why."""
+"""Completion and `?` at the end of an incomplete line."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from snatsh.shell.core.grammar import (
 from snatsh.shell.core.lexer import Token, lex
 
 Suggestions = Sequence[str] | Mapping[str, str]
-"""Words, or words with what is to be said about each."""
+"""Words, or words with a description of each."""
 
 Lookup = Callable[[Source], Suggestions]
-"""Answers a source of suggestions; never raises, an empty answer when the box can't be asked."""
+"""Returns suggestions from a source; never raises, empty when snatd cannot be reached."""
 
 ENTER = "<[Enter]>"
 _ROWS_SHOWN = 200
@@ -32,7 +32,7 @@ _ROWS_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class CompletionItem:
-    """word: what can be typed, empty for a mere hint such as `<address>`. shown: how it is listed."""
+    """word: the text to insert, empty for a hint such as `<address>`. shown: how it is listed."""
 
     word: str
     shown: str
@@ -41,7 +41,7 @@ class CompletionItem:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """start: where in the line the candidates go. error: why nothing fits, when the line is wrong."""
+    """start: column of the candidates. error: the error of a line that is not valid."""
 
     start: int
     candidates: tuple[CompletionItem, ...]
@@ -52,7 +52,7 @@ class Completion:
         return [candidate.word for candidate in self.candidates if candidate.word]
 
     def extension(self, line: str) -> str:
-        """What Tab types: the rest of the only word and a blank, or as far as all words agree."""
+        """Return what Tab inserts: the rest of a unique word and a blank, or the common prefix."""
         typed = line[self.start :]
         if len(self.words) == 1 and len(self.candidates) == 1:
             return self.words[0][len(typed) :] + " "
@@ -60,7 +60,7 @@ class Completion:
 
 
 def _common_prefix(words: Sequence[str]) -> str:
-    """As far as all words agree, which the first and the last in order decide."""
+    """Return the common prefix; first and last in sort order determine it."""
     first, last = min(words, default=""), max(words, default="")
     agreed = 0
     while agreed < min(len(first), len(last)) and first[agreed] == last[agreed]:
@@ -69,7 +69,7 @@ def _common_prefix(words: Sequence[str]) -> str:
 
 
 def complete(text: str, start: State, pipes: PipeGrammar, lookup: Lookup) -> Completion:
-    """What may stand at the end of `text`."""
+    """Return the completion at the end of `text`."""
     line = lex(text)
     parts = split(line)
     half = None if line.at_new_word else parts[-1][-1]
@@ -87,7 +87,7 @@ def complete(text: str, start: State, pipes: PipeGrammar, lookup: Lookup) -> Com
 def _state_at(
     parts: list[list[Token]], half: Token | None, start: State, pipes: PipeGrammar
 ) -> tuple[State, State]:
-    """The state that the half word belongs to, and the state that ends the command itself."""
+    """Return the state of the incomplete word, and the state at the end of the command."""
     done = parts[-1] if half is None else parts[-1][:-1]
     if len(parts) == 1:
         state = walk(start, done)
@@ -98,7 +98,7 @@ def _state_at(
 
 
 def rest_of_keyword(text: str, start: State, pipes: PipeGrammar) -> str:
-    """What is missing of the keyword at the end, when it can be no other word. For Space, which completes."""
+    """Return the rest of an unambiguous keyword at the end, for completion by Space."""
     line = lex(text)
     if line.at_new_word or line.open_quote is not None or not line.tokens:
         return ""
@@ -136,7 +136,7 @@ def _offers(state: State, half: Token | None, lookup: Lookup) -> list[Completion
 
 
 def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Lookup) -> list[CompletionItem]:
-    """The known values that fit, after the hint that says what else may be typed."""
+    """Return the known values that match, after the hint."""
     typed = "" if half is None else half.text
     known: dict[str, str] = {}
     for source in value.sources:
@@ -150,7 +150,7 @@ def _value_offers(choice: Choice, value: Value, half: Token | None, lookup: Look
 
 
 def _endings(state: State, pipes: PipeGrammar, command: State) -> list[CompletionItem]:
-    """Enter and the pipe, where the command may end."""
+    """Return Enter and the pipe, where the command may end."""
     if state.call is None:
         return []
     endings = [CompletionItem("", ENTER, "Execute this command")]
@@ -160,7 +160,7 @@ def _endings(state: State, pipes: PipeGrammar, command: State) -> list[Completio
 
 
 def help_text(completion: Completion) -> str:
-    """What `?` prints."""
+    """Return the output of `?`."""
     if completion.error is not None:
         return f"{completion.error}\n"
     if not completion.candidates:
@@ -169,10 +169,10 @@ def help_text(completion: Completion) -> str:
     width = max(20, *(len(candidate.shown) for candidate in ordered[:_ROWS_SHOWN])) + 1
     rows = [f"  {one.shown:<{width}}{one.help}".rstrip() for one in ordered[:_ROWS_SHOWN]]
     if len(ordered) > _ROWS_SHOWN:
-        rows.append(f"  … and {len(ordered) - _ROWS_SHOWN:,} more")
+        rows.append(f"  … {len(ordered) - _ROWS_SHOWN:,} more")
     return "Possible completions:\n" + "\n".join(rows) + "\n"
 
 
 def asks_help(text: str) -> bool:
-    """Whether the line ends in a `?` that is a question, not part of a quoted word."""
+    """Whether the line ends in a `?` outside quotes."""
     return text.endswith("?") and lex(text[:-1]).open_quote is None

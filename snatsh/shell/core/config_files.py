@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration in files: which form a text is in, reading, writing, and the profiles that ship."""
+"""Configuration in files: formats, reading, writing, and shipped profiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def shipped_profiles() -> dict[str, Traversable]:
-    """The profiles that come with the product, by name."""
+    """Return the shipped profiles by name."""
     from snatsh.resources import folder
 
     files = folder("profiles").iterdir()
@@ -27,26 +27,24 @@ def shipped_profiles() -> dict[str, Traversable]:
 
 
 def shipped(name: str) -> str:
-    """The text of a profile that ships."""
+    """Return the text of a shipped profile."""
     return shipped_profiles()[name].read_text(encoding="utf-8")
 
 
 def own(client: Client, name: str) -> str:
-    """The text of a profile that the operator saved."""
+    """Return the text of a profile that the user saved."""
     try:
         return client.file(f"{name}.yaml")
     except Rejected:
         known = ", ".join(sorted(shipped_profiles())) or "none"
-        raise ShellError(
-            f"no profile {name} is shipped; there are: {known}; and none of yours is saved as {name}.yaml"
-        ) from None
+        raise ShellError(f"no profile {name}; expected one of: {known}, or a saved profile") from None
 
 
 def parse(text: str, under: Path = ()) -> Document:
-    """A configuration in curly form, YAML or JSON, told apart by its first statement, all below a path."""
+    """Parse a configuration below a path, in curly form, YAML or JSON by its first statement."""
     form = form_of(text)
     if form == "set":
-        raise ShellError("these are set commands; expected curly form or YAML here, use `load set`")
+        raise ShellError("set commands found; expected curly form, YAML or JSON; use `load set`")
     if form == "yaml":
         from snatsh.model.forms import yaml_form
 
@@ -57,7 +55,7 @@ def parse(text: str, under: Path = ()) -> Document:
 
 
 def form_of(text: str) -> str:
-    """set, yaml (which JSON is a part of) or curly."""
+    """Return the format: set, yaml (which includes JSON) or curly."""
     from snatsh.model.document.marks import VERBS
 
     bare = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
@@ -71,7 +69,7 @@ def form_of(text: str) -> str:
 
 
 def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int]]:
-    """The statements of a text of set, delete and other commands, and the line that each stands on."""
+    """Return the statements of a text of set commands, and the line of each."""
     from snatsh.model.forms import set_form
 
     found = list(set_form.statements(text, under))
@@ -79,7 +77,7 @@ def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int
 
 
 def render(name: str, document: Document) -> str:
-    """The document in the form that a file's ending names, curly by default."""
+    """Render the document in the format of the file name, curly by default."""
     from snatsh.model.forms import curly_form, set_form, yaml_form
 
     if name.endswith((".yaml", ".yml")):
@@ -92,7 +90,7 @@ def render(name: str, document: Document) -> str:
 
 
 def restrict(document: Document, path: Path) -> Document:
-    """Only what lies at or below a path, still hanging from the top."""
+    """Return the part of a document at or below a path."""
     if not path:
         return document
     return _restricted(document, path) | _marks(document, path)

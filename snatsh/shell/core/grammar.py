@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grammar's machine: states, the words each one takes, and the way of a line through them.
+"""The grammar as a state machine, and parsing of a line by it.
 
-A state knows what may come next and what Enter would run there. Operational commands, configuration
-statements and pipes are all made of states, so parsing, completion, help and carets exist once.
+A state holds the possible next words and the call that Enter runs. Operational commands, configuration
+statements and pipes are all states, so parsing, completion, help and error positions are implemented once.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from snatsh.model.errors import SnatshError
 from snatsh.shell.core.lexer import Line, Token, lex
 
 Source = tuple[str, ...]
-"""Where suggestions come from: ("live", kind) on the box, ("candidate", *path) in the candidate."""
+"""Where suggestions come from: ("live", kind) from snatd, ("candidate", *path) from the candidate."""
 
 _WORDS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A place for a word that is not a keyword. parse raises ValueError(reason) on what it does not take.
+    """A word that is not a keyword. parse raises ValueError(reason) for a word it does not accept.
 
-    text: it is what a word in quotes means first, where there are other places for words.
+    text: takes precedence for a word in quotes.
     """
 
     hint: str
@@ -36,7 +36,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a finished command runs. answers: None, "table" or "configuration", for what can be piped."""
+    """What a complete command runs. answers: kind of its result for pipes, None for no pipes."""
 
     run: Callable[..., Any]
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way on. A keyword has no value; `then` is handed the parsed value (a keyword's own name)."""
+    """A possible next word. A keyword has no value; `then` receives the parsed value or the keyword."""
 
     name: str
     help: str
@@ -55,9 +55,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """choices: what may come next. call: what Enter runs, None while something is missing.
+    """choices: the possible next words. call: what Enter runs, None if the command is incomplete.
 
-    of_commands: the choices are words of a command's name; errors say `unknown command` there.
+    of_commands: the choices are words of command names; errors say `unknown command`.
     """
 
     choices: tuple[Choice, ...]
@@ -74,7 +74,7 @@ class State:
 
 
 class CommandError(SnatshError):
-    """A line that can't be run. column: where the bad token starts; words: what was expected there."""
+    """A line that is not valid. column: start of the bad token. words: what was expected there."""
 
     def __init__(self, message: str, column: int, words: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -84,18 +84,18 @@ class CommandError(SnatshError):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A command and the pipes behind it."""
+    """A command and its pipes."""
 
     call: Call
     pipes: tuple[Call, ...] = ()
 
 
 PipeGrammar = Callable[[Call], State]
-"""The pipes that the answer of a call can go through."""
+"""Returns the pipes that the result of a call accepts."""
 
 
 def parse(text: str, start: State, pipes: PipeGrammar) -> Parsed:
-    """The whole line; CommandError names the first token that does not fit."""
+    """Parse a line; CommandError names the first bad token."""
     line = lex(text)
     if line.open_quote is not None:
         raise CommandError("syntax error: the quote is never closed", line.open_quote, ('"',))
@@ -105,13 +105,13 @@ def parse(text: str, start: State, pipes: PipeGrammar) -> Parsed:
     for index, part in enumerate(parts[1:], 1):
         state = pipes(call)
         if not state.choices:
-            raise CommandError("syntax error: this command's answer can't be piped", part[0].start)
+            raise CommandError("syntax error: this command does not support pipes", part[0].start)
         following.append(_finish(walk(state, part[1:]), _end(parts, index, text)))
     return Parsed(call, tuple(following))
 
 
 def split(line: Line) -> list[list[Token]]:
-    """The command's tokens, then those of each pipe, which begin with the `|` itself."""
+    """Return the tokens of the command, then those of each pipe, starting with `|`."""
     parts: list[list[Token]] = [[]]
     for token in line.tokens:
         if token.is_pipe:
@@ -121,21 +121,21 @@ def split(line: Line) -> list[list[Token]]:
 
 
 def _end(parts: list[list[Token]], index: int, text: str) -> int:
-    """Where a missing word of this part would stand."""
+    """Return the column of a missing word of this part."""
     if index + 1 < len(parts):
         return parts[index + 1][0].start
     return len(text.rstrip()) + 1
 
 
 def walk(state: State, tokens: Sequence[Token]) -> State:
-    """The state behind these tokens."""
+    """Return the state after these tokens."""
     for token in tokens:
         state = step(state, token)
     return state
 
 
 def step(state: State, token: Token) -> State:
-    """One token further. Exact keyword, then value, then unique abbreviation."""
+    """Return the state after a token: an exact keyword, else a value, else a unique abbreviation."""
     abbreviated = []
     if not token.quoted:
         for choice in state.keywords:
@@ -181,7 +181,7 @@ def _hint(token: Token, state: State, words: list[str]) -> str:
 
 
 def expected(words: Sequence[str]) -> str:
-    """The words as the end of an error message."""
+    """Return the expected words as the end of an error message."""
     shown = ", ".join(words[:_WORDS_SHOWN]) + (", …" if len(words) > _WORDS_SHOWN else "")
     return f"expected {shown}" if len(words) == 1 else f"expected one of: {shown}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word. text: without quotes. start, end: its place in the line, quotes included."""
+    """One word. text: without quotes. start, end: columns, including quotes."""
 
     text: str
     start: int
@@ -22,7 +22,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """open_quote: where a quote starts that nothing ends, or None."""
+    """open_quote: column of an unclosed quote, or None."""
 
     text: str
     tokens: tuple[Token, ...]
@@ -30,14 +30,14 @@ class Line:
 
     @property
     def at_new_word(self) -> bool:
-        """Whether the end of the line is the place of a new word rather than of the last one's tail."""
+        """Whether the end of the line starts a new word."""
         if self.open_quote is not None:
             return False
         return not self.tokens or self.tokens[-1].end < len(self.text) or self.tokens[-1].is_pipe
 
 
 def lex(text: str) -> Line:
-    """Never fails: an open quote runs to the end of the line and is reported in `open_quote`."""
+    """Split a line into tokens. An unclosed quote runs to the end and is reported in `open_quote`."""
     tokens: list[Token] = []
     open_quote = None
     at = 0
@@ -62,7 +62,7 @@ def lex(text: str) -> Line:
 
 
 def _quoted(text: str, start: int) -> tuple[Token, bool]:
-    r"""The quoted word at `start`, and whether its quote is closed. `\"` and `\\` stand for themselves."""
+    r"""Return the quoted word at `start`, and whether its quote is closed. `\"` and `\\` are escapes."""
     letters: list[str] = []
     at = start + 1
     while at < len(text):

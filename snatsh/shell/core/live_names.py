@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words that only the box knows: names for completion, asked of snatd and kept for a second."""
+"""Names for completion from snatd, cached for a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 1.0
 
 
 class LiveNames:
-    """A `Lookup` for completion: quick, cached, and silent when snatd does not answer."""
+    """A `Lookup` with a short timeout and a cache; empty when snatd does not answer."""
 
     def __init__(self, client: Client) -> None:
         self._client = Client(client.path, timeout=_PATIENCE_SECONDS)
@@ -33,12 +33,12 @@ class LiveNames:
             return ()
 
     def forget(self) -> None:
-        """Ask again: something was changed from here."""
+        """Clear the cache."""
         self._kept.clear()
 
     def _ask(self, kind: str) -> Suggestions:
         if kind == "history":
-            return {str(entry.number): _told(entry) for entry in self._client.history()}
+            return {str(entry.number): _description(entry) for entry in self._client.history()}
         if kind == "profile":
             return sorted({*shipped_profiles(), *_saved_profiles(self._client)})
         if kind == "file":
@@ -52,8 +52,8 @@ class LiveNames:
         return self._kept[source][1]
 
 
-def _told(entry: HistoryEntry) -> str:
-    """A commit, as Junos tells of it behind `rollback ?`."""
+def _description(entry: HistoryEntry) -> str:
+    """Describe a commit as Junos does in `rollback ?`."""
     at = entry.time[:19].replace("T", " ")
     comment = f": {entry.comment}" if entry.comment else ""
     return f"{at} UTC by {entry.user} via {entry.method}{comment}"

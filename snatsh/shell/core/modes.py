@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a session understands: the grammar and the prompt of each mode, and the pipes."""
+"""Modes of a session: grammar and prompt of each, and the pipes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from snatsh.shell.core.grammar import PipeGrammar, State
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """grammar: the state at the start of a line, seen from the edit path. sign: how the prompt ends.
+    """grammar: the state at the start of a line for an edit path. sign: end of the prompt.
 
-    shows_path: whether a banner with the edit path stands above the prompt.
+    shows_path: whether a banner above the prompt shows the edit path.
     """
 
     grammar: Callable[[Path], State]
@@ -27,7 +27,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """All that a session is given to understand."""
+    """The modes and pipes of a session."""
 
     operational: Mode
     configuration: Mode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What passes between a session and a front end."""
+"""Interface between session and front end."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Protocol
 
 
 class Terminal(Protocol):
-    """Where a command asks back."""
+    """Input for commands that ask."""
 
     def ask(self, question: str) -> str:
-        """One line of answer; empty at the end of the input."""
+        """Return one line of input; empty at its end."""
 
     def confirm(self, question: str, default: bool) -> bool:
-        """Yes or no."""
+        """Ask a yes/no question."""
 
     def read_block(self, notice: str) -> str:
-        """Lines up to ^D."""
+        """Return lines up to ^D."""
 
     def released(self) -> AbstractContextManager[None]:
-        """While it lasts, the terminal is as it was before us, for another program."""
+        """Release the terminal to another program."""
 
 
 class LineTerminal(ABC):
-    """A terminal on which yes and no are typed, as a line."""
+    """A terminal on which yes/no questions are answered by a line."""
 
     @abstractmethod
     def ask(self, question: str) -> str: ...
@@ -44,10 +44,10 @@ class LineTerminal(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a line came to. text is ready for the terminal; column: where the caret goes, on a bad line.
+    """Result of a line. text: ready for the terminal. column: of the caret under a bad token.
 
-    held: stay at the end of it. refresh: seconds after which it is to be run again, 0 for never.
-    streams: each run goes on where the one before ended. kind: what colours suit it, see `paint`.
+    held: wait for a key at the end. refresh: seconds until the command is repeated, 0 for never.
+    streams: each run continues the previous one. kind: selects colours, see `paint`.
     """
 
     text: str = ""
@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PromptText:
-    """banner: the line before, empty outside configuration mode."""
+    """banner: the line above the prompt, empty outside configuration mode."""
 
     banner: str
     text: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What flows through pipes on its way to the screen."""
+"""Output as it passes through pipes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from snatsh.shell.render.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What flows through the pipes: an answer, until the first pipe that wants text.
-
-    refresh: seconds after which the command is to run again, 0 for never. kind: see Outcome.
-    """
+    """A result, or its text after the first pipe that works on text. refresh, kind: see Outcome."""
 
     answer: Answer | None
     body: str = ""
@@ -25,7 +22,7 @@ class Product:
 
     @property
     def text(self) -> str:
-        """Ready for a terminal. Escaped before lines are counted or matched: what counts is what is seen."""
+        """Text for the terminal, escaped, so that pipes count and match what is shown."""
         return printable(self.body if self.answer is None else self.answer.text())
 
     def lines(self) -> list[str]:
@@ -39,5 +36,5 @@ class Product:
 
     def whole_answer(self, pipe: str) -> Answer:
         if self.answer is None:
-            raise ShellError(f"{pipe}: the answer is only text by now; put {pipe} before the other pipes")
+            raise ShellError(f"{pipe}: must precede pipes that work on text")
         return self.answer

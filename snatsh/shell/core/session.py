@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One operator's session: its mode, its place in the configuration, and what a line does there."""
+"""Session of an operator: mode, edit path, and execution of lines."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from snatsh.shell.render.text import duration, printable, printable_line
 _PATIENCE_SECONDS = 2.0
 _LONGEST_REPORT = 4096
 _NOT_OF_A_PROMPT = re.compile(r"[][<>#%$]")
-"""What automation would take for a prompt."""
+"""Characters that automation could take for a prompt."""
 
 _OVERVIEW = """\
-?        what may come next, at any place in a line
-Tab      complete the word
-| ?      what can be done with an answer
-Words may be shortened as long as one command is meant.
+?        help at any point of a line
+Tab      completion of a word
+| ?      filters and formats of output
+Words may be abbreviated if unambiguous.
 """
 
 
 class Session:
-    """Commands act on it; front ends feed it lines."""
+    """Front ends pass lines to it, commands act on it."""
 
     def __init__(self, client: Client, terminal: Terminal, modes: Modes) -> None:
         self.client = client
@@ -64,12 +64,12 @@ class Session:
         self._user = ""
         self._host = ""
         self._waiting = ""
-        self._told = 0
+        self._last_notice = 0
 
-    # What front ends call
+    # Called by front ends
 
     def execute(self, line: str) -> Outcome:
-        """Run one line. Every failure comes back as an outcome."""
+        """Run a line. Every failure is returned as an outcome."""
         if asks_help(line):
             return Outcome(self.help(line[:-1]))
         if not line.strip() or line.lstrip().startswith("#"):
@@ -95,7 +95,7 @@ class Session:
             self.live.forget()
 
     def again(self, line: str) -> Outcome:
-        """Run a line that was run before, without another entry anywhere."""
+        """Repeat a line, without entries in history and audit log."""
         self.repeating = True
         try:
             return self._execute(line)
@@ -103,22 +103,22 @@ class Session:
             self.repeating = False
 
     def end(self) -> None:
-        """What was repeated is over, whether it had come to its end or not."""
+        """End a repeated command."""
         stop, self.to_stop = self.to_stop, None
         if stop is not None:
             with contextlib.suppress(ClientError):
                 stop()
 
     def complete(self, text: str) -> Completion:
-        """What may stand at the end of `text`."""
+        """Return the completion at the end of `text`."""
         return complete(text, self.grammar(), self.pipes, self.live)
 
     def on_space(self, text: str) -> str:
-        """What Space adds to the keyword at the end of `text`, itself not included."""
+        """Return what Space adds to the keyword at the end of `text`, without the blank."""
         return rest_of_keyword(text, self.grammar(), self.pipes) if self.settings.complete_on_space else ""
 
     def help(self, text: str) -> str:
-        """What `?` prints behind `text`."""
+        """Return the output of `?` after `text`."""
         return printable(help_text(self.complete(text)))
 
     def grammar(self) -> State:
@@ -126,32 +126,32 @@ class Session:
         return self._mode.grammar(self.edit)
 
     def prompt(self) -> PromptText:
-        """The prompt as Junos writes it."""
+        """Return the prompt in the format of Junos."""
         who = self._who()
         banner = self._mode.banner(self.edit)
         gap = "\n" if self._waiting and banner and not self.settings.automated else ""
         return PromptText(f"{self._waiting}{gap}{banner}", f"{who}{self._mode.sign} ")
 
     def news(self) -> str:
-        """What has happened that everybody is to know, before a prompt. Silent without snatd."""
+        """Return the notices since the last prompt; empty when snatd cannot be reached."""
         try:
             found = Client(self.client.path, timeout=_PATIENCE_SECONDS).notices(
-                self._told, origin=origin(), terminal=terminal_name()
+                self._last_notice, origin=origin(), terminal=terminal_name()
             )
         except ClientError:
             return ""
         self._host = found.host_name
-        self._told = found.last or 1
+        self._last_notice = found.last or 1
         self._waiting = self._of_pending(found.pending)
         if self.settings.automated:
             return ""
         return "".join(printable_line(f"snatd: {one.text}") + "\n" for one in found.notices)
 
     def _of_pending(self, pending: PendingCommit | None) -> str:
-        """What stands before the prompt while a commit waits to be confirmed.
+        """Return the line above the prompt while a commit is pending.
 
-        No square brackets, which mean configuration mode to automation. For that, a word in the form of a
-        chassis context, with the minutes left: the drivers know it as a part of the prompt.
+        No square brackets, which mean configuration mode to automation. Automation gets a word in the form
+        of a chassis context with the minutes left, which drivers accept as part of the prompt.
         """
         if pending is None:
             return ""
@@ -164,7 +164,7 @@ class Session:
         )
 
     def greet(self) -> str:
-        """Learn who and where we are, without much patience. The reason, when snatd can't say."""
+        """Query user and host with a short timeout. Returns the error, or the banner and notices."""
         try:
             version = Client(self.client.path, timeout=_PATIENCE_SECONDS).version()
         except ClientError as error:
@@ -174,15 +174,15 @@ class Session:
         announcement = version.announcement
         return (printable_line(announcement) + "\n" if announcement else "") + self.news()
 
-    # What commands call
+    # Called by commands
 
     def enter_configuration(self, mode: str = "shared") -> str:
-        """Go to configuration mode. What to tell the operator."""
+        """Enter configuration mode. Returns the text to show."""
         entered = self.client.enter(mode, terminal_name())
         self.configuring, self.edit_mode = True, mode
         self.client.mode = "" if mode == "shared" else mode
         self.edit, self._before = (), []
-        self.grammar()  # takes a moment the first time, which the first Tab shall not
+        self.grammar()  # imports the commands now rather than at the first Tab
         told = ["Entering configuration mode"]
         if mode != "shared":
             told.insert(0, "warning: uncommitted changes will be discarded on exit")
@@ -201,7 +201,7 @@ class Session:
         self.edit, self._before = (), []
 
     def go(self, path: Path) -> None:
-        """Change the edit path; `exit` comes back to this one."""
+        """Change the edit path; `exit` returns to the present one."""
         if not path:
             self._before = []
         elif path != self.edit:
@@ -209,7 +209,7 @@ class Session:
         self._move(path)
 
     def back(self) -> None:
-        """To the edit path before, or to the top."""
+        """Return to the previous edit path, or to the top."""
         self._move(self._before.pop() if self._before else ())
 
     def _move(self, path: Path) -> None:
@@ -218,7 +218,7 @@ class Session:
             self.client.move(path)
 
     def difference(self, candidate: Configuration, rollback: int | str) -> Difference:
-        """A part of the candidate against the same part of a committed configuration."""
+        """Compare a part of the candidate with a committed configuration."""
         old = self.client.committed(rollback) if rollback else self.client.configuration()
         return Difference(
             config_files.restrict(old, candidate.path),
@@ -226,14 +226,14 @@ class Session:
         )
 
     def overview(self) -> str:
-        """How to get along."""
+        """Return the output of `help`."""
         return _OVERVIEW + "\n" + self.help("").rstrip("\n")
 
     def refresh(self) -> None:
-        """What this console did itself is no news to it; the host may have another name now."""
+        """Skip notices of the own commit and update the host name."""
         self.news()
 
-    # Inner workings
+    # Internals
 
     @property
     def _mode(self) -> Mode:
@@ -245,7 +245,7 @@ class Session:
         return printable_line(f"{self._user or _own_name()}@{self._host or socket.gethostname()}")
 
     def _report(self, line: str, outcome: Outcome) -> None:
-        """To the audit log, as far as snatd can be reached."""
+        """Report a line to the audit log, if snatd can be reached."""
         with contextlib.suppress(ClientError):
             Client(self.client.path, timeout=_PATIENCE_SECONDS).report(
                 line[:_LONGEST_REPORT], failed=outcome.failed, origin=origin(), terminal=terminal_name()
@@ -267,7 +267,7 @@ class Session:
         )
 
     def _rejected(self, error: Rejected, line: str) -> Outcome:
-        """A refusal of snatd, with the caret under the token it blames."""
+        """Return the outcome of a rejected request, with the caret under the bad token."""
         column = None
         if error.index is not None:
             tokens = lex(line).tokens
@@ -283,7 +283,7 @@ class Session:
         return _failure(text)
 
     def _statement_length(self, line: str) -> int:
-        """How many tokens the statement of this line has, the edit path included."""
+        """Return the number of tokens of the statement, including the edit path."""
         try:
             call = parse(line, self.grammar(), self.pipes).call
         except CommandError:
@@ -292,7 +292,7 @@ class Session:
 
 
 def _own_name() -> str:
-    """Who we are when snatd can't say; not every uid has a name."""
+    """Return the local user name; not every uid has one."""
     try:
         return getpass.getuser()
     except KeyError:
@@ -300,5 +300,5 @@ def _own_name() -> str:
 
 
 def _failure(text: str, above: str = "") -> Outcome:
-    """Return the outcome of a line that failed without a place to point at."""
+    """Return the outcome of a failed line without a caret."""
     return Outcome(printable(f"{above}error: {text}\n"), failed=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `set cli` sets, and where this console is."""
+"""Settings of `set cli`, and the origin of the session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST_ORIGIN = 64
 
 @dataclass
 class Settings:
-    """Of one session. None: as the terminal says. idle_minutes: 0 for no limit."""
+    """Settings of a session. None: from the terminal. idle_minutes: 0 for no limit."""
 
     screen_width: int | None = None
     screen_length: int | None = None
@@ -22,11 +22,11 @@ class Settings:
 
     @property
     def automated(self) -> bool:
-        """Whether a program reads this: all of them ask for no pauses."""
+        """Whether a program is at the other end; all of them disable paging."""
         return self.screen_length == 0
 
     def size(self, terminal: tuple[int, int]) -> tuple[int, int]:
-        """Columns and lines; 0 for without end."""
+        """Return columns and lines; 0 for unlimited."""
         columns, lines = terminal
         if self.screen_width is not None:
             columns = self.screen_width
@@ -34,12 +34,12 @@ class Settings:
 
 
 def origin() -> str:
-    """The address the operator comes from, empty on the box itself."""
+    """Return the address the operator connects from, empty if local."""
     return os.environ.get("SSH_CONNECTION", "").partition(" ")[0][:_LONGEST_ORIGIN]
 
 
 def terminal_name() -> str:
-    """Such as pts/0; empty without a terminal."""
+    """Return the terminal, such as pts/0; empty without one."""
     try:
         return os.ttyname(sys.stdin.fileno()).removeprefix("/dev/")
     except (OSError, ValueError):

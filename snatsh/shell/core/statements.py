@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration statements as states, derived from the schema's tree at the moment they are typed."""
+"""Grammar of configuration statements, derived from the schema tree on demand."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from snatsh.shell.core.grammar import Call, Choice, Source, State, Value
 
 Words = tuple[str, ...]
 Finish = Callable[[Words], Call | None]
-"""Makes the call of a statement from its path, value included; None where something must follow yet."""
+"""Returns the call of a statement from its path and value; None if it is incomplete."""
 
 _LIVE_KINDS = ("interface",)
-"""References to things of the box; all others name things of the candidate."""
+"""References to things of the gateway; all others name parts of the candidate."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatementScope:
-    """How far a command's statement goes, and what it runs.
+    """Which statements a command takes, and what it runs.
 
-    must_end: a statement ends with a value or a list entry (`set`); else it may end anywhere.
-    with_values: leaves take their value; containers_only: leaves are not offered at all (`edit`).
-    at_start: whether it may be empty. existing: suggest what the candidate holds rather than what could be.
-    then: what follows an entry of a list, instead of its end. patterns: names may be given by wildcards.
-    end: what may follow anywhere the statement may end. chain: makes the `finish` of one more statement about
-    the same container, as in `set rules 10 source S pool P`, from those before it.
+    must_end: the statement must end with a value or a list entry (`set`); else it may end anywhere.
+    with_values: leaves take their value. containers_only: leaves are not offered (`edit`).
+    at_start: may be empty. existing: suggest what the candidate holds rather than possible values.
+    then: what follows a list entry. patterns: names may be wildcards.
+    end: what may follow wherever the statement may end. chain: returns the `finish` of a further statement in
+    the same container, as in `set rules 10 source S pool P`.
     """
 
     finish: Finish
@@ -43,21 +43,21 @@ class StatementScope:
     given: tuple[Words, ...] = ()
 
     def after(self, path: Words) -> StatementScope:
-        """The same for the statement behind this one."""
+        """Return the scope of the following statement."""
         assert self.chain is not None
         given = (*self.given, path)
         return replace(self, finish=self.chain(given), given=given)
 
 
 def statement(path: Words, reach: StatementScope) -> State:
-    """The state of a command whose statement goes on from the edit path."""
+    """Return the state of a statement relative to the edit path."""
     node, in_entry = node_at(path)
     state = _inside(node, path, reach) if in_entry else _node(node, path, reach)
     return state if reach.at_start else replace(state, call=None)
 
 
 def node_at(path: Words) -> tuple[Node, bool]:
-    """The node of a path, and whether the path has chosen an entry of its list."""
+    """Return the node of a path, and whether the path includes a list entry."""
     node, in_entry = root(), True
     for word in path:
         if node.kind == "list" and not in_entry:
@@ -69,7 +69,7 @@ def node_at(path: Words) -> tuple[Node, bool]:
 
 
 def _node(node: Node, path: Words, reach: StatementScope) -> State:
-    """The state behind a node's name."""
+    """Return the state after the name of a node."""
     end = None if reach.must_end else reach.finish(path)
     if node.kind == "container":
         return _inside(node, path, reach)
@@ -85,7 +85,7 @@ def _node(node: Node, path: Words, reach: StatementScope) -> State:
 
 
 def _inside(node: Node, path: Words, reach: StatementScope) -> State:
-    """The state inside a container or a list's entry."""
+    """Return the state inside a container or list entry."""
     entry = node.kind == "list"
     if reach.then is not None:
         return _entries_inside(node, path, reach)
@@ -99,7 +99,7 @@ def _inside(node: Node, path: Words, reach: StatementScope) -> State:
 
 
 def _entries_inside(node: Node, path: Words, reach: StatementScope) -> State:
-    """Inside a container, where only a list's entry will do as the end."""
+    """Return the state inside a container where the statement must end with a list entry."""
     assert reach.then is not None
     inner = State(
         tuple(
@@ -115,7 +115,7 @@ def _entries_inside(node: Node, path: Words, reach: StatementScope) -> State:
 
 
 def entry_key(path: Words, *, existing: bool) -> Value:
-    """What names an entry of the list at `path`."""
+    """Return the value that names an entry of the list at `path`."""
     node, _ = node_at(path)
     assert node.key is not None
 
@@ -126,7 +126,7 @@ def entry_key(path: Words, *, existing: bool) -> Value:
 
 
 def _key(node: Node, path: Words, reach: StatementScope) -> Choice:
-    """The choice of a list's entry."""
+    """Return the choice of a list entry."""
     assert node.key is not None
     value = _value(node.key, _key_sources(node.key, path, reach))
     if reach.patterns:
@@ -146,12 +146,12 @@ def _key_sources(key: ValueType, path: Words, reach: StatementScope) -> tuple[So
 
 
 def _referred(ref: str) -> tuple[Source, ...]:
-    """Where the things are that a reference may name."""
+    """Return the sources of names for a reference."""
     return (("live", ref),) if ref in _LIVE_KINDS else (("candidate", f"{ref}s"),)
 
 
 def _values(node: Node, kind: ValueType, path: Words, reach: StatementScope) -> tuple[Choice, ...]:
-    """The choices of a leaf's value: keywords where the schema lists them."""
+    """Return the choices of a value: keywords if the schema lists them."""
 
     def end(value: object) -> State:
         return _end(node, path, (*path, str(value)), reach)
@@ -164,7 +164,7 @@ def _values(node: Node, kind: ValueType, path: Words, reach: StatementScope) -> 
 
 
 def _end(node: Node, path: Words, whole: Words, reach: StatementScope) -> State:
-    """Behind a value: the end, or the next statement about the same container."""
+    """Return the state after a value: the end, or a further statement in the same container."""
     if reach.chain is None:
         return State(reach.end(whole), reach.finish(whole))
     above = path[:-1]
@@ -190,7 +190,7 @@ def _value(kind: ValueType, sources: Sequence[Source]) -> Value:
 
 
 def _bracket(node: Node, path: Words, reach: StatementScope, given: Words) -> State:
-    """Inside `[ a b ]`, the way to give a leaf-list several values at once."""
+    """Return the state inside `[ a b ]`, several values of a leaf list."""
     assert node.value is not None
     value = _value(node.value, _value_sources(node.value, path, reach))
 
@@ -207,7 +207,7 @@ def _bracket(node: Node, path: Words, reach: StatementScope, given: Words) -> St
 
 
 def parent(path: Words) -> Words:
-    """One level up; a list and its entry are one level."""
+    """Return the path one level up; a list and its entry are one level."""
     above: Words = ()
     for end in range(1, len(path)):
         node, in_entry = node_at(path[:end])

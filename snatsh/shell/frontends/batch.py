@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands from `-c` or from a pipe: no prompt, answers to stdout, errors to stderr."""
+"""Batch front end, for `-c` and standard input: no prompt, output to stdout, errors to stderr."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from snatsh.shell.render.text import printable_line
 
 
 class BatchTerminal(LineTerminal):
-    """Nobody is there to ask: the default stands."""
+    """A terminal without an operator; questions get their default."""
 
     def ask(self, question: str) -> str:
         print(question, file=sys.stderr)
         return ""
 
     def read_block(self, notice: str) -> str:
-        """Up to a line with ^D, or the end."""
+        """Return lines up to ^D or the end of the input."""
         lines = []
         for line in sys.stdin:
             head, end, _ = line.partition("\x04")
@@ -37,7 +37,7 @@ class BatchTerminal(LineTerminal):
 
 
 def run_commands(session: Session, commands: Iterable[str]) -> int:
-    """All of them, up to the first that fails."""
+    """Run commands up to the first that fails. Returns its status."""
     for command in commands:
         status = _run(session, command)
         if status or session.finished:
@@ -46,7 +46,7 @@ def run_commands(session: Session, commands: Iterable[str]) -> int:
 
 
 def run_stdin(session: Session) -> int:
-    """Every line, failed ones too; the status of the last."""
+    """Run all lines. Returns the status of the last."""
     status = 0
     while not session.finished and (line := sys.stdin.readline()):
         if line.strip():

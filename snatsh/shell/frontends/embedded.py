@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's commands inside another console: everything operational, nothing that changes modes."""
+"""Front end inside the live view: operational commands only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snatsh.shell.modes import EMBEDDED
 
 
 class _Asking:
-    """A terminal that can ask and nothing else."""
+    """A terminal that only asks questions."""
 
     def __init__(self, ask: Callable[[str], str], confirm: Callable[[str], bool]) -> None:
         self.ask = ask
@@ -23,10 +23,10 @@ class _Asking:
         return self._confirm(question)
 
     def read_block(self, notice: str) -> str:
-        raise ShellError("there is no terminal to read from here; run this in the shell")
+        raise ShellError("requires a terminal; run this command in the shell")
 
     def released(self) -> AbstractContextManager[None]:
-        raise ShellError("there is no terminal to give away here; run this in the shell")
+        raise ShellError("requires a terminal; run this command in the shell")
 
 
 def command_line(client: Client, ask: Callable[[str], str], confirm: Callable[[str], bool]) -> Session:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colours of a line while it is typed: what is a keyword, what a value, and what does not fit."""
+"""Syntax highlighting of the input line: keywords, values and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE = Style.from_dict({"keyword": "bold", "value": "ansicyan", "pipe": "ansima
 
 
 class Colours(Lexer):
-    """Colours by the grammar itself, so that red is what Enter would refuse."""
+    """Colours by the grammar; red is what Enter would reject."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conversation: prompt, line, outcome, until the operator leaves. The same on every front end."""
+"""The read-execute loop of interactive front ends."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ HELD = "---(more 100%)---"
 
 
 class Hangup(Exception):
-    """The terminal is gone; nobody reads any answer."""
+    """The terminal was closed."""
 
 
 class Idle(Exception):
-    """Nobody has pressed a key for as long as `set cli idle-timeout` allows."""
+    """The idle timeout of `set cli idle-timeout` expired."""
 
 
 class Front(Terminal, Protocol):
-    """A person's terminal."""
+    """An interactive terminal."""
 
     def read_line(self, prompt: str) -> str:
-        """What was entered. EOFError on ^D, KeyboardInterrupt on ^C, Hangup when the terminal is gone."""
+        """Read a line. EOFError on ^D, KeyboardInterrupt on ^C, Hangup when the terminal is closed."""
 
     def write(self, text: str) -> None:
-        """Text with plain newlines."""
+        """Write text with plain newlines."""
 
     def show(self, text: str, kind: str) -> None:
-        """Whole lines of an answer of a kind, in its colours where the terminal has any."""
+        """Write lines of output in the colours of their kind."""
 
     def size(self) -> tuple[int, int]:
-        """Columns and lines; 0 when the terminal does not say."""
+        """Return columns and lines; 0 if unknown."""
 
     def read_key(self) -> str:
-        """One key, without echo."""
+        """Read a key without echo."""
 
     def wait_key(self, seconds: float) -> bool:
-        """Whether a key was pressed meanwhile; it is not read again."""
+        """Wait for a key, which is consumed. Whether one was pressed."""
 
 
 def converse(session: Session, front: Front) -> int:
-    """Until `exit` or the end of the input; the status of the last command."""
+    """Run lines until `exit` or the end of the input. Returns the status of the last command."""
     trouble = session.greet()
     front.write(trouble)
     status, gap = 0, bool(trouble)
@@ -61,18 +61,18 @@ def converse(session: Session, front: Front) -> int:
                 status = outcome.status
                 gap = session.configuring or bool(outcome.text)
     except Idle:
-        front.write("\nidle for too long; leaving\n")
+        front.write("\nidle timeout; session closed\n")
     except Hangup:
         pass
     return status
 
 
 def _entered(session: Session, front: Front, gap: bool) -> tuple[str | None, int]:
-    """What was entered, None for a line that was dropped; and how long the prompt was."""
-    told = session.news()
+    """Return the input, None for a cancelled line, and the length of the prompt."""
+    notices = session.news()
     prompt = session.prompt()
     try:
-        return front.read_line("\n" * gap + told + str(prompt)), len(prompt.text)
+        return front.read_line("\n" * gap + notices + str(prompt)), len(prompt.text)
     except EOFError:
         return "exit", len(prompt.text)
     except KeyboardInterrupt:
@@ -80,7 +80,7 @@ def _entered(session: Session, front: Front, gap: bool) -> tuple[str | None, int
 
 
 def _carry_out(session: Session, front: Front, lines: list[str], indent: int) -> Iterator[Outcome]:
-    """Run and show them one after the other. indent: how far the single line stood to the right."""
+    """Run lines and show their output. indent: the length of the prompt."""
     if session.settings.timestamp and lines:
         front.write(time.strftime("%b %d %H:%M:%S\n"))
     for line, outcome in _execute_all(session, lines):
@@ -94,7 +94,7 @@ def _carry_out(session: Session, front: Front, lines: list[str], indent: int) ->
 
 
 def _execute_all(session: Session, lines: list[str]) -> Iterable[tuple[str, Outcome]]:
-    """A paste may hold many lines. ^C stops them all."""
+    """Execute the lines of a paste; ^C stops all."""
     for line in lines:
         if session.finished:
             return
@@ -107,7 +107,7 @@ def _execute_all(session: Session, lines: list[str]) -> Iterable[tuple[str, Outc
 
 
 def _show(session: Session, front: Front, outcome: Outcome, indent: int, line: str = "") -> None:
-    """line: the line itself, where the caret would have nothing to point at."""
+    """Show an outcome. line: echoed above the caret when it is not on the screen."""
     columns, lines = session.settings.size(front.size())
     text = outcome.text
     kind = "error" if outcome.failed else outcome.kind
@@ -126,7 +126,7 @@ def _show(session: Session, front: Front, outcome: Outcome, indent: int, line: s
 
 
 def _refresh(session: Session, front: Front, line: str, outcome: Outcome) -> None:
-    """Run it again and again, until a key is pressed."""
+    """Repeat a command until a key is pressed."""
     try:
         while outcome.refresh and not outcome.failed and not front.wait_key(outcome.refresh):
             outcome = session.again(line)
@@ -140,13 +140,13 @@ def _refresh(session: Session, front: Front, line: str, outcome: Outcome) -> Non
 
 
 def caret(column: int, indent: int = 0, columns: int = 0) -> str:
-    """The line that points at a column of the line above, which the terminal may have wrapped."""
+    """Return a caret line for a column of the line above, which may be wrapped."""
     place = indent + column
     return " " * (place % columns if columns else place) + "^\n"
 
 
 def _page(front: Front, text: str, kind: str, columns: int, lines: int) -> None:
-    """One screenful at a time: space for the next, Enter for a line, q to stop."""
+    """Show a page at a time: Space for the next, Enter for a line, q to quit."""
     room = lines - 1
     for line in text.splitlines(keepends=True):
         height = max(1, -(-len(line.rstrip("\n")) // columns))
@@ -159,7 +159,7 @@ def _page(front: Front, text: str, kind: str, columns: int, lines: int) -> None:
 
 
 def _ask_for_more(front: Front, lines: int) -> int:
-    """How many lines to go on with; 0 to stop."""
+    """Return the number of lines to show next; 0 to stop."""
     front.write(MORE)
     try:
         room = 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plain front end: a raw line editor that needs nothing of the terminal but a carriage return.
+"""Plain front end: a line editor for terminals without cursor control, and for automation.
 
-No escape codes, its own echo, each prompt in one write: what old terminals and automation can follow.
+No escape sequences, own echo, each prompt in one write.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _ESCAPE_KEYS = {
     "[F": "\x05", "OF": "\x05", "[4~": "\x05",  # end
     "[3~": "\x04",  # delete
 }  # fmt: skip
-"""What arrow keys send, as the control key that does the same."""
+"""Escape sequences of keys, as the equivalent control key."""
 
 
 class RawTerminal:
-    """A terminal in raw mode: keys in, text out. ^C still interrupts, and flushes nothing."""
+    """A terminal in raw mode. ^C still interrupts, without flushing input."""
 
     def __init__(self, reading: int = 0, writing: int = 1, typed: str = "") -> None:
         self._reading = reading
@@ -42,7 +42,7 @@ class RawTerminal:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._waiting = typed
         self._after_return = False
-        self.patience = 0.0  # seconds without a key until Idle; 0 for ever
+        self.patience = 0.0  # seconds without a key until Idle; 0 for no limit
         self._cooked = termios.tcgetattr(reading)
 
     def __enter__(self) -> RawTerminal:
@@ -58,13 +58,13 @@ class RawTerminal:
         termios.tcsetattr(self._reading, termios.TCSADRAIN, self._cooked)
 
     def write(self, text: str) -> None:
-        """In one write, as far as the kernel takes it."""
+        """Write text in one system call if possible."""
         raw = text.replace("\n", "\r\n").encode("utf-8", "backslashreplace")
         while raw:
             raw = raw[os.write(self._writing, raw) :]
 
     def key(self) -> str:
-        """The next character, or the control key an arrow stands for. NUL and half a CRLF are skipped."""
+        """Return the next character, or the control key of an arrow key. NUL and LF after CR are skipped."""
         while True:
             key = self._next()
             if key == "\x1b":
@@ -102,11 +102,11 @@ class RawTerminal:
 
     @property
     def has_more(self) -> bool:
-        """Whether the next key is there already."""
+        """Whether a key is pending."""
         return bool(self._waiting) or self._ready(0)
 
     def pressed(self, seconds: float) -> bool:
-        """Whether a key was pressed within that time; it is taken."""
+        """Wait for a key and consume it. Whether one was pressed."""
         if not self._waiting and not self._ready(seconds):
             return False
         self._next()
@@ -121,7 +121,7 @@ class RawTerminal:
 
 
 class PlainFront(LineTerminal):
-    """Reads lines off a raw terminal, with editing, history, Tab and `?`."""
+    """Reads lines from a raw terminal, with editing, history, Tab and `?`."""
 
     def __init__(self, terminal: RawTerminal) -> None:
         self._terminal = terminal
@@ -179,7 +179,7 @@ class PlainFront(LineTerminal):
 
 
 class _Editor:
-    """One line while it is typed. `at` is the cursor's place in `line`."""
+    """Editor of one line. at: cursor position in `line`."""
 
     def __init__(
         self, terminal: RawTerminal, prompt: str, history: list[str], session: Session | None
@@ -231,7 +231,7 @@ class _Editor:
             self._replace(self.at, self.at, self._rest(key) + key)
 
     def _rest(self, key: str) -> str:
-        """What Space completes. Only for a person: a program sends lines whole and wants them as they are."""
+        """Return what Space completes, but not in input that arrives at once, as from a program."""
         if key != " " or self._session is None or self._terminal.has_more or self.at < len(self.line):
             return ""
         return printable(self._session.on_space(self.line))
@@ -240,7 +240,7 @@ class _Editor:
         return lex(self.line[: self.at]).open_quote is None
 
     def _replace(self, start: int, end: int, text: str) -> None:
-        """Put `text` in the place of a part of the line, and redraw from there with blanks and backspaces."""
+        """Replace a part of the line and redraw from there."""
         start = max(0, start)
         tail = self.line[end:]
         gone = end - start - len(text)
@@ -291,6 +291,6 @@ class _Editor:
             self._explain(printable(help_text(completion)), "")
 
     def _explain(self, text: str, typed: str) -> None:
-        """Text below the line, then the prompt and the line again."""
+        """Show text below the line, then prompt and line again."""
         self._terminal.write(f"{typed}\n{text}{self._last_line_of_prompt}{self.line}")
         self._terminal.write("\b" * (len(self.line) - self.at))

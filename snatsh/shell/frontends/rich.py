@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The front end for a person's terminal, on prompt_toolkit: menus, history, Ctrl-R, `?` without Enter."""
+"""Rich front end on prompt_toolkit: menus, history, Ctrl-R, `?` without Enter."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NEWS_SECONDS = 2
 
 
 class RichFront(LineTerminal):
-    """A `Front` that owns the terminal only while a line is edited."""
+    """A front end that holds the terminal only while a line is edited."""
 
     def __init__(self) -> None:
         self.session: Session | None = None
@@ -109,7 +109,7 @@ class RichFront(LineTerminal):
             return ""
 
     def read_block(self, notice: str) -> str:
-        """Below prompt_toolkit, on the terminal's own line mode, which takes any paste."""
+        """Read from the terminal in line mode, without prompt_toolkit, which suits any paste."""
         self.write(f"{notice}\n")
         parts = []
         while part := os.read(sys.stdin.fileno(), 65536):
@@ -121,7 +121,7 @@ class RichFront(LineTerminal):
 
 
 def _leave_when_idle(minutes: float) -> None:
-    """Leave when the line has not changed for so long."""
+    """Close the session when the line has not changed for the idle timeout."""
     app = get_app()
 
     async def watch() -> None:
@@ -135,13 +135,13 @@ def _leave_when_idle(minutes: float) -> None:
 
 
 def _watch_news(session: Session) -> None:
-    """Tell what happens meanwhile above the line."""
+    """Show notices above the line as they arrive."""
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(_NEWS_SECONDS)
-            if told := await asyncio.to_thread(session.news):
-                await run_in_terminal(partial(print, told, end=""))
+            if notices := await asyncio.to_thread(session.news):
+                await run_in_terminal(partial(print, notices, end=""))
 
     get_app().create_background_task(watch())
 
@@ -156,13 +156,13 @@ def _prompt_session(session: Session) -> PromptSession[str]:
         key_bindings=_key_bindings(session),
         color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
     )
-    # A terminal that does not tell the cursor's place works as well; the operator need not hear of it.
+    # Terminals without cursor position reports work as well; suppress the warning.
     prompting.app.renderer.cpr_not_supported_callback = lambda: None
     return prompting
 
 
 def _history() -> History:
-    """Kept per user; in memory where the user has no place to keep it."""
+    """Return the history of the user, in memory if it cannot be stored."""
     try:
         state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "snatsh"
         file = state / "history"
@@ -174,7 +174,7 @@ def _history() -> History:
 
 
 class _KeptHistory(FileHistory):
-    """A disk that fills up must not end the session."""
+    """A history file; a full disk does not end the session."""
 
     def store_string(self, string: str) -> None:
         with contextlib.suppress(OSError):
@@ -182,7 +182,7 @@ class _KeptHistory(FileHistory):
 
 
 class _Completer(Completer):
-    """The grammar's completions in prompt_toolkit's words."""
+    """Completions of the grammar for prompt_toolkit."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -204,7 +204,7 @@ def _key_bindings(session: Session) -> KeyBindings:
     bindings = KeyBindings()
 
     def explain(event: KeyPressEvent, text: str, typed: str) -> None:
-        """Text between the line as it is and the line as it goes on."""
+        """Show text between the present line and its repetition."""
         shown = session.prompt().text + event.current_buffer.document.text_before_cursor + typed
         run_in_terminal(lambda: print(shown + "\n" + text, end=""))
 
@@ -220,7 +220,7 @@ def _key_bindings(session: Session) -> KeyBindings:
 
     @bindings.add(" ")
     def _(event: KeyPressEvent) -> None:
-        """Completes the keyword before it."""
+        """Complete the keyword before the cursor."""
         buffer = event.current_buffer
         at_end = buffer.document.is_cursor_at_the_end
         rest = session.on_space(buffer.document.text_before_cursor) if at_end else ""
@@ -228,7 +228,7 @@ def _key_bindings(session: Session) -> KeyBindings:
 
     @bindings.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
-        """Whole lines run at once, as if they had been typed."""
+        """Run complete lines at once, as if typed."""
         pasted = event.data.replace("\r\n", "\n").replace("\r", "\n")
         event.current_buffer.insert_text(pasted.removesuffix("\n"))
         if pasted.endswith("\n"):
@@ -236,13 +236,13 @@ def _key_bindings(session: Session) -> KeyBindings:
 
     @bindings.add("enter", filter=is_searching)
     def _(event: KeyPressEvent) -> None:
-        """Run what was found, as other shells do."""
+        """Run the line found."""
         accept_search()
         event.app.current_buffer.validate_and_handle()
 
     @bindings.add("enter", filter=completion_is_selected)
     def _(event: KeyPressEvent) -> None:
-        """Take the word and go on, rather than run a half-written line."""
+        """Accept the word instead of running an incomplete line."""
         event.current_buffer.complete_state = None
         event.current_buffer.insert_text(" ")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether there is a terminal at all behind a terminal's name.
+"""Detection of programs that claim to be a terminal.
 
-Programs that drive consoles hand on the TERM of the person who runs them, but answer no question about
-it. They get the plain front end; so does a terminal that is too slow for the rich one.
+Programs that drive a CLI pass on the TERM of the user, but do not answer terminal queries. They get the plain
+front end; so does a terminal too slow for the rich one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ PATIENCE_SECONDS = 1.0
 
 
 def typed_instead_of_answering(reading: int = 0, writing: int = 1) -> str | None:
-    """What was typed before a terminal that did not answer; None when it did answer.
+    """Query the terminal. Returns the input received instead of a reply; None if it replied.
 
-    Every terminal emulator in use answers the question for its device attributes.
+    All terminal emulators in use answer a query for device attributes.
     """
     cooked = termios.tcgetattr(reading)
     seen = b""
@@ -39,7 +39,7 @@ def typed_instead_of_answering(reading: int = 0, writing: int = 1) -> str | None
                 if _ANSWER.search(seen):
                     return None
                 if seen.endswith((b"\r", b"\n")):
-                    break  # a whole line has come without an answer
+                    break  # a complete line without a reply
     except OSError:
         return ""
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for addresses, as far as a resolver gives them without much waiting."""
+"""`| resolve`: host names for addresses, within a time limit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _AT_ONCE = 16
 
 
 def with_names(text: str) -> str:
-    """The text with a name in the place of each address that has one."""
+    """Replace each address that has a name by it."""
     addresses = list(dict.fromkeys(_ADDRESS.findall(text)))[:_MOST]
     known = _names(addresses)
     return _ADDRESS.sub(lambda match: known.get(match[0], match[0]), text)
 
 
 def _names(addresses: Iterable[str]) -> dict[str, str]:
-    """All at once, and without those that take too long."""
+    """Look up all addresses in parallel, without those that take too long."""
     known: dict[str, str] = {}
     waiting = iter(list(addresses))
 
@@ -33,7 +33,7 @@ def _names(addresses: Iterable[str]) -> dict[str, str]:
             except (OSError, UnicodeError):
                 continue
 
-    # Daemon threads: a resolver that never answers must not keep the console from ending.
+    # Daemon threads: a resolver that never answers must not block the exit.
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(_AT_ONCE)]
     for thread in threads:
         thread.start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colours of answers on a person's terminal. They say nothing that the text does not say."""
+"""Colours of output on a terminal. The text conveys the same without them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _COLOURS = {
     "error": {"warning:": _YELLOW, "": _RED},
     "": {"warning:": _YELLOW},
 }
-"""By kind of answer: how a line begins, and its colour."""
+"""Colours by kind of output and start of the line."""
 
 
 def paint(text: str, kind: str) -> str:
-    """The lines, each in the colour of its beginning."""
+    """Colour each line by its start."""
     colours = _COLOURS.get(kind, {})
     return "".join(_line(line, colours) for line in text.splitlines(keepends=True))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings about a configuration, as Junos lays them out."""
+"""Problems of a configuration in the layout of Junos."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from snatsh.model.errors import Problem
 
 
 def problem_lines(problems: Sequence[Problem]) -> str:
-    """Where, what and why of each, on three lines."""
+    """Render each problem as path, value and reason, on three lines."""
     return "".join(map(_problem, problems))
 
 

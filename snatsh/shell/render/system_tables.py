@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions, files, the system as a whole and trial packets, as tables."""
+"""Renderers of system data, files, subscribers and packet tests."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from snatsh.shell.render.text import count, duration, fields, plural, size, tabl
 
 
 def settings(data: Mapping[str, Any]) -> str:
-    return fields(
-        [(name, "as the terminal says" if value is None else value) for name, value in data.items()]
-    )
+    return fields([(name, "from terminal" if value is None else value) for name, value in data.items()])
 
 
 def profiles(data: Sequence[Mapping[str, str]]) -> str:
@@ -44,7 +42,7 @@ def files(data: Sequence[FileRow]) -> str:
 
 
 def flow_details(data: FlowListing) -> str:
-    """Every field of each flow, as the API gives it."""
+    """Render all fields of each flow."""
     blocks = [
         fields([(name.replace("_", "-"), value) for name, value in builtins(flow).items()])
         for flow in data.flows
@@ -63,8 +61,8 @@ def talkers(data: Sequence[Talker]) -> str:
 
 
 def subscribers(data: SubscriberListing) -> str:
-    allowed = "any number" if data.allowed is None else count(data.allowed)
-    foot = f"{plural(data.total, 'subscriber')}, {allowed} of sessions allowed to each\n"
+    allowed = "no limit of" if data.allowed is None else f"at most {count(data.allowed)}"
+    foot = f"{plural(data.total, 'subscriber')}, {allowed} sessions per subscriber\n"
     if not data.subscribers:
         return foot
     columns = columns_of(SUBSCRIBER_FIELDS, "name", "sessions", "refused")
@@ -91,7 +89,7 @@ def uptime(data: Uptime) -> str:
     return fields(
         [
             ("Current time", moment(data.now)),
-            ("Box up", duration(data.box_seconds)),
+            ("System up", duration(data.box_seconds)),
             ("snatd up", duration(data.daemon_seconds)),
             ("Last commit", f"{moment(data.committed or '-')} by {data.committed_by or '-'}"),
             ("Datapath generation", count(data.generation)),
@@ -134,18 +132,18 @@ def _audited(entry: AuditEntry) -> list[object]:
 
 
 def trial(data: PacketTrial) -> str:
-    """What runs, then the candidate where it has changes."""
-    text = "By what the datapath holds:\n" + _verdict(data.running)
+    """Render the verdict of the running configuration, then that of a changed candidate."""
+    text = "Running configuration:\n" + _verdict(data.running)
     if flow := data.flow:
         mapped = f"{flow.mapped}:{flow.mapped_port}"
-        text += f"\nA live flow has it already: mapped to {mapped} by rule {flow.rule}\n"
+        text += f"\nExisting flow: mapped to {mapped} by rule {flow.rule}\n"
     if data.candidate is not None:
-        text += "\nBy the candidate:\n" + _verdict(data.candidate)
+        text += "\nCandidate configuration:\n" + _verdict(data.candidate)
     return text
 
 
 def _verdict(verdict: Verdict) -> str:
-    pairs: list[tuple[str, object]] = [("  Verdict", verdict.verdict), ("  Because", verdict.reason)]
+    pairs: list[tuple[str, object]] = [("  Verdict", verdict.verdict), ("  Reason", verdict.reason)]
     if verdict.rule is not None:
         pairs.append(("  Rule", verdict.rule))
     if verdict.ways:
@@ -157,7 +155,7 @@ def _verdict(verdict: Verdict) -> str:
             ("  Address", f"one of {len(more) + 1}, {first} …" if more else first),
         ]
     if verdict.out_interface:
-        pairs += [("  Leaves by", verdict.out_interface), ("  Next hop", verdict.next_hop)]
+        pairs += [("  Interface", verdict.out_interface), ("  Next hop", verdict.next_hop)]
     if verdict.redirect:
         pairs.append(("  Redirect", verdict.redirect))
     text = fields(pairs)

@@ -39,7 +39,7 @@ _LINK = ("name", "interface", "next_hop", "state", "since", "rtt", "loss", "fail
 
 
 def _end(address: str, port: int) -> str:
-    """An ICMP query has an identifier, shown in its source's place, and no port to go to."""
+    """Return an endpoint. ICMP queries have an identifier as source port and no destination port."""
     return f"{address}:{port}" if port else address
 
 
@@ -75,7 +75,7 @@ def flows_footer(data: FlowListing) -> str:
     if matched < data.total:
         text += f" of {count(data.total)}"
     if shown < matched:
-        text += f", {count(shown)} shown; `limit` shows more"
+        text += f", {count(shown)} shown; use `limit` for more"
     return text + "\n"
 
 
@@ -124,12 +124,12 @@ def pool_detail(data: Sequence[PoolRow]) -> str:
             [row.address, *map(count, (row.tcp, row.udp, row.icmp, row.created, row.exhausted))]
             for row in pool.usage
         ]
-        text += "\n" + (table(columns, rows) if rows else f"No address of {pool.name} was used yet\n")
+        text += "\n" + (table(columns, rows) if rows else f"No address of {pool.name} has been used\n")
     return text
 
 
 def rules(data: Sequence[RuleRow]) -> str:
-    """In matching order: the first rule that fits a packet wins."""
+    """Render rules in matching order."""
     if not data:
         return "No rules\n"
     return table(columns_of(RULE_FIELDS, *_RULE), [_rule(rule) for rule in data])
@@ -160,7 +160,7 @@ def _rule_action(rule: RuleRow) -> str:
 
 
 def rule_detail(data: Sequence[RuleRow]) -> str:
-    """Every field of the given rules."""
+    """Render all fields of rules."""
     return "\n".join(map(_rule_fields, data))
 
 
@@ -224,7 +224,7 @@ class InterfaceTraffic(InterfaceRow, frozen=True, kw_only=True):
 
 
 def interface_traffic(data: Sequence[InterfaceTraffic]) -> str:
-    """Counters, and what they grow by in a second."""
+    """Render counters and their rates per second."""
     columns = left("Interface", "Role", "State")
     columns += right("In packets/s", "In bits/s", "Out packets/s", "Out bits/s")
     columns += right("In bytes", "Out bytes", "Lost")
@@ -240,9 +240,9 @@ def _growth(rates: Mapping[str, float]) -> list[object]:
 def drops(data: Drops) -> str:
     return (
         "Dropped\n"
-        + _reasons(data.drops, "Nothing was dropped")
-        + "\nHanded to the stack\n"
-        + _reasons(data.handed_up, "Nothing was handed up")
+        + _reasons(data.drops, "No packets dropped")
+        + "\nPassed to the stack\n"
+        + _reasons(data.handed_up, "No packets passed")
     )
 
 
@@ -255,7 +255,7 @@ def _reasons(reasons: Sequence[Reason], nothing: str) -> str:
 
 
 def history(data: History) -> str:
-    """As Junos lists it: number, time, user, method, then the comment; before it, what waits."""
+    """Render the history in the format of Junos, after pending and scheduled commits."""
     columns = [*right("#"), *left("Time", "User", "Method", "Comment")]
     waiting = ""
     if pending := data.pending:
@@ -275,7 +275,7 @@ def _commit(entry: HistoryEntry) -> list[object]:
 
 
 def moment(time: str) -> str:
-    """A time of the API, to the second."""
+    """Format a time of the API, to the second."""
     return time[:19].replace("T", " ") + " UTC" if len(time) >= 19 else time
 
 

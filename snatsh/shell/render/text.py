@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text as it may reach a terminal: control characters escaped, columns aligned, numbers readable."""
+"""Text for terminals: escaped control characters, aligned columns, number formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from snatsh.api.codec import builtins
 
-# C0 and C1 controls, DEL, and what reorders or splits a line: all can forge what an operator reads.
+# C0 and C1 controls, DEL, bidirectional controls and line separators: all can forge output.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _SHOWN = 5
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 def printable_line(text: str) -> str:
-    """The same for what must stay on one line."""
+    """Return the text on one line, with newlines and tabs escaped too."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
@@ -33,7 +33,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def json_text(data: object) -> str:
-    """JSON in ASCII, so that nothing in it needs another escape."""
+    """Return JSON in ASCII, which needs no further escapes."""
     return json.dumps(builtins(data), indent=2, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
 
 
@@ -44,21 +44,21 @@ def yaml_text(data: object) -> str:
 
 
 def first_few(numbers: Sequence[int]) -> str:
-    """Numbers in order, the first few of them: `10, 20, 30 and 7 more`."""
+    """Return the first few numbers: `10, 20, 30 and 7 more`."""
     text = ", ".join(map(str, numbers[:_SHOWN]))
     return f"{text} and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else text
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """title: its head. right: numbers stand to the right."""
+    """title: heading. right: align right."""
 
     title: str
     right: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
-    """Rows under their heads, as wide as their content, no trailing blanks."""
+    """Render rows under headings, as wide as their content."""
     cells = [[column.title for column in columns]]
     cells += [["-" if cell is None else printable_line(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
@@ -74,18 +74,18 @@ def _row(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -
 
 
 def fields(pairs: Sequence[tuple[str, object]]) -> str:
-    """`Name: value`, one a line, values aligned."""
+    """Render `Name: value` lines with aligned values."""
     width = max(len(name) for name, _ in pairs) + 2
     return "".join(f"{name + ':':<{width}}{printable_line(str(value))}\n" for name, value in pairs)
 
 
 def count(number: int) -> str:
-    """With thousands apart."""
+    """Format with thousands separators."""
     return f"{number:,}"
 
 
 def size(number: float) -> str:
-    """Bytes or packets in four figures at most: 999, 1.5K, 20M."""
+    """Format bytes or packets in at most four characters: 999, 1.5K, 20M."""
     power = 0
     while number >= 999.5 and power < len(_UNITS) - 1:
         number /= 1000
@@ -94,7 +94,7 @@ def size(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """45s, 12m03s, 3h05m, 2d04h."""
+    """Format a duration: 45s, 12m03s, 3h05m, 2d04h."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"
@@ -106,5 +106,5 @@ def duration(seconds: float) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """1 flow, 2 flows."""
+    """Format a count: 1 flow, 2 flows."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all screens have in common: they look once a second while they are shown, and never otherwise."""
+"""Base of all screens. A screen queries snatd once per interval, and only while it is shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from snatsh.tui.widgets.status import TABS, Status
 
 
 class LiveScreen(Screen[None]):
-    """`fetch` runs in a thread and asks; `show` draws what it found."""
+    """`fetch` queries snatd in a thread; `show` draws the result."""
 
     NAME: ClassVar[str] = ""
     AUTO_FOCUS = ""
@@ -47,11 +47,11 @@ class LiveScreen(Screen[None]):
         return ()
 
     def fetch(self, client: Client) -> Any:
-        """What this screen shows. Blocks."""
+        """Return what this screen shows. Blocks."""
         return None
 
     def show(self, data: Any) -> None:
-        """Draw it."""
+        """Draw the data."""
 
     def on_mount(self) -> None:
         self.set_interval(console_of(self.app).interval, self.tick)
@@ -60,11 +60,11 @@ class LiveScreen(Screen[None]):
         self.look()
 
     def tick(self) -> None:
-        if self in self.app.screen_stack:  # not those of other modes; a dialog in front does not matter
+        if self in self.app.screen_stack:  # not for screens of other modes, but under a dialog
             self.look()
 
     def look(self) -> None:
-        """Ask now, or once more when it is being asked already."""
+        """Query now, or again after the query in progress."""
         if self._looking:
             self._again = True
             return
@@ -124,15 +124,15 @@ class LiveScreen(Screen[None]):
             self.look()
 
     def on_screen_suspend(self) -> None:
-        """Another screen thaws this one; a dialog in front of it does not."""
+        """Unfreeze when another screen is opened, but not for a dialog."""
         if self.frozen and self not in self.app.screen_stack:
             self.action_freeze()
 
     def action_filter(self) -> None:
-        self.complain(f"nothing to filter on this screen: {TABS[self.NAME]}")
+        self.complain(f"filter: not available on screen {TABS[self.NAME]}")
 
     def help_lines(self) -> list[Line]:
-        """For `?`: every key of this screen."""
+        """Return the keys of this screen for `?`."""
         lines: list[Line] = []
         rows: dict[str, list[str]] = {}
         for active in self.active_bindings.values():

@@ -120,7 +120,7 @@ class ConfigurationScreen(LiveScreen):
         if self.data:
             text = difference(self.data.running, self.data.candidate)
             self.app.push_screen(
-                TextView("Candidate against what runs", diff_lines(text or "no difference\n"))
+                TextView("Candidate against running configuration", diff_lines(text or "no difference\n"))
             )
 
     def action_check(self) -> None:
@@ -134,7 +134,7 @@ class ConfigurationScreen(LiveScreen):
 
     def action_confirm(self) -> None:
         if not (self.data and self.data.history.pending):
-            self.complain("confirm: no commit waits to be confirmed")
+            self.complain("confirm: no commit is pending")
             return
         self._do(lambda client: client.commit(), lambda _: "commit confirmed")
 
@@ -148,21 +148,19 @@ class ConfigurationScreen(LiveScreen):
         background(self, self._rollback(), "commit")
 
     def action_statement(self) -> None:
-        hint = "set … or delete …, in the candidate"
+        hint = "set … or delete … in the candidate"
         self.query_one(Prompt).open("=", "set ", hint, self._back)
 
     def _back(self) -> None:
         self.query_one(ConfigurationTree).focus()
 
     async def _commit(self) -> None:
-        comment = await self.app.push_screen_wait(Ask("Commit the candidate. Comment (may be empty):"))
+        comment = await self.app.push_screen_wait(Ask("Commit the candidate. Comment (optional):"))
         if comment is not None:
             self._do(lambda client: client.commit(comment=comment or None), _committed)
 
     async def _confirmed(self) -> None:
-        minutes = await self.app.push_screen_wait(
-            Ask("Commit, and roll back unless confirmed within minutes:", "10")
-        )
+        minutes = await self.app.push_screen_wait(Ask("Commit confirmed: minutes until rollback:", "10"))
         if minutes is None:
             return
         if not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes[:9]) <= MOST_MINUTES):
@@ -172,21 +170,19 @@ class ConfigurationScreen(LiveScreen):
 
     async def _abort(self) -> None:
         if not (self.data and self.data.history.pending):
-            self.complain("abort: no commit waits to be confirmed")
-        elif await self.app.push_screen_wait(
-            Question("End the commit that waits, and run what was before it?")
-        ):
-            self._do(lambda client: client.abort(), lambda _: "rolled back")
+            self.complain("abort: no commit is pending")
+        elif await self.app.push_screen_wait(Question("Roll back the pending commit?")):
+            self._do(lambda client: client.abort(), lambda _: "commit rolled back")
 
     async def _rollback(self) -> None:
         number = await self.app.push_screen_wait(
-            Ask("Candidate becomes commit number (0 runs), or rescue:", "0")
+            Ask("Load into the candidate: commit number (0 is running) or rescue:", "0")
         )
         if number:
             wanted: int | str = int(number) if number.isascii() and number.isdigit() else number
             self._do(
                 lambda client: client.rollback(wanted),
-                lambda _: f"candidate is rollback {number}; not committed",
+                lambda _: f"commit {number} loaded into the candidate; not committed",
             )
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
@@ -210,7 +206,7 @@ class ConfigurationScreen(LiveScreen):
             found = await asyncio.to_thread(action, console_of(self.app).client)
         except Rejected as error:
             problems = "".join(f"{' '.join(one.path)}: {one.reason}\n" for one in error.problems)
-            await self.app.push_screen(TextView("Not done", plain_lines(f"{error}\n{problems}")))
+            await self.app.push_screen(TextView("Failed", plain_lines(f"{error}\n{problems}")))
         except ClientError as error:
             self.complain(str(error))
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the gateway is well, at one look."""
+"""Dashboard: traffic, flows, CPU, alarms, pools, links and drops."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DashboardScreen(LiveScreen):
             with Vertical(id="left"):
                 yield Panel("Traffic", self._traffic, id="traffic")
                 yield Panel("Flows", self._flows, id="flows")
-                yield Panel("CPU on packets", self._processor, id="processor")
+                yield Panel("CPU for packets", self._processor, id="processor")
             with Vertical(id="right"):
                 yield Panel("Alarms", self._alarms, id="alarms")
                 yield Panel("Pools", self._pools, id="pools")
@@ -118,7 +118,7 @@ class DashboardScreen(LiveScreen):
             yield [(label, "plain"), *meter(cpu.average / 100, max(8, width - len(label)))]
 
     def _alarms(self, width: int, height: int) -> Iterator[Line]:
-        """A line each when there are many; what does not fit is counted."""
+        """One line per alarm when there are many; those that do not fit are counted."""
         found = self._found
         if found is None:
             return
@@ -187,7 +187,7 @@ class DashboardScreen(LiveScreen):
                 (f"{count(row.packets):>{max(1, width - 26)}}", "dim"),
             ]
         if not found.drops:
-            yield [("● ", "good"), ("nothing was dropped", "good")]
+            yield [("● ", "good"), ("no drops", "good")]
 
 
 def _wrapped(text: str, width: int) -> list[str]:

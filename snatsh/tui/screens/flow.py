@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One flow: both tuples, rule, link, time left, and its rates over time."""
+"""One flow: endpoints, rule, link, remaining time and rates."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ _FIELDS = {"subscriber": "source", "rule": "rule", "pool-address": "mapped", "de
 
 
 def query_of(text: str) -> dict[str, str]:
-    """A filter as typed: `field=value` words, and a text to find or with `!` not to find."""
+    """Return the query of a filter: `field=value` words, and a text to find, or not with `!`."""
     words = text.split()
     fields = dict(word.split("=", 1) for word in words if "=" in word)
     rest = " ".join(word for word in words if "=" not in word)
@@ -75,7 +75,7 @@ class FlowsScreen(TableScreen[Any]):
         Binding("g", "group", "Group", id="flows.group"),
         Binding("space", "mark", "Mark", id="flows.mark"),
         Binding("x", "clear", "Clear", id="flows.clear"),
-        Binding("escape", "back", "Back to all", show=False, id="flows.back"),
+        Binding("escape", "back", "Show all", show=False, id="flows.back"),
     ]
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class FlowsScreen(TableScreen[Any]):
         return Part(page.flows, page.matched, offset, page.total, self._note(page.age, True))
 
     def _note(self, age: float, fresh: bool) -> str:
-        """How old what is seen is; the numbers of flows on the screen are of now in any case."""
+        """Return how old the order is; the figures of visible flows are always current."""
         grouped = f"by {self.group}; " if self.group else ""
         if age < 2:
             return grouped.rstrip("; ")
@@ -145,7 +145,7 @@ class FlowsScreen(TableScreen[Any]):
                 self.show(self.data)
 
     def action_back(self) -> None:
-        """One step back: marks, then grouping, then the filter."""
+        """Clear the marks, else the grouping, else the filter."""
         if self.table.marked:
             self.table.marked.clear()
             self.table.redraw()
@@ -169,9 +169,9 @@ class FlowsScreen(TableScreen[Any]):
 
     def action_clear(self) -> None:
         if self.group:
-            self.complain("clear: flows only; Enter shows those of a group")
+            self.complain("clear: expected flows; Enter shows those of a group")
         elif console_of(self.app).state.role == "view":
-            self.complain("clear: your role is view; this needs operator")
+            self.complain("clear: permission denied; role is view, expected operator")
         else:
             background(self, self._clear(), "clear")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commits, newest first: mark two to compare them, or roll the candidate back to one."""
+"""Commit history: compare two commits, or load one into the candidate."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class HistoryScreen(ModalScreen[None]):
         if row is not None:
             numbers = sorted(self.table.marked or {row.number + 1, row.number}, reverse=True)
             if len(numbers) != 2:
-                self._complain("compare: mark two commits, or none for a commit and the one before it")
+                self._complain("compare: mark two commits, or none to compare with the previous one")
             else:
                 self._work(lambda: self._compare(*numbers))
 
@@ -92,7 +92,7 @@ class HistoryScreen(ModalScreen[None]):
     async def _rollback(self) -> None:
         row = self.table.current
         if row is None or not await self.app.push_screen_wait(
-            Question(f"Make the candidate what commit {row.number} was? Nothing runs before you commit.")
+            Question(f"Load commit {row.number} into the candidate? It takes effect when committed.")
         ):
             return
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links: state, round-trip times of their probes, loss, what changed, and which rules went elsewhere."""
+"""Links: state, probe round-trip times, loss, state changes and rules failed over."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LinksScreen(LocalTable[LinkRow]):
         yield self.table
         with Horizontal(id="below"):
             yield Panel("Probes", self._probes, id="probes")
-            yield Panel("Changes of links", self._changes, id="changes")
+            yield Panel("State changes", self._changes, id="changes")
 
     def columns(self) -> Sequence[TableColumn[LinkRow]]:
         return (
@@ -97,13 +97,13 @@ class LinksScreen(LocalTable[LinkRow]):
             yield [(f"rules failed over: {_numbers(row.failed_over)}", "warn")]
         found = self.series.get(row.name)
         if found is None:
-            yield [("no monitor: judged by its interface alone", "dim")]
+            yield [("no monitor: state follows the interface", "dim")]
             return
         room = max(1, (height - 2) // max(1, len(found.targets)) - 1)
         for target in found.targets:
             results = target.results
             lost = sum(result is None for result in results)
-            sign, style = ("● answers", "good") if target.up else ("✗ silent", "bad")
+            sign, style = ("● replies", "good") if target.up else ("✗ no reply", "bad")
             yield [
                 (f"{target.kind} {target.address} ", "plain"), (sign, style),
                 (f"  {lost} of {len(results)} lost", "warn" if lost else "dim"),
@@ -124,7 +124,7 @@ class LinksScreen(LocalTable[LinkRow]):
                 (f" {one.reason}", "dim"),
             ]
         if not self.changes:
-            yield [("none yet", "dim")]
+            yield [("no changes", "dim")]
 
 
 def _numbers(numbers: list[int]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened: commits, links, pools, and what snatd itself said; newest first, live."""
+"""Log: commits, link and pool events, messages of snatd and the audit log, newest first."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LOG_FIELDS = FieldTable(
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """time: UTC. trace: where an error of this console happened."""
+    """time: UTC. trace: the traceback of an error of the live view."""
 
     time: str
     kind: str
@@ -54,7 +54,7 @@ class LogLine:
 class LogScreen(LocalTable[LogLine]):
     NAME = "log"
     WHAT = "entries"
-    EMPTY = "nothing happened yet"
+    EMPTY = "no entries"
     FIELDS = LOG_FIELDS
     BINDINGS = [Binding("enter", "details", "Read", id="log.details")]
 
@@ -80,15 +80,15 @@ class LogScreen(LocalTable[LogLine]):
             comment = f": {entry.comment}" if entry.comment else ""
             text = f"commit by {entry.user} via {entry.method}{comment}"
             rows.append(LogLine(entry.time, "commit", text))
-        told = {row.text for row in rows}  # which snatd logs as well
+        told = {row.text for row in rows}  # snatd logs these as well
         said = map(_said, client.messages().lines)
         rows += [row for row in said if row.text not in told]
-        with suppress(Refused):  # who may only look is not shown who did what
+        with suppress(Refused):  # the audit log requires a higher role
             rows += [_done(entry) for entry in client.audit().entries]
         return [*rows, *self._own()]
 
     def _own(self) -> list[LogLine]:
-        """Errors of this console, which snatd knows nothing of."""
+        """Return the errors of the live view itself."""
         console = console_of(self.app)
         console.state.faulty = False
         return [LogLine(one.time, "console", one.text, one.trace) for one in console.faults.kept]
@@ -101,7 +101,7 @@ class LogScreen(LocalTable[LogLine]):
 
 
 def _said(line: str) -> LogLine:
-    """A line of snatd's own log: time, level, text."""
+    """Return a line of the snatd log as an entry."""
     time, rest = line[:19].replace(" ", "T"), line[20:]
     level, _, text = rest.partition(": ")
     return LogLine(time, level if level in ("error", "warning") else "snatd", text)

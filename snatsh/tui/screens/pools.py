@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools: how full, how full at worst, when full; a heat map of the addresses, and who uses most."""
+"""Pools: usage, peak, forecast, a heat map of the addresses and the top subscribers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PoolsScreen(LocalTable[LivePool]):
         yield self.table
         with Horizontal(id="below"):
             yield Panel("Addresses", self._addresses, id="addresses")
-            yield Panel("Heat map, and who uses most", self._heat, id="heat")
+            yield Panel("Heat map and top subscribers", self._heat, id="heat")
 
     def columns(self) -> Sequence[TableColumn[LivePool]]:
         return (
@@ -104,7 +104,7 @@ class PoolsScreen(LocalTable[LivePool]):
         current = self.table.current
         if current is not None:
             self.query_one("#addresses", Panel).border_title = f"Addresses of {current.name}, fullest first"
-            self.query_one("#heat", Panel).border_title = f"Heat map of {current.name}, and who uses most"
+            self.query_one("#heat", Panel).border_title = f"Heat map of {current.name} and top subscribers"
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         event.stop()
@@ -124,7 +124,7 @@ class PoolsScreen(LocalTable[LivePool]):
                 (counts, "dim"),
             ]  # fmt: skip
         if not pool.usage:
-            yield [("none was used yet", "dim")]
+            yield [("no address used", "dim")]
         elif len(pool.usage) > height:
             yield [(f"… and {len(pool.usage) - height + 1} less used", "dim")]
 
@@ -135,6 +135,6 @@ class PoolsScreen(LocalTable[LivePool]):
         users = self.users[: max(0, min(_WHO, height - 4))]
         yield from heat_lines(pool.heat, width, max(2, height - len(users) - 1))
         if users:
-            yield [("who uses most", "title")]
+            yield [("top subscribers", "title")]
         for user in users:
             yield [(f"{user.name:<16}", "plain"), (f"{count(user.flows):>9} flows", "dim")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules in the order they match: what they do per second, and those that never did anything."""
+"""Rules in matching order, with rates, and rules that never matched."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _WORDS = {"protocol": "", "out-interface": "by ", "next-hop": "gw ", "fwmark": "
 
 
 def match_text(rule: LiveRule) -> str:
-    """What the rule looks for, in few words."""
+    """Return the match conditions in short form."""
     given = dict(rule.match())
     parts = [f"{given.pop('source', 'any')} → {given.pop('destination', 'any')}"]
     return " ".join([*parts, *(f"{_WORDS.get(name, f'{name} ')}{value}" for name, value in given.items())])
 
 
 def _hits(row: LiveRule) -> Cell:
-    return (size(row.packets), "plain") if row.packets else ("never hit", "warn")
+    return (size(row.packets), "plain") if row.packets else ("no hits", "warn")
 
 
 class RulesScreen(LocalTable[LiveRule]):
     NAME = "rules"
-    WHAT = "rules in the order they match"
+    WHAT = "rules in matching order"
     EMPTY = "no rules"
     FIELDS = RULE_FIELDS
     BINDINGS = [
         Binding("enter", "details", "Details", id="rules.details"),
-        Binding("n", "never", "Never hit", id="rules.never"),
+        Binding("n", "never", "No hits", id="rules.never"),
     ]
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class RulesScreen(LocalTable[LiveRule]):
             TableColumn("#", lambda row: str(row.order + 1), 4, True, "order"),
             TableColumn("rule", lambda row: str(row.number), 5, True, "number"),
             TableColumn("matches", match_text, 0),
-            TableColumn("does", lambda row: row.action, 9, sort="action", from_width=100),
+            TableColumn("action", lambda row: row.action, 9, sort="action", from_width=100),
             TableColumn("pool", lambda row: row.pool or "-", 6, sort="pool"),
             TableColumn("flows", lambda row: count(row.flows), 7, True, "flows"),
             TableColumn("rate", lambda row: bits(row.rate), 8, True, "rate"),
@@ -70,7 +70,7 @@ class RulesScreen(LocalTable[LiveRule]):
         return [row for row in rows if not row.packets] if self.never else rows
 
     def show(self, data: Part[LiveRule]) -> None:
-        self.WHAT = "rules that never matched" if self.never else "rules in the order they match"
+        self.WHAT = "rules that never matched" if self.never else "rules in matching order"
         super().show(data)
 
     def action_never(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who uses the gateway most, and who reached a limit."""
+"""Subscribers by traffic and flows, and those at their limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from snatsh.tui.widgets.table import Cell, TableColumn
 class SubscribersScreen(TableScreen[LiveSubscriber]):
     NAME = "subscribers"
     WHAT = "subscribers"
-    EMPTY = "no subscriber holds a flow"
+    EMPTY = "no subscribers"
     FIELDS = SUBSCRIBER_FIELDS
     BINDINGS = [Binding("enter", "flows", "Flows", id="subscribers.flows")]
 
@@ -32,7 +32,7 @@ class SubscribersScreen(TableScreen[LiveSubscriber]):
             TableColumn("subscriber", lambda row: row.name, 0, sort="name"),
             TableColumn("rate", lambda row: bits(row.rate), 9, True, "rate"),
             TableColumn("flows", lambda row: count(row.flows), 9, True, "flows"),
-            TableColumn("sessions held", self._sessions, 15, True, "sessions"),
+            TableColumn("sessions", self._sessions, 15, True, "sessions"),
             TableColumn(
                 "refused",
                 lambda row: (count(row.refused), "bad" if row.refused else "dim"),
@@ -72,9 +72,9 @@ class SubscribersScreen(TableScreen[LiveSubscriber]):
         self.allowed = page.allowed
         notes = []
         if page.allowed:
-            notes.append(f"{count(page.allowed)} sessions allowed each")
+            notes.append(f"limit {count(page.allowed)} sessions")
         if page.limited:
-            notes.append(f"{count(page.limited)} were refused flows")
+            notes.append(f"{count(page.limited)} with refused flows")
         if page.age >= 2:
             notes.append(f"numbers as of {duration(page.age)} ago")
         return Part(page.subscribers, page.count, offset, page.count, "; ".join(notes))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Screens with a table: filter, order, freeze, export. Of a far table only the visible rows are here."""
+"""Screens with a table: filter, sort, freeze, export. Of a large table only the visible rows are fetched."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FROZEN_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[R]):
-    """Rows from `offset` on, of `total` that match, of `of` that there are. note: for the line above."""
+    """Rows from `offset` on, of `total` that match, of `of` in all. note: shown above the table."""
 
     rows: Sequence[R]
     total: int
@@ -89,14 +89,14 @@ class TableScreen(LiveScreen, Generic[R]):
         return next((column.sort for column in self.columns() if column.sort), "")
 
     def key(self, row: R) -> Any:
-        """What identifies a row."""
+        """Return what identifies a row."""
         raise NotImplementedError
 
     def part(self, client: Client, offset: int, limit: int) -> Part[R]:
-        """Blocks."""
+        """Return a range of rows. Blocks."""
         raise NotImplementedError
 
-    # Looking
+    # Queries
 
     def fetch(self, client: Client) -> Part[R]:
         return self.part(client, self.table.first, self.table.room)
@@ -132,7 +132,7 @@ class TableScreen(LiveScreen, Generic[R]):
             background(self, self._hold(), "look")
 
     async def _hold(self) -> None:
-        """Fetch what can be scrolled through while nothing moves, then freeze."""
+        """Fetch the rows to scroll through, then freeze."""
         try:
             data: Part[R] = await asyncio.to_thread(self.part, console_of(self.app).client, 0, FROZEN_ROWS)
         except ClientError as error:
@@ -179,7 +179,7 @@ class TableScreen(LiveScreen, Generic[R]):
         self.table.focus()
 
     def filter_hint(self) -> str:
-        return "text, or !text for rows without it; empty for all"
+        return "text, or !text for rows without it; empty for all rows"
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
         if event.kind == "/":
@@ -194,9 +194,7 @@ class TableScreen(LiveScreen, Generic[R]):
         background(self, self._export(), "export")
 
     async def _export(self) -> None:
-        name = await self.app.push_screen_wait(
-            Ask("Export to a file of yours on the gateway (.csv or .json):", f"{self.NAME}.csv")
-        )
+        name = await self.app.push_screen_wait(Ask("Export to file (.csv or .json):", f"{self.NAME}.csv"))
         if not name:
             return
         try:
@@ -207,13 +205,11 @@ class TableScreen(LiveScreen, Generic[R]):
         except SnatshError as error:
             self.complain(str(error))
         else:
-            self.notify(
-                f"{len(rows):,} rows, {size:,} bytes in {name}; see it with `file show {name}`", markup=False
-            )
+            self.notify(f"{len(rows):,} rows, {size:,} bytes in {name}; see `file show {name}`", markup=False)
 
 
 class LocalTable(TableScreen[R]):
-    """All rows are few enough to be here."""
+    """A table that is fetched whole."""
 
     def rows(self, client: Client) -> Sequence[R]:
         raise NotImplementedError
@@ -229,7 +225,7 @@ class LocalTable(TableScreen[R]):
 
 
 def matches(row: object, text: str) -> bool:
-    """Words of a filter: `field=value`, a text that has to be somewhere, `!text` that must be nowhere."""
+    """Whether a row matches a filter of `field=value`, `text` and `!text` words."""
     values = builtins(row)
     everything = " ".join(str(value) for value in values.values()).lower()
     for word in text.lower().split():
@@ -246,6 +242,6 @@ def matches(row: object, text: str) -> bool:
 
 
 def ordered(rows: Sequence[R], value: Callable[[R], Any], *, falling: bool) -> list[R]:
-    """The rows by a value; those without one come last in either direction."""
+    """Sort rows by a value; rows without one come last in both directions."""
     known = sorted((row for row in rows if value(row) is not None), key=value, reverse=falling)
     return [*known, *(row for row in rows if value(row) is None)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours by what they mean. Nothing is told by a colour alone: a word or a sign says it too."""
+"""Colours by meaning. A word or sign always conveys the same as the colour."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ THEMES = (
 
 @cache
 def style(theme: str, name: str) -> Style:
-    """name: one of the meanings above, or several with a blank between."""
+    """Return a style. name: one or more of the meanings above, separated by blanks."""
     colours = _COLOURS.get(theme, _COLOURS[DARK])
     found = Style()
     for part in name.split():

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What screens are made of."""
+"""Widgets of the screens."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions, and texts to read, in front of a screen."""
+"""Dialogs: questions, input and text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snatsh.tui.widgets.lines import Line, Lines
 
 
 class Question(ModalScreen[bool]):
-    """Yes or no; no unless `y` is pressed."""
+    """A yes/no question; only `y` means yes."""
 
     BINDINGS = [
         Binding("y", "answer(True)", "Yes", id="question.yes"),
@@ -42,7 +42,7 @@ class Question(ModalScreen[bool]):
 
 
 class Ask(ModalScreen[str | None]):
-    """A line of text; None when it was left."""
+    """A line of input; None when cancelled."""
 
     BINDINGS = [Binding("escape", "leave", "Leave", id="ask.leave")]
     DEFAULT_CSS = """
@@ -92,7 +92,7 @@ class _Text(Lines, can_focus=True):
         self.go(self.top - 3)
 
     def _folded(self, width: int) -> list[Line]:
-        """Long lines over several; only those of one style are, which all texts of words are."""
+        """Fold long lines of a single style."""
         folded: list[Line] = []
         for line in self.lines:
             text, name = line[0] if len(line) == 1 else ("", "")
@@ -102,7 +102,7 @@ class _Text(Lines, can_focus=True):
 
 
 class TextView(ModalScreen[None]):
-    """A text to read and to scroll."""
+    """A text with scrolling."""
 
     BINDINGS = [
         Binding("escape,q,enter", "leave", "Close", id="text.close"),
@@ -148,6 +148,6 @@ def plain_lines(text: str) -> list[Line]:
 
 
 def diff_lines(text: str) -> list[Line]:
-    """A comparison as `show | compare` writes it, signs and colours."""
+    """Colour a comparison by its signs."""
     names = {"+": "added", "-": "gone", "[": "title"}
     return [[(line, names.get(line[:1], "plain"))] for line in text.splitlines()]

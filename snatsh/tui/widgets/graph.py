@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drawn with block characters: graphs over time, meters, and small helpers of numbers."""
+"""Graphs and meters of block characters, and number formats."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def graph(values: Sequence[float | None], width: int, height: int = 1, top: float = 0.0) -> list[str]:
-    """The newest values to the right, a column each; None is a gap. top: the least that is full height."""
+    """Draw values as columns, newest on the right; None is a gap. top: the least value of full height."""
     shown = list(values)[-width:] if width > 0 else []
     most = max([top, *(value for value in shown if value is not None)], default=0.0) or 1.0
     steps = [None if value is None else round(value / most * height * 8) for value in shown]
-    # What is there at all shows.
+    # Any value above zero is visible.
     steps = [1 if step == 0 and value else step for step, value in zip(steps, shown, strict=True)]
     rows = []
     for row in range(height - 1, -1, -1):
@@ -26,7 +26,7 @@ def graph(values: Sequence[float | None], width: int, height: int = 1, top: floa
 
 
 def meter(share: float, width: int, name: str = "") -> list[Piece]:
-    """A bar with its percentage. name: a style, else by how full it is."""
+    """Draw a bar with its percentage. name: a style, else by level."""
     label = percent(share)
     inner = max(1, width - len(label) - 3)
     full = min(inner, max(0, round(share * inner)))
@@ -43,7 +43,7 @@ def meter(share: float, width: int, name: str = "") -> list[Piece]:
 
 
 def level(share: float) -> str:
-    """Style of a share that had better not reach 1."""
+    """Return the style of a share by how close it is to 1."""
     return "bad" if share >= 0.9 else "warn" if share >= 0.75 else "good"
 
 
@@ -52,7 +52,7 @@ def percent(share: float) -> str:
 
 
 def bits(value: float | None) -> str:
-    """Bits per second."""
+    """Format bits per second."""
     return "-" if value is None else f"{size(value)}b/s"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many shares as one map: a digit for the tenths and a colour for the eye."""
+"""Heat map of shares: a digit for the tenths, and a colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snatsh.tui.widgets.lines import Line, Piece
 
 
 def heat_lines(heat: HeatMap, width: int, height: int) -> Iterator[Line]:
-    """Cells are put together when there are more than fit."""
+    """Draw the map; cells are combined when there are more than fit."""
     cells, per_cell = heat.cells, heat.per_cell
     room = max(1, width * max(1, height - 1))
     if len(cells) > room:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last line: the keys of the screen at hand."""
+"""The bottom line: keys of the current screen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def key_name(key: str) -> str:
-    """As it is written on a keyboard."""
+    """Return the label of a key."""
     return _NAMES.get(key, key.replace("ctrl+", "^"))
 
 
@@ -31,8 +31,10 @@ class Keys(Lines):
         bindings = list(shown.values())
         everywhere = [one for one in bindings if (one.id or "").startswith("app.")]
         here = [one for one in bindings if one not in everywhere]
-        here.sort(key=lambda one: (one.id or "").startswith(("screen.", "table.")))  # its own first
-        # What works everywhere is always there; of the rest as much as fits, `?` tells all.
+        here.sort(
+            key=lambda one: (one.id or "").startswith(("screen.", "table."))
+        )  # those of the screen first
+        # Keys of all screens are always shown, others as far as they fit; `?` lists all.
         while here and sum(map(_width, [*here, *everywhere])) >= width:
             here.pop()
         pieces: list[Piece] = [(" ", "dim")]

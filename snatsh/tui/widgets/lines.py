@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A widget of plain lines that sends over the wire only the cells that changed."""
+"""A widget of plain lines that repaints only the cells that changed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from snatsh.tui.context import console_of
 from snatsh.tui.style import palette
 
 Piece = tuple[str, str]
-"""Text, and the name of its style (`palette.py`)."""
+"""Text and the name of its style, see `palette.py`."""
 
 Line = Sequence[Piece]
 
 
 class Lines(Widget):
-    """`draw` gives the lines for a size; `redraw` after the data changed."""
+    """`draw` returns the lines for a size; call `redraw` after the data changed."""
 
     DEFAULT_CSS = "Lines { height: 1fr; width: 1fr; }"
 
@@ -32,7 +32,7 @@ class Lines(Widget):
         self._width = 0
 
     def draw(self, width: int, height: int) -> Iterable[Line]:
-        """The lines, the first ones when there are more than fit."""
+        """Return the lines; those that do not fit are cut."""
         return ()
 
     def redraw(self) -> None:
@@ -57,7 +57,7 @@ class Lines(Widget):
             return list(self.draw(width, height))
         except Exception as error:
             console_of(self.app).failed(self.id or type(self).__name__, error)
-            return [[(f"! can't be shown: {error}", "bad")]]
+            return [[(f"! cannot be shown: {error}", "bad")]]
 
     def on_resize(self) -> None:
         self.redraw()
@@ -79,12 +79,12 @@ class Lines(Widget):
 
     @property
     def text(self) -> str:
-        """What it shows, for tests and for those who copy."""
+        """Return the text shown."""
         return "\n".join("".join(text for text, _ in line).rstrip() for line in self._shown)
 
 
 def fit(line: Line, width: int) -> list[Piece]:
-    """The line with exactly that many cells, safe for a terminal."""
+    """Return the line with exactly that many cells, safe for a terminal."""
     fitted: list[Piece] = []
     left = width
     for text, name in line:
@@ -105,9 +105,9 @@ def fit(line: Line, width: int) -> list[Piece]:
 
 
 def changed(old: Line, new: Line) -> tuple[int, int]:
-    """From which cell to which the lines differ. Both fill the same width."""
+    """Return the range of cells in which two lines of the same width differ."""
     before, after = _cells(old), _cells(new)
-    if len(before) != len(after):  # wide characters: not worth counting
+    if len(before) != len(after):  # wide characters: repaint the whole line
         return 0, sum(cell_len(text) for text, _ in new)
     differing = [at for at, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
     return (differing[0], differing[-1] + 1) if differing else (0, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A titled frame around lines that a function draws."""
+"""A titled frame around lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Draw = Callable[[int, int], Iterable[Line]]
 
 
 class Panel(Lines):
-    """draw: width and height to lines; called whenever there is something new."""
+    """draw: returns the lines for a width and height."""
 
     DEFAULT_CSS = """
     Panel { border: round $foreground 35%; border-title-color: $primary; border-title-style: bold;

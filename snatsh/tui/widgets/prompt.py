@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line to type in at the bottom: a filter behind `/`, a command behind `:`."""
+"""The input line at the bottom: a filter after `/`, a command after `:`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 
 class Prompt(Input):
-    """Hidden until it is opened. complete: what Tab adds; help: what `?` shows; both for commands."""
+    """An input line, hidden until opened. Tab and `?` complete and explain commands."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; border: none; padding: 0; background: $panel; }
@@ -25,7 +25,7 @@ class Prompt(Input):
             self.text = text
 
     class Asked(Message):
-        """`?` or Tab: what may come next."""
+        """Tab or `?` was pressed."""
 
         def __init__(self, text: str, *, complete: bool) -> None:
             super().__init__()
@@ -41,12 +41,12 @@ class Prompt(Input):
         self._when_closed: Callable[[], None] | None = None
 
     def open(self, kind: str, text: str, hint: str, closed: Callable[[], None]) -> None:
-        """kind: `/` or `:`. closed: called when the line is done with."""
+        """Open the line. kind: `/` or `:`. closed: called when it is closed."""
         self.kind, self._when_closed = kind, closed
         self.placeholder = hint
         self.value = text
         self.cursor_position = len(text)
-        # At once: the next key may be here already.
+        # At once: the next key may have arrived.
         self.can_focus = self.display = True
         self._at = len(self._lines)
         self.screen.set_focus(self)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two lines on top: whether the gateway is well, and which screen this is."""
+"""The status lines: state of the gateway, and the screens."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Status(Lines):
         host = found.host_name if found else state.version.host_name if state.version else "snatsh"
         pieces.append((f" {host} ", "title"))
         if state.trouble:
-            pieces.append((f" ✗ SNATD DOES NOT ANSWER since {state.gone_at}; waiting ", "alarm"))
+            pieces.append((f" ✗ SNATD NOT RESPONDING since {state.gone_at}; retrying ", "alarm"))
         elif found is None:
-            pieces.append((" asking snatd … ", "dim"))
+            pieces.append((" connecting … ", "dim"))
         else:
             pieces += _health(found)
             if found.pending:
                 left = duration(found.pending.seconds)
-                pieces.append((f" ! commit unconfirmed, rolled back in {left} ", "caution"))
+                pieces.append((f" ! commit unconfirmed, rollback in {left} ", "caution"))
             flows, room = count(found.flows), count(found.capacity)
             if width >= 100:
                 pieces.append((f"  flows {flows} of {room}", "plain"))
@@ -70,7 +70,7 @@ class Status(Lines):
         return pieces
 
     async def on_click(self, event: Click) -> None:
-        """On the name of a screen: go there."""
+        """Open the screen whose name is clicked."""
         x = event.get_content_offset_capture(self).x
         start = 0
         for name, (text, _) in zip(TABS, self._tabs(self.content_size.width), strict=True):
@@ -86,4 +86,4 @@ def _health(found: Overview) -> list[Piece]:
         return [(f" ▲ {major} ALARM{'S' if major > 1 else ''} ", "alarm")]
     if alarms:
         return [(f" ! {len(alarms)} minor ", "caution")]
-    return [(" ● WELL ", "well")]
+    return [(" ● OK ", "well")]

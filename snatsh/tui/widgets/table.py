@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table that holds only the rows on the screen: whoever fills it says which part of how many they are."""
+"""A table that holds only the visible rows; the screen fills it and sets their offset and total."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Cell = str | Piece
 
 @dataclass(frozen=True, slots=True)
 class TableColumn(Generic[R]):
-    """cell: what it shows of a row. width: 0 shares what is left. sort: what to sort by, empty for nothing.
+    """cell: what it shows of a row. width: 0 shares the remaining space. sort: sort key, empty for none.
 
     from_width: the table has to be that wide for the column to be shown.
     """
@@ -48,7 +48,7 @@ class Table(Lines, Generic[R], can_focus=True):
     cursor = reactive(0, repaint=False)
 
     class Moved(Message):
-        """Another part of the rows is wanted."""
+        """Other rows are needed."""
 
         def __init__(self, table: Table[Any]) -> None:
             super().__init__()
@@ -59,10 +59,10 @@ class Table(Lines, Generic[R], can_focus=True):
             return self.table
 
     class Chosen(Message):
-        """Another row is under the cursor."""
+        """The cursor moved to another row."""
 
     class Titled(Message):
-        """The title of a column was clicked."""
+        """A column title was clicked."""
 
         def __init__(self, sort: str) -> None:
             super().__init__()
@@ -90,15 +90,15 @@ class Table(Lines, Generic[R], can_focus=True):
     def watch_cursor(self) -> None:
         self.post_message(self.Chosen())
 
-    # What a screen calls
+    # Called by screens
 
     @property
     def room(self) -> int:
-        """How many rows fit."""
+        """Number of rows that fit."""
         return max(1, self.content_size.height - 1)
 
     def fill(self, rows: Sequence[R], total: int, offset: int) -> None:
-        """rows: those from `offset` on, of `total`."""
+        """Set the visible rows: those from `offset` on, of `total`."""
         self.rows, self.total, self.first = list(rows), total, offset
         if self.cursor >= max(1, total):
             self.cursor = max(0, total - 1)
@@ -106,21 +106,21 @@ class Table(Lines, Generic[R], can_focus=True):
 
     @property
     def arrow(self) -> str:
-        """The direction of the order."""
+        """Sign of the sort direction."""
         return "▼" if self.fields.is_descending(self.sort, reversed_=self.turned) else "▲"
 
     def to_start(self) -> None:
-        """The order or the filter changed."""
+        """Return to the first row after a change of sort order or filter."""
         self.first = self.cursor = 0
 
     @property
     def current(self) -> R | None:
-        """The row under the cursor."""
+        """Row under the cursor."""
         at = self.cursor - self.first
         return self.rows[at] if 0 <= at < len(self.rows) else None
 
     def mark(self) -> None:
-        """Mark the current row or take its mark away, and go on to the next."""
+        """Toggle the mark of the current row and move to the next."""
         if self.current is not None:
             self.marked ^= {self.key(self.current)}
             self.action_move(1)
@@ -144,7 +144,7 @@ class Table(Lines, Generic[R], can_focus=True):
         self.action_move(-3)
 
     def on_click(self, event: Click) -> None:
-        """A row: the cursor goes there. A title: sort by that column, by the same one again turned round."""
+        """Move the cursor to a row, or sort by a column; a second click reverses."""
         place = event.get_content_offset(self)
         if place is None:
             return
@@ -162,7 +162,7 @@ class Table(Lines, Generic[R], can_focus=True):
         return ""
 
     def go(self, cursor: int) -> None:
-        """Move the cursor, and ask for other rows when it leaves those that are shown."""
+        """Move the cursor, and request rows when it leaves the visible ones."""
         self.cursor = max(0, min(cursor, self.total - 1))
         if self.cursor < self.first:
             self.first = self.cursor
@@ -183,7 +183,7 @@ class Table(Lines, Generic[R], can_focus=True):
     # Drawing
 
     def columns_at(self, width: int) -> list[tuple[TableColumn[R], int]]:
-        """Columns that are shown at this width, and how wide."""
+        """Return the columns shown at this width, with their widths."""
         shown = [column for column in self.columns if column.from_width <= width]
         fixed = sum(column.width for column in shown) + len(shown) - 1 + 2
         shares = [column for column in shown if not column.width]
@@ -231,7 +231,7 @@ def _aligned(text: str, width: int, right: bool) -> str:
 
 
 def _merged(pieces: list[Piece]) -> list[Piece]:
-    """Neighbours of the same style as one: fewer codes on the wire."""
+    """Join adjacent pieces of the same style, which saves escape codes."""
     merged: list[Piece] = []
     for text, name in pieces:
         if merged and merged[-1][1] == name:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The candidate as a tree, and beside each line what runs."""
+"""The candidate as a tree, beside the running configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MISSING = object()
 
 
 class ConfigurationTree(Tree[Path]):
-    """A node per statement of either; `fill` keeps what is open and where the cursor is."""
+    """A node per statement of either. `fill` keeps open nodes and the cursor."""
 
     ICON_NODE, ICON_NODE_EXPANDED = "▸ ", "▾ "
     DEFAULT_CSS = "ConfigurationTree { height: 1fr; background: $surface; padding: 0; }"

@@ -278,7 +278,7 @@ def test_two_clients_of_one_process_are_one_console(gateway: Gateway) -> None:
 
 def test_a_minute_ends_what_nobody_confirms_and_consoles_that_nobody_uses(minute: Minute) -> None:
     """Nothing is moved here: it is a real minute, which has passed while the tests above ran."""
-    minute.plain.child.expect("idle for too long; leaving\r\n", timeout=90)
+    minute.plain.child.expect("idle timeout; session closed\r\n", timeout=90)
     assert minute.plain.close() == 0
     minute.rich.gone(90)
     wait(lambda: pool(minute.gateway) == "a")

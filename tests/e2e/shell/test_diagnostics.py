@@ -98,7 +98,7 @@ def test_a_trial_packet_meets_the_candidate_too(box: Gateway) -> None:
             "configure", "set rules 5 source 192.168.40.9/32", "set rules 5 action drop",
             "run " + PACKET.format("8.8.8.8"),
         ).stdout  # fmt: skip
-        running, _, candidate = done.partition("By the candidate:")
+        running, _, candidate = done.partition("Candidate configuration:")
         assert "rule 10 is the most specific" in running
         assert "Verdict:   drop" in candidate
         assert "rule 5 is the most specific" in candidate
@@ -120,7 +120,7 @@ def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
         drafted = box.snatd.shell(
             "configure", "set rules 10 description x", "run " + PACKET.format("8.8.8.8")
         )
-        assert "Pool:      b" in drafted.stdout.partition("By the candidate:")[2]
+        assert "Pool:      b" in drafted.stdout.partition("Candidate configuration:")[2]
     finally:
         box.snatd.shell("request link isp-a up")
         box.snatd.shell("configure", "rollback 1", "commit")

@@ -184,14 +184,14 @@ def test_an_old_terminal_and_a_pipe_get_no_colours(gateway: Gateway) -> None:
 def test_history_is_kept_for_the_next_session(gateway: Gateway) -> None:
     first = Tmux(gateway)
     first.type("show system uptime", "Enter")
-    first.wait("Box up")
+    first.wait("System up")
     first.type("exit", "Enter")
     first.gone()
     second = Tmux(gateway)
     second.type("C-r", "upti")
     second.wait("(reverse-i-search)`upti': show system uptime")
     second.type("Enter")
-    second.wait("Box up")
+    second.wait("System up")
     second.close()
     kept = gateway.lab.folder / "home" / "snatsh" / "history"
     assert kept.stat().st_mode & 0o777 == 0o600

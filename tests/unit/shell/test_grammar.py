@@ -52,7 +52,7 @@ def test_an_exact_word_wins_over_a_longer_one() -> None:
         ("clear flows", 12, "missing mandatory argument"),
         ("clear flows all source 10.0.0.1", 16, "expected end of command"),
         ("clear flows source 10.0.0.1 all", 28, "syntax error: all"),
-        ("configure | count", 10, "can't be piped"),
+        ("configure | count", 10, "does not support pipes"),
         ("show flows | display set", 21, "unknown command: set; expected one of: json, yaml"),
         ("show flows | match (", 19, "expected a regular expression"),
         ("show flows | match", 19, "missing mandatory argument: expected <pattern>"),

@@ -251,6 +251,6 @@ def test_who_goes_away_in_the_middle_of_an_answer_is_idle_too(terminal: Pair, li
     talk = threading.Thread(target=lambda: ended.append(converse(session, front)))
     talk.start()
     typist.type(lines)
-    assert waits in typist.screen("leaving")
+    assert waits in typist.screen("session closed")
     talk.join(5)
     assert ended

@@ -47,7 +47,7 @@ def test_flows_as_a_table() -> None:
         "Out bytes  In bytes  Idle  Expires\n"
         "tcp    192.168.40.9:50000  203.0.113.80:443  1.1.2.100:50000  established    10  eth1  "
         "     1.5K      2.0M    3s    2h03m\n"
-        "2 flows of 3, 1 shown; `limit` shows more\n"
+        "2 flows of 3, 1 shown; use `limit` for more\n"
     )
 
 
@@ -77,7 +77,7 @@ def test_no_more_keeps_everything_but_the_pause() -> None:
 
 
 def test_a_form_asked_of_mere_text_says_so() -> None:
-    with pytest.raises(ShellError, match="put json before"):
+    with pytest.raises(ShellError, match="json: must precede"):
         through("show flows | match tcp | json", FLOWS, tables.flows)
 
 
@@ -98,7 +98,7 @@ def test_pools_with_their_addresses() -> None:
         "a", "1,100", "1024-65535", "arp", "5", "2", "0", "9", "1",
     ]  # fmt: skip
     assert tables.pool_detail([pool]).splitlines()[-1].split() == ["1.1.2.100", "5", "2", "0", "9", "1"]
-    assert "No address of a was used" in tables.pool_detail([replace(pool, usage=[])])
+    assert "No address of a has been used" in tables.pool_detail([replace(pool, usage=[])])
 
 
 def test_rules_tell_match_and_action() -> None:
@@ -148,4 +148,4 @@ def test_drops_leave_out_what_never_happened() -> None:
     text = tables.drops(Drops(drops=[reason, never], handed_up=[]))
     assert "no-port" in text
     assert "no-flow" not in text
-    assert "Nothing was handed up" in text
+    assert "No packets passed" in text
