@@ -10,7 +10,6 @@ from snatsh.api.codec import Model
 from snatsh.api.fields import Field, FieldTable, Unit
 
 FlowState = Literal["unreplied", "established", "transitory", "time-wait"]
-GroupKind = Literal["subscriber", "rule", "pool-address", "destination", "link"]
 
 FlowFilter = Mapping[str, str | int]
 """source, destination, mapped, protocol, port, rule, pool, link, state, age, rate."""

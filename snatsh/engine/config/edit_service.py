@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from snatsh.api.configuration import EditMode
 from snatsh.engine.config.archive import Archive
 from snatsh.engine.config.candidate import Candidate, EditStatement
 from snatsh.engine.config.commit import Committer
-from snatsh.engine.config.edit_sessions import EditMode, EditSession, EditSessions
+from snatsh.engine.config.edit_sessions import EditSession, EditSessions
 from snatsh.model.changes.merge import conflicts
 from snatsh.model.document.document import Document
 

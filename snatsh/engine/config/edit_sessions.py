@@ -8,13 +8,11 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
+from snatsh.api.configuration import EditMode
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.errors import EngineError
 from snatsh.model.document.document import Document
-
-EditMode = Literal["shared", "private", "exclusive"]
 
 
 class Locked(EngineError):
