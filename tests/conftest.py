@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: the markers by folder, and who can run what."""
+"""Folder markers, root checks and the turns of parallel test processes."""
 
 from __future__ import annotations
 

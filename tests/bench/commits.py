@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a commit takes while packets pour in, and what it takes from them."""
+"""Duration of a commit under packet load, and its effect on the load."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nanoseconds the programs take for one packet, by the kernel's own statistics over BPF_PROG_TEST_RUN."""
+"""Nanoseconds per packet of each program, from kernel statistics over BPF_PROG_TEST_RUN."""
 
 from __future__ import annotations
 

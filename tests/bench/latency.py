@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round trips of single packets through each gateway, at a rate that loads nothing."""
+"""Round trip times of single packets through each idle gateway."""
 
 from __future__ import annotations
 

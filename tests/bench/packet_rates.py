@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packets per second of known flows, and new flows per second."""
+"""Packets per second of established flows, and new flows per second."""
 
 from __future__ import annotations
 

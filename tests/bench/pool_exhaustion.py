@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New flows per second while a pool has 5 % of its ports left towards their destination, and while all."""
+"""New flows per second with 5 % of a pool's ports free towards one destination, and with all free."""
 
 from __future__ import annotations
 

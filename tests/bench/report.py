@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One figure of the bench, and all of them as a table and as JSON."""
+"""The figures of the benchmark, as a table and as JSON."""
 
 from __future__ import annotations
 

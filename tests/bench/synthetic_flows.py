@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A million flows that nobody sent: put straight into the pinned table of a running snatd."""
+"""A million synthetic flows, written straight into the pinned table of a running snatd."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program in a pseudo-terminal, as an operator has it, and what it sends there."""
+"""A program in a pseudo terminal, and the bytes it writes there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway that end-to-end tests run against, in each hook mode."""
+"""Gateways for the end-to-end tests, in each hook mode."""
 
 from __future__ import annotations
 

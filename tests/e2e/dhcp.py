@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A provider that hands out addresses by DHCP, and the client on the gateway: the real ones."""
+"""A provider with a real DHCP server, and the DHCP client of the gateway."""
 
 from __future__ import annotations
 

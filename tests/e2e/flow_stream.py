@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bounded stream of new flows: one UDP packet each, from a port of its own, and who the server saw."""
+"""A bounded stream of new flows, one UDP packet each, and the sources that the server saw."""
 
 from __future__ import annotations
 

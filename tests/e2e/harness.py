@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway in the lab network with real servers behind it, and watches on what leaves it."""
+"""A gateway in the lab network with real servers behind it, and checks that nothing leaks."""
 
 from __future__ import annotations
 

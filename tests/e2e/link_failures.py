@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Providers that are probed, and the ways in which one of them fails."""
+"""Monitored providers and the ways in which one of them fails."""
 
 from __future__ import annotations
 

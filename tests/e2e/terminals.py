@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Terminals that an operator's shell runs on: an old one, and a person's."""
+"""Terminals that the shell runs on: a plain pseudo terminal, and tmux."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other things on the box go on working: load balancer, port forwarding, what is addressed to itself."""
+"""Coexistence with a load balancer, port forwarding and traffic to the gateway itself."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_port_forwarding_by_nftables(backend: Gateway) -> None:
         assert asked_by(backend, "client-b", SERVER) in addresses("a"), "its own connections are translated"
 
 
-def test_what_is_addressed_to_the_box_is_the_stacks(backend: Gateway) -> None:
+def test_packets_to_the_gateway_itself_go_to_the_stack(backend: Gateway) -> None:
     pinged = backend.lab["server"].run("ping", "-c", "3", "-i", "0.2", "-W", "2", "1.1.2.2")
     assert "3 received" in pinged.stdout
     pinged = backend.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.168.40.1")
     assert "3 received" in pinged.stdout
 
 
-def test_other_source_nat_is_named_at_commit_check(backend: Gateway) -> None:
+def test_other_source_nat_is_reported_by_commit_check(backend: Gateway) -> None:
     gateway = backend.lab["gateway"]
     gateway.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", "-j", "MASQUERADE")
     said = backend.snatd.shell("configure", "commit check").stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commits under traffic: nothing is lost for a reason of ours, nothing gets out untranslated."""
+"""Commits under traffic: no packet is lost and none leaves untranslated."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live console on a real gateway with real traffic: what only the real thing can answer."""
+"""The live console on a real gateway with real traffic."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_bad_ends(client: Client) -> None:
     assert client.end_these([FlowKey("192.168.40.9", 1, "8.8.8.8", 2, "tcp")]) == 0
 
 
-def test_who_may_look_may_not_end(gateway: Gateway) -> None:
+def test_the_view_role_may_not_end_flows(gateway: Gateway) -> None:
     code = (
         "import sys; from snatsh.client import Client, Refused\n"
         "c = Client(sys.argv[1]); c.live_overview(); c.live_flows({})\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live console in a real terminal (tmux), on the box and over real SSH."""
+"""The live console in a real terminal (tmux), locally and over SSH."""
 
 from __future__ import annotations
 

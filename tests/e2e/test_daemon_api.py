@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API as a stranger would use it: right answers, and one format for every wrong question."""
+"""The API: correct answers, and one format for all errors."""
 
 from __future__ import annotations
 

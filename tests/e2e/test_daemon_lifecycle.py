@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting, stopping and standing in each other's way; commits and histories that fail."""
+"""Start, stop and conflicts between instances; failed commits and damaged histories."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_sigterm_and_sigint_leave_the_datapath_running(fresh_gateway: Gateway) -
     assert "adopted" in snatd.log.read_text()
 
 
-def test_flows_of_a_version_with_another_layout_are_said_to_begin_anew(fresh_gateway: Gateway) -> None:
+def test_flows_of_a_version_with_another_layout_are_reported_lost(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     assert snatd.stop() == 0
     (snatd.pins / "v12-4096").mkdir()

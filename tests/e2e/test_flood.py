@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One host floods; the others do not notice."""
+"""A flood from one host does not affect the others."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two inside hosts that reach each other by their mapped addresses (RFC 4787, REQ-9), as peers in games."""
+"""Hairpinning between two subscribers (RFC 4787, REQ-9)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_tcp_to_a_peer_s_mapped_address(gateway: Gateway) -> None:
                 assert accepted.recv(100) == b"hello"
 
 
-def test_nobody_behind_the_port(gateway: Gateway) -> None:
+def test_a_port_without_a_mapping(gateway: Gateway) -> None:
     before = gateway.drops()["no-flow"]
     with udp_socket(gateway.client) as one:
         one.settimeout(0.5)

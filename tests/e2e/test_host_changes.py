@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""snatd follows the box: interfaces that go, come back or change, links that fail, hooks that are removed."""
+"""snatd follows the host: interfaces removed, added and changed, links that fail, hooks removed."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_failed_link_switches_its_rules_over_and_back(fresh_gateway: Gateway) 
     assert client.history() == history
 
 
-def test_hooks_that_somebody_removes_come_back(fresh_gateway: Gateway) -> None:
+def test_removed_hooks_are_attached_again(fresh_gateway: Gateway) -> None:
     gateway, box = fresh_gateway, fresh_gateway.lab["gateway"]
     before = hooks(gateway)
     box.run("tc", "qdisc", "delete", "dev", "eth1", "clsact")
@@ -157,7 +157,7 @@ def test_a_providers_new_mac_is_learned(fresh_gateway: Gateway) -> None:
     wait(lambda: seen_from(gateway, VIA_A) in addresses("a"), "traffic to the new MAC", 5)
 
 
-def test_following_the_box_settles(gateway: Gateway) -> None:
+def test_following_host_changes_settles(gateway: Gateway) -> None:
     """What snatd does after a change is no change it would follow again."""
     lab = gateway.lab
     monitor = lab.spawn("gateway", "ip", "-timestamp", "monitor", "link", log="monitor.log")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`load import` in a session, and exports in the kernel: what netfilter made of them comes back the same."""
+"""`load import` in a session, and exports loaded into netfilter and imported again."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ PRINTED = {
 @pytest.mark.parametrize("dialect", PRINTED)
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(pairs=rule_lists)
-def test_the_kernel_gives_back_whatever_can_be_said(
+def test_rules_exported_to_the_kernel_come_back_the_same(
     dialect: str, pairs: list[tuple[ImportedMatch, ImportedAction]]
 ) -> None:
     load, show = PRINTED[dialect]
@@ -216,7 +216,7 @@ def test_what_nft_alone_translates_by(box: Gateway) -> None:
     box.snatd.client.replace_candidate(document("tc"))
 
 
-def test_what_the_box_itself_translates_by(box: Gateway) -> None:
+def test_nat_rules_of_the_host_are_imported(box: Gateway) -> None:
     rule = ["-s", "192.168.40.0/24", "-o", "eth1", "-j", "SNAT", "--to-source", "1.1.2.100-1.1.2.110"]
     gateway = box.lab["gateway"]
     native = "add table ip n; add chain ip n p { type nat hook postrouting priority 100; }; "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two gateways behind one pair of addresses, by the example in docs/keepalived and a real keepalived."""
+"""Two gateways with shared addresses, after the example in docs/keepalived, with a real keepalived."""
 
 from __future__ import annotations
 

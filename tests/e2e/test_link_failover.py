@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links that fail, under a stream of new flows: how long it takes, how many are lost, and back again."""
+"""Failover under a stream of new flows: outage, lost flows, and the return."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links that share, addresses that follow an interface, and who else is told of a link."""
+"""Link groups, pools of an interface address, and notifications of link changes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to links in a longer life: loss, flapping, both gone, snatd killed, orders, flows that end."""
+"""Links over time: loss, flapping, double failure, a killed snatd, manual control, ended flows."""
 
 from __future__ import annotations
 

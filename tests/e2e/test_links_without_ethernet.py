@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links by devices without Ethernet header, as PPP is."""
+"""Links on devices without an Ethernet header, such as PPP."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What iptables and nft really print for each of their forms of source NAT, and what it is taken for."""
+"""Each form of source NAT as iptables and nft print it, and how it is imported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_masquerade_takes_the_interfaces_address(box: Namespace) -> None:
 
 
 @pytest.mark.parametrize("rule", ["-s 10.0.0.0/8 -j MASQUERADE", "-o eth9 -j MASQUERADE"])
-def test_masquerade_without_an_address_is_told(box: Namespace, rule: str) -> None:
+def test_masquerade_without_an_address_is_reported(box: Namespace, rule: str) -> None:
     document, report = by_iptables(box, rule)
     assert rules(document) == []
     assert any("masquerade" in text for text in told(report, "no-counterpart"))
@@ -68,7 +68,7 @@ def test_netmap_is_a_rule_for_each_host(box: Namespace) -> None:
     assert rules(document) == [(f"10.1.0.{host}/32", out, [f"1.1.5.{host}"]) for host in range(4)]
 
 
-def test_netmap_of_many_hosts_is_told(box: Namespace) -> None:
+def test_netmap_of_many_hosts_is_reported(box: Namespace) -> None:
     document, report = by_iptables(box, "-s 10.0.0.0/8 -j NETMAP --to 11.0.0.0/8")
     assert rules(document) == []
     assert any("one-to-one" in text for text in told(report, "no-counterpart"))
@@ -107,7 +107,7 @@ def test_ranges_flags_and_ports(box: Namespace) -> None:
         ("-s 10.0.0.0/8", "only counts"),
     ],
 )
-def test_what_has_no_counterpart_is_left_out_and_told(box: Namespace, rule: str, reason: str) -> None:
+def test_forms_without_a_counterpart_are_omitted_and_reported(box: Namespace, rule: str, reason: str) -> None:
     document, report = by_iptables(box, rule, "-s 10.2.0.0/16 -o eth1 -j SNAT --to-source 1.1.2.8")
     assert [source for source, _, _ in rules(document)] == ["10.2.0.0/16"]
     assert any(reason in text for text in told(report, "no-counterpart")), told(report, "no-counterpart")
@@ -156,7 +156,7 @@ def test_nft_maps_sets_and_intervals(box: Namespace) -> None:
     assert found["10.5.0.1/32"] == found["10.5.0.9/32"] == ({"action": "exempt"}, [])
 
 
-def test_nft_statements_without_a_counterpart_are_told(box: Namespace) -> None:
+def test_nft_statements_without_a_counterpart_are_reported(box: Namespace) -> None:
     document, report = by_nft(
         box,
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that are not for us, on real interfaces, where the stack takes part."""
+"""Frames that are not translated, on real interfaces and with the stack involved."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes of routes, neighbours and interfaces reach the flows that are there, and they go on."""
+"""Established flows follow changes of routes, neighbors and interfaces."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_policy_by_another_provider(gateway: Gateway, flow: Flow) -> None:
         box.run("ip", "rule", "del", "lookup", "7")
 
 
-def test_a_route_that_changes_while_nobody_watches(gateway: Gateway, flow: Flow) -> None:
+def test_a_route_that_changes_without_snatd(gateway: Gateway, flow: Flow) -> None:
     """Without snatd, flows look after their paths themselves, once a second."""
     before, _ = flow.wait()
     gateway.snatd.kill()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rules do to real traffic: redirect, exempt, drop, algorithms, fragments, announcements, failover."""
+"""Rules on real traffic: redirect, exempt, drop, algorithms, fragments, announcements, failover."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_failover_on_loss_of_carrier(gateway: Gateway) -> None:
     lab["gateway"].run("ip", "route", "del", "default", "via", "1.1.3.1")
 
 
-def test_disabled_the_box_forwards_plainly_and_enabled_it_translates_again(gateway: Gateway) -> None:
+def test_when_disabled_the_gateway_forwards_and_when_enabled_it_translates_again(gateway: Gateway) -> None:
     lab = gateway.lab
     assert source_seen(gateway) in addresses("a")
     with Watch(lab["isp-a"], "eth0", f"ip src host 192.168.40.9 and dst host {VIA_A}") as untranslated:

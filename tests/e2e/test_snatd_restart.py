@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The datapath goes on without snatd, and the next snatd picks up where the last one was."""
+"""The datapath forwards without snatd, and a new snatd resumes with the same state."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""snatd on a box, or with input, that it cannot work with: it says why, ends, and leaves nothing behind."""
+"""snatd on an unsuitable host or with bad input: it reports why, exits and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_check_says_yes_and_changes_nothing(snatd: Snatd) -> None:
     assert not snatd.state.exists()
 
 
-def test_check_says_no_to_nobody(snatd: Snatd) -> None:
+def test_check_requires_root(snatd: Snatd) -> None:
     done = snatd.lab["gateway"].run(*NOBODY, *snatd.command("--check"), check=False)
     assert done.returncode == 1
     assert "root" in done.stdout + done.stderr

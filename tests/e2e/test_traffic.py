@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real clients through the gateway. Whatever they do, only pool addresses and ports get out."""
+"""Real clients through the gateway: only pool addresses and ports leave it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_both_clients_with_the_same_port(gateway: Gateway) -> None:
     assert len(set(seen)) == 2
 
 
-def test_unasked_traffic_to_a_pool_does_not_get_in(gateway: Gateway) -> None:
+def test_unsolicited_traffic_to_a_pool_is_dropped(gateway: Gateway) -> None:
     before = gateway.drops()
     done = gateway.lab["server"].run("ping", "-c", "3", "-i", "0.01", "-W", "1", "1.1.2.105", check=False)
     assert "0 received" in done.stdout

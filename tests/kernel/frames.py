@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as inside hosts and the internet send them."""
+"""Frames as subscribers and servers send them."""
 
 from __future__ import annotations
 

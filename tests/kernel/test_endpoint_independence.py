@@ -136,7 +136,7 @@ def test_hairpin_with_the_external_source(gateway: Rig) -> None:
     assert (answer.frame[IP].dst, answer.frame[UDP].dport) == ("192.168.40.10", 6000)
 
 
-def test_hairpin_to_nobody_is_dropped(gateway: Rig) -> None:
+def test_hairpin_to_an_unused_port_is_dropped(gateway: Rig) -> None:
     came = hairpin(gateway, from_inside(udp(6000, 5001), "192.168.40.10", "1.1.2.100"))
     assert came.verdict == "dropped"
     assert gateway.drops() == {"no-flow": 1}

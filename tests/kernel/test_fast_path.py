@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The short way of a known flow's frames does what the long way does, byte for byte."""
+"""The fast path emits the same frames as the full path, byte for byte."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def by_both_ways(gateway: Rig, send: Any) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("packet", PACKETS.values(), ids=PACKETS)
-def test_a_frame_comes_out_the_same_by_both_ways(gateway: Rig, packet: Any) -> None:
+def test_both_paths_emit_the_same_frame(gateway: Rig, packet: Any) -> None:
     there = from_inside(packet)
     back = reply_to(gateway.outbound(there).frame, "A")
     for _ in range(3):  # answered, and settled in both directions
@@ -56,7 +56,7 @@ def test_a_frame_comes_out_the_same_by_both_ways(gateway: Rig, packet: Any) -> N
         assert bytes(rebuilt) == short, "the check sum, computed in full"
 
 
-def test_a_frame_by_the_short_way_counts_as_one_by_the_long_way(gateway: Rig) -> None:
+def test_the_fast_path_counts_frames_as_the_full_path_does(gateway: Rig) -> None:
     there = from_inside(udp(5100, 53))
     gateway.outbound(there)
     gateway.datapath.clear_counters()

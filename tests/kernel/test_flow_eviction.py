@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who makes room when the table is full."""
+"""Eviction when the flow table is full."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flow table itself: filled to the last record, emptied without a trace, and fought over by all CPUs."""
+"""The flow table: full, empty, and under contention of all CPUs."""
 
 from __future__ import annotations
 

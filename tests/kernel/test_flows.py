@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flows: ports, states, expiry, limits, and what a commit leaves of them."""
+"""Flows: ports, states, expiry, limits, and the effect of a commit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fragments (RFC 4787, REQ-14): translated when the first comes first, else dropped and counted."""
+"""Fragments (RFC 4787, REQ-14): translated if the first arrives first, else dropped and counted."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an inside host is told of a refused flow (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4)."""
+"""ICMP errors for refused flows (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def test_so_many_a_second_and_host(gateway: Rig) -> None:
         ({"limits": {"subscriber": {"half-open": 1}}}, "half-open"),
     ],
 )
-def test_exhaustion_and_quotas_are_told(gateway: Rig, document: dict[str, Any], reason: str) -> None:
+def test_exhaustion_and_limits_are_reported_to_the_host(
+    gateway: Rig, document: dict[str, Any], reason: str
+) -> None:
     pools = {"a": {"address": ["1.1.2.100"]}}
     gateway.commit(telling(**{"pools": pools, "rules": {"10": {"pool": "a"}}, **document}))
     for attempt in range(3):  # a second may end in between
@@ -76,7 +78,7 @@ def test_exhaustion_and_quotas_are_told(gateway: Rig, document: dict[str, Any], 
     assert gateway.datapath.drops()[reason].packets >= 1
 
 
-def test_who_is_told_nothing(gateway: Rig) -> None:
+def test_packets_that_get_no_error(gateway: Rig) -> None:
     """Errors about errors, parts of packets, and what a rule drops on purpose (RFC 1122, section 3.2.2)."""
     quoted = Raw(bytes(from_inside(udp(1, 2))[IP])[:28])
     for frame in (

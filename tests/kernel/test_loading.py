@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading, taking up what is pinned, and refusing what does not fit."""
+"""Loading, adopting pinned maps, and refusing maps of another shape."""
 
 from __future__ import annotations
 

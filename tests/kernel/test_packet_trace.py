@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What traced packets are said to have met, in every hook."""
+"""Packet traces in every hook."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def seen(gateway: Rig) -> list[tuple[int, str, int]]:
     return [(event.kind, event.reason, event.rule) for event in gateway.datapath.traced()]
 
 
-def test_a_packets_way_and_its_end(gateway: Rig) -> None:
+def test_a_trace_shows_the_path_of_a_packet_and_its_verdict(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     gateway.datapath.trace(TraceFilter(source=Prefix(f"{HOST}/32")), 60)
@@ -45,7 +45,7 @@ def test_a_packets_way_and_its_end(gateway: Rig) -> None:
     ]
 
 
-def test_what_is_dropped_says_why(gateway: Rig) -> None:
+def test_a_traced_drop_has_its_reason(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     gateway.datapath.trace(TraceFilter(), 60)
@@ -57,7 +57,7 @@ def test_what_is_dropped_says_why(gateway: Rig) -> None:
     assert reasons == ["rule", "no-rule", "no-flow"]
 
 
-def test_what_answers_the_boxs_own_echo_is_seen_and_no_drop(gateway: Rig) -> None:
+def test_a_reply_to_the_gateways_own_ping_is_traced_and_not_dropped(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     before = gateway.datapath.drops()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pool fills to the last port, with bounded work per packet, and no two flows share a mapping."""
+"""A pool fills up to its last port, with bounded work per packet and no mapping used twice."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port shadowing: a pool may hold an address of the box, and then never hands out a port of its sockets."""
+"""Port shadowing: with an address of the gateway in a pool, ports of its sockets are never assigned."""
 
 from __future__ import annotations
 

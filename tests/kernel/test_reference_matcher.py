@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loaded programs do what the reference matcher says: same verdict, same address, and back again."""
+"""The BPF programs agree with the reference matcher: verdict, address, and the way back."""
 
 from __future__ import annotations
 

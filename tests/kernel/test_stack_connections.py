@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that the stack lets in by itself, by port forwarding or a load balancer, are left to it."""
+"""Connections of port forwarding and load balancers on the gateway are left to the stack."""
 
 from __future__ import annotations
 

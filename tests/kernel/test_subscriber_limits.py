@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one inside address may hold and do."""
+"""Limits per subscriber: sessions, half-open flows and rates."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP flows that end with their link: what their inside hosts are told (RFC 9293, section 3.10.7.1)."""
+"""Resets for TCP flows that end with their link (RFC 9293, section 3.10.7.1)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_next_packet_is_answered_by_a_reset_that_counts(gateway: Rig, data: 
     assert not len(gateway.datapath.flows()), "nothing was opened"
 
 
-def test_a_syn_begins_anew_and_other_connections_are_left_alone(gateway: Rig) -> None:
+def test_a_syn_opens_a_new_flow_and_other_connections_are_unaffected(gateway: Rig) -> None:
     gateway.outbound(segment("S"))
     gateway.outbound(from_inside(udp(5000, 53)))
     gateway.datapath.reset_flows(gateway.datapath.flows(), 60)

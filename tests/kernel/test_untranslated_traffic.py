@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing leaves untranslated, and nothing that is not ours is touched: odd packets and ICMP errors."""
+"""Nothing leaves untranslated and other traffic is not touched: odd packets and ICMP errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_ip_options_are_translated_at_the_egress(gateway: Rig) -> None:
     assert checksums_right(sent.frame)
 
 
-def test_traffic_of_the_box_itself_is_left_alone(gateway: Rig) -> None:
+def test_traffic_of_the_gateway_itself_is_not_translated(gateway: Rig) -> None:
     frame = from_inside(udp(5000, 53), source="1.1.2.2")
     assert gateway.tc("tc_outside_out", "eth1", frame).verdict == "passed"
     assert gateway.inbound(from_outside(udp(53, 5000), "1.1.2.2"), "eth1").verdict == "passed"
@@ -147,7 +147,7 @@ def test_an_error_of_an_inside_host_leaves_with_the_pool_address(gateway: Rig) -
     assert b"\xc0\xa8\x28\x09" not in bytes(out.frame), "no inside address anywhere"
 
 
-def test_an_error_of_the_box_shows_no_inside_address(gateway: Rig) -> None:
+def test_an_error_from_the_gateway_shows_no_inside_address(gateway: Rig) -> None:
     sent = gateway.outbound(from_inside(tcp(5000, 80, "S"))).frame
     received = gateway.inbound(reply_to(sent), "eth1").frame
     error = from_inside(ICMP(type=3, code=4, nexthopmtu=1200) / quoted(received), source="1.1.2.2")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateways that the shell's tests share: building one takes longer than most tests."""
+"""Gateways shared by the shell tests, since starting one takes longer than most tests."""
 
 from __future__ import annotations
 

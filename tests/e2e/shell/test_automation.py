@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unmodified Juniper drivers of Netmiko and scrapli against a gateway behind real OpenSSH."""
+"""Unmodified Juniper drivers of Netmiko and scrapli against a gateway over OpenSSH."""
 
 from __future__ import annotations
 

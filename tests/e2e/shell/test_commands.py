@@ -65,7 +65,7 @@ def test_flows_are_filtered(gateway: Gateway) -> None:
     assert "No flow" in shell("show flows protocol icmp").stdout
 
 
-def test_the_exit_status_tells_and_errors_go_to_stderr(gateway: Gateway) -> None:
+def test_the_exit_status_reports_failure_and_errors_go_to_stderr(gateway: Gateway) -> None:
     done = gateway.snatd.shell("show flowz", check=False)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -103,7 +103,7 @@ def test_light_starts_import_nothing_heavy() -> None:
     assert subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_who_may_not_open_the_socket_is_told(gateway: Gateway) -> None:
+def test_a_user_without_access_to_the_socket_gets_an_error(gateway: Gateway) -> None:
     done = gateway.lab["gateway"].run(
         *NOBODY, SNATSH, "-c", "show version", env=environment(gateway), check=False
     )
@@ -251,7 +251,7 @@ def test_profiles_that_ship_are_loaded_by_name(gateway: Gateway) -> None:
     assert "no profile nowhere; expected one of: " in done.stderr
 
 
-def test_everything_is_deleted_only_when_somebody_says_so(gateway: Gateway) -> None:
+def test_deleting_everything_requires_confirmation(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "delete", check=False)
     assert done.returncode == 1
     assert "nothing was deleted" in done.stderr
@@ -316,7 +316,7 @@ def test_the_caret_stands_under_the_bad_token(plain: Terminal) -> None:
     assert message == "unknown command: flowz; did you mean flows?"
 
 
-def test_tab_and_question_mark_know_the_schema_and_the_box(plain: Terminal) -> None:
+def test_tab_and_question_mark_offer_schema_and_host_values(plain: Terminal) -> None:
     plain.run("configure")
     plain.child.send("set rules 10 pool ?")
     offered = plain.expect(r"\r\n\S+# set rules 10 pool $")
@@ -335,7 +335,7 @@ def test_tab_and_question_mark_know_the_schema_and_the_box(plain: Terminal) -> N
         ("test packet interface ?", {"eth0", "eth1", "eth2"}),
     ],
 )
-def test_what_lives_on_the_box_is_offered(gateway: Gateway, line: str, offered: set[str]) -> None:
+def test_values_of_the_host_are_offered(gateway: Gateway, line: str, offered: set[str]) -> None:
     for client in (gateway.client, gateway.other_client):
         client.run("ping", "-c", "1", "8.8.8.8")
     shown = gateway.snatd.shell(line).stdout.splitlines()

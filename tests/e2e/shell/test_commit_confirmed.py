@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commits that return unless confirmed, commits for later: whatever ends first, console, snatd or box."""
+"""Confirmed and scheduled commits, across the end of the console, of snatd and of the host."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_another_commit_confirms_and_a_check_does_not(gateway: Gateway) -> None:
     assert not (gateway.snatd.state / "confirm.json").exists()
 
 
-def test_a_killed_snatd_returns_when_it_comes_back_too_late(gateway: Gateway) -> None:
+def test_a_killed_snatd_that_restarts_past_the_deadline_rolls_back(gateway: Gateway) -> None:
     confirmed(gateway)
     gateway.snatd.kill()
     move_deadline(gateway, -5)
@@ -88,7 +88,7 @@ def test_a_killed_snatd_returns_when_it_comes_back_too_late(gateway: Gateway) ->
     assert gateway.snatd.client.commits().pending is None
 
 
-def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
+def test_a_reboot_past_the_deadline_rolls_back(gateway: Gateway) -> None:
     """As after a reboot: programs, maps and hooks are gone, and the deadline has passed meanwhile."""
     confirmed(gateway)
     gateway.snatd.kill()
@@ -101,7 +101,7 @@ def test_a_box_that_comes_up_too_late_returns(gateway: Gateway) -> None:
     assert seen.startswith("1.1.2.10")
 
 
-def test_a_killed_snatd_keeps_the_deadline_when_it_comes_back_in_time(gateway: Gateway) -> None:
+def test_a_killed_snatd_that_restarts_in_time_keeps_the_deadline(gateway: Gateway) -> None:
     confirmed(gateway)
     gateway.snatd.kill()
     deadline = datetime.now(UTC) + timedelta(seconds=4)
@@ -111,7 +111,7 @@ def test_a_killed_snatd_keeps_the_deadline_when_it_comes_back_in_time(gateway: G
     assert datetime.fromisoformat(gateway.snatd.client.history()[0].time) >= deadline
 
 
-def test_a_clock_that_was_set_back_does_not_make_it_wait_longer(gateway: Gateway) -> None:
+def test_a_clock_set_back_does_not_extend_the_deadline(gateway: Gateway) -> None:
     confirmed(gateway, minutes=2)
     gateway.snatd.kill()
     move_deadline(gateway, 86_400)
@@ -121,7 +121,7 @@ def test_a_clock_that_was_set_back_does_not_make_it_wait_longer(gateway: Gateway
     assert pending.seconds <= 2 * MINUTE
 
 
-def test_a_second_one_moves_the_deadline_and_keeps_the_way_back(gateway: Gateway) -> None:
+def test_a_second_commit_confirmed_moves_the_deadline_and_keeps_the_rollback_target(gateway: Gateway) -> None:
     confirmed(gateway, minutes=5)
     confirmed(gateway, name="d", minutes=20)
     pending = gateway.snatd.client.commits().pending
@@ -134,7 +134,7 @@ def test_a_second_one_moves_the_deadline_and_keeps_the_way_back(gateway: Gateway
     assert pool(gateway) == "a"
 
 
-def test_a_crash_before_the_commit_was_published_leaves_nothing_to_return_from(gateway: Gateway) -> None:
+def test_a_crash_before_the_commit_is_published_leaves_nothing_to_roll_back(gateway: Gateway) -> None:
     confirmed(gateway)
     gateway.snatd.shell("configure", "commit")
     left = {"user": "root", "minutes": 1, "deadline": datetime.now(UTC).isoformat(),
@@ -146,7 +146,7 @@ def test_a_crash_before_the_commit_was_published_leaves_nothing_to_return_from(g
     assert not (gateway.snatd.state / "confirm.json").exists()
 
 
-def test_a_damaged_promise_is_set_aside_and_said(gateway: Gateway) -> None:
+def test_a_damaged_commit_confirmed_record_is_set_aside_and_logged(gateway: Gateway) -> None:
     gateway.snatd.kill()
     (gateway.snatd.state / "confirm.json").write_text("{")
     gateway.snatd.start()
@@ -154,7 +154,7 @@ def test_a_damaged_promise_is_set_aside_and_said(gateway: Gateway) -> None:
     assert pool(gateway) == "a"
 
 
-def test_a_failed_confirmed_commit_promises_nothing(gateway: Gateway) -> None:
+def test_a_failed_commit_confirmed_schedules_no_rollback(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "set rules 10 pool nowhere", "commit confirmed 5", check=False)
     assert "error: commit failed" in done.stderr
     assert gateway.snatd.client.commits().pending is None
@@ -176,7 +176,7 @@ def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
     wait(lambda: pool(gateway) == "a")
 
 
-def test_everybody_sees_who_and_how_long_and_hears_of_the_return(gateway: Gateway) -> None:
+def test_all_consoles_see_user_and_deadline_and_learn_of_the_rollback(gateway: Gateway) -> None:
     environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
     other = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
     other.expect(r"root@\S*> $")
@@ -204,7 +204,7 @@ def test_abort_without_anything_to_abort(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("minutes", [5, 1])
-def test_it_warns_five_minutes_and_one_before(gateway: Gateway, minutes: int) -> None:
+def test_warnings_five_minutes_and_one_minute_before_the_rollback(gateway: Gateway, minutes: int) -> None:
     confirmed(gateway, minutes=10)
     after = gateway.snatd.client.notices().last
     gateway.snatd.kill()
@@ -232,7 +232,7 @@ def test_commit_at_a_time(gateway: Gateway) -> None:
     assert gateway.snatd.client.history()[0].comment == "later"
 
 
-def test_commit_at_can_be_taken_back_and_knows_bad_times(gateway: Gateway) -> None:
+def test_commit_at_can_be_cleared_and_rejects_bad_times(gateway: Gateway) -> None:
     gateway.snatd.shell("configure", "set rules 10 pool c", "commit at reboot")
     assert "will not be executed" in gateway.snatd.shell("clear system commit").stdout
     done = gateway.snatd.shell("configure", 'commit at "2001-01-01 00:00"', check=False)
@@ -276,7 +276,7 @@ def test_two_clients_of_one_process_are_one_console(gateway: Gateway) -> None:
     assert first.candidate().document["rules"]["10"]["pool"] == "a"
 
 
-def test_a_minute_ends_what_nobody_confirms_and_consoles_that_nobody_uses(minute: Minute) -> None:
+def test_after_a_minute_unconfirmed_commits_roll_back_and_idle_consoles_end(minute: Minute) -> None:
     """Nothing is moved here: it is a real minute, which has passed while the tests above ran."""
     minute.plain.child.expect("idle timeout; session closed\r\n", timeout=90)
     assert minute.plain.close() == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several operators at once: locks, private candidates, and nothing that anybody typed gets lost."""
+"""Several operators at once: locks, private candidates, and no lost edits."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def running(box: Gateway) -> Document:
     return box.snatd.client.configuration()
 
 
-def test_what_one_sets_the_other_sees(consoles: tuple[Console, Console]) -> None:
+def test_a_change_in_one_console_shows_in_the_other(consoles: tuple[Console, Console]) -> None:
     one, other = consoles
     one.run("configure")
     one.run("edit rules 10")
@@ -75,7 +75,7 @@ def test_what_one_sets_the_other_sees(consoles: tuple[Console, Console]) -> None
     assert "terminal pts/" in editing
 
 
-def test_exclusive_keeps_others_out_until_its_console_ends(
+def test_configure_exclusive_locks_the_candidate_until_its_console_ends(
     consoles: tuple[Console, Console], box: Gateway
 ) -> None:
     one, other = consoles
@@ -95,7 +95,7 @@ def test_exclusive_keeps_others_out_until_its_console_ends(
     assert box.snatd.client.candidate().document["rules"]["10"]["pool"] == "a"
 
 
-def test_exclusive_is_not_to_be_had_over_changes(consoles: tuple[Console, Console]) -> None:
+def test_configure_exclusive_is_refused_over_uncommitted_changes(consoles: tuple[Console, Console]) -> None:
     one, other = consoles
     one.run("configure")
     one.run("set rules 10 pool c")
@@ -119,7 +119,7 @@ def test_private_candidates_merge_where_they_do_not_touch(
     assert not box.snatd.client.candidate().changed
 
 
-def test_private_candidates_that_touch_are_told_and_update_lets_them_go_on(
+def test_conflicting_private_candidates_are_refused_until_update(
     consoles: tuple[Console, Console], box: Gateway
 ) -> None:
     one, other = consoles

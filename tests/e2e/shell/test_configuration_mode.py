@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration mode as a session: moving about, reshaping, loading, comparing."""
+"""Configuration mode: navigation, restructuring, loading, comparing."""
 
 from __future__ import annotations
 

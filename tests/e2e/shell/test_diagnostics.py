@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators look at and try out: who talks, what is wrong, which rule a packet would meet."""
+"""Diagnostics in the shell: subscribers, alarms, packet tests, traces."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
     assert {row["reason"]: row["packets"] for row in ask(box, "show drops")["drops"]} == before
 
 
-def test_a_trace_shows_a_packets_way_and_its_drop_reason(box: Gateway) -> None:
+def test_a_trace_shows_the_path_of_a_packet_and_its_drop_reason(box: Gateway) -> None:
     trace = box.lab["gateway"].command(
         SNATSH, "-c", "monitor trace source 192.168.40.9 protocol udp seconds 60"
     )

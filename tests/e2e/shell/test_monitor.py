@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes on until a key is pressed: `monitor` and `| refresh`."""
+"""Commands that run until a key is pressed: `monitor` and `| refresh`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def terminal(box: Gateway) -> Iterator[Terminal]:
         ("show rules | match 192 | refresh 1", r"\r\n +1 +10 +source 192\.168\.40\.0/24"),
     ],
 )
-def test_it_comes_again_until_a_key_is_pressed(terminal: Terminal, command: str, shown: str) -> None:
+def test_refresh_repeats_until_a_key_is_pressed(terminal: Terminal, command: str, shown: str) -> None:
     terminal.press(f"{command}\r", shown)
     terminal.expect(REFRESHED)
     terminal.expect(shown)

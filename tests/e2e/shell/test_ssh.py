@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators over real OpenSSH: the console as login shell and as forced command, roles, the audit log."""
+"""Operators over OpenSSH: login shell and forced command, roles, the audit log."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_roles_are_snatds_and_not_the_consoles(gateway: SshGateway) -> None:
     assert done.stdout.split() == ["refused"] * 6
 
 
-def test_who_is_in_no_group_gets_nowhere(gateway: SshGateway) -> None:
+def test_a_user_in_no_group_has_no_access(gateway: SshGateway) -> None:
     done = gateway.ssh("nobodys", "show version")
     assert done.returncode == 1
     assert "ask for membership in the group snatsh" in done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statements that are inactive, protected and annotated, as an operator meets them."""
+"""Inactive, protected and annotated statements in the shell."""
 
 from __future__ import annotations
 

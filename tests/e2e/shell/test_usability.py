@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes the shell good to work with: quick answers, Space and Tab, colours, pastes, news, banners."""
+"""Usability of the shell: latency, Space and Tab, colors, pastes, notices, banners."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_first_prompt_on_a_persons_terminal_takes_less_than_three_tenths_of_
     assert min(seconds) < 0.3
 
 
-def test_space_completes_keywords_for_who_types(screen: Tmux) -> None:
+def test_space_completes_keywords_on_an_interactive_terminal(screen: Tmux) -> None:
     screen.type("sh", "Space")
     screen.wait("> show")
     screen.type("pool", "Space")
@@ -101,7 +101,7 @@ def test_what_would_be_refused_is_red(screen: Tmux) -> None:
     assert "\x1b[31m" in line.rpartition("nonsense")[0]
 
 
-def test_hundreds_of_pasted_lines_run_at_once(screen: Tmux, gateway: Gateway) -> None:
+def test_hundreds_of_pasted_lines_run_in_one_go(screen: Tmux, gateway: Gateway) -> None:
     lines = [f"set rules {number} action drop source 10.{number}.0.0/16" for number in range(1, 251)]
     screen.type("configure", "Enter")
     screen.wait("[edit]")
@@ -113,7 +113,7 @@ def test_hundreds_of_pasted_lines_run_at_once(screen: Tmux, gateway: Gateway) ->
         time.sleep(0.1)
 
 
-def test_news_come_up_at_an_idle_prompt(screen: Tmux, gateway: Gateway) -> None:
+def test_notices_appear_at_an_idle_prompt(screen: Tmux, gateway: Gateway) -> None:
     screen.type("show ver")
     gateway.snatd.shell("configure", "set rules 10 pool c", "commit confirmed 3")
     shown = screen.wait("commit by root will be rolled back in 3 minutes unless confirmed", 15)
@@ -134,7 +134,7 @@ def test_the_announcement_and_the_idle_timeout_are_configuration(gateway: Gatewa
     assert "without %" in refused.stderr
 
 
-def test_who_sits_at_a_prompt_is_a_user(gateway: Gateway) -> None:
+def test_a_console_at_its_prompt_is_listed_as_a_user(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
     (row,) = (row for row in gateway.snatd.client.users().users if row.pid == terminal.child.pid)
     assert (row.user, row.role, row.command) == ("root", "admin", "")

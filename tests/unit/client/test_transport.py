@@ -99,7 +99,7 @@ def test_the_filters_of_a_listing_reach_the_server(serve: Serve) -> None:
     assert seen == ["/v1/flows?limit=7&source=10.0.0.0%2F8&port=53&sort=bytes"]
 
 
-def test_nobody_serves_the_socket(tmp_path: Path) -> None:
+def test_no_server_on_the_socket(tmp_path: Path) -> None:
     path = tmp_path / "none.sock"
     with pytest.raises(
         ServerGone, match=rf"no snatd answers at {path} .*start it with: snatd --socket {path}"

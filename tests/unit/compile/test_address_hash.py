@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Address selection is lvs-snat's own, proven by vectors taken from its kernel."""
+"""Address selection equals lvs-snat's, by vectors from its kernel module."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_index_is_in_the_pool_and_all_are_used(size: int) -> None:
         assert max(spread.values()) < 3 * 4000 / size
 
 
-def test_tuple_hash_tells_ports_apart() -> None:
+def test_tuple_hash_distinguishes_ports() -> None:
     source, destination = IPv4Address("10.0.0.1"), IPv4Address("8.8.8.8")
     assert len({tuple_hash(source, destination, port, 443, 1 << 16) for port in range(1000, 1100)}) > 95
     assert len({tuple_hash(source, destination, 1000, port, 1 << 16) for port in range(1000, 1100)}) > 95

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By which links new flows go: failovers, backups, and links that share."""
+"""Link selection for new flows: failover, backup and link groups."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_last_resort_is_only_that() -> None:
 
 
 @given(weights, st.data())
-def test_who_is_on_a_link_that_works_stays_there(found: dict[str, int], data: st.DataObject) -> None:
+def test_subscribers_on_a_working_link_stay_there(found: dict[str, int], data: st.DataObject) -> None:
     up = frozenset(data.draw(st.lists(st.sampled_from(sorted(found)), min_size=1, unique=True)))
     before, after = fill(found, frozenset(found)), fill(found, up)
     assert len(after) == LINK_BUCKETS

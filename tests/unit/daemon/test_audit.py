@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit log stays readable line by line, and bounded."""
+"""The audit log: one entry per line, and bounded in size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snatsh.daemon.roles import Peer, Role
 PEER = Peer(pid=7, uid=1000, user="alice", role=Role.ADMIN)
 
 
-def test_one_object_per_line_whatever_is_in_it(tmp_path: Path) -> None:
+def test_each_entry_is_one_line_of_json(tmp_path: Path) -> None:
     audit = Audit(tmp_path / "audit.log")
     audit.record(PEER, "POST", "/v1/commit", 200, 'commit "two\nlines"\x00 ümläut')
     audit.record(PEER, "POST", "/v1/candidate/statements", 200, "x" * 1_000_000)
@@ -39,7 +39,9 @@ def test_rotation_keeps_the_newest_and_no_more_than_its_bound(tmp_path: Path) ->
     assert len(told) > 30
 
 
-def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_is_logged_once_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "audit.log").symlink_to("/dev/full")
     audit = Audit(tmp_path / "audit.log")
     with caplog.at_level(logging.ERROR):

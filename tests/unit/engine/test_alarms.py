@@ -46,7 +46,7 @@ def test_no_alarm_without_a_reason() -> None:
     assert alarm_rows(inputs(interfaces=[up], links={"isp-a": LinkState("up", "", NOW)})) == []
 
 
-def test_major_alarms_come_first_whatever_their_subject() -> None:
+def test_major_alarms_come_first_regardless_of_subject() -> None:
     pending = UnconfirmedCommit("ann", "", 5, NOW, 0.0, 1, 1, {})
     rows = alarm_rows(
         inputs(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The candidate changes wholly or not at all."""
+"""Edits of the candidate apply completely or not at all."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_not_there_can_not_be_deleted() -> None:
         candidate.edit([statement("delete rules 11")])
 
 
-def test_undoing_a_change_by_hand_is_no_change() -> None:
+def test_reverting_a_change_manually_leaves_no_change() -> None:
     candidate = Candidate(RUNNING)
     candidate.edit([statement("set rules 20 pool a")])
     candidate.edit([statement("delete rules 20")])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters and orders, held against plain Python over the same flows."""
+"""Filters and sort orders of flows, against plain Python."""
 
 from __future__ import annotations
 

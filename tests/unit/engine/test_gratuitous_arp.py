@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gratuitous ARP frames, and the choice of who sends them."""
+"""Gratuitous ARP frames and the interfaces that send them."""
 
 from __future__ import annotations
 

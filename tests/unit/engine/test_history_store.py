@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""History on a real disk: numbering, atomicity, damage, and who may hold it."""
+"""The commit history on disk: numbering, atomicity, damage, locking."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_an_entry_damaged_while_running_is_an_error_that_names_it(store: Store, 
         store.document(0)
 
 
-def test_nobody_else_may_read(store: Store, folder: Path) -> None:
+def test_other_users_cannot_read(store: Store, folder: Path) -> None:
     commit(store, 1)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "history", *files(folder))}
     assert set(modes.values()) == {0o700, 0o600}

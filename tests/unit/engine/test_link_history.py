@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The history of links, in its file."""
+"""The history of links in its file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert len(LinkHistory(path).newest()) == KEPT
 
 
-def test_a_file_that_can_not_be_written_is_told_once(
+def test_a_file_that_cannot_be_written_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     links = LinkHistory(tmp_path / "gone" / "links.log")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links follow their interface, an operator's orders, and what was written down before a restart."""
+"""Links follow their interface, manual control and the saved state."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_orders_are_kept_over_a_restart(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_a_link_that_was_down_earns_its_way_back(tmp_path: Path) -> None:
+async def test_a_link_that_was_down_must_pass_probes_to_come_up(tmp_path: Path) -> None:
     slow = {"isp-a": link(**{"hold-down": 60})}
     links = made(tmp_path)
     links.update(slow, facts(up=False))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state machine of links, on a clock that the test turns."""
+"""The link state machine, with the clock as an argument."""
 
 from __future__ import annotations
 

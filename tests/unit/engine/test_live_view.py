@@ -130,7 +130,7 @@ def test_rates_are_what_grew_between_two_readings() -> None:
     assert after.rates[200:] == pytest.approx(0)
 
 
-def test_one_reading_serves_all_who_look_and_none_is_made_when_nobody_does() -> None:
+def test_one_snapshot_serves_all_viewers_and_none_is_taken_without_viewers() -> None:
     readings: list[int] = []
 
     def read() -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events of pools that run full."""
+"""Events of pools that fill up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def use(used: int, exhausted: int = 0) -> list[PoolUse]:
     return [PoolUse("a", 1000, active, exhausted=exhausted)]
 
 
-def test_each_level_is_told_once_on_the_way_up() -> None:
+def test_each_level_is_reported_once_while_usage_rises() -> None:
     watch = PoolEvents()
     told = [watch.look(use(used)) for used in (0, 799, 800, 850, 949, 950, 999, 1000, 1000)]
     assert told == [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a failing step leaves behind: nothing."""
+"""A failed step is undone completely."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_failure_undoes_what_was_done_last_first() -> None:
     assert caught.value.undo_failures == ()
 
 
-def test_steps_are_told_with_their_times() -> None:
+def test_steps_are_reported_with_their_times() -> None:
     transaction = Transaction()
     with transaction.timed("zero"):
         pass
@@ -44,7 +44,7 @@ def test_half_a_step_is_undone_too() -> None:
     assert undone == ["one"]
 
 
-def test_an_undo_that_fails_is_told_and_stops_no_other() -> None:
+def test_an_undo_that_fails_is_reported_and_stops_no_other() -> None:
     undone: list[str] = []
     transaction = Transaction()
     transaction.step("one", lambda: None, lambda: undone.append("one"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random rules in the one intermediate form of all dialects."""
+"""Random rules in the intermediate form shared by all dialects."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever a text is, it is imported or refused by an error of ours, with the place where one is known."""
+"""Any text is imported or refused with an error that names the line where one is known."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every file in `cases`, real configurations of other systems: what exactly comes of it."""
+"""Real configurations of other systems in `cases`, with their exact result."""
 
 from __future__ import annotations
 
@@ -218,12 +218,12 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("words", TRAPS)
-def test_a_trap_of_lvs_snat_is_told(words: str) -> None:
+def test_a_pitfall_of_lvs_snat_is_reported(words: str) -> None:
     _, report = import_text(f"ipvsadm -K -f 1 {words}\n")
     assert any(TRAPS[words] in text for _, text in traps(report))
 
 
-def test_a_catch_all_that_hid_what_came_before_is_told() -> None:
+def test_a_catch_all_that_hides_earlier_rules_is_reported() -> None:
     text = "ipvsadm -K -f 1 -F 10.0.0.0/8 --oif eth1 -U 1.1.1.1\nipvsadm -K -f 1 -F 10.0.0.0/8 -U 1.1.1.2\n"
     _, report = import_text(text)
     assert any(line == 2 and "hid it there" in found for line, found in traps(report))
@@ -237,7 +237,7 @@ def test_what_ipvsadm_saves() -> None:
     assert (report.dialect, rules(document)) == ("ipvsadm", [(rule, ["1.1.2.9"])])
 
 
-def test_a_line_of_many_rules_is_told_in_one_line() -> None:
+def test_a_line_of_many_rules_is_reported_in_one_line() -> None:
     source = "-m iprange --src-range 10.0.0.1-10.0.0.30"
     _, report = import_text(f"*nat\n-A POSTROUTING {source} -j SNAT --to-source 1.1.2.9\nCOMMIT\n")
     told = [line for line in report.text().splitlines() if "->" in line]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export, then import: the same rules for all that a dialect can say; and rules in order do as before."""
+"""Rules survive export and import in every dialect, and ordered rules keep their effect."""
 
 from __future__ import annotations
 

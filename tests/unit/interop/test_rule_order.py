@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ordered rules in thousands."""
+"""Ordered rules by the thousand."""
 
 from __future__ import annotations
 

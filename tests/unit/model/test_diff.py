@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What changed, as statements that do it and as `show | compare` shows it."""
+"""Changes as statements and as `show | compare`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents change by statements, and only by acceptable ones."""
+"""Documents change by valid statements only."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_nothing_given_is_changed(document: Document, other: Document) -> None:
 
 
 @given(documents(), st.data())
-def test_deleting_what_was_set_anew_changes_nothing_else(document: Document, data: st.DataObject) -> None:
+def test_deleting_a_statement_changes_nothing_else(document: Document, data: st.DataObject) -> None:
     given_tokens = tokens_of(document)
     assume(given_tokens)
     tokens = data.draw(st.sampled_from(given_tokens))

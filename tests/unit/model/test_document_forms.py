@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three forms, one document: what is rendered reads back the same, and junk is refused with its place."""
+"""Three forms of one document: each reads back what it renders and refuses junk by line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The addresses of a pool, against sets of them."""
+"""The addresses of a pool, compared with sets."""
 
 from __future__ import annotations
 

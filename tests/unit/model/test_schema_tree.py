@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tree says what the schema says."""
+"""The schema tree agrees with the schema."""
 
 from __future__ import annotations
 

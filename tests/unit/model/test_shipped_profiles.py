@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The profiles that ship: explained, in canonical form, and fit for the networks they describe."""
+"""The shipped profiles: documented, canonical and valid."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_all_pools_together_have_a_bound_too() -> None:
     ]
 
 
-def test_an_overlap_is_told_once_for_each_pair_and_behind_a_longer_run() -> None:
+def test_an_overlap_is_reported_once_for_each_pair_and_after_a_longer_range() -> None:
     pools = "set pools c address [ 9.0.0.0/24 ]; set pools d address [ 9.0.0.5 9.0.0.7 ]; set pools e address 9.0.0.9"
     assert [(one.path[1], one.value) for one in findings(pools, facts=None)] == [
         ("d", "9.0.0.5"),
@@ -185,7 +185,7 @@ def test_an_overlap_is_told_once_for_each_pair_and_behind_a_longer_run() -> None
     ]
 
 
-def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it() -> None:
+def test_an_unreachable_pool_is_reported_once_however_many_rules_use_it() -> None:
     rules = "; ".join(
         f"set rules {n} destination 8.8.8.{n}; set rules {n} pool b; set rules {n} out-interface eth1"
         for n in range(20, 40)
@@ -196,14 +196,14 @@ def test_a_pool_out_of_reach_is_told_once_however_many_rules_use_it() -> None:
     ]
 
 
-def test_without_facts_nothing_is_held_against_the_box() -> None:
+def test_without_facts_nothing_is_checked_against_the_host() -> None:
     statements = (
         "set interfaces eth7 role outside; set rules 10 redirect 9.9.9.9; set pools c address 1.1.2.2"
     )
     assert findings(statements, facts=None) == []
 
 
-def test_a_box_that_does_not_forward() -> None:
+def test_a_host_that_does_not_forward() -> None:
     found = findings("", facts=replace(FACTS, forwarding=False))
     assert [(one.severity, one.path) for one in found] == [("warning", ())]
     assert "net.ipv4.ip_forward" in found[0].reason
@@ -225,7 +225,7 @@ def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of() -> Non
     assert all("eth1 has no subnet at the moment" in one.reason for one in found)
 
 
-def test_a_link_needs_a_route_or_somebody_who_sends_to_it() -> None:
+def test_a_link_needs_a_route_or_a_rule_that_uses_it() -> None:
     def about_routes(statements: str, gateways: Any) -> list[tuple[str, str]]:
         found = findings(statements, facts=replace(FACTS, gateways=gateways))
         return [(one.severity, " ".join(one.path)) for one in found if "no route goes by it" in one.reason]

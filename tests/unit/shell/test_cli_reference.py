@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/cli.md says what the grammar says."""
+"""docs/cli.md agrees with the grammar."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours of answers: on a person's terminal, beside the signs and not in their place."""
+"""Colors of answers on an interactive terminal."""
 
 from __future__ import annotations
 

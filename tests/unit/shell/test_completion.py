@@ -67,7 +67,7 @@ def test_live_values_come_with_the_hint_of_what_else_may_be_typed() -> None:
     assert shown == ["<1..1000000>", "10", "100", "20"]
 
 
-def test_references_complete_from_the_candidate_and_the_box() -> None:
+def test_references_complete_from_the_candidate_and_the_host() -> None:
     assert offered("set rules 10 pool ", edit=()).words == ["isp-a", "isp-b"]
     assert offered("set interfaces ", edit=()).words == ["eth0", "eth1"]
     assert offered("delete pools isp-a address ", edit=()).words == ["10.0.0.1", "10.0.0.9"]
@@ -82,7 +82,7 @@ def test_help_shows_enter_only_where_the_command_may_end() -> None:
     assert "  |  " not in help_text(offered("configure "))
 
 
-def test_help_tells_defaults_and_bounds() -> None:
+def test_help_shows_defaults_and_bounds() -> None:
     text = help_text(offered("set timeouts tcp established ", edit=()))
     assert "<5..86400>" in text
     assert "default 7440" in text
@@ -96,7 +96,7 @@ def test_pipes_offered_are_those_that_fit() -> None:
     ]  # fmt: skip
 
 
-def test_a_wrong_word_before_is_told_instead_of_offers() -> None:
+def test_an_earlier_wrong_word_is_reported_instead_of_completions() -> None:
     completion = offered("show flowz ")
     assert completion.candidates == ()
     assert "did you mean flows?" in help_text(completion)

@@ -125,7 +125,7 @@ def test_a_comment_in_quotes_is_no_name_of_an_entry() -> None:
     assert (call.arguments["path"], call.arguments["comment"]) == (("pools", "a"), "ours")
 
 
-def test_words_of_the_schema_may_be_shortened_and_are_told_in_full() -> None:
+def test_schema_words_may_be_abbreviated_and_are_expanded() -> None:
     assert run("set ru 10 act ex", edit=()).call.arguments == {"path": ("rules", "10", "action", "exempt")}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plain line editor on a real pseudo terminal: what is typed, what is echoed, what comes out."""
+"""The plain line editor on a real pseudo terminal: input, echo and result."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_end_of_input_and_hangup(terminal: Pair) -> None:
         PlainFront(raw).read_line(PROMPT)
 
 
-def test_nobody_who_types_for_too_long_is_taken_to_have_left(terminal: Pair) -> None:
+def test_an_idle_prompt_times_out(terminal: Pair) -> None:
     raw, _ = terminal
     front = PlainFront(raw)
     front.session = Session(Client("/nowhere"), front, MODES)
@@ -240,7 +240,7 @@ def test_the_terminal_is_put_back_as_it_was() -> None:
         ("top delete\r", "Delete everything under this level? [yes,no] (no) "),
     ],
 )
-def test_who_goes_away_in_the_middle_of_an_answer_is_idle_too(terminal: Pair, lines: str, waits: str) -> None:
+def test_an_idle_console_times_out_in_the_middle_of_an_answer(terminal: Pair, lines: str, waits: str) -> None:
     raw, typist = terminal
     front = PlainFront(raw)
     front.session = session = Session(Client("/nonexistent/snatd.sock"), front, MODES)

@@ -101,7 +101,7 @@ def test_pools_with_their_addresses() -> None:
     assert "No address of a has been used" in tables.pool_detail([replace(pool, usage=[])])
 
 
-def test_rules_tell_match_and_action() -> None:
+def test_rules_show_match_and_action() -> None:
     rule = RuleRow(
         order=0, number=10, source="10.0.0.0/8", protocol="tcp", action="translate", pool="a",
         redirect="1.1.3.1", failover={"isp-a": RuleFailover(pool="b")}, links=None, failed_over=None,

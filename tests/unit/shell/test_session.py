@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session without a snatd: whatever is typed, it answers in words and goes on."""
+"""A session without snatd: every input gets a clear answer."""
 
 from __future__ import annotations
 

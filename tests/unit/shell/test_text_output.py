@@ -25,7 +25,7 @@ def test_a_cell_stays_on_its_line() -> None:
 
 
 @given(st.text())
-def test_json_survives_whatever_is_in_it(text: str) -> None:
+def test_json_holds_any_text(text: str) -> None:
     rendered = json_text({"value": text})
     assert printable(rendered) == rendered
     assert json.loads(rendered) == {"value": text}

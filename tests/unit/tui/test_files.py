@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings, keys and exports as files, good and bad."""
+"""Recordings, key bindings and exports as files, valid and invalid."""
 
 from __future__ import annotations
 

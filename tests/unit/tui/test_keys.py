@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every key of every screen, one after another: a key that no check is written for fails."""
+"""Every key of every screen; a key without a check fails."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_every_key_of_a_dialog(kind: type[ModalScreen[Any]]) -> None:
     play(act, "flows")
 
 
-def test_whatever_can_be_bound_has_a_name_and_a_check() -> None:
+def test_every_binding_has_a_name_and_a_check() -> None:
     kinds: list[Any] = [Top, Table, *SCREENS, *DIALOGS]
     bound = {id(one): one for kind in kinds for one in kind.BINDINGS if isinstance(one, Binding)}
     assert not [one for one in bound.values() if not one.id]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every screen looks like at two sizes, held against the pictures of the documentation."""
+"""Every screen at two sizes, compared with the pictures of the documentation."""
 
 from __future__ import annotations
 

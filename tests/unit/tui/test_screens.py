@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every screen and key, on a recording of a real gateway."""
+"""Every screen on a recording of a real gateway."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_screen_has_a_key_and_comes_up() -> None:
     run(act)
 
 
-def test_dashboard_tells_how_the_gateway_is() -> None:
+def test_dashboard_shows_the_state_of_the_gateway() -> None:
     async def act(player: Player) -> None:
         await player.play(8)
         assert "ALARM" in player.text("#status")
@@ -158,7 +158,7 @@ def test_subscribers_that_reached_their_limit() -> None:
     run(act, mode="subscribers")
 
 
-def test_links_tell_what_they_went_through() -> None:
+def test_links_show_their_history() -> None:
     async def act(player: Player) -> None:
         lines = player.text("#changes").splitlines()
         assert re.search(r"isp-b +✗ down by order of root", lines[0].replace("│", ""))
@@ -223,7 +223,7 @@ def test_keys_palette_theme_and_command_line() -> None:
     run(act)
 
 
-def test_keys_of_ones_own() -> None:
+def test_custom_key_bindings() -> None:
     async def act(player: Player) -> None:
         await player.press("f5")
         assert player.screen.NAME == "flows"
@@ -267,7 +267,7 @@ class Broken(ReplayClient):
         return super().live_pools()
 
 
-def test_an_error_that_nobody_foresaw_is_told_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_shown_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Broken(RECORDING, lambda: 5.0)
     monkeypatch.setattr(faults, "_SAME_SECONDS", 600.0)
 
@@ -312,7 +312,7 @@ def test_resize() -> None:
     run(act, mode="flows")
 
 
-def test_without_colour_everything_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_color_all_information_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def act(player: Player) -> None:
