@@ -76,4 +76,4 @@ def _fate(event: TraceRow) -> str:
         return f"opens a flow by rule {event.rule}"
     if event.event == "translated":
         return f"translated, {event.address}:{event.port}"
-    return f"handed to the stack, {event.reason}"
+    return f"passed to the stack, {event.reason}"
