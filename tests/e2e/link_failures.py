@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from snatsh.api.links import LinkRow
+from tests import waiting
 from tests.e2e.harness import Gateway, addresses, document
 
 VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
@@ -17,11 +19,7 @@ OWN = {"isp-a": ["1.1.2.2"], "isp-b": ["1.1.3.2"]}  # what probes are sent from
 Repair = Callable[[], object]
 
 
-def wait(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
+wait = partial(waiting.wait, seconds=15.0)
 
 
 def with_monitors(hook: str, hold_down: int = 1, **monitor: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from snatsh.lab.gateway import SNATSH
 from snatsh.tui.app import Top
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView
 from tests.e2e.harness import NOBODY, Gateway, document, running_gateway
+from tests.waiting import wait
 
 TRAFFIC = {"client-a": ("8.8.8.8", "203.0.113.9"), "client-b": ("1.0.0.1", "203.0.113.9")}
 
@@ -48,13 +49,6 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 30) -
     while not condition():
         assert time.monotonic() < deadline, f"never: {what}"
         await asyncio.sleep(0.05)
-
-
-def wait(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.1)
 
 
 def console(

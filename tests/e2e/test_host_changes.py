@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,17 +15,14 @@ from snatsh.api.configuration import Statement
 from snatsh.engine.host.gratuitous_arp import frame
 from snatsh.lab.topology import INSIDE_PREFIX
 from snatsh.lab.watch import Watch
+from tests import waiting
 from tests.e2e.harness import Gateway, addresses, document
 
 SECONDS = 10.0
 VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
 
 
-def wait(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
+wait = partial(waiting.wait, seconds=SECONDS)
 
 
 def seen_from(gateway: Gateway, server: str) -> str:
@@ -154,7 +151,7 @@ def test_a_providers_new_mac_is_learned(fresh_gateway: Gateway) -> None:
     with provider.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
         sender.bind(("eth0", 0))
         sender.send(frame(bytes.fromhex("02000000bb01"), int(ipaddress.ip_address("1.1.2.1"))))
-    wait(lambda: seen_from(gateway, VIA_A) in addresses("a"), "traffic to the new MAC", 5)
+    wait(lambda: seen_from(gateway, VIA_A) in addresses("a"), "traffic to the new MAC", seconds=5)
 
 
 def test_following_host_changes_settles(gateway: Gateway) -> None:

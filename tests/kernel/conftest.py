@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from snatsh.datapath.loader import unpin
+from snatsh.lab.namespaces import PIN_FOLDER, new_identity, remove
 from tests.kernel.rig import Rig, standing_rig
 
 
@@ -31,3 +34,14 @@ def gateway(loaded: Rig) -> Iterator[Rig]:
     with loaded.namespace.entered():
         yield loaded
         loaded.forget()
+
+
+@pytest.fixture
+def pins() -> Iterator[Path]:
+    """A folder for pins that does not exist yet."""
+    identity = new_identity()
+    folder = PIN_FOLDER / f"snatsh-lab-{identity}"
+    yield folder
+    for version in folder.glob("v*"):
+        unpin(version)
+    remove(identity)

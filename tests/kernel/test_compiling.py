@@ -5,21 +5,20 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from snatsh.datapath import constants, layout
 from snatsh.datapath.errors import CompileError
-from snatsh.datapath.loader import load, source_text, unpin
+from snatsh.datapath.loader import load, source_text
 from snatsh.datapath.maps import MAPS, TableSize
 from snatsh.datapath.source import SOURCE_FOLDER, assemble
 from snatsh.datapath.toolchain import compile_source
+from tests.waiting import wait
 
 FILES = sorted(path.name for path in SOURCE_FOLDER.glob("*.[ch]"))
 SIZE = [*(f"-D{name}={value}" for name, value in TableSize(64).defines.items()), "-DRECENT_CPUS=1"]
@@ -97,26 +96,10 @@ def test_a_process_that_is_killed_leaves_no_temporary_file(moment: str, pins: Pa
         "after it": lambda: any(pins.glob("v*/programs-*")),
     }
     try:
-        wait_for(is_reached[moment])
+        wait(is_reached[moment], moment, 60)
     finally:
         running.kill()
         running.wait()
     assert list(temporary.iterdir()) == []
     kept = {"during the compile": [], "after it": [".object"]}
     assert [path.suffix for path in cache.glob("*")] == kept[moment]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def pins() -> Iterator[Path]:
-    folder = Path("/sys/fs/bpf/snatsh-test-compile")
-    yield folder
-    for version in folder.glob("v*"):
-        unpin(version)
-    shutil.rmtree(folder, ignore_errors=True)

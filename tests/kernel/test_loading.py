@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,21 +12,10 @@ from snatsh.datapath.errors import LoadError
 from snatsh.datapath.gateway import Datapath
 from snatsh.datapath.loader import load, unpin
 from snatsh.datapath.maps import LAYOUT_VERSION
-from snatsh.lab.namespaces import PIN_FOLDER, new_identity, remove
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import rig
 
 RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
-
-
-@pytest.fixture
-def pins() -> Iterator[Path]:
-    identity = new_identity()
-    folder = PIN_FOLDER / f"snatsh-lab-{identity}"
-    yield folder
-    for version in folder.glob("v*"):
-        unpin(version)
-    remove(identity)
 
 
 def test_a_twin_that_differs_can_not_be_loaded(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:

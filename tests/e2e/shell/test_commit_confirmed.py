@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,19 +18,13 @@ from snatsh.lab.gateway import SNATSH
 from tests.e2e.harness import Gateway, document
 from tests.e2e.ssh_gateway import SshGateway
 from tests.e2e.terminals import Terminal, Tmux
+from tests.waiting import wait
 
 MINUTE = 60
 
 
 def pool(gateway: Gateway) -> str:
     return str(gateway.snatd.client.configuration()["rules"]["10"]["pool"])
-
-
-def wait(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def confirmed(gateway: Gateway, name: str = "c", minutes: int = 10) -> None:
@@ -107,7 +100,7 @@ def test_a_killed_snatd_that_restarts_in_time_keeps_the_deadline(gateway: Gatewa
     deadline = datetime.now(UTC) + timedelta(seconds=4)
     move_deadline(gateway, 4)
     gateway.snatd.start()
-    wait(lambda: pool(gateway) == "a")
+    wait(lambda: pool(gateway) == "a", "pool a in use")
     assert datetime.fromisoformat(gateway.snatd.client.history()[0].time) >= deadline
 
 
@@ -173,7 +166,7 @@ def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
     gateway.snatd.kill()
     move_deadline(gateway, 1)
     gateway.snatd.start()
-    wait(lambda: pool(gateway) == "a")
+    wait(lambda: pool(gateway) == "a", "pool a in use")
 
 
 def test_all_consoles_see_user_and_deadline_and_learn_of_the_rollback(gateway: Gateway) -> None:
@@ -216,7 +209,7 @@ def test_warnings_five_minutes_and_one_minute_before_the_rollback(gateway: Gatew
         told = f"{minutes} minute{'' if minutes == 1 else 's'}"
         return f"commit by root will be rolled back in {told} unless confirmed" in texts
 
-    wait(warned)
+    wait(warned, "the warning")
 
 
 def test_commit_at_a_time(gateway: Gateway) -> None:
@@ -228,7 +221,7 @@ def test_commit_at_a_time(gateway: Gateway) -> None:
     assert "clear system commit" in refused.stderr
     gateway.snatd.kill()
     gateway.snatd.start()
-    wait(lambda: pool(gateway) == "c")
+    wait(lambda: pool(gateway) == "c", "pool c in use")
     assert gateway.snatd.client.history()[0].comment == "later"
 
 
@@ -281,10 +274,10 @@ def test_after_a_minute_unconfirmed_commits_roll_back_and_idle_consoles_end(minu
     minute.plain.child.expect("idle timeout; session closed\r\n", timeout=90)
     assert minute.plain.close() == 0
     minute.rich.gone(90)
-    wait(lambda: pool(minute.gateway) == "a")
+    wait(lambda: pool(minute.gateway) == "a", "pool a in use")
     returned, committed, *_ = minute.gateway.snatd.client.history()
     assert (returned.user, returned.method) == ("root", "other")
     assert "not confirmed" in str(returned.comment)
     took = datetime.fromisoformat(returned.time) - datetime.fromisoformat(committed.time)
     assert MINUTE - 1 < took.total_seconds() < MINUTE + 15
-    wait(lambda: not minute.gateway.snatd.client.candidate().changed)
+    wait(lambda: not minute.gateway.snatd.client.candidate().changed, "an unchanged candidate")
