@@ -17,7 +17,7 @@ RUNNABLE = (
     *system.OPERATIONAL,
     *trace.OPERATIONAL,
 )
-"""What `run` takes in configuration mode, and the live console after `:`."""
+"""What `run` takes in configuration mode, and the live view after `:`."""
 
 COMMANDS = (
     *RUNNABLE,

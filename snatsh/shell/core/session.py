@@ -183,15 +183,15 @@ class Session:
         self.client.mode = "" if mode == "shared" else mode
         self.edit, self._before = (), []
         self.grammar()  # imports the commands now rather than at the first Tab
-        told = ["Entering configuration mode"]
+        lines = ["Entering configuration mode"]
         if mode != "shared":
-            told.insert(0, "warning: uncommitted changes will be discarded on exit")
+            lines.insert(0, "warning: uncommitted changes will be discarded on exit")
         if entered.others:
-            told += ["Users currently editing the configuration:"]
-            told += [f"  {other.text}" for other in entered.others]
+            lines += ["Users currently editing the configuration:"]
+            lines += [f"  {other.text}" for other in entered.others]
         if entered.changed:
-            told.append("The configuration has been changed but not committed")
-        return "\n".join(told)
+            lines.append("The configuration has been changed but not committed")
+        return "\n".join(lines)
 
     def leave_configuration(self) -> None:
         with contextlib.suppress(ClientError):

@@ -192,11 +192,11 @@ def link_changes(data: Sequence[LinkChange]) -> str:
 
 
 def _link(row: LinkRow) -> list[object]:
-    told = [row.name, row.interface, row.next_hop, row.state, moment(row.since)]
+    cells = [row.name, row.interface, row.next_hop, row.state, moment(row.since)]
     rtt = f"{row.rtt:.1f} ms" if row.rtt is not None else "-"
     loss = f"{row.loss:g}%" if row.loss is not None else "-"
     moved = "rules " + first_few(row.failed_over) if row.failed_over else "-"
-    return [*told, rtt, loss, moved, row.reason or "-"]
+    return [*cells, rtt, loss, moved, row.reason or "-"]
 
 
 def interfaces(data: Sequence[InterfaceRow]) -> str:
@@ -207,8 +207,8 @@ def interfaces(data: Sequence[InterfaceRow]) -> str:
 
 
 def _interface(row: InterfaceRow) -> list[object]:
-    told = [row.name, row.role or "-", row.hook or "-", row.state, row.mtu, row.mac or "-"]
-    return [*told, " ".join(row.addresses) or "-", *_carried(row)]
+    cells = [row.name, row.role or "-", row.hook or "-", row.state, row.mtu, row.mac or "-"]
+    return [*cells, " ".join(row.addresses) or "-", *_carried(row)]
 
 
 def _carried(row: InterfaceRow) -> list[object]:
@@ -270,8 +270,8 @@ def history(data: History) -> str:
 
 
 def _commit(entry: HistoryEntry) -> list[object]:
-    told = [entry.number, moment(entry.time), entry.user, entry.method]
-    return [*told, entry.comment or "-"]
+    cells = [entry.number, moment(entry.time), entry.user, entry.method]
+    return [*cells, entry.comment or "-"]
 
 
 def moment(time: str) -> str:

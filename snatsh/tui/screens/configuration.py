@@ -98,8 +98,8 @@ class ConfigurationScreen(LiveScreen):
         pending = data.history.pending
         if pending:
             left = duration(pending.seconds)
-            told = f" commit by {pending.user}: rolled back in {left} unless confirmed (y) or aborted (a) "
-            head.line = [(told, "caution")]
+            text = f" commit by {pending.user}: rolled back in {left} unless confirmed (y) or aborted (a) "
+            head.line = [(text, "caution")]
         elif data.others:
             head.line = [*head.line, (f"  {data.others[0].user} edits too", "warn")]
         head.redraw()
@@ -210,8 +210,8 @@ class ConfigurationScreen(LiveScreen):
         except ClientError as error:
             self.complain(str(error))
         else:
-            if told := tell(found):
-                self.notify(told, markup=False)
+            if text := tell(found):
+                self.notify(text, markup=False)
         self.look()
 
 

@@ -80,9 +80,9 @@ class LogScreen(LocalTable[LogLine]):
             comment = f": {entry.comment}" if entry.comment else ""
             text = f"commit by {entry.user} via {entry.method}{comment}"
             rows.append(LogLine(entry.time, "commit", text))
-        told = {row.text for row in rows}  # snatd logs these as well
+        logged = {row.text for row in rows}  # snatd logs these as well
         said = map(_said, client.messages().lines)
-        rows += [row for row in said if row.text not in told]
+        rows += [row for row in said if row.text not in logged]
         with suppress(Refused):  # the audit log requires a higher role
             rows += [_done(entry) for entry in client.audit().entries]
         return [*rows, *self._own()]
