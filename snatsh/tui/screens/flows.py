@@ -171,7 +171,7 @@ class FlowsScreen(TableScreen[Any]):
         if self.group:
             self.complain("clear: expected flows; Enter shows those of a group")
         elif console_of(self.app).state.role == "view":
-            self.complain("clear: permission denied; role is view, expected operator")
+            self.complain("clear: role is view, expected operator")
         else:
             background(self, self._clear(), "clear")
 
