@@ -176,7 +176,7 @@ def test_a_private_console_does_not_end_up_in_the_shared_candidate_when_snatd_re
     one.run("set rules 10 pool c")
     box.snatd.kill()
     box.snatd.start()
-    assert "knows no private session" in one.run("set rules 20 pool d")
+    assert "ended the private edit session" in one.run("set rules 20 pool d")
     assert not box.snatd.client.candidate().changed
     assert "Exiting configuration mode" in one.run("exit")
 
