@@ -144,5 +144,5 @@ def test_what_such_a_device_can_not_be_is_refused(line: Gateway) -> None:
         wanted = by_tunnel(gateway.hook)
         wanted["links"]["dsl"]["monitor"] = {"arp": {"target": [PEER]}}
         client.replace_candidate(wanted)
-        with pytest.raises(Rejected, match="ppp0 knows no ARP"):
+        with pytest.raises(Rejected, match="ppp0 has no ARP"):
             client.commit(check=True)
