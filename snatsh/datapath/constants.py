@@ -22,7 +22,7 @@ TICKS_OF_SECOND = 60  # rounded: the second that limits count in
 SWEEP_KEYS, FIND_KEYS, MIGRATE_RECORDS = 100, 16, 8  # in one run of a program of bpf/sweep.c
 
 
-class Role(IntEnum):
+class InterfaceRole(IntEnum):
     INSIDE = 1
     OUTSIDE = 2
 
@@ -74,7 +74,7 @@ def shared() -> dict[str, int]:
         "SWEEP_KEYS": SWEEP_KEYS,
         "FIND_KEYS": FIND_KEYS,
         "MIGRATE_RECORDS": MIGRATE_RECORDS,
-        **_members("ROLE", Role),
+        **_members("ROLE", InterfaceRole),
         **_members("ACTION", Action),
         **_members("ALGORITHM", Algorithm),
         **_members("INTERFACE", InterfaceFlag),

@@ -11,9 +11,9 @@ from dataclasses import astuple
 from pathlib import Path
 
 from snatsh.datapath import bpf_syscall
+from snatsh.datapath.bcc.object_code import ObjectCode
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
-from snatsh.datapath.object_code import ObjectCode
 
 _LICENSE = "Dual BSD/GPL"
 

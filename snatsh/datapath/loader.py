@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 
 from snatsh.datapath import bpf_syscall, constants, flow_migration, layout, linker, maps
+from snatsh.datapath.bcc.object_cache import ObjectCache, default_folder, key_of
+from snatsh.datapath.bcc.object_code import ObjectCode
+from snatsh.datapath.bcc.source import assemble, program_files
+from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.capabilities import Capability, holds
 from snatsh.datapath.errors import DatapathError, LoadError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX
 from snatsh.datapath.maps import LAYOUT_VERSION, MAPS, TableSize
-from snatsh.datapath.object_cache import ObjectCache, default_folder, key_of
-from snatsh.datapath.object_code import ObjectCode
 from snatsh.datapath.programs import PROGRAMS, TAIL_CALLS
-from snatsh.datapath.source import assemble, program_files
-from snatsh.datapath.toolchain import compile_source
 
 _BPFFS_MAGIC = 0xCAFE4A11
 

@@ -17,11 +17,11 @@ from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS
 from snatsh.datapath import layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.constants import InterfaceFlag, PoolAddressFlag, PoolFlag, Role, RuleFlag
+from snatsh.datapath.constants import InterfaceFlag, InterfaceRole, PoolAddressFlag, PoolFlag, RuleFlag
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.maps import MAX_COUNTERS
 
-_ROLES = {"inside": Role.INSIDE, "outside": Role.OUTSIDE}
+_ROLES = {"inside": InterfaceRole.INSIDE, "outside": InterfaceRole.OUTSIDE}
 SLOT_BASE = {
     "mask_sets": MAX_MASK_SETS,
     "rules": MAX_RULES,

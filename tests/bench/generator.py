@@ -20,7 +20,7 @@ from pathlib import Path
 import bcc
 from pyroute2 import IPRoute
 
-from snatsh.datapath.toolchain import cflags, kernel_environment
+from snatsh.datapath.bcc.toolchain import cflags, kernel_environment
 from snatsh.lab.namespaces import LabError, Namespace
 
 SOURCE = Path(__file__).with_name("generator.c")

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from snatsh.datapath import constants, layout
+from snatsh.datapath.bcc.source import SOURCE_FOLDER, assemble
+from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.errors import CompileError
 from snatsh.datapath.loader import load, source_text
 from snatsh.datapath.maps import MAPS, TableSize
-from snatsh.datapath.source import SOURCE_FOLDER, assemble
-from snatsh.datapath.toolchain import compile_source
 from tests.waiting import wait
 
 FILES = sorted(path.name for path in SOURCE_FOLDER.glob("*.[ch]"))

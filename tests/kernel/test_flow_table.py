@@ -16,13 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, flows, layout, linker
+from snatsh.datapath.bcc.source import assemble
+from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.loader import unpin
 from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
-from snatsh.datapath.source import assemble
-from snatsh.datapath.toolchain import compile_source
 from snatsh.lab.namespaces import PIN_FOLDER, new_identity
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import XDP_REDIRECT, Rig, rig

@@ -51,7 +51,8 @@ def snatd(environment: Path) -> Iterator[InstalledSnatd]:
 
 
 def test_the_environment_knows_nothing_of_the_checkout(environment: Path) -> None:
-    look = "import sys, snatsh.datapath.source as l; print(l.SOURCE_FOLDER, l.__file__, *sys.path, sep='\\n')"
+    imports = "import sys, snatsh.datapath.bcc.source as source"
+    look = f"{imports}; print(source.SOURCE_FOLDER, source.__file__, *sys.path, sep='\\n')"
     found = run(environment / "bin/python", "-I", "-c", look, cwd=environment).split()
     assert found[0].startswith(str(environment))
     assert found[1].startswith(str(environment))

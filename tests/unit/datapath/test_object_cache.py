@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.datapath.object_cache import KEPT, ObjectCache, key_of
-from snatsh.datapath.object_code import ObjectCode, PrivateMap, Program
+from snatsh.datapath.bcc.object_cache import KEPT, ObjectCache, key_of
+from snatsh.datapath.bcc.object_code import ObjectCode, PrivateMap, Program
 
 LOAD_MAP = bytes([0x18, 0x11, 0, 0, 9, 0, 0, 0]) + bytes(8)
 EXIT = bytes([0x95, 0, 0, 0, 0, 0, 0, 0])

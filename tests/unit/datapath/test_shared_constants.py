@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from snatsh.datapath import constants, flows, layout, maps
+from snatsh.datapath.bcc.source import SOURCE_FOLDER, assemble, program_files
 from snatsh.datapath.loader import source_text
 from snatsh.datapath.programs import PROGRAMS
-from snatsh.datapath.source import SOURCE_FOLDER, assemble, program_files
 
 SHARED_ENUMS = (
     "role", "action", "algorithm", "state", "timeout", "drop_reason", "pass_reason", "trace_kind",

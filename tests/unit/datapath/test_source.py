@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.datapath.source import SOURCE_FOLDER, assemble, program_files
+from snatsh.datapath.bcc.source import SOURCE_FOLDER, assemble, program_files
 
 HEADERS = sorted(path.name for path in SOURCE_FOLDER.glob("*.h"))
 

@@ -15,7 +15,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from snatsh.datapath.object_code import ObjectCode
+from snatsh.datapath.bcc.object_code import ObjectCode
 
 log = logging.getLogger(__name__)
 

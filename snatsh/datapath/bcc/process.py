@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from snatsh.datapath import bpf_syscall
-from snatsh.datapath.object_code import ObjectCode, PrivateMap, Program
+from snatsh.datapath.bcc.object_code import ObjectCode, PrivateMap, Program
 
 MISSING = 3
 """Exit status when BCC can't be imported."""

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from snatsh.datapath import bcc_process
+from snatsh.datapath.bcc import process as bcc_process
+from snatsh.datapath.bcc.object_code import ObjectCode
+from snatsh.datapath.bcc.source import SOURCE_FOLDER
 from snatsh.datapath.errors import CompileError, LoadError
-from snatsh.datapath.object_code import ObjectCode
-from snatsh.datapath.source import SOURCE_FOLDER
 
 KERNEL_FOLDER = SOURCE_FOLDER / "kernel"
 _UAPI = Path("/usr/include/linux/bpf.h")
