@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything a person types: `make help`.
 PYTHON := .venv/bin/python
-# Two processes, a file of tests at a time. Those marked serial run alone (tests/turns.py).
-PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
+# Two processes, a file of tests at a time. Tests marked serial measure time or CPU: they run afterwards, alone, since
+# gateways and traffic of the other process would count too.
+PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not serial"
+SERIAL := $(PYTHON) -m pytest -m serial
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e \
@@ -33,10 +35,12 @@ test-wheel: setup
 ## make test-kernel             the BPF programs in this machine's kernel; needs root
 test-kernel: setup
 	@$(PARALLEL) tests/kernel
+	@$(SERIAL) tests/kernel
 
 ## make test-e2e                a gateway between real clients and servers in namespaces; needs root
 test-e2e: setup
 	@$(PARALLEL) tests/e2e
+	@$(SERIAL) tests/e2e
 
 test-lint: check
 

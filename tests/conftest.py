@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folder markers, root checks and the turns of parallel test processes."""
+"""Folder markers and root checks."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-
-from tests.turns import Turns
 
 NEEDS_ROOT = ("kernel", "e2e", "wheel")
 TESTS = Path(__file__).parent
@@ -34,12 +31,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(getattr(pytest.mark, folder))
         if not root:
             item.add_marker(pytest.mark.skip(reason=f"{folder} tests need root"))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Tests of two processes run side by side, a serial one alone. A wait counts for no timeout."""
-    if folder_of(item) not in NEEDS_ROOT:
-        return (yield)
-    with Turns(TESTS.parent / "build").taken(alone=item.get_closest_marker("serial") is not None):
-        return (yield)

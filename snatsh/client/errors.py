@@ -13,7 +13,7 @@ class ClientError(SnatshError):
 
 
 class ServerGone(ClientError):
-    """Nobody answers on the socket."""
+    """No daemon answers on the socket."""
 
 
 class TimedOut(ClientError):

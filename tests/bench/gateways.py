@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: a gateway each, between the one generator and a sink of its own, all up at once."""
+"""The gateways to measure: each between the common generator and a private sink, all up at once."""
 
 from __future__ import annotations
 

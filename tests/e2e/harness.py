@@ -79,7 +79,7 @@ class Gateway:
         return self.snatd.shell("configure", *statements, "commit").stdout
 
     def reset(self, seconds: float = 15) -> None:
-        """Back to the profile it started with, when nobody else's commit is under way any more."""
+        """Return to the first profile once no other commit is running."""
         deadline = time.monotonic() + seconds
         while True:
             try:

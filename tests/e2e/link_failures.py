@@ -69,7 +69,7 @@ def cable_down(gateway: Gateway, provider: str = "isp-a") -> Repair:
 
 
 def gateway_dead(gateway: Gateway) -> Repair:
-    """The carrier stays; nobody answers, and nobody forwards."""
+    """Keep the carrier up while no host replies or forwards."""
     provider = gateway.lab["isp-a"]
     provider.sysctl({"ipv4/ip_forward": "0"})
     provider.run("ip", "address", "del", "1.1.2.1/24", "dev", "eth0")

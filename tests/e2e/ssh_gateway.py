@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway that operators reach by real OpenSSH, with accounts of its own for each role.
+"""A gateway that operators reach by real OpenSSH, with an account for each role.
 
 Accounts and groups are files in the lab's folder, seen as /etc/passwd and so on by snatd and sshd alone: both
-run in a mount namespace of their own. It has a /run of its own as well, with the folder that sshd insists on.
+run in a private mount namespace, which has a private /run as well, with the folder that sshd insists on.
 """
 
 from __future__ import annotations

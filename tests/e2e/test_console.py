@@ -72,25 +72,25 @@ def keys_of(text: str) -> list[str]:
 
 
 def test_rates_are_those_of_the_traffic(client: Client) -> None:
-    def told() -> bool:
+    def output() -> bool:
         found = client.live_overview().traffic
         if not (found.outbound.packets and found.opened):
             return False
         wires = found.outbound.packets + (found.inbound.packets or 0)
         return bool(wires > 100 and found.translated.packets == pytest.approx(wires, rel=0.2))
 
-    wait(told, "the rates of the wires, counted by the rules")
+    wait(output, "the rates of the wires, counted by the rules")
 
 
 def test_rates_of_flows_are_of_now(client: Client) -> None:
     query: dict[str, str | int] = {"protocol": "udp", "sort": "rate", "limit": 10}
 
-    def told() -> bool:
+    def output() -> bool:
         rates = [row.rate for row in client.live_flows(query).flows]
         # 20 packets a second each way, of 40 to 60 bytes.
         return len(rates) == 4 and all(5_000 < rate < 40_000 for rate in rates)
 
-    wait(told, "the rates of four flows")
+    wait(output, "the rates of four flows")
 
 
 @pytest.mark.parametrize(
@@ -267,8 +267,8 @@ def test_checks_commits_with_a_comment_and_rolls_back(gateway: Gateway, client: 
         await pilot.press("escape", "s", *keys_of("rules 10 pool c"), "enter")
         await until(lambda: "+   pool c;" in difference.text, "the better candidate")
         await pilot.press("k")
-        told = app._notifications
-        await until(lambda: any("check succeeds" in one.message for one in told), "the check")
+        output = app._notifications
+        await until(lambda: any("check succeeds" in one.message for one in output), "the check")
         assert client.configuration()["rules"]["10"]["pool"] == "a", "a check commits nothing"
         await pilot.press("c")
         await until(lambda: isinstance(app.screen, Ask), "a question for a comment")
@@ -422,6 +422,6 @@ def test_only_the_screen_that_is_shown_asks(gateway: Gateway) -> None:
                 await until(lambda: app.screen.data is not None, "an answer")  # type: ignore[attr-defined]
             await pilot.press("1", "question_mark")
             # Eight looks in a row: were another screen still asking, it would be among them.
-            await until(lambda: asked[-8:] == ["/v1/live/overview"] * 8, "nobody else asks")
+            await until(lambda: asked[-8:] == ["/v1/live/overview"] * 8, "no other query")
 
     asyncio.run(work())

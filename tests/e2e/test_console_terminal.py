@@ -19,7 +19,7 @@ TRAFFIC = ("8.8.8.8", "203.0.113.9")
 
 
 class Tmux:
-    """A server of its own with one window."""
+    """A private tmux server with one window."""
 
     def __init__(self, name: str, command: list[str], columns: int = 80, lines: int = 24) -> None:
         self._name = name
@@ -129,7 +129,7 @@ def test_the_shell_does_not_load_it() -> None:
 def test_over_ssh_by_role() -> None:
     with ssh_gateway() as gateway:
         start_traffic(gateway)
-        for user, role, told in (
+        for user, role, output in (
             ("vera", "read-only", "role is view"),
             ("oscar", "operator", "End this flow"),
         ):
@@ -142,7 +142,7 @@ def test_over_ssh_by_role() -> None:
                 terminal.press("2")
                 terminal.expect("[2 Flows]", "192.168.40.9:")
                 terminal.press("x")
-                terminal.expect(told)
+                terminal.expect(output)
                 terminal.press("n", "7")
                 terminal.expect("[7 Config]", "rules")
                 terminal.press("k")

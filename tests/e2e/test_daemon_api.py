@@ -214,7 +214,7 @@ def test_completions(client: Client) -> None:
 
 
 def test_one_commit_at_a_time(client: Client) -> None:
-    """Of many at once, one at least gets through, the others are told; nothing is left halfway."""
+    """Of many commits at once, at least one succeeds and the others are refused; none is half applied."""
     outcomes: list[str] = []
     start = threading.Barrier(8)
 

@@ -52,7 +52,7 @@ def fails(snatd: Snatd, *options: str) -> str:
 
 
 def beside(gateway: Gateway, name: str) -> Snatd:
-    """Another snatd in the same node, with everything of its own."""
+    """Another snatd in the same node, with separate socket, state and pins."""
     other = Snatd(gateway.lab)
     other.socket = gateway.lab.folder / f"{name}.sock"
     other.state = gateway.lab.folder / f"{name}-state"
@@ -267,7 +267,7 @@ def test_a_bad_first_profile_leaves_no_gateway(shared: Gateway) -> None:
 
 @pytest.fixture
 def with_groups(tmp_path: Path) -> Iterator[Snatd]:
-    """A snatd that sees groups of its own in /etc/group, and a socket everybody gets at."""
+    """A snatd with a private /etc/group, and a socket open to everyone."""
     groups = tmp_path / "group"
     names = {"snatsh": VIEWERS, "snatsh-operator": OPERATORS, "snatsh-admin": ADMINS}
     lines = "".join(f"{name}:x:{number}:\n" for name, number in names.items())

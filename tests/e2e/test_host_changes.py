@@ -97,7 +97,7 @@ def test_new_pool_addresses_are_announced_once(gateway: Gateway) -> None:
         client.commit()
         time.sleep(0.5)
         assert one.count() == 1
-        assert len(added) <= all_of_them.count() < len(added) + 10  # the old ones are not told again
+        assert len(added) <= all_of_them.count() < len(added) + 10  # earlier alarms are not repeated
     commit(gateway, document(gateway.hook))
 
 

@@ -141,11 +141,11 @@ def session(gateway: Gateway, *lines: str) -> tuple[str, str]:
 def test_an_import_is_committed_and_shown_as_it_was(box: Gateway) -> None:
     (path,) = CASES.glob("01_*")
     box.snatd.client.write_file("old.sh", path.read_text())
-    told, wrong = session(box, "load import old.sh", "commit", "run show configuration | display ipvsadm")
+    output, wrong = session(box, "load import old.sh", "commit", "run show configuration | display ipvsadm")
     assert not wrong
-    assert "line 7 -> rule 10" in told
-    assert "commit complete" in told
-    assert "ipvsadm -K -f 1 -F 192.168.0.0/16 -U 1.1.3.100-1.1.3.110 -O sdh -N 1.1.3.1" in told
+    assert "line 7 -> rule 10" in output
+    assert "commit complete" in output
+    assert "ipvsadm -K -f 1 -F 192.168.0.0/16 -U 1.1.3.100-1.1.3.110 -O sdh -N 1.1.3.1" in output
     rules = box.snatd.client.configuration()["rules"]
     assert sorted(map(int, rules)) == [10, 20, 30, 40]
     box.snatd.client.replace_candidate(document("tc"))
@@ -155,10 +155,10 @@ def test_an_import_is_committed_and_shown_as_it_was(box: Gateway) -> None:
 @pytest.mark.parametrize("words", ["load import iptables terminal", "load import terminal"])
 def test_an_import_that_is_typed_in(box: Gateway, words: str) -> None:
     text = "*nat", "-A POSTROUTING -s 10.0.0.0/8 -o eth1 -j SNAT --to-source 1.1.2.9", "COMMIT"
-    told, wrong = session(box, words, *text, "\x04", "show rules")
+    output, wrong = session(box, words, *text, "\x04", "show rules")
     assert not wrong
-    assert "dialect iptables, 1 rules" in told
-    assert "source 10.0.0.0/8;" in told
+    assert "dialect iptables, 1 rules" in output
+    assert "source 10.0.0.0/8;" in output
     box.snatd.client.replace_candidate(document("tc"))
 
 
@@ -173,10 +173,10 @@ def test_a_session_shows_the_rules_in_every_dialect(box: Gateway, dialect: str) 
 
 def test_an_import_without_a_gateway(tmp_path: Path) -> None:
     (path,) = CASES.glob("01_*")
-    told = subprocess.run([SNATSH, "import", path], text=True, capture_output=True, timeout=30, check=False)
-    assert told.returncode == 0
-    assert "next-hop: 1.1.2.1" in told.stdout
-    assert "line 7 -> rule 10" in told.stderr
+    output = subprocess.run([SNATSH, "import", path], text=True, capture_output=True, timeout=30, check=False)
+    assert output.returncode == 0
+    assert "next-hop: 1.1.2.1" in output.stdout
+    assert "line 7 -> rule 10" in output.stderr
     by_pipe = [SNATSH, "import", "ipvsadm", "-", "--json"]
     given = subprocess.run(
         by_pipe, input=path.read_text(), text=True, capture_output=True, timeout=30, check=True
@@ -205,11 +205,11 @@ def test_what_nft_alone_translates_by(box: Gateway) -> None:
     chain = "add table ip n; add chain ip n p { type nat hook postrouting priority 100; }; "
     gateway.run("nft", chain + 'add rule ip n p ip saddr 10.0.0.0/8 oifname "eth1" masquerade')
     try:
-        told, wrong = session(box, "load import live")
+        output, wrong = session(box, "load import live")
     finally:
         gateway.run("nft", "flush ruleset")
     assert not wrong
-    assert "dialect nft, 1 rules" in told
+    assert "dialect nft, 1 rules" in output
     found = box.snatd.client.candidate().document
     assert found["pools"]["p1"]["address"] == ["1.1.2.2"]
     assert found["rules"]["10"]["source"] == "10.0.0.0/8"
@@ -222,14 +222,14 @@ def test_nat_rules_of_the_host_are_imported(box: Gateway) -> None:
     native = "add table ip n; add chain ip n p { type nat hook postrouting priority 100; }; "
     gateway.run("iptables", "-t", "nat", "-A", "POSTROUTING", *rule)
     try:
-        told, wrong = session(box, "load import live")
+        output, wrong = session(box, "load import live")
         gateway.run("nft", native + "add rule ip n p ip saddr 10.0.0.0/8 snat to 1.1.2.9")
         _, both = session(box, "load import live")
     finally:
         gateway.run("nft", "flush ruleset")
     assert not wrong
-    assert "iptables and nft both translate here" in both
-    assert "dialect iptables, 1 rules" in told
+    assert "iptables and nft both translate" in both
+    assert "dialect iptables, 1 rules" in output
     found = box.snatd.client.candidate().document
     assert found["rules"] == {"10": {"source": "192.168.40.0/24", "out-interface": "eth1", "pool": "p1"}}
     box.snatd.client.replace_candidate(document("tc"))

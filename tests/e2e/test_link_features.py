@@ -143,27 +143,30 @@ def executable(path: Path, text: str) -> Path:
 
 def test_events_reach_consoles_the_log_and_the_hook(fresh_gateway: Gateway) -> None:
     gateway, client = fresh_gateway, fresh_gateway.snatd.client
-    told = gateway.lab.folder / "told"
+    output = gateway.lab.folder / "told"
     hook = executable(
-        gateway.lab.folder / "hook", f'echo "$1 $2 $SNATSH_BEFORE $SNATSH_USABLE/$SNATSH_LINKS" >>{told}'
+        gateway.lab.folder / "hook", f'echo "$1 $2 $SNATSH_BEFORE $SNATSH_USABLE/$SNATSH_LINKS" >>{output}'
     )
     wanted = with_monitors(gateway.hook)
     wanted["system"] = {"event-hook": {"command": str(hook), "timeout": 1}}
     commit(gateway, wanted)
     wait_state(gateway, "up")
     repair = cable_down(gateway)
-    wait(lambda: told.exists() and "down isp-a up 1/2" in told.read_text(), "the hook told of isp-a down")
+    wait(
+        lambda: output.exists() and "down isp-a up 1/2" in output.read_text(),
+        "the hook called for isp-a down",
+    )
     repair()
-    wait(lambda: "up isp-a down 2/2" in told.read_text(), "the hook told of isp-a up")
+    wait(lambda: "up isp-a down 2/2" in output.read_text(), "the hook called for isp-a up")
     notices = [notice.text for notice in client.notices(after=1).notices]
     assert any(text.startswith("link isp-a is down: ") for text in notices)
     assert "link isp-a is down" in gateway.snatd.log.read_text()
     # One that hangs is ended, one that others may write is not run; failover waits for neither.
-    executable(hook, f"sleep 600 & echo slow >>{told}; wait")
+    executable(hook, f"sleep 600 & echo slow >>{output}; wait")
     repair = cable_down(gateway)
     wait(lambda: "killed after 1 s" in gateway.snatd.log.read_text(), "the time limit")
     assert seen_from(gateway) in B
     hook.chmod(hook.stat().st_mode | stat.S_IWOTH)
     repair()
     wait(lambda: "writable by others than root" in gateway.snatd.log.read_text(), "the refusal")
-    assert told.read_text().count("slow") == 1
+    assert output.read_text().count("slow") == 1

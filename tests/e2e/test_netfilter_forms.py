@@ -45,21 +45,21 @@ def rules(document: Document) -> list[tuple[Any, ...]]:
     return found
 
 
-def told(report: Report, kind: str) -> list[str]:
+def output(report: Report, kind: str) -> list[str]:
     return [one.text for one in report.findings if one.kind == kind]
 
 
 def test_masquerade_takes_the_interfaces_address(box: Namespace) -> None:
     document, report = by_iptables(box, "-s 10.0.0.0/8 -o eth1 -j MASQUERADE --random-fully")
     assert rules(document) == [("10.0.0.0/8", {"out-interface": "eth1"}, ["1.1.2.2"])]
-    assert any("follows the address of eth1" in text for text in told(report, "differs"))
+    assert any("follows the address of eth1" in text for text in output(report, "differs"))
 
 
 @pytest.mark.parametrize("rule", ["-s 10.0.0.0/8 -j MASQUERADE", "-o eth9 -j MASQUERADE"])
 def test_masquerade_without_an_address_is_reported(box: Namespace, rule: str) -> None:
     document, report = by_iptables(box, rule)
     assert rules(document) == []
-    assert any("masquerade" in text for text in told(report, "no-counterpart"))
+    assert any("masquerade" in text for text in output(report, "no-counterpart"))
 
 
 def test_netmap_is_a_rule_for_each_host(box: Namespace) -> None:
@@ -71,7 +71,7 @@ def test_netmap_is_a_rule_for_each_host(box: Namespace) -> None:
 def test_netmap_of_many_hosts_is_reported(box: Namespace) -> None:
     document, report = by_iptables(box, "-s 10.0.0.0/8 -j NETMAP --to 11.0.0.0/8")
     assert rules(document) == []
-    assert any("one-to-one" in text for text in told(report, "no-counterpart"))
+    assert any("one-to-one" in text for text in output(report, "no-counterpart"))
 
 
 @pytest.mark.parametrize("target", ["RETURN", "ACCEPT"])
@@ -94,7 +94,7 @@ def test_ranges_flags_and_ports(box: Namespace) -> None:
     assert all(rest == {"protocol": "tcp", "algorithm": "source-hash"} for _, rest, _ in found)
     (pool,) = document["pools"].values()
     assert (pool["address"], pool["ports"]) == (["1.1.2.100-1.1.2.110"], "2000-3000")
-    assert any("random ports" in text for text in told(report, "differs"))
+    assert any("random ports" in text for text in output(report, "differs"))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_ranges_flags_and_ports(box: Namespace) -> None:
 def test_forms_without_a_counterpart_are_omitted_and_reported(box: Namespace, rule: str, reason: str) -> None:
     document, report = by_iptables(box, rule, "-s 10.2.0.0/16 -o eth1 -j SNAT --to-source 1.1.2.8")
     assert [source for source, _, _ in rules(document)] == ["10.2.0.0/16"]
-    assert any(reason in text for text in told(report, "no-counterpart")), told(report, "no-counterpart")
+    assert any(reason in text for text in output(report, "no-counterpart")), output(report, "no-counterpart")
 
 
 def test_a_set_is_taken_from_what_ipset_saved() -> None:
@@ -121,7 +121,7 @@ def test_a_set_is_taken_from_what_ipset_saved() -> None:
     assert [source for source, _, _ in rules(document)] == ["10.1.0.0/16", "10.2.0.0/16"]
     document, report = import_text(rule, "iptables")
     assert rules(document) == []
-    assert any("expected the output of ipset save" in text for text in told(report, "no-counterpart"))
+    assert any("expected the output of ipset save" in text for text in output(report, "no-counterpart"))
 
 
 def test_nft_masquerade(box: Namespace) -> None:
@@ -168,4 +168,4 @@ def test_nft_statements_without_a_counterpart_are_reported(box: Namespace) -> No
         """,
     )
     assert [source for source, _, _ in rules(document)] == ["10.2.0.0/16"]
-    assert len(told(report, "no-counterpart")) == 2
+    assert len(output(report, "no-counterpart")) == 2

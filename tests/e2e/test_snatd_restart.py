@@ -32,7 +32,7 @@ def test_killed_snatd_during_iperf3(fresh_gateway: Gateway) -> None:
             time.sleep(1)
             before = mappings(gateway, 5201)
             snatd.kill()
-            time.sleep(1.5)  # nobody there, and the traffic goes on
+            time.sleep(1.5)  # no snatd runs, and traffic continues
             snatd.start()
             after = mappings(gateway, 5201)
             output, _ = run.communicate(timeout=30)

@@ -269,7 +269,7 @@ def _wrong(left: list[Left], before: Table, after: Table) -> Iterator[tuple[int,
     findings = {
         "IP checksum broken": (out | inward) & ip & header_before & ~header,
         "checksum of TCP, UDP or ICMP broken": (changed | inward) & ip & body_before & ~body,
-        "checksum repaired, so it was computed anew": changed
+        "checksum repaired, so it was recomputed": changed
         & ip
         & ~body_before
         & body

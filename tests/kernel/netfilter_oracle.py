@@ -32,7 +32,7 @@ SECONDS = 5.0
 
 
 def send(source: str, destination: str, protocol: str, number: int) -> socket.socket:
-    """One packet that opens a flow of its own."""
+    """One packet that opens a new flow."""
     if protocol == "icmp":
         out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         out.bind((source, 0))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway whose programs are driven by BPF_PROG_TEST_RUN: real devices, routes and neighbours in a
-namespace of its own, and frames made by scapy. No traffic flows.
+private namespace, and frames made by scapy. No traffic flows.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _is_refusal(frame: Any) -> bool:
 
 @contextmanager
 def rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
-    """A rig in a namespace of its own, entered, and gone afterwards."""
+    """Enter a rig in a private namespace; remove it afterwards."""
     with standing_rig(hook, max_flows) as opened, opened.namespace.entered():
         yield opened
 

@@ -32,7 +32,7 @@ def gateway() -> Iterator[Rig]:
 
 
 def by_both_ways(gateway: Rig, send: Any) -> tuple[bytes, bytes]:
-    """What comes out while nobody traces, which is the short way, and while somebody traces another."""
+    """Frames of the fast path, without a trace and with a trace of another flow."""
     short = send()
     gateway.datapath.trace(NOBODY, 60)
     long = send()

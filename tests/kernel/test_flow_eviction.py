@@ -21,7 +21,7 @@ def small(request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 
 def test_under_pressure_the_unanswered_go_first_and_the_established_never(small: Rig) -> None:
-    """A full table: RFC 6888 forbids to evict what is in use, not what nobody answered."""
+    """A full table: RFC 6888 forbids the eviction of flows in use, not of unreplied ones."""
     small.commit(ONE)
     established = []
     for number in range(20):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutated packets: nothing leaks, no checksum breaks, the datapath never contradicts itself.
 
-As a program (`make fuzz`) it runs as long as it is told to.
+As a program (`make fuzz`) it runs for the given time.
 """
 
 from __future__ import annotations

@@ -32,15 +32,15 @@ def fresh(gateway: Rig) -> None:
 )
 def test_the_host_gets_an_error_about_its_own_packet(gateway: Rig, l4: Any) -> None:
     frame = from_inside(l4)
-    told = gateway.outbound(frame)
-    assert told.verdict == "refused"
-    assert (told.frame[IP].src, told.frame[IP].dst) == (OWN, "192.168.40.9")
-    assert (told.frame[ICMP].type, told.frame[ICMP].code) == (3, 13)
-    assert checksums_right(told.frame)
-    assert bytes(told.frame[ICMP].payload) == bytes(frame[IP])[:28], "header and eight octets (RFC 792)"
-    assert len(told.frame) == 70
+    output = gateway.outbound(frame)
+    assert output.verdict == "refused"
+    assert (output.frame[IP].src, output.frame[IP].dst) == (OWN, "192.168.40.9")
+    assert (output.frame[ICMP].type, output.frame[ICMP].code) == (3, 13)
+    assert checksums_right(output.frame)
+    assert bytes(output.frame[ICMP].payload) == bytes(frame[IP])[:28], "header and eight octets (RFC 792)"
+    assert len(output.frame) == 70
     if gateway.hook != "tc-egress":  # there the stack fills the addresses in
-        assert (told.frame.dst, told.frame.src) == (INSIDE_HOST_MAC, GATEWAY_MAC)
+        assert (output.frame.dst, output.frame.src) == (INSIDE_HOST_MAC, GATEWAY_MAC)
     assert gateway.datapath.drops()["no-rule"].packets == 1
 
 

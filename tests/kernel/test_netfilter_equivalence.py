@@ -61,7 +61,7 @@ def by_netfilter() -> list[tuple[str, list[str]]]:
 
 
 def frame_of(packet: tuple[str, str, str], number: int) -> Any:
-    """The first of a flow of its own."""
+    """The first packet of a new flow."""
     source, destination, protocol = packet
     l4 = {"tcp": tcp(2000 + number, 80, "S"), "udp": udp(2000 + number, 80), "icmp": echo(number)}[protocol]
     return from_inside(l4, source, destination)

@@ -41,7 +41,7 @@ def test_all_ports_of_an_address_serve_one_destination(gateway: Rig) -> None:
     assert len(mappings) == len(set(mappings)), "no two flows on one mapping"
     assert len(mappings) >= 990, "99 % of the ports, RFC 6888"
     assert all(2000 <= port <= 2999 for _, port in mappings)
-    assert None not in got[:950], "nobody is refused while a twentieth is free"
+    assert None not in got[:950], "no flow is refused while a twentieth is free"
 
 
 def test_all_ports_of_all_addresses_serve_one_destination(gateway: Rig) -> None:

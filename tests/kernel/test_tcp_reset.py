@@ -36,14 +36,14 @@ def test_the_next_packet_is_answered_by_a_reset_that_counts(gateway: Rig, data: 
     assert gateway.outbound(segment("S")).verdict == "translated"
     gateway.datapath.reset_flows(gateway.datapath.flows(), 60)
     sent = segment("PA", data=data)
-    told = gateway.outbound(sent).frame
-    assert (told[IP].src, told[IP].dst) == (sent[IP].dst, sent[IP].src)
-    assert (told[TCP].sport, told[TCP].dport) == (80, 5000)
-    assert (told[TCP].flags, told[TCP].seq, told[TCP].ack) == ("R", 0xA1B2C3D4, 0)
-    assert checksums_right(told)
-    assert len(told) == 54
+    output = gateway.outbound(sent).frame
+    assert (output[IP].src, output[IP].dst) == (sent[IP].dst, sent[IP].src)
+    assert (output[TCP].sport, output[TCP].dport) == (80, 5000)
+    assert (output[TCP].flags, output[TCP].seq, output[TCP].ack) == ("R", 0xA1B2C3D4, 0)
+    assert checksums_right(output)
+    assert len(output) == 54
     if gateway.hook != "tc-egress":  # there the stack fills the addresses in
-        assert (told.dst, told.src) == (INSIDE_HOST_MAC, GATEWAY_MAC)
+        assert (output.dst, output.src) == (INSIDE_HOST_MAC, GATEWAY_MAC)
     assert gateway.datapath.drops()["ended"].packets == 1
     assert not len(gateway.datapath.flows()), "nothing was opened"
 

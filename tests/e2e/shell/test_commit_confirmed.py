@@ -41,7 +41,7 @@ def move_deadline(gateway: Gateway, seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Minute:
-    """A gateway with a commit that has to be confirmed within a minute, and consoles that nobody uses."""
+    """A gateway with a commit to confirm within a minute, and idle consoles."""
 
     gateway: Gateway
     plain: Terminal
@@ -206,8 +206,8 @@ def test_warnings_five_minutes_and_one_minute_before_the_rollback(gateway: Gatew
 
     def warned() -> bool:
         texts = [notice.text for notice in gateway.snatd.client.notices(after).notices]
-        told = f"{minutes} minute{'' if minutes == 1 else 's'}"
-        return f"commit by root will be rolled back in {told} unless confirmed" in texts
+        output = f"{minutes} minute{'' if minutes == 1 else 's'}"
+        return f"commit by root will be rolled back in {output} unless confirmed" in texts
 
     wait(warned, "the warning")
 

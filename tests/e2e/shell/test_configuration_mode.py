@@ -27,15 +27,15 @@ def candidate(gateway: Gateway) -> Document:
 
 
 def test_up_top_exit_and_quit(gateway: Gateway) -> None:
-    told = session(
+    output = session(
         gateway, "edit rules 10", "set description here", "edit failover isp-a", "set pool c", "up 2", "show",
         "top edit pools a", "show", "exit", "top", "quit configuration-mode", "show cli history",
         failing=True,
     )  # fmt: skip
     assert candidate(gateway)["rules"]["10"]["failover"] == {"isp-a": {"pool": "c"}}
-    assert "10 {" in told
-    assert "address 1.1.2.100-1.1.2.110;" in told
-    assert "Exiting configuration mode" in told
+    assert "10 {" in output
+    assert "address 1.1.2.100-1.1.2.110;" in output
+    assert "Exiting configuration mode" in output
 
 
 def test_rename_copy_and_insert(gateway: Gateway) -> None:
@@ -57,7 +57,7 @@ def test_replace_pattern_and_wildcard_delete(gateway: Gateway) -> None:
     session(gateway, "rollback 0", "replace pattern isp-(.) with provider-\\1")
     assert set(candidate(gateway)["links"]) == {"provider-a", "provider-b"}
     session(gateway, "rollback 0", "wildcard delete pools [cd]", failing=True)
-    assert set(candidate(gateway)["pools"]) == set("abcd")  # nobody was there to say yes
+    assert set(candidate(gateway)["pools"]) == set("abcd")  # no confirmation was given
     refused = session(gateway, "replace pattern eth with //", failing=True)
     assert "nothing was changed" in refused
 
@@ -74,9 +74,9 @@ def test_load_update_replace_patch_and_relative(gateway: Gateway) -> None:
         gateway, "rollback 0", "edit rules 10", "load merge terminal relative", "description here;", "\x04"
     )
     assert candidate(gateway)["rules"]["10"]["description"] == "here"
-    told = session(gateway, "set rules 20 pool d", "show | compare | save change.patch", "rollback 0",
+    output = session(gateway, "set rules 20 pool d", "show | compare | save change.patch", "rollback 0",
                    "load patch change.patch", "show | compare")  # fmt: skip
-    assert "-   pool b;\n+   pool d;" in told
+    assert "-   pool b;\n+   pool d;" in output
     assert candidate(gateway)["rules"]["10"]["description"] == "here"
     refused = session(gateway, "load patch change.patch", failing=True)
     assert "load failed" in refused
@@ -100,8 +100,8 @@ def test_a_wildcard_asks_before_it_deletes(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
     terminal.run("configure")
     asked = r"Delete 2 objects\? \[yes,no\] \(no\) $"
-    told = terminal.press("wildcard delete pools [cd]\r", asked)
-    assert "  matched: pools c\r\n  matched: pools d\r\n" in told
+    output = terminal.press("wildcard delete pools [cd]\r", asked)
+    assert "  matched: pools c\r\n  matched: pools d\r\n" in output
     assert "nothing was deleted" in terminal.run("no")
     assert set(candidate(gateway)["pools"]) == set("abcd")
     terminal.press("wildcard delete pools [cd]\r", asked)

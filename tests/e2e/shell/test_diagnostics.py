@@ -70,8 +70,8 @@ def test_alarms_come_and_go(box: Gateway) -> None:
     assert ask(box, "show system alarms") == {"alarms": []}
     box.snatd.shell("configure", "set system datapath disabled", "commit confirmed 10")
     try:
-        told = {alarm["text"] for alarm in ask(box, "show system alarms")["alarms"]}
-        assert told == {"the datapath is disabled by configuration", "a commit by root is not confirmed"}
+        output = {alarm["text"] for alarm in ask(box, "show system alarms")["alarms"]}
+        assert output == {"the datapath is disabled by configuration", "a commit by root is not confirmed"}
     finally:
         box.snatd.shell("request system commit abort")
     assert ask(box, "show system alarms") == {"alarms": []}

@@ -113,8 +113,8 @@ def test_a_connection_that_drops_changes_nothing_about_the_deadline(gateway: Ssh
 
 
 def test_start_shell_is_for_administrators(gateway: SshGateway) -> None:
-    assert "needs admin" in gateway.ssh("oscar", "start shell").stderr
-    assert "needs admin" in gateway.ssh("vera", "start shell").stderr
+    assert "expected admin" in gateway.ssh("oscar", "start shell").stderr
+    assert "expected admin" in gateway.ssh("vera", "start shell").stderr
     child = session(gateway, "alice")
     child.expect(r"alice@\S+> $")
     child.send("start shell\r")

@@ -34,9 +34,9 @@ def test_rotation_keeps_the_newest_and_no_more_than_its_bound(tmp_path: Path) ->
     assert [path.name for path in files] == ["audit.log", *(f"audit.log.{n}" for n in range(1, KEPT + 1))]
     assert all(path.stat().st_size <= limit for path in files)
     newest_first = [files[0], *files[1:]]
-    told = [json.loads(line)["detail"] for path in reversed(newest_first) for line in path.open()]
-    assert told == [str(number) for number in range(200 - len(told), 200)]
-    assert len(told) > 30
+    output = [json.loads(line)["detail"] for path in reversed(newest_first) for line in path.open()]
+    assert output == [str(number) for number in range(200 - len(output), 200)]
+    assert len(output) > 30
 
 
 def test_a_full_disk_is_logged_once_and_stops_nothing(

@@ -104,10 +104,10 @@ def test_quality_of_what_is_needed() -> None:
 
 def test_degraded_with_some_ease() -> None:
     assert degraded("", Quality(0.29, 0.01), 0.3, None) == ""
-    told = degraded("", Quality(0.3, 0.01), 0.3, None)
-    assert "30%" in told
-    assert degraded(told, Quality(0.26, 0.01), 0.3, None)
-    assert not degraded(told, Quality(0.2, 0.01), 0.3, None)
+    output = degraded("", Quality(0.3, 0.01), 0.3, None)
+    assert "30%" in output
+    assert degraded(output, Quality(0.26, 0.01), 0.3, None)
+    assert not degraded(output, Quality(0.2, 0.01), 0.3, None)
     assert "150 ms" in degraded("", Quality(0, 0.15), None, 0.1)
     assert not degraded("", Quality(1, None), None, 0.1)
     assert not degraded("", None, 0.1, 0.1)

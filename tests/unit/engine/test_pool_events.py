@@ -16,8 +16,8 @@ def use(used: int, exhausted: int = 0) -> list[PoolUse]:
 
 def test_each_level_is_reported_once_while_usage_rises() -> None:
     watch = PoolEvents()
-    told = [watch.look(use(used)) for used in (0, 799, 800, 850, 949, 950, 999, 1000, 1000)]
-    assert told == [
+    output = [watch.look(use(used)) for used in (0, 799, 800, 850, 949, 950, 999, 1000, 1000)]
+    assert output == [
         [], [],
         ["pool a has reached 80 %: 800 of 1,000 ports in use"], [], [],
         ["pool a has reached 95 %: 950 of 1,000 ports in use"], [],
@@ -27,8 +27,8 @@ def test_each_level_is_reported_once_while_usage_rises() -> None:
 
 def test_a_level_is_left_only_well_below_it() -> None:
     watch = PoolEvents()
-    told = [watch.look(use(used)) for used in (960, 940, 910, 899, 860, 760, 740, 810)]
-    assert told == [
+    output = [watch.look(use(used)) for used in (960, 940, 910, 899, 860, 760, 740, 810)]
+    assert output == [
         ["pool a has reached 95 %: 960 of 1,000 ports in use"], [], [],
         ["pool a is below 95 % again: 899 of 1,000 ports in use"], [], [],
         ["pool a is below 80 % again: 740 of 1,000 ports in use"],

@@ -240,10 +240,10 @@ def test_what_ipvsadm_saves() -> None:
 def test_a_line_of_many_rules_is_reported_in_one_line() -> None:
     source = "-m iprange --src-range 10.0.0.1-10.0.0.30"
     _, report = import_text(f"*nat\n-A POSTROUTING {source} -j SNAT --to-source 1.1.2.9\nCOMMIT\n")
-    told = [line for line in report.text().splitlines() if "->" in line]
+    output = [line for line in report.text().splitlines() if "->" in line]
     assert len(report.rows) == 8
-    assert len(told) == 1
-    assert told[0].startswith("  line 2 -> 8 rules, 10 to 80: -A POSTROUTING")
+    assert len(output) == 1
+    assert output[0].startswith("  line 2 -> 8 rules, 10 to 80: -A POSTROUTING")
 
 
 def test_edit_and_delete_act_on_what_came_before() -> None:

@@ -209,10 +209,12 @@ def test_a_host_that_does_not_forward() -> None:
     assert "net.ipv4.ip_forward" in found[0].reason
 
 
-@pytest.mark.parametrize(("hook", "told"), [("xdp", 1), ("auto", 1), ("tc", 0)])
-def test_a_card_that_hides_tags_from_xdp(hook: str, told: int) -> None:
+@pytest.mark.parametrize(("hook", "warnings"), [("xdp", 1), ("auto", 1), ("tc", 0)])
+def test_a_card_that_hides_tags_from_xdp(hook: str, warnings: int) -> None:
     found = findings(f"set interfaces eth1 hook {hook}", facts=replace(FACTS, untagging=frozenset({"eth1"})))
-    assert sum("VLAN tags" in problem.reason and problem.severity == "warning" for problem in found) == told
+    assert (
+        sum("VLAN tags" in problem.reason and problem.severity == "warning" for problem in found) == warnings
+    )
 
 
 def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of() -> None:

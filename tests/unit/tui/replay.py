@@ -101,7 +101,7 @@ class Player:
         self.app.post_message(event)
 
     @property
-    def told(self) -> str:
+    def output(self) -> str:
         """Every notification that is shown."""
         return "\n".join(note.message for note in self.app._notifications)
 

@@ -216,7 +216,7 @@ async def filters(player: Player, key: str) -> None:
     if not isinstance(player.screen, TableScreen):
         player.app.clear_notifications()
         await player.press(key)
-        assert "filter: not available" in player.told
+        assert "filter: not available" in player.output
         return
     total = player.screen.table.total
     await player.press(key)
@@ -362,7 +362,7 @@ async def goes_a_step_back(player: Player, key: str) -> None:
 async def clears_nothing_for_who_may_only_look(player: Player, key: str) -> None:
     player.app.clear_notifications()
     await player.press(key)
-    assert "role is view" in player.told
+    assert "role is view" in player.output
 
 
 @checks("rules.never")
@@ -390,7 +390,7 @@ async def shows_flows_of_a_subscriber(player: Player, key: str) -> None:
 async def is_refused(player: Player, key: str) -> None:
     player.app.clear_notifications()
     await player.press(key)
-    assert "a recording cannot be changed" in player.told
+    assert "a recording cannot be changed" in player.output
 
 
 @checks("configuration.confirm")
@@ -398,7 +398,7 @@ async def confirms_what_waits(player: Player, key: str) -> None:
     waiting = player.screen.data.history.pending
     player.app.clear_notifications()
     await player.press(key)
-    assert ("a recording cannot be changed" if waiting else "no commit is pending") in player.told
+    assert ("a recording cannot be changed" if waiting else "no commit is pending") in player.output
 
 
 @checks("configuration.commit", "configuration.confirmed", "configuration.rollback")
@@ -406,7 +406,7 @@ async def asks_then_is_refused(player: Player, key: str) -> None:
     await _shows(player, key, Ask)
     player.app.clear_notifications()
     await player.press(key, "enter")
-    assert "a recording cannot be changed" in player.told
+    assert "a recording cannot be changed" in player.output
 
 
 @checks("configuration.abort")
@@ -415,10 +415,10 @@ async def aborts_what_waits(player: Player, key: str) -> None:
     if player.screen.data.history.pending:
         await _shows(player, key, Question)
         await player.press(key, "y")
-        assert "a recording cannot be changed" in player.told
+        assert "a recording cannot be changed" in player.output
     else:
         await player.press(key)
-        assert "no commit is pending" in player.told
+        assert "no commit is pending" in player.output
 
 
 @checks("configuration.history")
@@ -441,11 +441,11 @@ async def takes_a_statement(player: Player, key: str) -> None:
     await player.press(key, "ctrl+u")
     await player.type("unset x")
     await player.press("enter")
-    assert "expected set … or delete …" in player.told
+    assert "expected set … or delete …" in player.output
     await player.press(key)
     await player.type("rules 10 pool b")
     await player.press("enter")
-    assert "a recording cannot be changed" in player.told
+    assert "a recording cannot be changed" in player.output
 
 
 # Dialogs

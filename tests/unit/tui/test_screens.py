@@ -196,8 +196,8 @@ def test_configuration_shows_both_and_changes_nothing_in_a_recording() -> None:
             await player.press("escape")
         for key in "ky":
             await player.press(key)
-        told = [note.message for note in player.app._notifications]
-        assert sum("recording" in text for text in told) >= 2
+        output = [note.message for note in player.app._notifications]
+        assert sum("recording" in text for text in output) >= 2
 
     run(act, mode="configuration")
 
@@ -275,7 +275,7 @@ def test_an_unexpected_error_is_shown_and_ends_nothing(monkeypatch: pytest.Monke
         client.broken = True
         await player.play(2)
         assert "✗ ERROR: see Log" in player.text("#status")
-        assert "KeyError" in player.told
+        assert "KeyError" in player.output
         met = len(player.app.faults.kept)
         await player.play(2)
         assert len(player.app.faults.kept) == met, "the same error, look by look, is one"
@@ -286,7 +286,7 @@ def test_an_unexpected_error_is_shown_and_ends_nothing(monkeypatch: pytest.Monke
         monkeypatch.setattr(player.screen.query_one("#heat"), "_draw", lambda *_: 1 // 0)  # a widget
         await player.press("f")
         await player.play(1)
-        assert "ZeroDivisionError" in player.told
+        assert "ZeroDivisionError" in player.output
         assert "cannot be shown" in player.text("#heat")
         assert "small" in player.text("#table"), "the others are shown"
         await player.press("8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`snatsh top` as a program in a terminal of its own, on a recording: options, files and what it sends."""
+"""`snatsh top` as a program in a separate terminal, on a recording: options, files and what it sends."""
 
 from __future__ import annotations
 
