@@ -20,6 +20,8 @@ def folder_of(item: pytest.Item) -> str:
 def pytest_configure() -> None:
     # A shell's background jobs ignore ^C, and so would the consoles that are started here and sent one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Compiled programs stay in the checkout, where `make clean` removes them.
+    os.environ.setdefault("CACHE_DIRECTORY", str(TESTS.parent / "build" / "cache"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
