@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from textual.actions import SkipAction
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.filter import LineFilter, NoColor
@@ -57,7 +58,6 @@ class Top(App[None]):
             Binding(str(number), f"switch_mode('{name}')", title, show=False, id=f"screen.{name}")
             for number, (name, title) in enumerate(TABS.items(), 1)
         ),
-        Binding("colon", "command", "Command", id="app.command"),
         Binding("question_mark", "keys", "Keys", id="app.keys", key_display="?"),
         Binding("ctrl+p", "command_palette", "Palette", show=False, id="app.palette"),
         Binding("t", "theme", "Light or dark", show=False, id="app.theme"),
@@ -174,17 +174,20 @@ class Top(App[None]):
 
     def action_command(self) -> None:
         screen = self.screen
-        if isinstance(screen, LiveScreen):
-            before = screen.focused
+        if not isinstance(screen, LiveScreen):
+            return
+        before = screen.focused
+        if isinstance(before, Prompt):
+            raise SkipAction
 
-            def closed() -> None:
-                if before is not None:
-                    before.focus()
-                else:
-                    screen.set_focus(None)
+        def closed() -> None:
+            if before is not None:
+                before.focus()
+            else:
+                screen.set_focus(None)
 
-            hint = "operational command; Tab completes, ? shows help"
-            screen.query_one(Prompt).open(":", "", hint, closed)
+        hint = "operational command; Tab completes, ? shows help"
+        screen.query_one(Prompt).open(":", "", hint, closed)
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
         if event.kind == ":" and event.text.strip():

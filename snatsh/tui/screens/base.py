@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
@@ -25,8 +26,10 @@ class LiveScreen(Screen[None]):
 
     NAME: ClassVar[str] = ""
     AUTO_FOCUS = ""
+    # Priority: text pasted behind these keys must find the prompt open.
     BINDINGS = [
-        Binding("slash", "filter", "Filter", id="screen.filter", show=False),
+        Binding("slash", "filter", "Filter", id="screen.filter", show=False, priority=True),
+        Binding("colon", "app.command", "Command", id="app.command", priority=True),
         Binding("f", "freeze", "Freeze", id="screen.freeze", show=False),
     ]
 
@@ -129,6 +132,11 @@ class LiveScreen(Screen[None]):
             self.action_freeze()
 
     def action_filter(self) -> None:
+        if isinstance(self.focused, Prompt):
+            raise SkipAction
+        self.open_filter()
+
+    def open_filter(self) -> None:
         self.complain(f"filter: not available on screen {TABS[self.NAME]}")
 
     def help_lines(self) -> list[Line]:

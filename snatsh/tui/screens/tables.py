@@ -55,7 +55,7 @@ class TableScreen(LiveScreen, Generic[R]):
     FIELDS: ClassVar[FieldTable] = FieldTable()
 
     BINDINGS = [
-        Binding("slash", "filter", "Filter", id="screen.filter"),
+        Binding("slash", "filter", "Filter", id="screen.filter", priority=True),
         Binding("less_than_sign,left", "sort(-1)", "Sort", id="table.sort-left"),
         Binding(
             "greater_than_sign,right", "sort(1)", "Sort by the next column", show=False, id="table.sort-right"
@@ -171,7 +171,7 @@ class TableScreen(LiveScreen, Generic[R]):
         self.table.redraw()
         self.look()
 
-    def action_filter(self) -> None:
+    def open_filter(self) -> None:
         hint = self.filter_hint()
         self.query_one(Prompt).open("/", self.filter, hint, self._back)
 

@@ -223,6 +223,27 @@ def test_keys_palette_theme_and_command_line() -> None:
     run(act)
 
 
+@pytest.mark.parametrize("mode", ["dashboard", "flows"])
+def test_text_pasted_behind_a_colon_is_a_command(mode: str) -> None:
+    async def act(player: Player) -> None:
+        await player.type(":show nonsense: a/b")
+        assert player.screen.query_one("#prompt").value == "show nonsense: a/b"
+        await player.press("enter")
+        assert isinstance(player.screen, TextView)
+        assert "nonsense: a/b" in player.screen.view.text
+
+    run(act, mode=mode)
+
+
+def test_text_pasted_behind_a_slash_is_a_filter() -> None:
+    async def act(player: Player) -> None:
+        await player.type("/protocol=udp")
+        await player.press("enter")
+        assert player.screen.filter == "protocol=udp"
+
+    run(act, mode="flows")
+
+
 def test_custom_key_bindings() -> None:
     async def act(player: Player) -> None:
         await player.press("f5")
