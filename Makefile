@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything a person types: `make help`.
 PYTHON := .venv/bin/python
-# Two processes, a file of tests at a time. Tests marked serial measure time or CPU: they run afterwards, alone, since
-# gateways and traffic of the other process would count too.
+# Several processes, a file of tests at a time; those of e2e wait more than they compute. Tests marked serial measure
+# time or CPU: they run afterwards, alone, since gateways and traffic of the other processes would count too.
 PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not serial"
+PARALLEL_E2E := $(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m "not serial"
 SERIAL := $(PYTHON) -m pytest -m serial
 
 .DEFAULT_GOAL := help
@@ -39,7 +40,7 @@ test-kernel: setup
 
 ## make test-e2e                a gateway between real clients and servers in namespaces; needs root
 test-e2e: setup
-	@$(PARALLEL) tests/e2e
+	@$(PARALLEL_E2E) tests/e2e
 	@$(SERIAL) tests/e2e
 
 test-lint: check
