@@ -8,7 +8,7 @@ PARALLEL_E2E := $(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m "not ser
 SERIAL := $(PYTHON) -m pytest -m serial
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e \
+.PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e chaos \
 	check bench bench-hour pictures recording fuzz docs wheel lock test-latest \
 	clean-lab clean
 
@@ -42,6 +42,10 @@ test-kernel: setup
 test-e2e: setup
 	@$(PARALLEL_E2E) tests/e2e
 	@$(SERIAL) tests/e2e
+
+## make chaos                   kill -9, commits, consoles and cut cables at random; CHAOS_SECONDS=120 for each test
+chaos: setup
+	@$(PYTHON) -m pytest tests/chaos
 
 test-lint: check
 

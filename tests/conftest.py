@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDS_ROOT = ("kernel", "e2e", "wheel")
+NEEDS_ROOT = ("kernel", "e2e", "wheel", "chaos")
 TESTS = Path(__file__).parent
 
 

@@ -36,21 +36,26 @@ class Snatd:
 
     def start(self, profile: Path | None = None, *options: str, seconds: float = 30) -> None:
         """Start snatd and wait until it answers. The profile is used only when there is no history."""
-        self.lab.pins.mkdir(exist_ok=True)
         given = ("--profile", str(profile)) if profile else ()
-        self._process = self.lab.spawn(self.node, *self.command(*given, *options), log=self.log.name)
+        process = self.launch(*given, *options)
         deadline = time.monotonic() + seconds
         while True:
             try:
                 self.client.version()
             except ClientError as error:
-                if (status := self._process.poll()) is not None:
+                if (status := process.poll()) is not None:
                     raise self._failed(f"snatd ended with status {status}") from None
                 if time.monotonic() > deadline:
                     raise self._failed(f"snatd does not answer after {seconds:g} s: {error}") from None
                 time.sleep(0.02)
             else:
                 return
+
+    def launch(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start snatd without waiting for it."""
+        self.lab.pins.mkdir(exist_ok=True)
+        self._process = self.lab.spawn(self.node, *self.command(*options), log=self.log.name)
+        return self._process
 
     @property
     def pid(self) -> int:
