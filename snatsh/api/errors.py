@@ -10,13 +10,17 @@ from snatsh.api.commits import ProblemRow
 
 
 class ErrorDetails(Model, frozen=True, omit_defaults=False):
-    """statement, index: the statement and the token of it that is wrong. expected: what fits there."""
+    """statement, index: the statement and the token of it that is wrong. expected: what fits there.
+
+    names_expected: the message already says so.
+    """
 
     message: str
     problems: list[ProblemRow] = []
     index: int | None = None
     expected: list[str] = []
     statement: int | UnsetType = UNSET
+    names_expected: bool = False
 
 
 class ErrorAnswer(Model, frozen=True):

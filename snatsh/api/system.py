@@ -15,6 +15,7 @@ API = 1
 
 RoleName = Literal["view", "operator", "admin"]
 AlarmClass = Literal["major", "minor"]
+NoticeKind = Literal["notice", "commit", "link", "pool"]
 
 
 class ApiNumber(Model, frozen=True):
@@ -119,8 +120,11 @@ class AuditLog(Model, frozen=True):
 
 
 class NoticeRow(Model, frozen=True):
+    """kind: what it is about; `notice` from a snatd that does not say."""
+
     time: str
     text: str
+    kind: NoticeKind = "notice"
 
 
 class NoticeList(Model, frozen=True):

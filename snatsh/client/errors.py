@@ -29,7 +29,10 @@ class Refused(ClientError):
 
 
 class Rejected(ClientError):
-    """snatd understood the request and says no. statement, index: which statement and token of it."""
+    """snatd understood the request and says no. statement, index: which statement and token of it.
+
+    expected: what fits there. names_expected: the message already says so.
+    """
 
     def __init__(self, message: str, error: Mapping[str, object] | None = None, status: int = 0) -> None:
         super().__init__(message)
@@ -40,6 +43,7 @@ class Rejected(ClientError):
         self.statement = _integer(error.get("statement"))
         expected = error.get("expected")
         self.expected = tuple(map(str, expected)) if isinstance(expected, list) else ()
+        self.names_expected = error.get("names_expected") is True
 
 
 class Busy(Rejected):

@@ -115,7 +115,9 @@ def describe(error: SnatshError) -> ErrorDetails:
     if not isinstance(error, StatementError | StatementFailed):
         return ErrorDetails(str(error), problems)
     statement = error.statement if isinstance(error, StatementFailed) else UNSET
-    return ErrorDetails(str(error), problems, error.index, list(error.expected), statement)
+    return ErrorDetails(
+        str(error), problems, error.index, list(error.expected), statement, error.names_expected
+    )
 
 
 def _answer(status: int, details: ErrorDetails) -> web.Response:

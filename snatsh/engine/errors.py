@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from snatsh.model.errors import SnatshError
+from snatsh.model.errors import SnatshError, StatementError
 
 _SHOWN = 20
 
@@ -77,13 +77,14 @@ class CommitError(EngineError):
 
 
 class StatementFailed(EngineError):
-    """Statement `statement` (from 0) of a request is invalid at token `index`. Nothing was changed."""
+    """Statement `statement` (from 0) of a request is invalid, for this reason. Nothing was changed."""
 
-    def __init__(self, message: str, statement: int, index: int, expected: tuple[str, ...]) -> None:
-        super().__init__(message)
+    def __init__(self, statement: int, error: StatementError) -> None:
+        super().__init__(str(error))
         self.statement = statement
-        self.index = index
-        self.expected = expected
+        self.index = error.index
+        self.expected = error.expected
+        self.names_expected = error.names_expected
 
 
 class QueryError(EngineError):

@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from snatsh.api.system import NoticeKind
+
 _KEPT = 100
 
 
@@ -17,6 +19,7 @@ class Notice:
 
     number: int
     time: datetime
+    kind: NoticeKind
     text: str
 
 
@@ -26,9 +29,9 @@ class Notices:
     def __init__(self) -> None:
         self._kept: deque[Notice] = deque(maxlen=_KEPT)
 
-    def post(self, text: str) -> None:
+    def post(self, kind: NoticeKind, text: str) -> None:
         number = max(time.time_ns() // 1000, self.last + 1)
-        self._kept.append(Notice(number, datetime.now(UTC), text))
+        self._kept.append(Notice(number, datetime.now(UTC), kind, text))
 
     @property
     def last(self) -> int:

@@ -46,15 +46,23 @@ class ProfileError(SnatshError):
 class StatementError(SnatshError):
     """A statement is invalid. index: of the offending token, 0-based, `set` or `delete` not counted.
 
+    names_expected: the message says what was expected in the words of `expected`, or some of them.
     problem: the same as a problem, for texts of many statements.
     """
 
     def __init__(
-        self, message: str, index: int, expected: tuple[str, ...] = (), problem: Problem | None = None
+        self,
+        message: str,
+        index: int,
+        expected: tuple[str, ...] = (),
+        problem: Problem | None = None,
+        *,
+        names_expected: bool = False,
     ) -> None:
         super().__init__(message)
         self.index = index
         self.expected = expected
+        self.names_expected = names_expected
         self.problem = problem or Problem((), "", message)
 
 

@@ -83,7 +83,7 @@ async def notices(request: web.Request) -> web.Response:
     if terminal := request.query.get("terminal", ""):
         consoles(request).seen(peer(request), request.query.get("origin", "")[:64], terminal[:64])
     found = running.notices.after(int(after)) if after.isascii() and after.isdigit() else []
-    rows = [NoticeRow(one.time.isoformat(timespec="seconds"), one.text) for one in found]
+    rows = [NoticeRow(one.time.isoformat(timespec="seconds"), one.text, one.kind) for one in found]
     waiting = running.commits.waiting()
     return answer(
         NoticeList(running.host_name, running.notices.last, rows, waiting.pending, waiting.scheduled)

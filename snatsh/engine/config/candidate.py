@@ -53,7 +53,7 @@ class Candidate:
                 protection.require(statement)
                 change(statement.path)
             except StatementError as error:
-                raise StatementFailed(str(error), number, error.index, error.expected) from None
+                raise StatementFailed(number, error) from None
         self._document = draft.finish()
 
     def replace(self, document: Any) -> None:

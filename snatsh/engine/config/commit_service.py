@@ -127,7 +127,7 @@ class CommitService:
                 candidate.committed(running, followed=candidate.document is snapshot)
                 self._sessions.follow(running, source=candidate)
         if request.confirmed:
-            self._notices.post(rollback_notice(request.user, request.confirmed))
+            self._notices.post("commit", rollback_notice(request.user, request.confirmed))
         return result
 
     async def roll_back_pending(self, user: str, reason: str) -> None:
@@ -138,7 +138,7 @@ class CommitService:
         with self._alone():
             await self._commit(pending.document, Metadata.now(user, "other", reason), again=True)
             await self._update_candidates()
-        self._notices.post(f"commit by {pending.user} was rolled back: {reason}")
+        self._notices.post("commit", f"commit by {pending.user} was rolled back: {reason}")
 
     async def commit_scheduled(self) -> None:
         """Run the scheduled commit. It is removed from the schedule even if it fails."""
@@ -152,9 +152,9 @@ class CommitService:
                 await self._update_candidates()
         except SnatshError as error:
             log.error("scheduled commit by %s: %s", waiting.user, error)
-            self._notices.post(f"scheduled commit by {waiting.user} failed: {error}")
+            self._notices.post("commit", f"scheduled commit by {waiting.user} failed: {error}")
         else:
-            self._notices.post(f"scheduled commit by {waiting.user} complete")
+            self._notices.post("commit", f"scheduled commit by {waiting.user} complete")
 
     def unschedule(self) -> DeferredCommit:
         """Remove the scheduled commit."""

@@ -77,4 +77,4 @@ class Timekeeper:
         if not crossed or self._warned == (pending, crossed[-1]):
             return
         self._warned = (pending, crossed[-1])
-        self._notices.post(rollback_notice(pending.user, int(crossed[-1]) // 60))
+        self._notices.post("commit", rollback_notice(pending.user, int(crossed[-1]) // 60))

@@ -37,7 +37,7 @@ class LinkEvents:
             return
         text = f"link {name} is {now.state}: {now.reason}"
         (log.info if now.state == "up" else log.warning)("%s", text)
-        self._notices.post(text)
+        self._notices.post("link", text)
 
     def _keep(self, name: str, before: LinkState | None, now: LinkState) -> None:
         """Record a change in the history, where a restart of snatd is none."""

@@ -52,4 +52,4 @@ class PoolService:
         usage = await asyncio.to_thread(self._read)
         for event in self._events.look(pool_uses(image, usage)):
             log.warning("%s", event)
-            self._notices.post(event)
+            self._notices.post("pool", event)

@@ -96,7 +96,7 @@ class Draft:
             return schema_path
         if not schema_path.values:
             reason = f"is not complete; expected {one_of(schema_path.expected)}"
-            raise refuse(tokens, len(tokens), reason, schema_path.expected)
+            raise refuse(tokens, len(tokens), reason, schema_path.expected, names_expected=True)
         *above, name = schema_path.path
         holder = self._container(above)
         if schema_path.node.kind == "leaf-list":

@@ -62,7 +62,7 @@ def resolve(tokens: Sequence[str]) -> SchemaPath:
             wants_key = node.kind == "list"
         else:
             expected = tuple(name for name, child in node.children.items() if not child.hidden)
-            raise refuse(tokens, index, unknown(token, expected), expected)
+            raise refuse(tokens, index, unknown(token, expected), expected, names_expected=True)
     return SchemaPath(node, tuple(path), frozenset(keys))
 
 
@@ -72,7 +72,8 @@ def _values(node: Node, kind: ValueType, tokens: Sequence[str], start: int) -> t
     if node.kind == "leaf-list" and tokens[start] == "[":
         start, end = start + 1, len(tokens) - 1
         if tokens[-1] != "]" or start >= end:
-            raise refuse(tokens, len(tokens), f"expected {kind.hint} and a closing ]", (kind.hint, "]"))
+            reason = f"expected {kind.hint} and a closing ]"
+            raise refuse(tokens, len(tokens), reason, (kind.hint, "]"), names_expected=True)
     elif len(tokens) > end:
         raise refuse(tokens, end, "expected the end of the statement")
     return tuple(_parse(kind, tokens, index) for index in range(start, end))
@@ -82,7 +83,8 @@ def _parse(kind: ValueType, tokens: Sequence[str], index: int) -> Any:
     try:
         return kind.parse(tokens[index])
     except ValueError as error:
-        raise refuse(tokens, index, str(error), what_fits(kind)) from None
+        names = bool(kind.choices)  # the reader of an enumeration lists them
+        raise refuse(tokens, index, str(error), what_fits(kind), names_expected=names) from None
 
 
 def members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, Node, Any]]:
@@ -102,11 +104,18 @@ def shown_members(node: Node, held: Mapping[str, Any]) -> Iterator[tuple[str, No
     return (member for member in members(node, held) if not member[1].hidden)
 
 
-def refuse(tokens: Sequence[str], index: int, reason: str, expected: tuple[str, ...] = ()) -> StatementError:
+def refuse(
+    tokens: Sequence[str],
+    index: int,
+    reason: str,
+    expected: tuple[str, ...] = (),
+    *,
+    names_expected: bool = False,
+) -> StatementError:
     """The error for token `index` of a statement; one past the end means that it is missing."""
     value = shown(tokens[index]) if index < len(tokens) else ""
     problem = Problem(tuple(shown(token) for token in tokens[:index]), value, reason)
-    return StatementError(str(problem), index, expected, problem)
+    return StatementError(str(problem), index, expected, problem, names_expected=names_expected)
 
 
 def unknown(word: str, known: Sequence[str]) -> str:

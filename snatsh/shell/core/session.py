@@ -274,7 +274,7 @@ class Session:
             place = len(tokens) - self._statement_length(line) + error.index
             column = tokens[place].start if 0 < place < len(tokens) else len(line.rstrip()) + 1
         text = str(error)
-        if error.expected and not any(word in text for word in error.expected):
+        if error.expected and not error.names_expected:
             text += f"; {expected(error.expected)}"
         if column is not None:
             return Outcome(printable(f"{text}\n"), True, column)

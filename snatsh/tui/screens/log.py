@@ -29,13 +29,6 @@ _STYLES = {
 }
 
 
-def _kind(text: str) -> str:
-    word = text.split(" ", 1)[0]
-    if word in ("link", "pool"):
-        return word
-    return "commit" if "commit" in text else "notice"
-
-
 LOG_FIELDS = FieldTable(
     Field("time", "Time", Unit.TIME), Field("kind", "What", rising=True), Field("text", "Text", rising=True)
 )
@@ -75,7 +68,7 @@ class LogScreen(LocalTable[LogLine]):
         return row.time, row.text
 
     def rows(self, client: Client) -> Sequence[LogLine]:
-        rows = [LogLine(one.time, _kind(one.text), one.text) for one in client.notices(after=1).notices]
+        rows = [LogLine(one.time, one.kind, one.text) for one in client.notices(after=1).notices]
         for entry in client.history():
             comment = f": {entry.comment}" if entry.comment else ""
             text = f"commit by {entry.user} via {entry.method}{comment}"

@@ -127,11 +127,12 @@ def test_refused(serve: Serve) -> None:
 
 def test_rejected_with_everything_known(serve: Serve) -> None:
     problems = [{"path": ["rules", "10"], "value": "x", "reason": "no", "severity": "warning"}]
-    handler = error(422, problems=problems, index=2, statement=1, expected=["pool"])
+    handler = error(422, problems=problems, index=2, statement=1, expected=["pool"], names_expected=True)
     with pytest.raises(Rejected, match="not so") as caught:
         serve(handler).edit([Statement("set", ["rules"])])
     assert caught.value.problems == (Problem(("rules", "10"), "x", "no", "warning"),)
     assert (caught.value.index, caught.value.statement, caught.value.expected) == (2, 1, ("pool",))
+    assert caught.value.names_expected
 
 
 def test_busy(serve: Serve) -> None:

@@ -124,6 +124,7 @@ def test_a_bad_statement_names_its_token(statement: str, index: int, message: st
     assert caught.value.index == index
     assert message in str(caught.value)
     assert expected is None or expected in caught.value.expected
+    assert caught.value.names_expected == any(word in str(caught.value) for word in caught.value.expected)
 
 
 @pytest.mark.parametrize(

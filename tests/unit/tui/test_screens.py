@@ -172,7 +172,7 @@ def test_links_show_their_history() -> None:
 def test_log_reads_an_entry() -> None:
     async def act(player: Player) -> None:
         kinds = {row.kind for row in player.screen.table.rows}
-        assert {"commit", "link"} <= kinds
+        assert {"commit", "link", "pool"} <= kinds
         await player.press("enter")
         assert isinstance(player.screen, TextView)
 
