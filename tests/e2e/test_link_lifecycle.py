@@ -73,6 +73,27 @@ def test_every_kind_of_probe_leaves_by_its_own_link(gateway: Gateway, probe: dic
         wait_state(gateway, "down")
 
 
+@pytest.mark.parametrize(("change", "series"), [("deleted", 0), ("renamed", 1), ("unmonitored", 0)])
+def test_probes_end_with_the_link_they_belong_to(gateway: Gateway, change: str, series: int) -> None:
+    wanted = with_monitors(gateway.hook)
+    commit(gateway, wanted)
+    wait(lambda: row(gateway).rtt is not None, "round trips")
+    if change == "unmonitored":
+        del wanted["links"]["isp-a"]["monitor"]
+    else:
+        wanted["links"]["isp-b"].pop("backup")
+        link = wanted["links"].pop("isp-a")
+        if change == "renamed":
+            wanted["links"]["uplink"] = link
+    commit(gateway, wanted)
+    time.sleep(0.1)  # what is on its way
+    with Watch(gateway.lab["isp-a"], "eth0", f"icmp and src host 1.1.2.2 and dst host {VIA_B}") as seen:
+        time.sleep(1.05)
+        assert 8 * series <= seen.count() <= 12 * series
+    commit(gateway, with_monitors(gateway.hook))
+    wait_state(gateway, "up")
+
+
 def test_all_any_or_quorum_of_the_targets(gateway: Gateway) -> None:
     targets = {"icmp": {"target": [VIA_B, VIA_A, "192.0.2.1"]}}
     for require, state in (("any", "up"), ("quorum", "up"), ("all", "down")):

@@ -134,9 +134,10 @@ class LinkManager:
             if watch is None or watch.link != link:
                 watch = self._watch(name, link, watch)
             watches[name] = watch
-        gone = {name for name in self._watches if name not in watches}
+        gone = {name: watch for name, watch in self._watches.items() if name not in watches}
         self._watches = watches
-        for name in gone:
+        for name, watch in gone.items():
+            watch.close()
             self._states.pop(name, None)
             self._orders.pop(name, None)
         for name, watch in watches.items():
