@@ -156,7 +156,7 @@ struct rule {
     u32 pool;
     u32 redirect; /* 0: by the route */
     u32 flags;    /* RULE_* */
-    u32 link_buckets;     /* 0: one. Else which run of buckets in `ways`, from 1 on */
+    u32 link_buckets; /* 0: one link. Else which run of the map `link_buckets`, from 1 on */
 };
 
 #define RULE_ENDPOINT_INDEPENDENT 1        /* mapping, RFC 4787 REQ-1 */

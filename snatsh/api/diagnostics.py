@@ -20,7 +20,7 @@ class OtherRule(Model, frozen=True):
 class Verdict(Model, frozen=True):
     """What would happen to a packet. redirect: the rule's next hop; empty where routing gives it.
 
-    ways: the links that the rule sends by; empty where it follows the route.
+    ways: the links of the rule; empty where it follows the route.
     """
 
     verdict: str

@@ -57,12 +57,12 @@ def tuple_hash(
 LINK_SALT = 0x5A17ED
 
 
-def subscriber_way(source: Address, size: int) -> int:
+def subscriber_bucket(source: Address, size: int) -> int:
     """Bucket of a subscriber, for a rule with a link group spread by subscriber."""
     return (jhash_3words(word(source) ^ LINK_SALT, 0, 0) * size) >> 32
 
 
-def flow_way(
+def flow_bucket(
     source: Address, destination: Address, source_port: int, destination_port: int, size: int
 ) -> int:
     """Bucket of a flow, for a rule with a link group spread by flow."""

@@ -26,7 +26,7 @@ from snatsh.compile.image import (
     Seconds,
     SubscriberLimitImage,
 )
-from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS, Ways, ways_in_force
+from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS, LinkSelection, select_links
 from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.model.errors import Path, Problem, ProfileError
 from snatsh.model.facts import NO_INDEX, Facts
@@ -46,9 +46,9 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])
     )
     pool_index = {pool.name: index for index, pool in enumerate(pools)}
-    ways = ways_in_force(profile, facts, down_links)
+    selections = select_links(profile, facts, down_links)
     rules = tuple(
-        _rule(number, rule, ways.get(number), pool_index, facts)
+        _rule(number, rule, selections.get(number), pool_index, facts)
         for number, rule in sorted(profile.rules.items())
     )
     addresses = tuple(_pool_addresses(profile, facts))
@@ -62,7 +62,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
             for entry in addresses
             if entry.announce
         ),
-        tuples=_tuples(rules),
+        mask_sets=_mask_sets(rules),
         rules=rules,
         timeouts=_timeouts(profile),
         default_pass=profile.system.default_action == "pass",
@@ -118,7 +118,9 @@ def _hooks(profile: Profile, facts: Facts) -> Iterator[HookRequest]:
         yield HookRequest(name, _index(facts, ("interfaces", name), name), interface.role, interface.hook)
 
 
-def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int], facts: Facts) -> RuleImage:
+def _rule(
+    number: int, rule: Rule, selection: LinkSelection | None, pool_index: dict[str, int], facts: Facts
+) -> RuleImage:
     path = ("rules", str(number))
     image = RuleImage(
         number=number,
@@ -130,7 +132,7 @@ def _rule(number: int, rule: Rule, ways: Ways | None, pool_index: dict[str, int]
         endpoint_independent=rule.action == "translate" and rule.mapping == "endpoint-independent",
         filter_by_endpoint=rule.filtering == "address-and-port-dependent",
     )
-    return image if rule.action != "translate" else _by_ways(image, ways, pool_index)
+    return image if rule.action != "translate" else _by_link(image, selection, pool_index)
 
 
 def _match(rule: Rule, facts: Facts, path: Path) -> Match:
@@ -143,20 +145,22 @@ def _match(rule: Rule, facts: Facts, path: Path) -> Match:
     return Match(rule.source or ANY_PREFIX, rule.destination or ANY_PREFIX, **given)
 
 
-def _by_ways(image: RuleImage, ways: Ways | None, pool_index: dict[str, int]) -> RuleImage:
-    """The rule by each of its ways. ProfileError when one has no pool."""
-    missing = [""] if ways is None else [way.pool for way in ways.ways if way.pool not in pool_index]
-    if ways is None or missing:
+def _by_link(image: RuleImage, selection: LinkSelection | None, pool_index: dict[str, int]) -> RuleImage:
+    """The rule by each of its links. ProfileError when one has no pool."""
+    choices = () if selection is None else selection.choices
+    missing = [choice.pool for choice in choices if choice.pool not in pool_index]
+    if selection is None or missing:
         path = ("rules", str(image.number), "pool")
-        raise ProfileError([Problem(path, missing[0], "expected the name of a pool")])
+        raise ProfileError([Problem(path, "".join(missing[:1]), "expected the name of a pool")])
     first, *others = (
-        replace(image, pool=pool_index[way.pool], redirect=way.redirect, way_by_flow=ways.by_flow)
-        for way in ways.ways
+        replace(image, pool=pool_index[choice.pool], redirect=choice.redirect, link_by_flow=selection.by_flow)
+        for choice in choices
     )
-    return replace(first, ways=ways, others=tuple(others), buckets=ways.buckets if others else ())
+    buckets = selection.buckets if others else ()
+    return replace(first, selection=selection, others=tuple(others), buckets=buckets)
 
 
-def _tuples(rules: tuple[RuleImage, ...]) -> tuple[MaskSet, ...]:
+def _mask_sets(rules: tuple[RuleImage, ...]) -> tuple[MaskSet, ...]:
     shapes = {
         (rule.match.source.prefixlen, rule.match.destination.prefixlen, rule.match.fields) for rule in rules
     }
@@ -225,9 +229,9 @@ def _check_bounds(image: Image) -> None:
     ):
         if have > bound:
             raise ProfileError([Problem((what,), str(have), f"the datapath holds at most {bound} {what}")])
-    if len(image.tuples) > MAX_MASK_SETS:
+    if len(image.mask_sets) > MAX_MASK_SETS:
         reason = f"the datapath holds at most {MAX_MASK_SETS} combinations of prefix lengths and fields"
-        raise ProfileError([Problem(("rules",), f"{len(image.tuples)} combinations", reason)])
+        raise ProfileError([Problem(("rules",), f"{len(image.mask_sets)} combinations", reason)])
     if ranges > MAX_RANGES:
         reason = f"the datapath holds at most {MAX_RANGES} address ranges in all pools"
         raise ProfileError([Problem(("pools",), f"{ranges} ranges", reason)])

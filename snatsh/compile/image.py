@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
-from snatsh.compile.link_selection import Ways
+from snatsh.compile.link_selection import LinkSelection
 from snatsh.compile.match import Match
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 
@@ -93,8 +93,8 @@ class PoolAddress:
 class RuleImage:
     """A rule by one of its links. pool: index into Image.pools, 0 if unused. redirect: None for the route.
 
-    ways: the links of its new flows; None for a rule that does not translate. others: the rule by each
-    further way. buckets: the number of the way for each hash.
+    selection: the links of its new flows; None for a rule that does not translate. others: the rule by each
+    further link. buckets: the number of the link for each hash.
     """
 
     number: int
@@ -105,10 +105,10 @@ class RuleImage:
     redirect: Address | None
     endpoint_independent: bool
     filter_by_endpoint: bool  # only destinations that the endpoint sent to may reply
-    ways: Ways | None = None
+    selection: LinkSelection | None = None
     others: tuple[RuleImage, ...] = ()
     buckets: tuple[int, ...] = ()
-    way_by_flow: bool = False
+    link_by_flow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class Image:
     pools: tuple[PoolImage, ...]
     pool_addresses: tuple[PoolAddress, ...]
     announced: tuple[tuple[AddressRange, int], ...]
-    tuples: tuple[MaskSet, ...]
+    mask_sets: tuple[MaskSet, ...]
     rules: tuple[RuleImage, ...]
     timeouts: Seconds
     default_pass: bool

@@ -19,11 +19,19 @@ MAX_LINK_BUCKETS = 32_768
 NOWHERE = BROADCAST
 """A next hop that is never resolved, for a link whose interface is missing and with it its next hop."""
 
-__all__ = ["LINK_BUCKETS", "MAX_LINK_BUCKETS", "Way", "Ways", "link_of", "links_by_route", "ways_in_force"]
+__all__ = [
+    "LINK_BUCKETS",
+    "MAX_LINK_BUCKETS",
+    "LinkChoice",
+    "LinkSelection",
+    "link_of",
+    "links_by_route",
+    "select_links",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class LinkChoice:
     """A link and a pool for new flows. link: None when unknown. redirect: None follows the route."""
 
     link: str | None
@@ -32,13 +40,13 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """The ways of a rule's new flows. buckets: the number of the way for each hash, empty for one way.
+class LinkSelection:
+    """The links of a rule's new flows. buckets: the number of the choice for each hash, empty for one choice.
 
     instead_of: links that are down and would carry these flows. by_flow: spread by flow, not by subscriber.
     """
 
-    ways: tuple[Way, ...]
+    choices: tuple[LinkChoice, ...]
     instead_of: tuple[str, ...] = ()
     buckets: tuple[int, ...] = ()
     by_flow: bool = False
@@ -47,20 +55,20 @@ class Ways:
     def text(self) -> str:
         """The links with their shares, for consoles."""
         parts = []
-        for number, way in enumerate(self.ways):
-            name = way.link or (str(way.redirect) if way.redirect else "by route")
+        for number, choice in enumerate(self.choices):
+            name = choice.link or (str(choice.redirect) if choice.redirect else "by route")
             share = f" {self.buckets.count(number) / len(self.buckets):.0%}" if self.buckets else ""
             parts.append(f"{name}{share}")
         return ", ".join(parts)
 
 
-def ways_in_force(profile: Profile, facts: Facts, down: frozenset[str]) -> Mapping[int, Ways]:
-    """The ways of each rule that translates, by number. A rule without a usable link keeps its own."""
+def select_links(profile: Profile, facts: Facts, down: frozenset[str]) -> Mapping[int, LinkSelection]:
+    """The links of each rule that translates, by number. A rule without a usable link keeps its own."""
     selector = _LinkSelector(profile, facts, down & profile.links.keys())
     found = {
-        number: selector.ways(rule) for number, rule in profile.rules.items() if rule.action == "translate"
+        number: selector.select(rule) for number, rule in profile.rules.items() if rule.action == "translate"
     }
-    return {number: ways for number, ways in found.items() if ways.ways}
+    return {number: selection for number, selection in found.items() if selection.choices}
 
 
 def links_by_route(profile: Profile, facts: Facts) -> frozenset[str]:
@@ -116,26 +124,26 @@ class _LinkSelector:
         alive = {hop for name, hop in self._hops.items() if name not in down}
         self._dead_hops = {self._hops[name] for name in down} - alive - {None}
 
-    def ways(self, rule: Rule) -> Ways:
+    def select(self, rule: Rule) -> LinkSelection:
         group = self._profile.link_groups.get(rule.group) if rule.group is not None else None
         if group is not None:
             return self._shared(rule, group)
         if rule.pool is None:
-            return Ways(())
+            return LinkSelection(())
         link = self.link_of(rule)
         for failed, failover in sorted(rule.failover.items()):
             if failed in self._down and failover.redirect not in self._dead_hops:
                 by = _by_hop(failover.redirect, self._profile, self._facts) if failover.redirect else link
-                way = Way(by, failover.pool or rule.pool, failover.redirect or rule.redirect)
-                return Ways((way,), (failed,))
+                choice = LinkChoice(by, failover.pool or rule.pool, failover.redirect or rule.redirect)
+                return LinkSelection((choice,), (failed,))
         # A failover of the rule takes precedence over the backup of the link, even if it is down too.
         if link in self._down and link not in rule.failover:
             backup = self._backup_of(link)
             if backup is not None:
-                return Ways((self._by(backup, rule),), (link,))
-        return Ways((Way(link, rule.pool, rule.redirect),))
+                return LinkSelection((self._by(backup, rule),), (link,))
+        return LinkSelection((LinkChoice(link, rule.pool, rule.redirect),))
 
-    def _shared(self, rule: Rule, group: LinkGroup) -> Ways:
+    def _shared(self, rule: Rule, group: LinkGroup) -> LinkSelection:
         members = {name: held for name, held in sorted(group.link.items()) if name in self._profile.links}
         weights = {name: held.weight for name, held in members.items() if held.use == "share"}
         lasts = {name: held.weight for name, held in members.items() if held.use == "last-resort"}
@@ -147,14 +155,16 @@ class _LinkSelector:
             down = tuple(sorted(set(weights) - up))
         shares = fill(weights, frozenset(up) or frozenset(weights))
         used = sorted(set(shares))
-        found = Ways(tuple(self._by(name, rule) for name in used), down, by_flow=group.spread == "flow")
+        found = LinkSelection(
+            tuple(self._by(name, rule) for name in used), down, by_flow=group.spread == "flow"
+        )
         if len(used) > 1:
             return replace(found, buckets=tuple(used.index(name) for name in shares))
         return found
 
-    def _by(self, name: str, rule: Rule) -> Way:
+    def _by(self, name: str, rule: Rule) -> LinkChoice:
         link = self._profile.links[name]
-        return Way(name, link.pool or rule.pool or "", self._hops[name] or NOWHERE)
+        return LinkChoice(name, link.pool or rule.pool or "", self._hops[name] or NOWHERE)
 
     def _backup_of(self, link: str) -> str | None:
         """The first link in the chain of backups that is up."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from snatsh.compile.address_hash import (
-    flow_way,
+    flow_bucket,
     source_destination_hash,
     source_hash,
-    subscriber_way,
+    subscriber_bucket,
     tuple_hash,
 )
 from snatsh.compile.image import Action, Algorithm, Image, RuleImage
@@ -44,19 +44,21 @@ def judge(image: Image, packet: Packet) -> MatchResult:
         return MatchResult("pass", rule)
     if rule.action is Action.DROP:
         return MatchResult("drop", rule)
-    rule = by_way(rule, packet)
+    rule = by_link(rule, packet)
     return MatchResult("translate", rule, choices(image, rule, packet))
 
 
-def by_way(rule: RuleImage, packet: Packet) -> RuleImage:
+def by_link(rule: RuleImage, packet: Packet) -> RuleImage:
     """The rule by the link that the packet's flow takes."""
     if not rule.others:
         return rule
     source, destination = packet.source, packet.destination
-    if rule.way_by_flow:
-        bucket = flow_way(source, destination, packet.source_port, packet.destination_port, len(rule.buckets))
+    if rule.link_by_flow:
+        bucket = flow_bucket(
+            source, destination, packet.source_port, packet.destination_port, len(rule.buckets)
+        )
     else:
-        bucket = subscriber_way(source, len(rule.buckets))
+        bucket = subscriber_bucket(source, len(rule.buckets))
     return (rule, *rule.others)[rule.buckets[bucket]]
 
 

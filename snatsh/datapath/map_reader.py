@@ -37,12 +37,10 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
     keys, places = maps["rule_index"].dump()
     chosen = keys["slot"] == slot
     _, rules = maps["rules"].dump()
-    _, tuples = maps["mask_sets"].dump()
-    _, ways = maps["link_buckets"].dump()
-    shapes, buckets = (
-        tuples[map_writer.SLOT_BASE["mask_sets"] * slot :],
-        ways[map_writer.SLOT_BASE["link_buckets"] * slot :],
-    )
+    _, mask_sets = maps["mask_sets"].dump()
+    _, link_buckets = maps["link_buckets"].dump()
+    shapes = mask_sets[map_writer.SLOT_BASE["mask_sets"] * slot :]
+    buckets = link_buckets[map_writer.SLOT_BASE["link_buckets"] * slot :]
     known_rules = {rule.number: rule for rule in known.rules}
     found = []
     for key, place in zip(keys[chosen], places[chosen], strict=True):
@@ -57,8 +55,8 @@ def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage,
         also = known_rules.get(int(row["number"]))
         more = max((*taken, len(also.others) if also and taken else 0), default=0)
         others = tuple(_rule(match, rules[base + number]) for number in range(1, more + 1))
-        rule = replace(_rule(match, row), others=others, buckets=taken, ways=also.ways if also else None)
-        found.append(rule)
+        selection = also.selection if also else None
+        found.append(replace(_rule(match, row), selection=selection, others=others, buckets=taken))
     return tuple(sorted(found, key=lambda rule: rule.number))
 
 
@@ -84,7 +82,7 @@ def _rule(match: Match, row: Any) -> RuleImage:
         redirect=Address(redirect) if redirect else None,
         endpoint_independent=bool(flags & RuleFlag.ENDPOINT_INDEPENDENT),
         filter_by_endpoint=not flags & RuleFlag.FILTER_ENDPOINT_INDEPENDENT,
-        way_by_flow=bool(flags & RuleFlag.LINK_BY_FLOW),
+        link_by_flow=bool(flags & RuleFlag.LINK_BY_FLOW),
     )
 
 

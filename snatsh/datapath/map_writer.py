@@ -80,7 +80,7 @@ def _ticks(seconds: int) -> int:
 def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value: NDArray[Any] = np.zeros(1, dtype=layout.SETTINGS)
     times = image.timeouts
-    value["mask_set_count"] = len(image.tuples)
+    value["mask_set_count"] = len(image.mask_sets)
     value["default_pass"] = image.default_pass
     value["tcp_syn_only"] = image.tcp_syn_only
     value["subscriber_sessions"] = image.limits.sessions
@@ -174,17 +174,17 @@ def _put_pool_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> Non
 
 
 def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
-    tuples: NDArray[Any] = np.zeros(len(image.tuples), dtype=layout.MASK_SET)
+    mask_sets: NDArray[Any] = np.zeros(len(image.mask_sets), dtype=layout.MASK_SET)
     position = {}
-    for at, shape in enumerate(image.tuples):
-        tuples[at] = (
+    for at, shape in enumerate(image.mask_sets):
+        mask_sets[at] = (
             _mask(shape.source_length),
             _mask(shape.destination_length),
             *(_mask(32 if field.name in shape.fields else 0) for field in MATCH_FIELDS),
             shape.rank,
         )
         position[shape.source_length, shape.destination_length, shape.fields] = at
-    maps["mask_sets"].put_all(_indices("mask_sets", slot, len(tuples)), tuples)
+    maps["mask_sets"].put_all(_indices("mask_sets", slot, len(mask_sets)), mask_sets)
     counters = _counters(maps, slot, image)
     index: dict[tuple[Any, ...], int] = {}
     rows: list[tuple[int, ...]] = []
@@ -192,9 +192,10 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     for rule in image.rules:
         base = slot * MAX_RULES + len(rows)
         counter = counters[rule.number]
-        rows.append(_rule_row(rule, counter, ways=len(buckets) // LINK_BUCKETS + 1 if rule.others else 0))
+        run = len(buckets) // LINK_BUCKETS + 1 if rule.others else 0
+        rows.append(_rule_row(rule, counter, link_buckets=run))
         rows += [_rule_row(other, counter) for other in rule.others]
-        buckets += [base + way for way in rule.buckets]
+        buckets += [base + number for number in rule.buckets]
         # rules come in the order of their numbers: of two alike the first counts
         index.setdefault(_rule_key(slot, position, rule), base)
     maps["rules"].put_all(_indices("rules", slot, len(rows)), np.array(rows, dtype=layout.RULE))
@@ -206,14 +207,14 @@ def _put_rules(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     )
 
 
-def _rule_row(rule: RuleImage, counter: int, ways: int = 0) -> tuple[int, ...]:
+def _rule_row(rule: RuleImage, counter: int, link_buckets: int = 0) -> tuple[int, ...]:
     redirect = int(rule.redirect) if rule.redirect else 0
     flags = (
         (RuleFlag.ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0)
         | (0 if rule.filter_by_endpoint else RuleFlag.FILTER_ENDPOINT_INDEPENDENT)
-        | (RuleFlag.LINK_BY_FLOW if rule.way_by_flow else 0)
+        | (RuleFlag.LINK_BY_FLOW if rule.link_by_flow else 0)
     )
-    return (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags, ways)
+    return (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags, link_buckets)
 
 
 def _mask(length: int) -> int:

@@ -144,9 +144,9 @@ class Top(App[None]):
 
     def _remember(self, overview: Overview) -> None:
         traffic = overview.traffic
-        for way, speed in (("out", traffic.outbound), ("in", traffic.inbound)):
-            self.series.add(f"{way} bits", speed.bits)
-            self.series.add(f"{way} packets", speed.packets)
+        for direction, speed in (("out", traffic.outbound), ("in", traffic.inbound)):
+            self.series.add(f"{direction} bits", speed.bits)
+            self.series.add(f"{direction} packets", speed.packets)
         self.series.add("opened", traffic.opened)
         self.series.add("flows", overview.flows)
         self.series.add("processor", overview.processor.average)

@@ -60,8 +60,8 @@ def text(found: Glance) -> str:
     traffic, cpu = overview.traffic, overview.processor
     rows = [("Gateway", overview.host_name)]
     rows += [
-        (way, f"{bits(speed.bits)}, {per_second(speed.packets)} packets")
-        for way, speed in (("Out", traffic.outbound), ("In", traffic.inbound))
+        (direction, f"{bits(speed.bits)}, {per_second(speed.packets)} packets")
+        for direction, speed in (("Out", traffic.outbound), ("In", traffic.inbound))
     ]
     rows += [
         ("Flows", f"{count(overview.flows)} of {count(overview.capacity)}"),

@@ -82,17 +82,17 @@ def _route_without_source(asked: Mapping[str, str | int], question: TestPacket) 
 
 def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -> Verdict:
     """Return verdict, rule, addresses and next hop, and why other rules do not apply."""
-    way = route(question, profile, facts)
+    routed = route(question, profile, facts)
     names = {known.index: name for name, known in facts.interfaces.items()}
     packet = Packet(
         question.source, question.destination, PROTOCOL_NUMBERS[question.protocol],
-        question.source_port, question.destination_port, way.interface, way.next_hop, question.mark,
+        question.source_port, question.destination_port, routed.interface, routed.next_hop, question.mark,
     )  # fmt: skip
-    out = names.get(way.interface, str(way.interface))
+    out = names.get(routed.interface, str(routed.interface))
     role = profile.interfaces[out].role if out in profile.interfaces else None
     if role != "outside":
         reason = f"routing sends it out by {out}, which is not an outside interface"
-        return without_rule("not considered", reason, out, str(way.next_hop))
+        return without_rule("not considered", reason, out, str(routed.next_hop))
     outcome = judge(image, packet)
     rule = outcome.rule
     redirect = rule.redirect if rule else None
@@ -100,12 +100,12 @@ def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -
         verdict=outcome.verdict,
         reason=_reason(rule, image),
         rule=rule.number if rule else None,
-        ways=_ways(rule, image),
+        ways=_links(rule, image),
         pool=image.pools[rule.pool].name if rule and outcome.verdict == "translate" else None,
         addresses=[str(address) for address in outcome.addresses[:_SHOWN]],
         out_interface=out if redirect is None else _interface_of(redirect, facts) or out,
         redirect=str(redirect) if redirect else "",
-        next_hop=str(redirect or way.next_hop),
+        next_hop=str(redirect or routed.next_hop),
         others=list(_others(image, packet, rule, names)),
     )
 
@@ -124,10 +124,10 @@ def _reason(rule: RuleImage | None, image: Image) -> str:
     return f"rule {rule.number} is the most specific of those that match"
 
 
-def _ways(rule: RuleImage | None, image: Image) -> str:
+def _links(rule: RuleImage | None, image: Image) -> str:
     """Return the links of a rule, and those they replace; empty if it follows the routing table."""
-    found = next((one.ways for one in image.rules if rule and one.number == rule.number), None)
-    if found is None or (len(found.ways) == 1 and found.ways[0].link is None):
+    found = next((one.selection for one in image.rules if rule and one.number == rule.number), None)
+    if found is None or (len(found.choices) == 1 and found.choices[0].link is None):
         return ""
     instead = f", instead of {', '.join(found.instead_of)}" if found.instead_of else ""
     return found.text + instead

@@ -16,7 +16,7 @@ def link_rows(plan: Plan, links: LinkManager) -> list[LinkRow]:
     states = links.states
     moved: dict[str, list[int]] = {}
     for image in plan.image.rules:
-        for name in image.ways.instead_of if image.ways else ():
+        for name in image.selection.instead_of if image.selection else ():
             moved.setdefault(name, []).append(image.number)
     rows = []
     for name, link in sorted(plan.profile.links.items()):

@@ -116,20 +116,21 @@ def _written(document: Document, number: int) -> Document:
 
 def _links(image: RuleImage) -> str | None:
     """Return the links that share the new flows of a rule; None if it uses one path."""
-    return image.ways.text if image.ways is not None and image.ways.buckets else None
+    selection = image.selection
+    return selection.text if selection is not None and selection.buckets else None
 
 
 def _failed_over(image: RuleImage, states: Mapping[str, LinkState]) -> FailedOver | None:
     """Return where failover sends new flows of a rule, and since when; None while it runs as configured."""
-    ways = image.ways
-    if ways is None or not ways.instead_of:
+    selection = image.selection
+    if selection is None or not selection.instead_of:
         return None
-    since = [states[name].since for name in ways.instead_of if name in states]
-    redirects = [str(way.redirect) for way in ways.ways if way.redirect]
+    since = [states[name].since for name in selection.instead_of if name in states]
+    redirects = [str(choice.redirect) for choice in selection.choices if choice.redirect]
     return FailedOver(
-        links=", ".join(ways.instead_of),
-        to=ways.text,
-        pool=", ".join(dict.fromkeys(way.pool for way in ways.ways)),
+        links=", ".join(selection.instead_of),
+        to=selection.text,
+        pool=", ".join(dict.fromkeys(choice.pool for choice in selection.choices)),
         redirect=", ".join(redirects) or None,
         since=max(since).isoformat(timespec="seconds") if since else None,
     )

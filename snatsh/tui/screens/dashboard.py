@@ -72,19 +72,22 @@ class DashboardScreen(LiveScreen):
         if found is None:
             return
         room = max(1, (height - 2) // 2)
-        ways = (("out", found.traffic.outbound, "↑", "graph"), ("in", found.traffic.inbound, "↓", "graph2"))
-        for way, speed, sign, style in ways:
-            head = f"{sign} {way:<3} {bits(speed.bits):>8} {per_second(speed.packets):>7} pkts"
+        directions = (
+            ("out", found.traffic.outbound, "↑", "graph"),
+            ("in", found.traffic.inbound, "↓", "graph2"),
+        )
+        for direction, speed, sign, style in directions:
+            head = f"{sign} {direction:<3} {bits(speed.bits):>8} {per_second(speed.packets):>7} pkts"
             if height < 6:
                 left = max(0, width - len(head) - 1)
-                yield [(head + " ", "plain"), (graph(self._series(f"{way} bits"), left)[0], style)]
+                yield [(head + " ", "plain"), (graph(self._series(f"{direction} bits"), left)[0], style)]
                 yield [
                     (f"{'packets':>{len(head)}} ", "dim"),
-                    (graph(self._series(f"{way} packets"), left)[0], style),
+                    (graph(self._series(f"{direction} packets"), left)[0], style),
                 ]
             else:
                 yield [(head, "plain")]
-                yield from self._graph(f"{way} bits", width, room, style)
+                yield from self._graph(f"{direction} bits", width, room, style)
 
     def _flows(self, width: int, height: int) -> Iterator[Line]:
         found = self._found

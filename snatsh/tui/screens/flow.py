@@ -32,7 +32,9 @@ class FlowScreen(ModalScreen[None]):
         super().__init__()
         self.row = row
         self.ended = False
-        self._rates: dict[str, deque[float | None]] = {way: deque(maxlen=300) for way in ("out", "in")}
+        self._rates: dict[str, deque[float | None]] = {
+            direction: deque(maxlen=300) for direction in ("out", "in")
+        }
         self._before: Flow | None = None
         self._busy = False
 
@@ -108,15 +110,15 @@ class FlowScreen(ModalScreen[None]):
         ]  # fmt: skip
         yield []
         room = max(1, (height - 9) // 2)
-        ways = (
+        directions = (
             ("out", row.packets_out, row.bytes_out, "↑", "graph"),
             ("in", row.packets_in, row.bytes_in, "↓", "graph2"),
         )
-        for way, packets, octets, sign, style in ways:
-            series = list(self._rates[way])
+        for direction, packets, octets, sign, style in directions:
+            series = list(self._rates[direction])
             now = bits(series[-1]) if series else "measuring"
             total = f"{count(packets)} packets, {size(octets)} bytes"
-            yield [(f"{sign} {way:<4}", "plain"), (f"{now:>10}", "plain"), (f"   {total}", "dim")]
+            yield [(f"{sign} {direction:<4}", "plain"), (f"{now:>10}", "plain"), (f"   {total}", "dim")]
             for line in graph(series, width, room):
                 yield [(line, style)]
 

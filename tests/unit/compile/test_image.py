@@ -119,7 +119,7 @@ def test_too_many_combinations_are_refused() -> None:
     with pytest.raises(ProfileError, match=f"at most {MAX_MASK_SETS} combinations"):
         image(rules)
     del rules[str(len(lengths))]
-    assert len(image(rules).tuples) == MAX_MASK_SETS
+    assert len(image(rules).mask_sets) == MAX_MASK_SETS
 
 
 def test_every_match_condition_of_the_schema_is_compiled() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snatsh.compile.link_selection import NOWHERE, Ways, links_by_route, ways_in_force
+from snatsh.compile.link_selection import NOWHERE, LinkSelection, links_by_route, select_links
 from snatsh.compile.weighted_buckets import LINK_BUCKETS, fill
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.schema.profile import Profile
@@ -37,13 +37,13 @@ names = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
 weights = names.flatmap(lambda found: st.fixed_dictionaries({name: st.integers(1, 100) for name in found}))
 
 
-def ways(rule: dict[str, Any], down: str = "", links: Any = None, **more: Any) -> Ways:
+def select(rule: dict[str, Any], down: str = "", links: Any = None, **more: Any) -> LinkSelection:
     profile = Profile.model_validate({**BASE, "links": links or LINKS, "rules": {"1": rule}, **more})
-    return ways_in_force(profile, FACTS, frozenset(down))[1]
+    return select_links(profile, FACTS, frozenset(down))[1]
 
 
-def text(found: Ways) -> tuple[str, ...]:
-    return tuple(f"{way.link}/{way.pool}/{way.redirect}" for way in found.ways)
+def text(found: LinkSelection) -> tuple[str, ...]:
+    return tuple(f"{one.link}/{one.pool}/{one.redirect}" for one in found.choices)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def text(found: Ways) -> tuple[str, ...]:
 )
 def test_one_way(rule: dict[str, Any], down: str, expected: str, instead_of: tuple[str, ...]) -> None:
     links = {**LINKS, "a": {**LINKS["a"], "backup": "b"}, "b": {**LINKS["b"], "backup": "c"}}
-    found = ways(rule, down, links)
+    found = select(rule, down, links)
     assert (text(found), found.instead_of, found.buckets) == ((expected,), instead_of, ())
 
 
@@ -74,17 +74,17 @@ GROUPS: dict[str, Any] = {"link-groups": {"wan": {"link": SHARES}}}
 
 
 def test_links_that_share() -> None:
-    found = ways({"group": "wan"}, **GROUPS)
+    found = select({"group": "wan"}, **GROUPS)
     assert text(found) == ("a/a/1.1.2.1", "b/b/1.1.3.1")
     assert Counter(found.buckets) == {0: 96, 1: 32}
-    found = ways({"group": "wan"}, "a", **GROUPS)
+    found = select({"group": "wan"}, "a", **GROUPS)
     assert (text(found), found.instead_of, found.buckets) == (("b/b/1.1.3.1",), ("a",), ())
 
 
 def test_the_last_resort_is_only_that() -> None:
-    found = ways({"group": "wan"}, "ab", **GROUPS)
+    found = select({"group": "wan"}, "ab", **GROUPS)
     assert (text(found), found.instead_of) == (("c/c/1.1.4.1",), ("a", "b"))
-    found = ways({"group": "wan"}, "abc", **GROUPS)
+    found = select({"group": "wan"}, "abc", **GROUPS)
     assert text(found) == ("a/a/1.1.2.1", "b/b/1.1.3.1")  # nothing works: as written
 
 
@@ -109,9 +109,9 @@ def test_a_link_without_a_next_hop_goes_to_the_other_end() -> None:
     peer = IPv4Address("10.64.0.1")
     ppp = InterfaceFacts(9, b"", 1492, True, (IPv4Interface("10.64.0.2/32"),), framing="none", peers=(peer,))
     there = Facts({**FACTS.interfaces, "ppp0": ppp})
-    assert text(ways_in_force(profile, there, frozenset({"a"}))[1]) == ("dsl/b/10.64.0.1",)
+    assert text(select_links(profile, there, frozenset({"a"}))[1]) == ("dsl/b/10.64.0.1",)
     # While it is away nothing is sent anywhere else in its place.
-    assert text(ways_in_force(profile, FACTS, frozenset({"a"}))[1]) == (f"dsl/b/{NOWHERE}",)
+    assert text(select_links(profile, FACTS, frozenset({"a"}))[1]) == (f"dsl/b/{NOWHERE}",)
 
 
 def test_links_need_a_route_where_rules_follow_it() -> None:
