@@ -57,7 +57,7 @@ class ConfigurationCalls(Transport):
         self.ask("POST", "/v1/candidate/rollback", Edited, {"number": number})
 
     def update(self) -> list[str]:
-        """Bring a private candidate up to date; its changes that win over what runs."""
+        """Bring a private candidate up to date; return its changes that override the running ones."""
         return self.ask("POST", "/v1/candidate/update", Updated, {}).kept
 
     def commit(

@@ -275,7 +275,7 @@ def test_checks_commits_with_a_comment_and_rolls_back(gateway: Gateway, client: 
         await pilot.press(*keys_of("north to c"), "enter")
         await until(lambda: client.configuration()["rules"]["10"]["pool"] == "c", "the commit")
         assert client.history()[0].comment == "north to c"
-        await until(lambda: "as it runs" in screen.query_one("#head").text, "no difference")
+        await until(lambda: "same as running" in screen.query_one("#head").text, "no difference")
         await pilot.press("u")
         await until(lambda: isinstance(app.screen, Ask), "a question for a number")
         await pilot.press("backspace", "1", "enter")

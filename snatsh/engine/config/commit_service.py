@@ -91,7 +91,7 @@ class CommitService:
 
     @property
     def pending(self) -> UnconfirmedCommit | None:
-        """The commit that waits to be confirmed."""
+        """The commit that is pending: rolled back unless confirmed."""
         return self._confirmation.pending
 
     @property

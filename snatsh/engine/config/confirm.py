@@ -33,12 +33,12 @@ class NothingPending(EngineError):
     """No commit is waiting."""
 
     def __init__(self) -> None:
-        super().__init__("no commit waits to be confirmed")
+        super().__init__("no commit is pending")
 
 
 @dataclass(frozen=True, slots=True)
 class UnconfirmedCommit:
-    """A commit that waits to be confirmed.
+    """A commit that is pending: rolled back unless confirmed.
 
     first, last: serials of the commits it covers. document: what to roll back to.
     due: the deadline on the monotonic clock, which does not follow changes of the system time.

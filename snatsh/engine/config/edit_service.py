@@ -77,7 +77,7 @@ class EditService:
         return await self._change(lambda candidate: candidate.replace(document), pid)
 
     async def update(self, pid: int) -> list[str]:
-        """Rebase a private candidate onto what runs. Return its changes that conflict with that and win."""
+        """Rebase a private candidate onto the running one. Return its changes that conflict and win."""
         async with self._sessions.editing:
             candidate = self.candidate(pid)
             running = self._committer.current.document

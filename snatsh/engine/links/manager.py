@@ -177,7 +177,7 @@ class LinkManager:
     def _path_fault(self, hop: Hop) -> str:
         """Return the fault of a next hop, empty if none. Without a route ever, it may serve redirects."""
         if hop in self._paths.silent:
-            return f"next hop {hop[1]} does not answer ARP"
+            return f"next hop {hop[1]} does not reply to ARP"
         if hop in self._paths.unrouted and hop in self._had_route:
             return f"no route goes by next hop {hop[1]} any more"
         return ""

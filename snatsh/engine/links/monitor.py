@@ -192,16 +192,16 @@ class LinkWatch:
             return self._fault
         silent = [str(target) for target in self.targets if not target.reach.up]
         if not self._reached:
-            return f"no answer from {', '.join(silent)}"
+            return f"no reply from {', '.join(silent)}"
         if not self._health.up:
             due = self._health.due(self._hold)
             left = max(0.0, due - self._loop.time()) if due is not None else 0.0
-            return f"well again, held down for another {left:.0f} s"
+            return f"healthy again, held down for another {left:.0f} s"
         if self._degraded:
             return self._degraded
         if silent:
-            return f"no answer from {', '.join(silent)}, but enough others answer"
-        return "probes are answered" if self.targets else f"interface {self.link.interface} has carrier"
+            return f"no reply from {', '.join(silent)}, but from enough others"
+        return "all targets reply" if self.targets else f"interface {self.link.interface} has carrier"
 
 
 def fault(link: Link, facts: Facts) -> str:

@@ -26,12 +26,12 @@ class TargetHealth:
     against: int = 0
 
 
-def heard(reach: TargetHealth, answered: bool, fail: int, rise: int) -> TargetHealth:
+def heard(reach: TargetHealth, replied: bool, fail: int, rise: int) -> TargetHealth:
     """Apply one probe result."""
-    if answered == reach.up:
+    if replied == reach.up:
         return replace(reach, against=0)
-    if reach.against + 1 >= (rise if answered else fail):
-        return TargetHealth(answered)
+    if reach.against + 1 >= (rise if replied else fail):
+        return TargetHealth(replied)
     return replace(reach, against=reach.against + 1)
 
 
@@ -90,7 +90,7 @@ def _forgiven(health: Health, now: float, hold: Hold) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """loss: share, 0 to 1. rtt: mean in seconds, None without an answer."""
+    """loss: share, 0 to 1. rtt: mean in seconds, None without a reply."""
 
     loss: float
     rtt: float | None
@@ -101,8 +101,8 @@ def quality(results: Iterable[float | None]) -> Quality | None:
     newest = list(results)
     if len(newest) < ENOUGH:
         return None
-    answers = [rtt for rtt in newest if rtt is not None]
-    return Quality(1 - len(answers) / len(newest), sum(answers) / len(answers) if answers else None)
+    replies = [rtt for rtt in newest if rtt is not None]
+    return Quality(1 - len(replies) / len(newest), sum(replies) / len(replies) if replies else None)
 
 
 def worst_needed(qualities: Iterable[Quality], needed: int) -> Quality | None:
@@ -130,5 +130,5 @@ def degraded(before: str, found: Quality | None, loss: float | None, rtt: float 
     if loss is not None and found.loss >= loss * ease:
         return f"{found.loss:.0%} of the probes are lost"
     if rtt is not None and found.rtt is not None and found.rtt >= rtt * ease:
-        return f"answers take {found.rtt * 1000:.0f} ms"
+        return f"the round-trip time is {found.rtt * 1000:.0f} ms"
     return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The candidate beside what runs, and all that commits it: the same API and roles as the shell's."""
+"""The candidate beside the running configuration, and its commits, with the API and roles of the shell."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Head(Lines):
 
 @dataclass(frozen=True, slots=True)
 class _Configurations:
-    """changed: whether the candidate differs from what runs. others: consoles that edit, too."""
+    """changed: whether the candidate differs from the running one. others: other consoles editing."""
 
     candidate: Document
     running: Document
@@ -71,7 +71,7 @@ class ConfigurationScreen(LiveScreen):
         yield _Head(id="head")
         with Vertical(id="trees"):
             yield ConfigurationTree()
-        yield Panel("Difference to what runs", self._difference, id="difference")
+        yield Panel("Changes to the running configuration", self._difference, id="difference")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -90,10 +90,10 @@ class ConfigurationScreen(LiveScreen):
         head.line = [
             (" candidate", "title"),
             (
-                "  changed, not committed" if data.changed else "  as it runs",
+                "  changed, not committed" if data.changed else "  same as running",
                 "changed" if data.changed else "good",
             ),
-            ("   + new  - gone  ~ changed; beside it what runs", "dim"),
+            ("   + added  - deleted  ~ changed; right: running", "dim"),
         ]
         pending = data.history.pending
         if pending:
@@ -101,7 +101,7 @@ class ConfigurationScreen(LiveScreen):
             text = f" commit by {pending.user}: rolled back in {left} unless confirmed (y) or aborted (a) "
             head.line = [(text, "caution")]
         elif data.others:
-            head.line = [*head.line, (f"  {data.others[0].user} edits too", "warn")]
+            head.line = [*head.line, (f"  {data.others[0].user} is editing, too", "warn")]
         head.redraw()
 
     def _difference(self, width: int, height: int) -> Iterator[Line]:
@@ -120,7 +120,7 @@ class ConfigurationScreen(LiveScreen):
         if self.data:
             text = difference(self.data.running, self.data.candidate)
             self.app.push_screen(
-                TextView("Candidate against running configuration", diff_lines(text or "no difference\n"))
+                TextView("Changes to the running configuration", diff_lines(text or "no difference\n"))
             )
 
     def action_check(self) -> None:

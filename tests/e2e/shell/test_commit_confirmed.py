@@ -193,7 +193,7 @@ def test_all_consoles_see_user_and_deadline_and_learn_of_the_rollback(gateway: G
 def test_abort_without_anything_to_abort(gateway: Gateway) -> None:
     done = gateway.snatd.shell("request system commit abort", check=False)
     assert done.returncode == 1
-    assert done.stderr == "error: no commit waits to be confirmed\n"
+    assert done.stderr == "error: no commit is pending\n"
 
 
 @pytest.mark.parametrize("minutes", [5, 1])

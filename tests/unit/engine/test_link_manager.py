@@ -85,7 +85,7 @@ async def test_a_carrier_that_was_lost_unseen_counts(tmp_path: Path) -> None:
 async def test_down_when_the_kernel_gave_the_next_hop_up(tmp_path: Path) -> None:
     links = made(tmp_path)
     links.update(LINKS, facts(up=True), Paths(silent=frozenset({HOP})))
-    assert "does not answer ARP" in links.states["isp-a"].reason
+    assert "does not reply to ARP" in links.states["isp-a"].reason
     found = []
     links.update(LINKS, facts(up=True))  # a commit says nothing of neighbours
     found.append(links.states["isp-a"].state)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ARP probe: an address on the link answers ARP."""
+"""ARP probe: an address on the link replies to ARP."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ class ArpProbe(Probe):
         if message is None or not message.is_reply or message.asked_by != self._endpoint.own:
             return
         self._mac = message.mac
-        # A reply does not name its request, and the kernel's own requests are answered too.
+        # A reply does not name its request, and the kernel's own requests get replies, too.
         if self._sent:
             self._result(self._sent.pop(0), True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP probe: a GET request in one segment, and the start of the answer."""
+"""HTTP probe: a GET request in one segment, and the start of the response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snatsh.engine.packets import ACK, PSH, Segment
 
 
 class HttpProbe(TcpProbe):
-    """A connection per GET. The target is up if the answer starts with status 2xx or 3xx."""
+    """A connection per GET. The target is up if the response starts with status 2xx or 3xx."""
 
     def __init__(
         self, port: ProbePort, target: bytes, target_port: int, request: bytes, result: Result
@@ -31,8 +31,8 @@ class HttpProbe(TcpProbe):
             self.finish(number, segment, is_good_status(segment.data))
 
 
-def is_good_status(answer: bytes) -> bool:
-    version, _, rest = answer.partition(b" ")
+def is_good_status(response: bytes) -> bool:
+    version, _, rest = response.partition(b" ")
     return version.startswith(b"HTTP/") and rest[:1] in (b"2", b"3")
 
 

@@ -13,7 +13,7 @@ from snatsh.engine.links.probes.probe import IpProbe, Result
 class IcmpProbe(IpProbe):
     def __init__(self, port: ProbePort, target: bytes, result: Result) -> None:
         self._identifier = secrets.randbelow(1 << 16)
-        self._token = secrets.token_bytes(16)  # so that only a host on the path can answer
+        self._token = secrets.token_bytes(16)  # so that only a host on the path can reply
         self._sent: dict[int, int] = {}
         super().__init__(port, target, result, from_target(port.endpoint, target, packets.ICMP))
 

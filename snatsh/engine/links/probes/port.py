@@ -76,7 +76,7 @@ class PacketSocket:
         self._socket.sendto(data, (self._interface, self._protocol, 0, 0, mac))
 
     def read(self) -> None:
-        """Take what is there. Also called before a probe is given up: the answer may be waiting here."""
+        """Take what is there. Also called before a probe is given up: the reply may be waiting here."""
         while True:
             try:
                 data = self._socket.recv(2048)

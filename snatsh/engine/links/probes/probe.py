@@ -21,34 +21,34 @@ class Probe(ABC):
 
     @abstractmethod
     def read(self) -> None:
-        """Read pending answers."""
+        """Read pending replies."""
 
     @abstractmethod
     def forget(self, number: int) -> None:
-        """Give up a probe that was not answered in time."""
+        """Give up a probe whose reply did not come in time."""
 
     @abstractmethod
     def close(self) -> None: ...
 
 
 class IpProbe(Probe):
-    """A probe that is answered by IPv4 packets from its target."""
+    """A probe whose replies are IPv4 packets from its target."""
 
     def __init__(self, port: ProbePort, target: bytes, result: Result, wanted: Filter) -> None:
         self.port = port
         self.own, self.target = port.endpoint.own, target
         self.result = result
-        self._answers = PacketSocket(port.endpoint, ETH_P_IP, wanted, self.received)
+        self._replies = PacketSocket(port.endpoint, ETH_P_IP, wanted, self.received)
 
     @abstractmethod
     def received(self, data: bytes) -> None:
         """Receive a packet from the target."""
 
     def read(self) -> None:
-        self._answers.read()
+        self._replies.read()
 
     def forget(self, number: int) -> None:
         self.port.doubt()
 
     def close(self) -> None:
-        self._answers.close()
+        self._replies.close()

@@ -14,7 +14,7 @@ Outcome = Callable[[float | None], None]
 
 
 class ProbeSeries:
-    """Sends a probe every `interval` and waits `timeout` for each answer, after `start`."""
+    """Sends a probe every `interval` and waits `timeout` for each reply, after `start`."""
 
     def __init__(
         self, make: Callable[[Result], Probe], interval: float, timeout: float, outcome: Outcome
@@ -54,15 +54,15 @@ class ProbeSeries:
         except OSError:
             self._result(number, False)
 
-    def _result(self, number: int, answered: bool) -> None:
+    def _result(self, number: int, replied: bool) -> None:
         limit = self._limits.pop(number, None)
         if limit is None:
             return
         limit.cancel()
-        self._outcome(self._loop.time() - self._sent.pop(number) if answered else None)
+        self._outcome(self._loop.time() - self._sent.pop(number) if replied else None)
 
     def _expire(self, number: int) -> None:
-        # After a busy event loop, the answer may already be waiting.
+        # After a busy event loop, the reply may already be waiting.
         self._probe.read()
         if self._limits.pop(number, None) is None:
             return
