@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from snatsh import resources
+from snatsh.interpreter import run_module
 from snatsh.lab import services
 from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
@@ -41,7 +42,7 @@ def run(profile: Path, command: str | None) -> int:
         snatd = Snatd(lab)
         snatd.start(profile)
         for client, targets in TRAFFIC.items():
-            lab.spawn(client, sys.executable, "-m", "snatsh.lab.traffic", *targets, log=f"{client}.log")
+            lab.spawn(client, *run_module("snatsh.lab.traffic", *targets), log=f"{client}.log")
         snatd.wait_flows(PROTOCOLS)
         if command is None:
             print(WELCOME, flush=True)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import cast
 
+from snatsh.interpreter import run_module
 from snatsh.lab.namespaces import Lab, LabError, Namespace
 from snatsh.lab.topology import SERVER_ADDRESSES
 
@@ -32,7 +33,7 @@ DNS_NAMES = {"www.example.net": "203.0.113.9", "narrow.example.net": "203.0.113.
 
 def start(lab: Lab, seconds: float = 10) -> None:
     """Start every server in the lab and wait until all of them listen."""
-    lab.spawn("server", sys.executable, "-m", "snatsh.lab.services", *SERVER_ADDRESSES, log="services.log")
+    lab.spawn("server", *run_module("snatsh.lab.services", *SERVER_ADDRESSES), log="services.log")
     for address in SERVER_ADDRESSES:
         # Bound, so that UDP replies come from the address of the request.
         lab.spawn("server", "iperf3", "--server", "--bind", address, log=f"iperf3-{address}.log")

@@ -80,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _top(options: Sequence[str]) -> int:
     """Start the live view as a program, so that the shell never imports textual."""
-    os.execv(sys.executable, [sys.executable, "-m", "snatsh.tui", *options])
+    from snatsh.interpreter import run_module
+
+    command = run_module("snatsh.tui", *options)
+    os.execv(command[0], command)
 
 
 def _import(arguments: Sequence[str]) -> int:

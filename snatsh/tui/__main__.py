@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m snatsh.tui`, as the shell starts it."""
+"""`python -I -m snatsh.tui`, as the shell starts it."""
 
 import sys
 

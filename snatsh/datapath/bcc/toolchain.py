@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from snatsh.datapath.bcc import process as bcc_process
 from snatsh.datapath.bcc.object_code import ObjectCode
 from snatsh.datapath.bcc.source import SOURCE_FOLDER
 from snatsh.datapath.errors import CompileError, LoadError
+from snatsh.interpreter import run_module
 
 KERNEL_FOLDER = SOURCE_FOLDER / "kernel"
 _UAPI = Path("/usr/include/linux/bpf.h")
@@ -50,7 +50,7 @@ def compile_source(
     request = {"text": text, "flags": [*cflags(), *flags], "programs": [*programs],
                "shared_maps": [*shared_maps]}  # fmt: skip
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", bcc_process.__name__],
+        run_module(bcc_process.__name__),
         input=json.dumps(request).encode(),
         capture_output=True,
         env=kernel_environment(),

@@ -13,6 +13,7 @@ from typing import TypeVar
 from snatsh.api.codec import builtins, from_builtins
 from snatsh.api.flows import FLOW_FIELDS
 from snatsh.api.interfaces import InterfaceRow
+from snatsh.interpreter import run_module
 from snatsh.shell.commands import operational
 from snatsh.shell.core.answers import TABLE, Answer, Message, ShellError, TableAnswer
 from snatsh.shell.core.command import CommandSet, Option
@@ -94,7 +95,7 @@ def _rates(row: InterfaceRow, before: InterfaceRow | None, seconds: float) -> di
 def monitor_dashboard(session: Session) -> Answer:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ShellError("monitor dashboard: expected a terminal; use `snatsh top --once --json` in scripts")
-    command = [sys.executable, "-m", "snatsh.tui", "--socket", str(session.client.path)]
+    command = run_module("snatsh.tui", "--socket", str(session.client.path))
     with session.terminal.released():
         status = subprocess.run(command, check=False).returncode
     if status:
