@@ -29,6 +29,16 @@ GROUPS = {"snatsh": (4100, "alice,oscar,vera,forced"), "snatsh-operator": (4101,
 FILES = ("passwd", "shadow", "group", "shells")
 
 
+ACCESS_PAGE = Path(__file__).parents[2] / "docs" / "access.md"
+
+
+def documented_match() -> str:
+    """The block for sshd_config in docs/access.md; the forced command is for one account alone."""
+    block = ACCESS_PAGE.read_text().partition("```\nMatch Group snatsh\n")[2].partition("```")[0]
+    lines = [line for line in block.splitlines() if "ForceCommand" not in line]
+    return "\n".join(["Match Group snatsh", *lines, ""])
+
+
 class Accounts:
     """The files, and the command line that has them in the place of the box's own."""
 
@@ -109,7 +119,7 @@ class SshGateway(Gateway):
             f"AuthorizedKeysFile {self.key}.pub\nStrictModes no\nPermitRootLogin yes\n"
             f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nPrintMotd no\nUseDNS no\n"
             f"SetEnv SNATSH_SOCKET={self.snatd.socket}\nSubsystem sftp /usr/lib/openssh/sftp-server\n"
-            f"Match User forced\n  ForceCommand {SNATSH}\n"
+            f"{documented_match()}Match User forced\n  ForceCommand {SNATSH}\n"
         )
         sshd = self.accounts.command("/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config"))
         self.lab.spawn("gateway", *sshd, log="sshd.log")
