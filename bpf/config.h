@@ -44,6 +44,7 @@ struct scratch {
     u32 evictions; /* for this packet */
     u32 ended;  /* by this run of the sweep */
     u32 refused; /* drop reason, for the program that sends the ICMP error */
+    struct flow_key key;
     struct flow_key reply;
     struct eim_mapping eim_mapping;
 };

@@ -39,37 +39,37 @@ inline_always int may_redirect(u32 slot, u32 from, u32 to, u8 role)
     return !(source->flags & INTERFACE_XDP) || target->flags & INTERFACE_XDP;
 }
 
-/* RFC 4787, REQ-9: traffic to a pool address never leaves the gateway. */
-inline_always void note_hairpin(struct outbound *outbound, u32 slot, u32 destination)
-{
-    outbound->seen &= ~SEEN_HAIRPIN;
-    if (find_pool_address(slot, destination))
-        outbound->seen |= SEEN_HAIRPIN;
-}
-
-/* Returns 0 when the flow is over and the packet has to open a new one. */
-inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record, const struct packet *p,
+/* `live` is the record's as it was found. Returns 0 when the flow is over and the packet has to open a new one. */
+inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
                                    const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch;
     struct outbound *outbound = &record->outbound;
     u8 answered = outbound->seen & SEEN_REPLY;
-    u64 live = live_of(record);
     struct path path;
+    u8 hairpin;
+    int direct;
 
     if (!live || is_past(now, outbound->expires) || (outbound->epoch != epoch && leaves_pool(slot, outbound->mapped))) {
         end_flow(state, record, live);
         return 0;
     }
+    if (!is_still(record, live))
+        return 0;
     touch_outbound(outbound, slot, p, now);
     if (answered && !(outbound->seen & SEEN_REPLY)) /* a SYN has reopened it */
         add_half_open(p->source, 1);
     if (is_path_known(outbound->out_ifindex, outbound->epoch, state, now))
         return 1;
-    note_hairpin(outbound, slot, p->destination);
     find_path(ctx, ifindex, p->source, outbound->redirect ? outbound->redirect : p->destination, &path);
+    /* RFC 4787, REQ-9: traffic to a pool address never leaves the gateway. */
+    hairpin = find_pool_address(slot, p->destination) ? SEEN_HAIRPIN : 0;
+    direct = path.complete && !hairpin && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE);
+    if (!is_still(record, live))
+        return 0;
+    outbound->seen = (outbound->seen & ~SEEN_HAIRPIN) | hairpin;
     outbound->out_ifindex = 0;
-    if (path.complete && !(outbound->seen & SEEN_HAIRPIN) && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE)) {
+    if (direct) {
         outbound->mtu = path.mtu;
         __builtin_memcpy(outbound->ethernet, path.ethernet, 12);
         outbound->out_ifindex = path.out_ifindex;
@@ -78,23 +78,25 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record
     return 1;
 }
 
-/* Returns 0 when the flow is over. */
-inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record, const struct packet *p,
+/* `live` was read since the record was found. Returns 0 when the flow is over. */
+inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
                                   const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch;
     struct inbound *inbound = &record->inbound;
     struct outbound *outbound = &record->outbound;
     u32 inside = inbound->inside;
-    u64 live = live_of(record);
     struct path path;
     u8 answered;
+    int direct;
 
     if (!live || is_past(now, outbound->expires) || (inbound->epoch != epoch && leaves_pool(slot, outbound->mapped))) {
         end_flow(state, record, live);
         return 0;
     }
     answered = outbound->seen & SEEN_REPLY;
+    if (!is_still(record, live))
+        return 0;
     touch_inbound(outbound, slot, p, now);
     if (!answered)
         add_half_open(inside, -1);
@@ -102,14 +104,37 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     if (is_path_known(inbound->out_ifindex, inbound->epoch, state, now))
         return 1;
     find_path(ctx, ifindex, p->source, inside, &path);
+    direct = path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_INSIDE);
+    if (!is_still(record, live))
+        return 0;
     inbound->out_ifindex = 0;
-    if (path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_INSIDE)) {
+    if (direct) {
         inbound->mtu = path.mtu;
         __builtin_memcpy(inbound->ethernet, path.ethernet, 12);
         inbound->out_ifindex = path.out_ifindex;
     }
     inbound->epoch = epoch;
     return 1;
+}
+
+/* Whether the flow of the record, which was found with this `live`, goes on. */
+inline_always int goes_on_outbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
+                                   const struct control *state, u32 now)
+{
+    return is_settled(record->outbound.touched, record->outbound.epoch, now, state->epoch, p->tcp_flags) ||
+           refresh_outbound(ctx, ifindex, record, live, p, state, now);
+}
+
+/* The same for a record that was found by the reply. */
+inline_always int goes_on_inbound(void *ctx, u32 ifindex, struct record *record, const u64 *reply, const struct packet *p,
+                                  const struct control *state, u32 now)
+{
+    u64 live;
+
+    if (is_settled(record->inbound.touched, record->inbound.epoch, now, state->epoch, p->tcp_flags))
+        return 1;
+    live = live_of(record);
+    return is_still_of_reply(record, reply) && refresh_inbound(ctx, ifindex, record, live, p, state, now);
 }
 
 inline_always void outbound_translation(const struct outbound *outbound, struct translation *translation)
@@ -128,6 +153,50 @@ inline_always void inbound_translation(const struct inbound *inbound, struct tra
     translation->ip_delta = inbound->ip_delta;
     translation->l4_delta = inbound->l4_delta;
     translation->is_source = 0;
+}
+
+/* A copy of what sends a packet in one direction of a flow: the record may be another flow's by the time it is sent. */
+struct forwarding {
+    struct translation translation;
+    u32 ethernet[3];
+    u32 out_ifindex;
+    u32 redirect;
+    u16 mtu;
+    u8 seen;
+};
+
+inline_always void copy_ethernet(const u8 *ethernet, struct forwarding *forwarding)
+{
+    forwarding->ethernet[0] = ((u32 *)ethernet)[0]; /* memcpy would copy byte by byte */
+    forwarding->ethernet[1] = ((u32 *)ethernet)[1];
+    forwarding->ethernet[2] = ((u32 *)ethernet)[2];
+}
+
+/* Returns 0 when the record is no longer the flow it was found as. */
+inline_always int read_outbound(const struct record *record, u64 live, struct forwarding *forwarding)
+{
+    const struct outbound *outbound = &record->outbound;
+
+    outbound_translation(outbound, &forwarding->translation);
+    copy_ethernet(outbound->ethernet, forwarding);
+    forwarding->out_ifindex = outbound->out_ifindex;
+    forwarding->redirect = outbound->redirect;
+    forwarding->mtu = outbound->mtu;
+    forwarding->seen = outbound->seen;
+    return is_still(record, live);
+}
+
+inline_always int read_inbound(const struct record *record, const u64 *reply, struct forwarding *forwarding)
+{
+    const struct inbound *inbound = &record->inbound;
+
+    inbound_translation(inbound, &forwarding->translation);
+    copy_ethernet(inbound->ethernet, forwarding);
+    forwarding->out_ifindex = inbound->out_ifindex;
+    forwarding->redirect = 0;
+    forwarding->mtu = inbound->mtu;
+    forwarding->seen = 0;
+    return is_still_of_reply(record, reply);
 }
 
 /* Plain adds: a flow's packets come in on one CPU at a time, and an atomic add costs 5 % of the whole. */

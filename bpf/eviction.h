@@ -41,13 +41,12 @@ inline_always void note_recent(const struct flow_key *key)
 inline_always void evict(struct flow_key *key)
 {
     const struct control *state = running();
-    struct record *record = state ? find_record(state, SIDE_OUTBOUND, key) : 0;
+    u64 live = 0;
+    struct record *record = state ? find_record(state, SIDE_OUTBOUND, key, &live) : 0;
     struct subscriber *subscriber;
-    u64 live;
 
     if (!record)
         return;
-    live = live_of(record);
     if (record->outbound.state != STATE_UNREPLIED || record->outbound.seen & SEEN_REPLY || !end_flow(state, record, live))
         return;
     subscriber = subscribers.lookup(&key->source);

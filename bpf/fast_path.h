@@ -54,16 +54,17 @@ inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct fast_frame frame;
     struct record *record;
-    struct translation translation;
+    struct forwarding forwarding;
     struct index_key index_key;
     struct tag_bucket *tag_bucket;
     u32 out_ifindex, now = now_ticks();
+    u64 live = 0;
 
     if ((state->traced && !is_past(now, state->traced)) || !read_fast_frame(data, end, &frame))
         return 0;
     make_index_key(state, side, frame.addresses, frame.ports, &index_key);
     tag_bucket = bucket_at(&index_key, 0);
-    record = tag_bucket ? find_in_bucket(&index_key, tag_bucket, NO_RECORD) : 0;
+    record = tag_bucket ? find_in_bucket(&index_key, tag_bucket, NO_RECORD, side == SIDE_OUTBOUND ? &live : 0) : 0;
     if (!record)
         return 0;
     if (side == SIDE_OUTBOUND) {
@@ -73,8 +74,8 @@ inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32
         if (!is_settled(outbound->touched, outbound->epoch, now, state->epoch, 0) || !out_ifindex ||
             frame.length > outbound->mtu)
             return 0;
-        outbound_translation(outbound, &translation);
-        if (!rewrite_frame(data, end, &translation, frame.ports >> 32, outbound->ethernet))
+        if (!read_outbound(record, live, &forwarding) ||
+            !rewrite_frame(data, end, &forwarding.translation, frame.ports >> 32, (u8 *)forwarding.ethernet))
             return 0;
         count_flow(&outbound->packets, &outbound->bytes, outbound->counter, frame.length);
     } else {
@@ -84,8 +85,8 @@ inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32
         if (!is_settled(inbound->touched, inbound->epoch, now, state->epoch, 0) || !out_ifindex ||
             frame.length > inbound->mtu)
             return 0;
-        inbound_translation(inbound, &translation);
-        if (!rewrite_frame(data, end, &translation, frame.ports >> 32, inbound->ethernet))
+        if (!read_inbound(record, &index_key.addresses, &forwarding) ||
+            !rewrite_frame(data, end, &forwarding.translation, frame.ports >> 32, (u8 *)forwarding.ethernet))
             return 0;
         count_flow(&inbound->packets, &inbound->bytes, inbound->counter, frame.length);
     }

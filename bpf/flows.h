@@ -53,7 +53,7 @@ inline_always int end_flow(const struct control *state, struct record *record, u
         if (!(record->outbound.seen & SEEN_REPLY))
             lock_xadd(&subscriber->half_open, -1);
     }
-    free_record(live);
+    free_record((u32)live & NUMBER_MASK);
     return 1;
 }
 

@@ -34,15 +34,19 @@ inline_always void note_fragment(const struct packet *p, u32 address, u32 redire
     fragments.update(&key, &fragment);
 }
 
-/* The translation of the first fragment; 0 when it was not seen. */
-inline_always struct fragment *find_fragment(const struct packet *p, u32 now)
+/* Copies the translation of the first fragment. Returns 0 when it was not seen. The map may give the entry to another
+ * packet at any time, so it is looked up again after the copy. */
+inline_always int find_fragment(const struct packet *p, struct fragment *copy, u32 now)
 {
     struct fragment_key key;
     struct fragment *fragment;
 
     fragment_key_of(p, &key);
     fragment = fragments.lookup(&key);
-    return fragment && !is_past(now, fragment->expires) ? fragment : 0;
+    if (!fragment)
+        return 0;
+    *copy = *fragment;
+    return fragments.lookup(&key) == fragment && !is_past(now, copy->expires);
 }
 
 #endif

@@ -112,6 +112,8 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
     struct flow_key reply = {};
     struct quoted quoted = {};
     struct record *record;
+    u16 inside_port;
+    u64 live = 0;
 
     if (!load_quoted(skb, p, &quoted) || quoted.source != p->destination)
         return 0;
@@ -120,11 +122,14 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
     reply.source_port = quoted.destination_port;
     reply.destination_port = quoted.source_port;
     reply.protocol = quoted.protocol;
-    record = find_mapping(&reply);
+    record = find_mapping(&reply, &live);
     if (!record || is_past(now, record->outbound.expires))
         return 0;
     translation.address = record->key.source;
-    if (rewrite_quoted(skb, p->l4, &quoted, 1, record->key.source, record->key.source_port) ||
+    inside_port = record->key.source_port;
+    if (!is_still(record, live))
+        return 0;
+    if (rewrite_quoted(skb, p->l4, &quoted, 1, translation.address, inside_port) ||
         rewrite_skb_address(skb, &translation, p->destination))
         return -1;
     return 1;
@@ -140,7 +145,8 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     struct quoted quoted = {};
     struct flow_key key = {};
     struct record *record;
-    struct outbound *outbound;
+    u16 mapped_port;
+    u64 live = 0;
 
     if (!load_quoted(skb, p, &quoted))
         return 0;
@@ -149,15 +155,15 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     key.source_port = quoted.destination_port;
     key.destination_port = quoted.source_port;
     key.protocol = quoted.protocol;
-    record = find_flow(&key);
-    if (!record)
+    record = find_flow(&key, &live);
+    if (!record || is_past(now, record->outbound.expires))
         return 0;
-    outbound = &record->outbound;
-    if (is_past(now, outbound->expires))
+    translation.address = record->outbound.mapped;
+    mapped_port = record->outbound.mapped_port;
+    *redirect = record->outbound.redirect;
+    if (!is_still(record, live))
         return 0;
-    translation.address = outbound->mapped;
-    *redirect = outbound->redirect;
-    if (rewrite_quoted(skb, p->l4, &quoted, 0, outbound->mapped, outbound->mapped_port))
+    if (rewrite_quoted(skb, p->l4, &quoted, 0, translation.address, mapped_port))
         return -1;
     if (!keep_source && rewrite_skb_address(skb, &translation, p->source))
         return -1;

@@ -171,15 +171,16 @@ inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
     return pool && pool->size && pool->port_count ? pool : 0;
 }
 
-/* A record for a flow of this key, with everything but what the claim decides. 0: the table is full. */
+/* A record and its number for a flow of this key, with everything but what the claim decides. 0: the table is full. */
 inline_always struct record *prepare_record(u32 slot, const struct flow_key *key, u32 rule, u32 counter, u32 redirect,
-                                            u32 now)
+                                            u32 now, u32 *number)
 {
-    u32 number = 0;
-    struct record *record = allocate_record(&number);
+    struct record *record = allocate_record(number);
 
     if (!record)
         return 0;
+    __builtin_memset(&record->reply, 0, sizeof(record->reply)); /* before the inbound half, see is_still_of_reply */
+    in_order();
     record->key = *key;
     __builtin_memset(&record->outbound, 0, sizeof(record->outbound));
     __builtin_memset(&record->inbound, 0, sizeof(record->inbound));
@@ -193,12 +194,12 @@ inline_always struct record *prepare_record(u32 slot, const struct flow_key *key
     record->inbound.counter = counter;
     record->inbound.created = now;
     record->inbound.touched = now - TOUCH_TICKS; /* the first reply looks its path up */
-    activate_record(record, number);
     return record;
 }
 
 /* Makes the record, which has its external address and port, the flow of its key. */
-inline_always void publish_flow(const struct control *state, struct record *record, u8 seen, struct new_flow *new_flow)
+inline_always void publish_flow(const struct control *state, struct scratch *scratch, struct record *record, u32 number,
+                                u8 seen, struct new_flow *new_flow)
 {
     u8 protocol = record->key.protocol;
     u32 outcome, counter = record->inbound.counter;
@@ -206,21 +207,25 @@ inline_always void publish_flow(const struct control *state, struct record *reco
     struct rule_count *count;
 
     record->outbound.seen |= seen;
-    if (seen & SEEN_EIM)
-        extend_eim_mapping(record->outbound.mapped, record->outbound.mapped_port, protocol, record->outbound.expires);
-    count_new_flow(record->reply.destination, record->key.source, protocol);
-    outcome = add_tuple(state, SIDE_OUTBOUND, &record->key, number_of(record), &holder);
+    outcome = add_tuple(state, SIDE_OUTBOUND, &record->key, number, &holder);
     new_flow->verdict = VERDICT_TRANSLATE;
     if (outcome != ADDED) {
-        end_flow(state, record, live_of(record));
+        remove_tuple(state, SIDE_INBOUND, &record->reply, number);
+        free_port_of(&record->reply);
+        free_record(number);
         if (outcome != DUPLICATE) /* else another CPU opened the same flow; its record serves */
             refuse(new_flow, DROP_TABLE_FULL);
         return;
     }
+    if (seen & SEEN_EIM)
+        extend_eim_mapping(record->outbound.mapped, record->outbound.mapped_port, protocol, record->outbound.expires);
+    count_new_flow(record->reply.destination, record->key.source, protocol);
+    scratch->key = record->key;
+    activate_record(record, number);
+    note_recent(&scratch->key); /* now that it can be evicted */
     count = rule_counters.lookup(&counter);
     if (count)
         count->flows++;
-    note_recent(&record->key);
 }
 
 /* Sets the verdict after a failed claim. */
@@ -239,17 +244,17 @@ inline_always void start_flow(void *ctx, struct scratch *scratch, const struct r
     const struct control *state = running();
     struct record *record;
     struct flow_key key;
-    u32 outcome;
+    u32 outcome, number = 0;
 
     if (!pool || !state)
         return refuse(new_flow, DROP_INTERNAL);
     key_of(p, &key);
-    record = prepare_record(scratch->slot & 1, &key, rule->number, rule->counter, rule->redirect, now);
+    record = prepare_record(scratch->slot & 1, &key, rule->number, rule->counter, rule->redirect, now, &number);
     if (!record)
         return handle_claim_failure(scratch, CLAIM_FULL, new_flow);
     outcome = find_free(state, scratch, pool, p, now);
     if (outcome == CLAIMED) {
-        outcome = claim(state, record, &scratch->reply, now);
+        outcome = claim(state, record, number, &scratch->reply, now);
         if (outcome == CLAIM_BUSY) /* another CPU was faster */
             outcome = next_round(scratch);
         else if (scratch->step > 1)
@@ -257,14 +262,14 @@ inline_always void start_flow(void *ctx, struct scratch *scratch, const struct r
     }
     if (outcome == CLAIMED && pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, &record->reply)) {
         /* the port is not released: no flow may use it */
-        remove_tuple(state, SIDE_INBOUND, &record->reply, number_of(record));
+        remove_tuple(state, SIDE_INBOUND, &record->reply, number);
         outcome = next_round(scratch);
     }
     if (outcome != CLAIMED) {
-        discard_record(record);
+        free_record(number);
         return handle_claim_failure(scratch, outcome, new_flow);
     }
-    publish_flow(state, record, 0, new_flow);
+    publish_flow(state, scratch, record, number, 0, new_flow);
 }
 
 /* Stores the rule and the pool address for claim_flow, which runs next on this CPU. */

@@ -80,19 +80,19 @@ inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow
     struct flow_key *reply = &scratch->reply;
     const struct control *state = running();
     struct record *record;
-    u32 outcome;
+    u32 outcome, number = 0;
 
     if (!state)
         return CLAIM_BUSY;
     reply->source = key->destination;
     reply->source_port = key->destination_port;
     reply->protocol = key->protocol;
-    record = prepare_record(scratch->slot & 1, key, eim_mapping->rule, eim_mapping->counter, redirect, now);
-    outcome = record ? claim(state, record, reply, now) : CLAIM_FULL;
+    record = prepare_record(scratch->slot & 1, key, eim_mapping->rule, eim_mapping->counter, redirect, now, &number);
+    outcome = record ? claim(state, record, number, reply, now) : CLAIM_FULL;
     if (outcome == CLAIMED)
-        publish_flow(state, record, SEEN_EIM, new_flow);
+        publish_flow(state, scratch, record, number, SEEN_EIM, new_flow);
     else if (record)
-        discard_record(record);
+        free_record(number);
     return outcome;
 }
 

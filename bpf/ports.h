@@ -23,25 +23,27 @@ inline_always void set_translation(struct record *record, const struct flow_key 
     u16 inside_port = record->key.source_port, mapped_port = reply->destination_port;
     u32 address = delta_of_address(inside, mapped), back = delta_of_address(mapped, inside);
 
-    record->reply = *reply;
     record->outbound.mapped = mapped;
     record->outbound.mapped_port = mapped_port;
     record->outbound.ip_delta = fold(address + TTL_DELTA);
     record->outbound.l4_delta = fold(address + delta_of_port(inside_port, mapped_port));
     record->inbound.ip_delta = fold(back + TTL_DELTA);
     record->inbound.l4_delta = fold(back + delta_of_port(mapped_port, inside_port));
+    in_order();
+    record->reply = *reply;
 }
 
 /* Whether no flow, or only an expired one, has the external address and port of `reply`. */
 inline_always int is_free(const struct control *state, const struct flow_key *reply, u32 now)
 {
-    struct record *holder = find_record(state, SIDE_INBOUND, reply);
+    struct record *holder = find_record(state, SIDE_INBOUND, reply, 0);
 
     return !holder || is_past(now, holder->outbound.expires);
 }
 
 /* Claims the external address and port of `reply` for the record, which is complete but not in the table yet. */
-inline_always u32 claim(const struct control *state, struct record *record, const struct flow_key *reply, u32 now)
+inline_always u32 claim(const struct control *state, struct record *record, u32 number, const struct flow_key *reply,
+                        u32 now)
 {
     struct record *holder;
     u32 outcome, i;
@@ -49,7 +51,7 @@ inline_always u32 claim(const struct control *state, struct record *record, cons
 
     set_translation(record, reply);
     for (i = 0; i < 2; i++) {
-        outcome = add_tuple(state, SIDE_INBOUND, &record->reply, number_of(record), &holder);
+        outcome = add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder);
         if (outcome == ADDED)
             return CLAIMED;
         if (outcome == INDEX_FULL || !holder)

@@ -13,11 +13,13 @@ SHARED_MAP("lru_hash", struct flow_key, u32, stack_connections);
 inline_always void note_stack_connection(const struct packet *p, u32 now)
 {
     struct flow_key key;
+    struct record *record;
 
     key_of_reply(p, p->source, p->source_port, &key);
     key.source = p->destination;
     key.source_port = p->destination_port;
-    if (!find_flow(&key))
+    record = find_flow(&key, 0);
+    if (!record || is_past(now, record->outbound.expires))
         stack_connections.update(&key, &now);
 }
 

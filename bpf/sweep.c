@@ -72,12 +72,13 @@ int xdp_find(struct xdp_md *ctx)
     for (i = 0; i < FIND_KEYS; i++) {
         struct record *record;
         struct flow_key key;
+        u64 live = 0;
 
         if ((void *)(wanted + i + 1) > end || i >= header->count)
             break;
         key = wanted[i].key;
-        record = find_record(state, SIDE_OUTBOUND, &key);
-        wanted[i].live = record ? record->live : 0;
+        record = find_record(state, SIDE_OUTBOUND, &key, &live);
+        wanted[i].live = record ? live : 0;
     }
     return i;
 }
@@ -105,20 +106,18 @@ int xdp_migrate(struct xdp_md *ctx)
         if (!record)
             break;
         __builtin_memcpy(&record->key, &given[i].key, sizeof(*record) - sizeof(record->live));
-        activate_record(record, number);
         if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
-            discard_record(record);
+            free_record(number);
             continue;
         }
         if (add_tuple(state, SIDE_OUTBOUND, &record->key, number, &holder) != ADDED) {
-            u64 live = live_of(record);
-
-            if (remove_record(state, record, live))
-                free_record(live);
+            remove_tuple(state, SIDE_INBOUND, &record->reply, number);
+            free_record(number);
             continue;
         }
         if (header->force)
             count_new_flow(record->reply.destination, record->key.source, record->key.protocol);
+        activate_record(record, number);
         scratch->ended++;
     }
     return scratch->ended;

@@ -6,7 +6,11 @@
  *
  * There are no locks. To add a tuple, a CPU inserts its tag by compare-and-swap, looks the tuple up again, and removes
  * the tag if another record has the tuple: of two CPUs at least one sees the other, so no tuple is owned twice. To end
- * a record, a CPU swaps its `live` for zero first; exactly one succeeds. */
+ * a record, a CPU swaps its `live` for zero first; exactly one succeeds.
+ *
+ * A record may end and be another flow's while it is read. `live` is zero from before the first change until all of the
+ * new flow is written and in the index, and never has a value again. So a reader takes `live` before the tuple it
+ * compares, then what it needs, and uses it only if `live` is still the same (is_still). */
 #ifndef SNATSH_TABLE_H
 #define SNATSH_TABLE_H
 
@@ -75,12 +79,42 @@ inline_always struct tag_bucket *bucket_at(const struct index_key *index_key, u3
     return tag_buckets.lookup(&at);
 }
 
-/* Whether the record has this tuple. */
-inline_always int is_of(const struct record *record, const struct index_key *index_key)
+/* Memory is read and written in the order of the source, as x86-64 does it: holds the compiler to that. */
+inline_always void in_order(void)
 {
-    const u64 *key = (const u64 *)(index_key->side == SIDE_OUTBOUND ? &record->key : &record->reply);
+    asm volatile("" : : : "memory");
+}
 
-    return key[0] == index_key->addresses && key[1] == index_key->ports;
+/* Must be read before anything that decides whether the record ends. */
+inline_always u64 live_of(const struct record *record)
+{
+    u64 live = *(volatile u64 *)&record->live;
+
+    in_order();
+    return live;
+}
+
+/* Whether all that was read of the record since its `live` was read is of one flow, which has not ended. */
+inline_always int is_still(const struct record *record, u64 live)
+{
+    in_order();
+    return live && live_of(record) == live;
+}
+
+/* Whether the record has this tuple, the two words of a flow_key. */
+inline_always int has_tuple(const struct record *record, u32 side, const u64 *tuple)
+{
+    const u64 *key = (const u64 *)(side == SIDE_OUTBOUND ? &record->key : &record->reply);
+
+    return key[0] == tuple[0] && key[1] == tuple[1];
+}
+
+/* Whether all that was read of the inbound half belongs to this reply: the tuple is cleared before the half changes and
+ * set after it. A packet of a settled flow need not look at `live`, which lies in another cache line. */
+inline_always int is_still_of_reply(const struct record *record, const u64 *reply)
+{
+    in_order();
+    return has_tuple(record, SIDE_INBOUND, reply);
 }
 
 inline_always struct record *record_at(u32 number)
@@ -88,8 +122,10 @@ inline_always struct record *record_at(u32 number)
     return records.lookup(&number);
 }
 
-/* The record with this tuple in this bucket, other than the one with the number `except`. */
-inline_always struct record *find_in_bucket(const struct index_key *index_key, const struct tag_bucket *tag_bucket, u32 except)
+/* The record with this tuple in this bucket, other than the one with the number `except`. live: the record's own, as it
+ * was before its tuple was compared; a null pointer where nobody needs it. */
+inline_always struct record *find_in_bucket(const struct index_key *index_key, const struct tag_bucket *tag_bucket,
+                                            u32 except, u64 *live)
 {
     u64 i;
 
@@ -100,13 +136,15 @@ inline_always struct record *find_in_bucket(const struct index_key *index_key, c
         if ((tag ^ index_key->fingerprint) & FINGERPRINT_MASK || (tag & NUMBER_MASK) == except)
             continue;
         record = record_at(tag & NUMBER_MASK);
-        if (record && is_of(record, index_key))
+        if (record && live)
+            *live = live_of(record);
+        if (record && has_tuple(record, index_key->side, &index_key->addresses))
             return record;
     }
     return 0;
 }
 
-inline_always struct record *find_by_index_key(const struct index_key *index_key, u32 except)
+inline_always struct record *find_by_index_key(const struct index_key *index_key, u32 except, u64 *live)
 {
     u32 turn;
 
@@ -116,7 +154,7 @@ inline_always struct record *find_by_index_key(const struct index_key *index_key
 
         if (!tag_bucket)
             return 0;
-        record = find_in_bucket(index_key, tag_bucket, except);
+        record = find_in_bucket(index_key, tag_bucket, except, live);
         if (record)
             return record;
         if (!turn && !tag_bucket->tags[0])
@@ -125,12 +163,12 @@ inline_always struct record *find_by_index_key(const struct index_key *index_key
     return 0;
 }
 
-inline_always struct record *find_record(const struct control *state, u32 side, const struct flow_key *key)
+inline_always struct record *find_record(const struct control *state, u32 side, const struct flow_key *key, u64 *live)
 {
     struct index_key index_key;
 
     index_key_of(state, side, key, &index_key);
-    return find_by_index_key(&index_key, NO_RECORD);
+    return find_by_index_key(&index_key, NO_RECORD, live);
 }
 
 inline_always const struct control *running(void)
@@ -140,18 +178,18 @@ inline_always const struct control *running(void)
     return control.lookup(&zero);
 }
 
-inline_always struct record *find_flow(const struct flow_key *key)
+inline_always struct record *find_flow(const struct flow_key *key, u64 *live)
 {
     const struct control *state = running();
 
-    return state ? find_record(state, SIDE_OUTBOUND, key) : 0;
+    return state ? find_record(state, SIDE_OUTBOUND, key, live) : 0;
 }
 
-inline_always struct record *find_mapping(const struct flow_key *reply)
+inline_always struct record *find_mapping(const struct flow_key *reply, u64 *live)
 {
     const struct control *state = running();
 
-    return state ? find_record(state, SIDE_INBOUND, reply) : 0;
+    return state ? find_record(state, SIDE_INBOUND, reply, live) : 0;
 }
 
 /* Tags are inserted in pairs: every kernel with compare-and-swap has the 64-bit one. */
@@ -230,12 +268,12 @@ inline_always u32 add_tuple(const struct control *state, u32 side, const struct 
     struct index_key index_key;
 
     index_key_of(state, side, key, &index_key);
-    *holder = find_by_index_key(&index_key, NO_RECORD);
+    *holder = find_by_index_key(&index_key, NO_RECORD, 0);
     if (*holder)
         return DUPLICATE;
     if (!insert_tag(&index_key, number))
         return INDEX_FULL;
-    if (!find_by_index_key(&index_key, number))
+    if (!find_by_index_key(&index_key, number, 0))
         return ADDED;
     remove_tag(&index_key, number);
     return DUPLICATE;
@@ -249,7 +287,7 @@ inline_always void remove_tuple(const struct control *state, u32 side, const str
     remove_tag(&index_key, number);
 }
 
-/* A free record and its number, to be filled and then activated; 0 when there is none. */
+/* A free record and its number, to be filled, added to the index and then activated; 0 when there is none. */
 inline_always struct record *allocate_record(u32 *number)
 {
     u32 zero = 0;
@@ -269,7 +307,7 @@ inline_always struct record *allocate_record(u32 *number)
     return record_at(*number);
 }
 
-/* Sets a unique `live` on the record, whose expiry is set: from here on it may be ended. */
+/* Sets a unique `live` on the record, which is complete and in the index: from here on it is a flow, and may be ended. */
 inline_always void activate_record(struct record *record, u32 number)
 {
     u32 zero = 0;
@@ -279,35 +317,14 @@ inline_always void activate_record(struct record *record, u32 number)
     if (!counts)
         return;
     use = __sync_fetch_and_add(&counts->allocated, 1) << 1 | 1; /* odd: never zero, even when it wraps */
+    in_order();
     *(volatile u64 *)&record->live = use << 32 | number;
 }
 
-/* Must be read before anything that decides whether the record ends. */
-inline_always u64 live_of(const struct record *record)
+/* Makes a record available that is in no index and was not activated, or has ended. */
+inline_always void free_record(u32 number)
 {
-    return *(volatile u64 *)&record->live;
-}
-
-inline_always u32 number_of(const struct record *record)
-{
-    return (u32)record->live & NUMBER_MASK;
-}
-
-/* Makes the record that had this `live` available again. */
-inline_always void free_record(u64 live)
-{
-    u32 number = (u32)live & NUMBER_MASK;
-
     free_records.push(&number, 0);
-}
-
-/* Frees an allocated record that is in no index. */
-inline_always void discard_record(struct record *record)
-{
-    u64 live = live_of(record);
-
-    record->live = 0;
-    free_record(live);
 }
 
 /* Removes the record with this `live` from the table; returns 1 on the one CPU that did. */

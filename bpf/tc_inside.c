@@ -6,18 +6,17 @@
 
 /* Hairpinning (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
  * by, where it is translated like any packet from outside. Counts as one hop: the TTL is decremented there. */
-inline_always int hairpin_skb(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound)
+inline_always int hairpin_skb(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound,
+                              const struct forwarding *forwarding)
 {
-    u32 redirect = outbound->redirect;
-    struct translation translation;
+    u32 redirect = forwarding->redirect;
     struct path path;
 
     find_path(skb, skb->ifindex, p->source, redirect ? redirect : p->destination, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
-    outbound_translation(outbound, &translation);
     count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-    if (rewrite_skb(skb, p, &translation))
+    if (rewrite_skb(skb, p, &forwarding->translation))
         return drop_skb(DROP_INTERNAL, p);
     return bpf_redirect(path.out_ifindex, BPF_F_INGRESS);
 }
@@ -33,20 +32,19 @@ inline_always int route_by_stack(struct __sk_buff *skb, u32 slot, const struct p
 
 /* At the ingress of the inside: bypasses the stack where the path is known. A redirected flow must not
  * depend on the route it is redirected from, so it always bypasses the stack. */
-inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound)
+inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound,
+                          const struct forwarding *forwarding)
 {
-    u32 redirect = outbound->redirect, out_ifindex = outbound->out_ifindex;
-    struct translation translation;
+    u32 redirect = forwarding->redirect, out_ifindex = forwarding->out_ifindex;
     struct path path;
 
-    if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > outbound->mtu))
+    if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > forwarding->mtu))
         return TC_ACT_OK; /* the stack answers with an ICMP error */
-    if (outbound->seen & SEEN_HAIRPIN)
-        return hairpin_skb(skb, p, outbound);
-    outbound_translation(outbound, &translation);
+    if (forwarding->seen & SEEN_HAIRPIN)
+        return hairpin_skb(skb, p, outbound, forwarding);
     if (out_ifindex) {
         count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-        return send_skb(skb, p, &translation, outbound->ethernet, out_ifindex);
+        return send_skb(skb, p, &forwarding->translation, (const u8 *)forwarding->ethernet, out_ifindex);
     }
     if (!redirect)
         return route_by_stack(skb, slot, p);
@@ -54,7 +52,7 @@ inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
     count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-    if (rewrite_skb(skb, p, &translation) || lower_skb_ttl(skb, p))
+    if (rewrite_skb(skb, p, &forwarding->translation) || lower_skb_ttl(skb, p))
         return drop_skb(DROP_INTERNAL, p);
     return send_by_neighbour(skb, path.out_ifindex, redirect);
 }
@@ -67,6 +65,8 @@ int tc_inside(struct __sk_buff *skb)
     struct packet p = {};
     struct flow_key key;
     struct record *record;
+    struct forwarding forwarding;
+    u64 live = 0;
     u32 outcome;
 
     skb->tc_index = 0;
@@ -79,12 +79,12 @@ int tc_inside(struct __sk_buff *skb)
     if (outcome != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
         return route_by_stack(skb, slot, &p);
     key_of(&p, &key);
-    record = find_record(state, SIDE_OUTBOUND, &key);
+    record = find_record(state, SIDE_OUTBOUND, &key, &live);
     now = now_ticks();
-    if (record && (is_settled(record->outbound.touched, record->outbound.epoch, now, state->epoch, p.tcp_flags) ||
-                   refresh_outbound(skb, skb->ifindex, record, &p, state, now))) {
-        trace(&p, TRACE_TRANSLATED, 0, record->outbound.mapped, record->outbound.mapped_port);
-        return forward(skb, slot, &p, &record->outbound);
+    if (record && goes_on_outbound(skb, skb->ifindex, record, live, &p, state, now) &&
+        read_outbound(record, live, &forwarding)) {
+        trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);
+        return forward(skb, slot, &p, &record->outbound, &forwarding);
     }
     interface = find_interface(slot, skb->ifindex);
     if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))

@@ -25,12 +25,12 @@ inline_always int refuse_inbound(u32 slot, const struct packet *p)
 
 inline_always int translate_fragment_inbound(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 now)
 {
-    struct fragment *fragment = find_fragment(p, now);
     struct translation translation = {.is_source = 0};
+    struct fragment fragment;
 
-    if (!fragment)
+    if (!find_fragment(p, &fragment, now))
         return refuse_inbound(slot, p);
-    translation.address = fragment->address;
+    translation.address = fragment.address;
     return rewrite_skb_address(skb, &translation, p->destination) ? drop_skb(DROP_INTERNAL, p) : TC_ACT_OK;
 }
 
@@ -40,7 +40,7 @@ int tc_outside_in(struct __sk_buff *skb)
     struct control *state = control.lookup(&zero);
     struct inbound *inbound;
     struct record *record;
-    struct translation translation;
+    struct forwarding forwarding;
     struct flow_key reply;
     struct packet p;
     int outcome;
@@ -63,38 +63,34 @@ int tc_outside_in(struct __sk_buff *skb)
     if (p.kind != KIND_FLOW)
         return refuse_inbound(slot, &p);
     key_of(&p, &reply);
-    record = find_record(state, SIDE_INBOUND, &reply);
+    record = find_record(state, SIDE_INBOUND, &reply, 0);
     if (!record && open_from_outside(slot, &p, now))
-        record = find_record(state, SIDE_INBOUND, &reply);
-    if (!record)
+        record = find_record(state, SIDE_INBOUND, &reply, 0);
+    if (!record || !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
+        !read_inbound(record, (u64 *)&reply, &forwarding))
         return refuse_inbound(slot, &p);
     inbound = &record->inbound;
-    if (!is_settled(inbound->touched, inbound->epoch, now, state->epoch, p.tcp_flags) &&
-        !refresh_inbound(skb, skb->ifindex, record, &p, state, now))
-        return refuse_inbound(slot, &p);
     if (p.ttl <= 1)
         return TC_ACT_OK; /* unchanged: the stack's ICMP error must not show the internal address */
-    inbound_translation(inbound, &translation);
     count_flow(&inbound->packets, &inbound->bytes, inbound->counter, p.length);
-    trace(&p, TRACE_TRANSLATED, 0, translation.address, translation.port);
-    note_fragment(&p, translation.address, 0, now);
-    if (inbound->out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= inbound->mtu)
-        return send_skb(skb, &p, &translation, inbound->ethernet, inbound->out_ifindex);
-    return rewrite_skb(skb, &p, &translation) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
+    trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);
+    note_fragment(&p, forwarding.translation.address, 0, now);
+    if (forwarding.out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= forwarding.mtu)
+        return send_skb(skb, &p, &forwarding.translation, (u8 *)forwarding.ethernet, forwarding.out_ifindex);
+    return rewrite_skb(skb, &p, &forwarding.translation) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
 }
 
 /* Translates at the egress. */
-inline_always int translate_egress(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound, u32 now)
+inline_always int translate_egress(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound,
+                                   const struct forwarding *forwarding, u32 now)
 {
-    u32 redirect = outbound->redirect;
-    struct translation translation;
+    u32 redirect = forwarding->redirect;
 
-    outbound_translation(outbound, &translation);
     count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-    note_fragment(p, translation.address, redirect, now);
-    if (rewrite_skb(skb, p, &translation))
+    note_fragment(p, forwarding->translation.address, redirect, now);
+    if (rewrite_skb(skb, p, &forwarding->translation))
         return drop_skb(DROP_INTERNAL, p);
-    if (outbound->seen & SEEN_HAIRPIN)
+    if (forwarding->seen & SEEN_HAIRPIN)
         return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
     return forward_translated(skb, p, redirect);
 }
@@ -128,6 +124,8 @@ int tc_outside_out(struct __sk_buff *skb)
     struct packet p = {};
     struct flow_key key;
     struct record *record;
+    struct forwarding forwarding;
+    u64 live = 0;
     u32 outcome;
 
     if (skb->tc_index == TRANSLATED) {
@@ -147,18 +145,18 @@ int tc_outside_out(struct __sk_buff *skb)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);
     if (p.kind == KIND_FLOW) {
         key_of(&p, &key);
-        record = find_record(state, SIDE_OUTBOUND, &key);
-        if (record && (is_settled(record->outbound.touched, record->outbound.epoch, now, state->epoch, p.tcp_flags) ||
-                       refresh_outbound(skb, skb->ingress_ifindex, record, &p, state, now))) {
-            trace(&p, TRACE_TRANSLATED, 0, record->outbound.mapped, record->outbound.mapped_port);
-            return translate_egress(skb, &p, &record->outbound, now);
+        record = find_record(state, SIDE_OUTBOUND, &key, &live);
+        if (record && goes_on_outbound(skb, skb->ingress_ifindex, record, live, &p, state, now) &&
+            read_outbound(record, live, &forwarding)) {
+            trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);
+            return translate_egress(skb, &p, &record->outbound, &forwarding, now);
         }
     }
     if (p.kind == KIND_FRAGMENT) {
-        struct fragment *fragment = find_fragment(&p, now);
+        struct fragment fragment;
 
-        if (fragment)
-            return translate_fragment_egress(skb, &p, fragment);
+        if (find_fragment(&p, &fragment, now))
+            return translate_fragment_egress(skb, &p, &fragment);
     }
     tc_programs.call(skb, TC_PROGRAM_MATCH);
     return drop_traced_skb(DROP_LEAK_GUARD, &p);

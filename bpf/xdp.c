@@ -78,32 +78,24 @@ inline_always int is_translatable_by_xdp(const struct packet *p, int *verdict)
     return 0;
 }
 
-inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const struct translation *translation,
-                             const u8 *ethernet, u32 out_ifindex, u16 mtu)
+inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const struct forwarding *forwarding)
 {
-    if (!out_ifindex)
-        return pass_to_stack(PASS_NO_PATH, p);
+    if (!forwarding->out_ifindex)
+        return pass_to_stack(forwarding->seen & SEEN_HAIRPIN ? PASS_HAIRPIN : PASS_NO_PATH, p);
     if (p->ttl <= 1)
         return pass_to_stack(PASS_TTL, p);
-    if (p->length > mtu)
+    if (p->length > forwarding->mtu)
         return pass_to_stack(PASS_MTU, p);
-    if (!rewrite_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, translation, p->protocol, ethernet))
+    if (!rewrite_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, &forwarding->translation, p->protocol,
+                       (const u8 *)forwarding->ethernet))
         return drop_frame(DROP_MALFORMED, p);
-    return bpf_redirect(out_ifindex, 0);
+    return bpf_redirect(forwarding->out_ifindex, 0);
 }
 
-inline_always int send_out(struct xdp_md *ctx, const struct packet *p, struct outbound *outbound)
+inline_always void trace_sent(const struct packet *p, int verdict, const struct forwarding *forwarding)
 {
-    struct translation translation;
-    int verdict;
-
-    if (!outbound->out_ifindex && outbound->seen & SEEN_HAIRPIN)
-        return pass_to_stack(PASS_HAIRPIN, p);
-    outbound_translation(outbound, &translation);
-    verdict = send_frame(ctx, p, &translation, outbound->ethernet, outbound->out_ifindex, outbound->mtu);
-    if (verdict == XDP_REDIRECT)
-        count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-    return verdict;
+    trace(p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_PASSED, PASS_NO_PATH, forwarding->translation.address,
+          forwarding->translation.port);
 }
 
 int xdp_inside(struct xdp_md *ctx)
@@ -114,6 +106,8 @@ int xdp_inside(struct xdp_md *ctx)
     struct record *record;
     struct flow_key key;
     struct outbound *outbound;
+    struct forwarding forwarding;
+    u64 live = 0;
     int verdict;
 
     if (!state)
@@ -127,16 +121,18 @@ int xdp_inside(struct xdp_md *ctx)
     if (!is_translatable_by_xdp(&p, &verdict))
         return verdict;
     key_of(&p, &key);
-    record = find_record(state, SIDE_OUTBOUND, &key);
+    record = find_record(state, SIDE_OUTBOUND, &key, &live);
     if (!record)
         goto open;
     now = now_ticks();
-    outbound = &record->outbound;
-    if (!is_settled(outbound->touched, outbound->epoch, now, state->epoch, p.tcp_flags) &&
-        !refresh_outbound(ctx, ctx->ingress_ifindex, record, &p, state, now))
+    if (!goes_on_outbound(ctx, ctx->ingress_ifindex, record, live, &p, state, now) ||
+        !read_outbound(record, live, &forwarding))
         goto open;
-    verdict = send_out(ctx, &p, outbound);
-    trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_PASSED, PASS_NO_PATH, outbound->mapped, outbound->mapped_port);
+    outbound = &record->outbound;
+    verdict = send_frame(ctx, &p, &forwarding);
+    if (verdict == XDP_REDIRECT)
+        count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p.length);
+    trace_sent(&p, verdict, &forwarding);
     return verdict;
 open:
     xdp_programs.call(ctx, XDP_PROGRAM_MATCH);
@@ -289,7 +285,7 @@ int xdp_outside(struct xdp_md *ctx)
     struct pool_address *address;
     struct inbound *inbound;
     struct record *record;
-    struct translation translation;
+    struct forwarding forwarding;
     struct flow_key reply;
     struct packet p;
     int verdict;
@@ -305,16 +301,15 @@ int xdp_outside(struct xdp_md *ctx)
     if (!is_translatable_by_xdp(&p, &verdict))
         return verdict;
     key_of(&p, &reply);
-    record = find_record(state, SIDE_INBOUND, &reply);
+    record = find_record(state, SIDE_INBOUND, &reply, 0);
     now = now_ticks();
-    if (record && (is_settled(record->inbound.touched, record->inbound.epoch, now, state->epoch, p.tcp_flags) ||
-                   refresh_inbound(ctx, ctx->ingress_ifindex, record, &p, state, now))) {
+    if (record && goes_on_inbound(ctx, ctx->ingress_ifindex, record, (u64 *)&reply, &p, state, now) &&
+        read_inbound(record, (u64 *)&reply, &forwarding)) {
         inbound = &record->inbound;
-        inbound_translation(inbound, &translation);
-        verdict = send_frame(ctx, &p, &translation, inbound->ethernet, inbound->out_ifindex, inbound->mtu);
+        verdict = send_frame(ctx, &p, &forwarding);
         if (verdict == XDP_REDIRECT)
             count_flow(&inbound->packets, &inbound->bytes, inbound->counter, p.length);
-        trace(&p, verdict == XDP_REDIRECT ? TRACE_TRANSLATED : TRACE_PASSED, PASS_NO_PATH, translation.address, translation.port);
+        trace_sent(&p, verdict, &forwarding);
         return verdict;
     }
     address = find_pool_address(state->generation & 1, p.destination);

@@ -211,19 +211,19 @@ int xdp_fight(struct xdp_md *ctx)
     record->key.source_port = which << 8;
     record->key.protocol = 17;
     record->reply = record->key;
-    activate_record(record, number);
-    live = live_of(record);
     if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
         lock_xadd(&fight->lost, 1);
-        discard_record(record);
+        free_record(number);
         return 1;
     }
+    activate_record(record, number);
+    live = live_of(record);
     if (__sync_fetch_and_add(&fight->owners, 1))
         lock_xadd(&fight->broken, 1);
     lock_xadd(&fight->won, 1);
     __sync_fetch_and_add(&fight->owners, -1);
     remove_record(state, record, live);
-    free_record(live);
+    free_record(number);
     return 1;
 }
 """

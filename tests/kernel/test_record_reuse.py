@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records that end and become another flow's while packets are translated by them, on two CPUs.
+
+Each packet is translated as one flow, or it is not sent.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from multiprocessing.connection import Connection
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+
+from snatsh.datapath import layout
+from snatsh.datapath.constants import TICKS_OF_SECOND
+from snatsh.datapath.flows import now_ticks
+from tests.kernel.frames import from_inside, from_outside, udp
+from tests.kernel.rig import TC_SHOT, XDP_DROP, Rig, checksums_right, rig
+
+CAPACITY, IN_USE = 200, 199
+POOL = "1.1.2.100"
+SECONDS = 1.5
+CPUS = sorted(os.sched_getaffinity(0))[:2]
+
+
+@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
+def opened(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    with rig(request.param, max_flows=CAPACITY) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def tiny(opened: Rig) -> Rig:
+    """Room for one flow beside those that are in use."""
+    opened.end_flows()
+    assert opened.datapath.flow_table.adopt(flows_in_use(), settle=False) == IN_USE
+    return opened
+
+
+def flows_in_use() -> NDArray[np.void]:
+    """Flows that no eviction knows of."""
+    made = np.zeros(IN_USE, dtype=layout.RECORD)
+    key, reply, ports = made["key"], made["reply"], 1024 + np.arange(IN_USE)
+    key["source"], key["source_port"] = int(IPv4Address("10.0.0.1")), ports
+    reply["destination"], reply["destination_port"] = int(IPv4Address("1.1.2.99")), ports
+    key["protocol"] = reply["protocol"] = 17
+    made["outbound"]["expires"] = now_ticks() + 3600 * TICKS_OF_SECOND
+    return made
+
+
+def together(works: list[Callable[[], list[bytes]]]) -> list[bytes]:
+    """What these find, each in a process on a CPU of its own."""
+    fork = multiprocessing.get_context("fork")
+    answers = []
+    for cpu, work in zip(CPUS, works, strict=True):
+        mine, theirs = fork.Pipe(duplex=False)
+        process = fork.Process(target=_on, args=(cpu, work, theirs))
+        process.start()
+        theirs.close()
+        answers.append((process, mine))
+    found = [frame for _, answer in answers for frame in answer.recv()]
+    for process, _ in answers:
+        process.join()
+    return found
+
+
+def _on(cpu: int, work: Callable[[], list[bytes]], answer: Connection) -> None:
+    os.sched_setaffinity(0, {cpu})
+    answer.send(work())
+
+
+def rounds() -> Iterator[int]:
+    number, end = 0, time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        yield number
+        number += 1
+
+
+def run(gateway: Rig, data: bytes) -> bytes | None:
+    """The frame as it is sent by a flow; None when it is not."""
+    if gateway.hook == "xdp":
+        verdict, after = gateway.run_xdp("xdp_inside", "eth0", data)
+        return None if verdict == XDP_DROP or after == data else after
+    if gateway.hook == "tc":
+        verdict, after = gateway.run_tc("tc_inside", "eth0", data, "eth0")
+    else:
+        verdict, after = gateway.run_tc("tc_outside_out", "eth1", data, "eth0")
+    return None if verdict == TC_SHOT or after == data else after
+
+
+def run_inbound(gateway: Rig, data: bytes) -> bytes | None:
+    if gateway.hook == "xdp":
+        verdict, after = gateway.run_xdp("xdp_outside", "eth1", data)
+        return None if verdict == XDP_DROP or after == data else after
+    verdict, after = gateway.run_tc("tc_outside_in", "eth1", data)
+    return None if verdict == TC_SHOT or after == data else after
+
+
+@pytest.mark.serial
+def test_a_packet_leaves_with_the_address_and_port_of_one_flow(tiny: Rig) -> None:
+    """A full table: each new flow ends another one, as often as not one whose packet is under way."""
+    tiny.commit({"pools": {"a": {"address": [POOL]}}, "rules": {"1": {"pool": "a"}}})
+
+    def flood(host: int) -> Callable[[], list[bytes]]:
+        own = [from_inside(udp(2000 + 100 * host + n, 53), f"192.168.40.{20 + host}") for n in range(3)]
+        shared = [from_inside(udp(3000 + n, 53)) for n in range(2)]
+        frames = [bytes(frame) for frame in own + shared]
+        good: set[bytes] = set()
+
+        def wrong() -> list[bytes]:
+            found: list[bytes] = []
+            choose = random.Random(host)
+            for _ in rounds():
+                after = run(tiny, choose.choice(frames))
+                if after is None or after in good:
+                    continue
+                sent = Ether(after)
+                if sent[IP].src == POOL and checksums_right(sent):
+                    good.add(after)
+                else:
+                    found.append(after)
+            assert good, "some are sent"
+            return found
+
+        return wrong
+
+    assert together([flood(0), flood(1)]) == []
+    assert tiny.subscriber("192.168.40.20")["evicted"] + tiny.subscriber("192.168.40.21")["evicted"] > 1000
+
+
+@pytest.mark.serial
+def test_a_reply_arrives_at_the_address_and_port_of_one_flow(tiny: Rig) -> None:
+    """One external port, so that one host after another has the same reply."""
+    tiny.commit({"pools": {"a": {"address": [POOL], "ports": "2000"}}, "rules": {"1": {"pool": "a"}}})
+    hosts = {f"10.1.0.{20 + n}": 4000 + n for n in range(8)}
+    asked = [bytes(from_inside(udp(port, 53), host)) for host, port in hosts.items()]
+    reply = bytes(from_outside(udp(53, 2000), POOL))
+
+    table, keys = tiny.datapath.flow_table, np.zeros(len(hosts), dtype=layout.FLOW_KEY)
+    keys["source"] = [int(IPv4Address(host)) for host in hosts]
+    keys["destination"] = int(IPv4Address("8.8.8.8"))
+    keys["source_port"], keys["destination_port"], keys["protocol"] = [*hosts.values()], 53, 17
+
+    def change() -> list[bytes]:
+        for number in rounds():
+            run(tiny, asked[number % len(asked)])
+            table.end(table.find(keys), force=True)
+        return []
+
+    def wrong() -> list[bytes]:
+        found, good = [], set[bytes]()
+        for _ in rounds():
+            after = run_inbound(tiny, reply)
+            if after is None or after in good:
+                continue
+            sent = Ether(after)
+            if hosts.get(sent[IP].dst) == sent[UDP].dport and checksums_right(sent):
+                good.add(after)
+            else:
+                found.append(after)
+        assert len(good) >= len(hosts) // 2, "replies to several hosts"
+        return found
+
+    assert together([change, wrong]) == []
