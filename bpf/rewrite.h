@@ -66,7 +66,8 @@ inline_always int rewrite_headers(void *data, void *end, const struct translatio
     return 1;
 }
 
-inline_always int rewrite_frame(void *data, void *end, const struct translation *translation, u8 protocol, const u8 *ethernet)
+inline_always int rewrite_frame(void *data, void *end, const struct translation *translation, u8 protocol,
+                                const u8 *ethernet)
 {
     return rewrite_l4_frame(data, end, translation, protocol) && rewrite_headers(data, end, translation, ethernet);
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from snatsh.shell.core.answers import Path
 from snatsh.shell.core.grammar import State
 from snatsh.shell.core.modes import Mode, Modes
-from snatsh.shell.pipes import pipes
+from snatsh.shell.pipes import filters
 
 
 def _operational(_edit: Path) -> State:
@@ -29,8 +29,8 @@ def _configuration(edit: Path) -> State:
 
 _CONFIGURATION = Mode(_configuration, "#", shows_path=True)
 
-MODES = Modes(Mode(_operational, ">"), _CONFIGURATION, pipes.grammar)
+MODES = Modes(Mode(_operational, ">"), _CONFIGURATION, filters.grammar)
 """Modes of the shell."""
 
-EMBEDDED = Modes(Mode(_runnable, ">"), _CONFIGURATION, pipes.grammar)
+EMBEDDED = Modes(Mode(_runnable, ">"), _CONFIGURATION, filters.grammar)
 """Modes of the command line in the live view: no command changes the mode."""

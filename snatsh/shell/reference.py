@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from snatsh.model.schema.tree import Node, root
 from snatsh.shell.commands import configuration_mode, operational_mode
 from snatsh.shell.core.command import Argument, Command, Flag, Option, Parameter
-from snatsh.shell.pipes import pipes
+from snatsh.shell.pipes import filters
 
 _HEAD = """\
 # The command line
@@ -31,7 +31,7 @@ def reference() -> str:
         "## Configuration mode\n",
         *_commands(configuration_mode.commands(())),
         "## Pipes\n",
-        *_commands(pipes.all_commands()),
+        *_commands(filters.all_commands()),
         "## Statements\n",
         "`set` takes these, and so does every form of a configuration. `[a]`: may be repeated.\n",
         *_statements(),

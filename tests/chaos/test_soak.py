@@ -14,8 +14,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.chaos.gauges import Gauges, read_gauges
-from tests.e2e.harness import Gateway, no_leak
-from tests.e2e.link_failures import OWN, VIA_A, VIA_B, cable_down, commit, with_monitors
+from tests.e2e.harness import VIA_A, VIA_B, Gateway, no_leak
+from tests.e2e.link_failures import OWN, cable_down, commit, with_monitors
 
 CONSOLE = ("show flows summary", "show pools", "show links", "show rules", "show system alarms", "show log")
 

@@ -27,6 +27,8 @@ POOLS = {
 }
 PORTS = range(1024, 65536)
 UPLINKS = {"isp-a": ("a", "c"), "isp-b": ("b", "d")}
+VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
+"""Servers that routing reaches by isp-a and by isp-b."""
 
 # An ordinary user who may read every file, wherever this repository lies, and nothing else.
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
@@ -93,6 +95,14 @@ class Gateway:
 
     def drops(self) -> dict[str, int]:
         return {row.reason: row.packets for row in self.snatd.client.drops().drops}
+
+
+def seen_from(
+    gateway: Gateway, server: str = VIA_A, *, client: str = "client-a", seconds: float = 5.0
+) -> str:
+    """The source address that a server sees of a new connection, empty when there is no reply."""
+    fetch = ("curl", "-sS", "--max-time", str(seconds), f"http://{server}/")
+    return gateway.client.run(*fetch, check=False).stdout.strip().replace(":", " ").partition(" ")[0]
 
 
 @contextmanager

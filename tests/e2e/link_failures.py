@@ -10,9 +10,9 @@ from typing import Any
 
 from snatsh.api.links import LinkRow
 from tests import waiting
-from tests.e2e.harness import Gateway, addresses, document
+from tests.e2e import harness
+from tests.e2e.harness import VIA_A, VIA_B, Gateway, addresses, document
 
-VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
 A, B = addresses("a"), addresses("b")
 OWN = {"isp-a": ["1.1.2.2"], "isp-b": ["1.1.3.2"]}  # what probes are sent from
 
@@ -20,6 +20,7 @@ Repair = Callable[[], object]
 
 
 wait = partial(waiting.wait, seconds=15.0)
+seen_from = partial(harness.seen_from, seconds=1.0)
 
 
 def with_monitors(hook: str, hold_down: int = 1, **monitor: Any) -> dict[str, Any]:
@@ -51,12 +52,6 @@ def wait_state(gateway: Gateway, state: str, name: str = "isp-a", seconds: float
     while (found := row(gateway, name)).state != state:
         assert time.monotonic() < deadline, f"not {state} within {seconds:g} s: {found}"
         time.sleep(0.02)
-
-
-def seen_from(gateway: Gateway, server: str = VIA_A) -> str:
-    """The address a server sees, empty when nothing comes back."""
-    done = gateway.client.run("curl", "-sS", "--max-time", "1", f"http://{server}/", check=False)
-    return done.stdout.strip().partition(" ")[0]
 
 
 def is_seen_as(gateway: Gateway, address: str) -> bool:

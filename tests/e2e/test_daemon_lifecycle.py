@@ -20,7 +20,7 @@ from snatsh.daemon.privileges import NEEDED
 from snatsh.lab.gateway import SNATSH, Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import demo
-from tests.e2e.harness import Gateway, addresses, document, running_gateway
+from tests.e2e.harness import Gateway, addresses, document, running_gateway, seen_from
 
 OPERATORS, ADMINS, VIEWERS = 64_001, 64_002, 64_003
 
@@ -36,11 +36,6 @@ def shared() -> Iterator[Gateway]:
     """A gateway for tests that leave it as they found it."""
     with running_gateway("auto") as running:
         yield running
-
-
-def seen_from(gateway: Gateway) -> str:
-    done = gateway.client.run("curl", "-sS", "--max-time", "5", "http://8.8.8.8/").stdout
-    return done.strip().partition(":")[0].partition(" ")[0]
 
 
 def fails(snatd: Snatd, *options: str) -> str:

@@ -16,19 +16,12 @@ from snatsh.engine.host.gratuitous_arp import frame
 from snatsh.lab.topology import INSIDE_PREFIX
 from snatsh.lab.watch import Watch
 from tests import waiting
-from tests.e2e.harness import Gateway, addresses, document
+from tests.e2e.harness import VIA_A, VIA_B, Gateway, addresses, document, seen_from
 
 SECONDS = 10.0
-VIA_A, VIA_B = "8.8.8.8", "203.0.113.9"
 
 
 wait = partial(waiting.wait, seconds=SECONDS)
-
-
-def seen_from(gateway: Gateway, server: str) -> str:
-    """The address a server sees, empty when nothing comes back."""
-    done = gateway.client.run("curl", "-sS", "--max-time", "3", f"http://{server}/", check=False)
-    return done.stdout.strip().partition(":")[0].partition(" ")[0]
 
 
 def hooks(gateway: Gateway) -> dict[str, str]:

@@ -11,10 +11,9 @@ import pytest
 
 from snatsh.api.links import LinkRow
 from tests.e2e.flow_stream import Stream
-from tests.e2e.harness import Gateway, no_leak
+from tests.e2e.harness import VIA_A, Gateway, no_leak
 from tests.e2e.link_failures import (
     OWN,
-    VIA_A,
     A,
     B,
     Repair,

@@ -17,10 +17,9 @@ from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
 from snatsh.lab.watch import Watch
 from tests.e2e.dhcp import Dhcp
-from tests.e2e.harness import Gateway, document, no_leak
+from tests.e2e.harness import VIA_A, Gateway, document, no_leak
 from tests.e2e.link_failures import (
     OWN,
-    VIA_A,
     A,
     B,
     cable_down,

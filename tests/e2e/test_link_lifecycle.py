@@ -13,11 +13,9 @@ import pytest
 
 from snatsh.lab.watch import Watch
 from tests.e2e.flow_stream import Stream
-from tests.e2e.harness import Gateway, no_leak
+from tests.e2e.harness import VIA_A, VIA_B, Gateway, no_leak
 from tests.e2e.link_failures import (
     OWN,
-    VIA_A,
-    VIA_B,
     A,
     B,
     cable_down,

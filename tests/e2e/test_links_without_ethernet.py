@@ -10,8 +10,8 @@ import pytest
 
 from snatsh.client import Rejected
 from snatsh.lab.watch import Watch
-from tests.e2e.harness import Gateway, document
-from tests.e2e.link_failures import VIA_A, VIA_B, A, commit, row, seen_from, wait, wait_state
+from tests.e2e.harness import VIA_A, VIA_B, Gateway, document
+from tests.e2e.link_failures import A, commit, row, seen_from, wait, wait_state
 from tests.e2e.point_to_point import Tunnel
 
 PEER = "10.64.0.1"

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from snatsh.lab.watch import Watch
-from tests.e2e.harness import Gateway, addresses, no_leak
-
-VIA_A = "8.8.8.8"
+from tests.e2e.harness import VIA_A, Gateway, addresses, no_leak, seen_from
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +20,6 @@ def back_again(gateway: Gateway) -> Iterator[None]:
     gateway.snatd.client.end_flows()
 
 
-def source_seen(gateway: Gateway, client: str = "client-a", server: str = VIA_A) -> str:
-    """The address the server sees of a new connection."""
-    seen = gateway.lab[client].run("curl", "-sS", "--max-time", "10", f"http://{server}/").stdout
-    return seen.replace(":", " ").split()[0]
-
-
 def fetch_fails(gateway: Gateway, server: str = VIA_A) -> bool:
     done = gateway.client.run("curl", "-sS", "--max-time", "2", f"http://{server}/", check=False)
     return done.returncode != 0
@@ -35,10 +27,10 @@ def fetch_fails(gateway: Gateway, server: str = VIA_A) -> bool:
 
 def test_redirect_sends_by_the_other_provider(gateway: Gateway) -> None:
     lab = gateway.lab
-    assert source_seen(gateway) in addresses("a")
+    assert seen_from(gateway) in addresses("a")
     gateway.commit("set rules 10 redirect 1.1.3.1", "set rules 10 pool b")
     with no_leak(lab), Watch(lab["isp-b"], "eth0", f"ip dst host {VIA_A}") as by_b:
-        assert source_seen(gateway) in addresses("b")
+        assert seen_from(gateway) in addresses("b")
         assert gateway.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", VIA_A).returncode == 0
         assert by_b.count() >= 6
 
@@ -50,7 +42,7 @@ def test_exempt_drop_and_default_action(gateway: Gateway) -> None:
         gateway.commit(*only_server, "set rules 5 action drop")
         assert fetch_fails(gateway)
         assert gateway.drops()["rule"] > 0
-        assert source_seen(gateway, server="1.0.0.1") in addresses("a"), "others are translated"
+        assert seen_from(gateway, server="1.0.0.1") in addresses("a"), "others are translated"
         assert untranslated.count() == 0
         gateway.commit("delete rules 5", "delete rules 10", "delete rules 20")
         assert fetch_fails(gateway)
@@ -64,7 +56,7 @@ def test_exempt_drop_and_default_action(gateway: Gateway) -> None:
 @pytest.mark.parametrize("algorithm", ["source-hash", "source-destination-hash", "least-used", "round-robin"])
 def test_algorithms_spread_as_they_say(gateway: Gateway, algorithm: str) -> None:
     gateway.commit(f"set rules 10 algorithm {algorithm}")
-    seen = [source_seen(gateway) for _ in range(6)]
+    seen = [seen_from(gateway) for _ in range(6)]
     assert set(seen) <= addresses("a")
     if algorithm.endswith("hash"):
         assert len(set(seen)) == 1
@@ -93,20 +85,20 @@ def test_new_pool_addresses_are_announced_and_answered_for(gateway: Gateway) -> 
 def test_failover_on_loss_of_carrier(gateway: Gateway) -> None:
     lab = gateway.lab
     gateway.commit("set rules 10 failover isp-a redirect 1.1.3.1", "set rules 10 failover isp-a pool b")
-    assert source_seen(gateway) in addresses("a")
+    assert seen_from(gateway) in addresses("a")
     lab["gateway"].run("ip", "route", "add", "default", "via", "1.1.3.1", "metric", "100")
     gateway.commit("delete rules 10 out-interface")
     with no_leak(lab):
         lab["isp-a"].run("ip", "link", "set", "eth0", "down")
         time.sleep(1)
-        assert source_seen(gateway) in addresses("b")
+        assert seen_from(gateway) in addresses("b")
         lab["isp-a"].run("ip", "link", "set", "eth0", "up")
     lab["gateway"].run("ip", "route", "del", "default", "via", "1.1.3.1")
 
 
 def test_when_disabled_the_gateway_forwards_and_when_enabled_it_translates_again(gateway: Gateway) -> None:
     lab = gateway.lab
-    assert source_seen(gateway) in addresses("a")
+    assert seen_from(gateway) in addresses("a")
     with Watch(lab["isp-a"], "eth0", f"ip src host 192.168.40.9 and dst host {VIA_A}") as untranslated:
         gateway.commit("set system datapath disabled")
         assert fetch_fails(gateway)
@@ -115,4 +107,4 @@ def test_when_disabled_the_gateway_forwards_and_when_enabled_it_translates_again
     assert "xdp" not in lab["gateway"].run("ip", "link", "show", "eth0").stdout
     gateway.commit("delete system datapath")
     with no_leak(lab):
-        assert source_seen(gateway) in addresses("a")
+        assert seen_from(gateway) in addresses("a")

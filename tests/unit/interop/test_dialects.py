@@ -14,7 +14,7 @@ from snatsh.interop.exporting import export
 from snatsh.interop.reference import renewed
 from snatsh.model.errors import FormError
 from snatsh.shell.commands import importing
-from snatsh.shell.pipes import pipes
+from snatsh.shell.pipes import filters
 
 MOVING = Path(__file__).parents[3] / "docs" / "moving.md"
 
@@ -40,7 +40,7 @@ def test_load_import_offers_each_dialect() -> None:
 
 
 def test_display_offers_each_dialect_that_is_written() -> None:
-    offered = {" ".join(pipe.words): pipe.help for pipe in pipes.all_commands()}
+    offered = {" ".join(pipe.words): pipe.help for pipe in filters.all_commands()}
     written = {f"display {one.name}": one.write_help for one in DIALECTS if one.write is not None}
     assert len(written) == 4
     assert written.items() <= offered.items()

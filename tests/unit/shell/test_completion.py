@@ -19,7 +19,7 @@ from snatsh.shell.core.complete import Completion, asks_help, complete, help_tex
 from snatsh.shell.core.grammar import parse
 from snatsh.shell.core.lexer import lex
 from snatsh.shell.core.statements import node_at
-from snatsh.shell.pipes import pipes
+from snatsh.shell.pipes import filters
 from tests.unit.model.strategies import documents, marked, profiles
 
 LIVE = {
@@ -40,7 +40,7 @@ def look_up(source: tuple[str, ...]) -> Sequence[str]:
 
 def offered(text: str, edit: tuple[str, ...] | None = None) -> Completion:
     state = operational_mode.grammar() if edit is None else configuration_mode.grammar(edit)
-    return complete(text, state, pipes.grammar, look_up)
+    return complete(text, state, filters.grammar, look_up)
 
 
 def test_words_of_a_command() -> None:
@@ -114,7 +114,7 @@ def test_completion_and_parsing_never_fail_otherwise_than_they_say(text: str) ->
 
     offered(text)
     try:
-        parse(text, configuration_mode.grammar(()), pipes.grammar)
+        parse(text, configuration_mode.grammar(()), filters.grammar)
     except CommandError as error:
         assert 0 <= error.column <= len(text) + 1
 
@@ -126,7 +126,7 @@ def test_a_question_mark_in_quotes_is_no_question() -> None:
 
 
 def path_of(line: str, edit: tuple[str, ...]) -> object:
-    return parse(line, configuration_mode.grammar(edit), pipes.grammar).call.arguments["path"]
+    return parse(line, configuration_mode.grammar(edit), filters.grammar).call.arguments["path"]
 
 
 VALUES = {
@@ -176,7 +176,7 @@ def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(
     words: list[str], depth: int
 ) -> None:
     typed = ["set", *map(quote, words)]
-    call = parse(" ".join(typed), configuration_mode.grammar(()), pipes.grammar).call
+    call = parse(" ".join(typed), configuration_mode.grammar(()), filters.grammar).call
     assert call.arguments["path"] == tuple(words)
     for place in range(1, len(typed)):
         completion = offered(" ".join(typed[:place]) + " ", edit=())
@@ -197,7 +197,7 @@ def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(
     text = set_form.render(document)
     draft = Draft({})
     for line in text.splitlines():
-        call = parse(line, configuration_mode.grammar(()), pipes.grammar).call
+        call = parse(line, configuration_mode.grammar(()), filters.grammar).call
         if line.startswith("set "):
             draft.set(call.arguments["path"])
     bare = {name: held for name, held in document.items() if name != "marks"}

@@ -7,12 +7,12 @@ import pytest
 
 from snatsh.shell.commands import configuration, configuration_mode, operational, operational_mode
 from snatsh.shell.core.grammar import CommandError, Parsed, parse
-from snatsh.shell.pipes import pipes
+from snatsh.shell.pipes import filters
 
 
 def run(line: str, edit: tuple[str, ...] | None = None) -> Parsed:
     state = operational_mode.grammar() if edit is None else configuration_mode.grammar(edit)
-    return parse(line, state, pipes.grammar)
+    return parse(line, state, filters.grammar)
 
 
 def error(line: str, edit: tuple[str, ...] | None = None) -> CommandError:
@@ -150,5 +150,5 @@ def test_up_goes_up_by_levels_not_words() -> None:
 
 def test_pipes_of_a_configuration_and_of_a_table_differ() -> None:
     parsed = run("show configuration rules | display set | match 10 | count")
-    assert [pipe.run for pipe in parsed.pipes] == [pipes.as_set, pipes.match, pipes.count]
+    assert [pipe.run for pipe in parsed.pipes] == [filters.as_set, filters.match, filters.count]
     assert run("show | compare rollback 3", edit=()).pipes[0].arguments == {"rollback": 3}

@@ -20,7 +20,7 @@ from snatsh.shell.commands import operational_mode
 from snatsh.shell.core.answers import ShellError, TableAnswer
 from snatsh.shell.core.grammar import parse
 from snatsh.shell.core.product import Product
-from snatsh.shell.pipes import pipes
+from snatsh.shell.pipes import filters
 from snatsh.shell.render import system_tables, tables
 
 FLOW = Flow(
@@ -34,7 +34,7 @@ FLOWS = FlowListing(total=3, matched=2, capacity=262_144, flows=[FLOW])
 
 def through(command: str, data: Any, render: Callable[[Any], str]) -> Any:
     """What the operator reads, of this data by this command."""
-    parsed = parse(command, operational_mode.grammar(), pipes.grammar)
+    parsed = parse(command, operational_mode.grammar(), filters.grammar)
     product = Product(TableAnswer(data, render))
     for pipe in parsed.pipes:
         product = pipe.run(None, product, **pipe.arguments)
