@@ -9,8 +9,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from snatsh.daemon.listen import Listener
     from snatsh.datapath.gateway import Datapath
     from snatsh.engine.config.history import Store
-    from snatsh.engine.storage.locks import FolderLock
+    from snatsh.engine.storage.locks import FolderLock, NamespaceLock
     from snatsh.model.document.document import Document
 
 log = logging.getLogger("snatd")
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if check(options.state, options.pins) else 1
         if given.remove:
             return _remove(options)
+        if given.begin_anew:
+            return _begin_anew(options)
         return _serve(options)
     except SnatshError as error:
         for line in str(error).splitlines():
@@ -113,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--remove", action="store_true", help="detach and unpin the datapath, which ends all flows"
     )
+    what.add_argument(
+        "--begin-anew",
+        action="store_true",
+        help="let the next start run what its state folder has, in place of the configuration that runs",
+    )
     parser.add_argument("--version", action="version", version=f"snatd {__version__}")
     return parser
 
@@ -128,6 +135,7 @@ def _serve(options: Options) -> int:
     from snatsh.daemon import privileges
     from snatsh.daemon.listen import Listener
     from snatsh.engine.config.history import Store
+    from snatsh.engine.config.running_commit import require_history
     from snatsh.engine.storage.locks import NamespaceLock
 
     privileges.require()
@@ -135,17 +143,17 @@ def _serve(options: Options) -> int:
         store = Store(options.state)
         held.callback(store.close)
         profile = _first_profile(options.profile, store)
-        pins = _lock_pins(options.pins)
-        if pins is not None:
-            held.callback(pins.release)
+        held.callback(_lock_pins(options.pins).release)
         listener = Listener(options.socket)
         held.callback(listener.close)
-        held.callback(NamespaceLock().release)
+        namespace = NamespaceLock()
+        held.callback(namespace.release)
+        require_history(store, options.pins)
         datapath = _open_datapath(options.pins, options.max_flows or _capacity(store, profile))
         held.callback(_leave, datapath)
         # Before any thread is started: a thread keeps the capabilities it starts with.
         privileges.drop()
-        asyncio.run(_run(datapath, store, listener, profile))
+        asyncio.run(_run(datapath, store, listener, namespace, profile))
     return 0
 
 
@@ -175,22 +183,18 @@ def _leave(datapath: Datapath) -> None:
     """Leave the datapath running; remove it if it never ran a configuration."""
     if datapath.generation == 0 and not datapath.attached():
         datapath.remove()
-        with suppress(OSError):
-            datapath.pins.rmdir()
+        _remove_folder(datapath.pins)
     else:
         datapath.close()
 
 
-def _lock_pins(pins: Path) -> FolderLock | None:
+def _lock_pins(pins: Path) -> FolderLock:
     """Lock the pins folder against a second snatd with another state folder."""
-    from snatsh.datapath.loader import is_bpffs
+    from snatsh.datapath.loader import check_bpffs
     from snatsh.engine.storage.locks import FolderLock
 
-    try:
-        pins.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return FolderLock(pins, "pins folder") if is_bpffs(pins) else None
+    check_bpffs(pins)
+    return FolderLock(pins, "pins folder")
 
 
 def _first_profile(path: Path | None, store: Store) -> Document | None:
@@ -221,7 +225,13 @@ def _read_profile(path: Path) -> Document:
         raise FormError(f"{path}: {error}") from None
 
 
-async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Document | None) -> None:
+async def _run(
+    datapath: Datapath,
+    store: Store,
+    listener: Listener,
+    namespace: NamespaceLock,
+    profile: Document | None,
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     from aiohttp import web
 
@@ -233,6 +243,8 @@ async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Do
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if namespace.held:
+        loop.add_reader(namespace.fileno(), namespace.answer)
     engine = Engine(datapath, store)
     try:
         await engine.start(profile)
@@ -248,20 +260,46 @@ async def _run(datapath: Datapath, store: Store, listener: Listener, profile: Do
 
 
 def _remove(options: Options) -> int:
+    with _sole(options):
+        _open_datapath(options.pins, options.max_flows or MAX_FLOWS[0]).remove()
+        _remove_folder(options.pins)
+    log.info("datapath detached and unpinned; all flows ended")
+    return 0
+
+
+def _begin_anew(options: Options) -> int:
+    from snatsh.engine.config.running_commit import begin_anew
+
+    with _sole(options):
+        runs = begin_anew(options.pins)
+        if not runs:
+            _remove_folder(options.pins)
+    if runs:
+        log.info("the next start runs what its state folder has; until then the datapath goes on as it is")
+    else:
+        log.info("nothing runs here: the next start needs no permission to begin anew")
+    return 0
+
+
+@contextmanager
+def _sole(options: Options) -> Iterator[None]:
+    """Be the only snatd of the network namespace and the pins folder."""
     from snatsh.daemon import privileges
     from snatsh.engine.storage.locks import NamespaceLock
 
     privileges.require()
     with ExitStack() as held:
         held.callback(NamespaceLock().release)
-        pins = _lock_pins(options.pins)
-        if pins is not None:
-            held.callback(pins.release)
-        _open_datapath(options.pins, options.max_flows or MAX_FLOWS[0]).remove()
-        with suppress(OSError):
-            options.pins.rmdir()
-    log.info("datapath detached and unpinned; all flows ended")
-    return 0
+        held.callback(_lock_pins(options.pins).release)
+        yield
+
+
+def _remove_folder(pins: Path) -> None:
+    from snatsh.datapath import commit_mark
+
+    commit_mark.clear(pins)
+    with suppress(OSError):
+        pins.rmdir()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def source_text() -> str:
 
 def load(pins: Path, max_flows: int) -> Loaded:
     """Take up what is pinned below `pins`, or compile and load it. Raises LoadError."""
-    _check_bpffs(pins)
+    check_bpffs(pins)
     text = source_text()
     folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
     programs = folder / f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -103,7 +103,8 @@ def program_pins(pins: Path) -> list[Path]:
     return sorted(pins.glob("v*-*/programs-*/*"))
 
 
-def _check_bpffs(pins: Path) -> None:
+def check_bpffs(pins: Path) -> None:
+    """Make the pins folder. LoadError if nothing can be pinned there."""
     if not _may_bpf():
         raise LoadError(
             "not allowed to load BPF programs: expected root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"

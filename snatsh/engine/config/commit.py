@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import HookRequest, Image
-from snatsh.engine.config.history import Metadata, Store
+from snatsh.engine.config.history import Metadata, Store, StoredEntry
+from snatsh.engine.config.running_commit import note
 from snatsh.engine.config.transaction import TimedStep, Transaction
 from snatsh.model.document.document import Document, to_profile, validate_shape
 from snatsh.model.errors import Problem, ProfileError
@@ -97,6 +98,7 @@ class Committer:
         ended = self._settle(plan, transaction)
         self._store.trim()
         self.running = plan
+        note(self._datapath.pins, entry)
         return Committed((*warnings, *self._capacity_warning(plan)), ended, tuple(transaction.steps))
 
     def _capacity_warning(self, plan: Plan) -> Iterator[Problem]:
@@ -105,9 +107,10 @@ class Committer:
             reason = f"takes effect at the next start of snatd; the flow table holds {room:,} flows now"
             yield Problem(("limits", "flows"), f"{asked}", reason, "warning")
 
-    def adopt(self, document: Document, facts: Facts) -> None:
+    def adopt(self, entry: StoredEntry, document: Document, facts: Facts) -> None:
         """Run a document of the history. A missing interface joins when it appears."""
         self._run(prepare(document, facts, self._down))
+        note(self._datapath.pins, entry)
 
     def reapply(self, facts: Facts) -> bool:
         """Run the same document on a host that changed. Return whether the image changed."""

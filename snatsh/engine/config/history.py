@@ -1,57 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """The history of commits on disk, newest first; number 0 is the running configuration.
 
-Each entry is one file `history/SERIAL.yaml`: a short header, a line of dashes, then the document in
-YAML. A higher serial is newer, so that a commit is published by one rename.
+Each entry is one file `history/SERIAL.yaml`. A higher serial is newer, so that a commit is published by one
+rename.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from snatsh.engine.config import history_entry
+from snatsh.engine.config.history_entry import ENTRY_LIMIT, Metadata
 from snatsh.engine.errors import NoSuchEntry, StoreError
-from snatsh.engine.storage import atomic_file
-from snatsh.engine.storage.json_record import Json
+from snatsh.engine.storage import atomic_file, trusted_file
 from snatsh.engine.storage.locks import FolderLock
 from snatsh.model.document.document import Document
 from snatsh.model.errors import SnatshError
-from snatsh.model.forms import yaml_form
-from snatsh.model.limits import load_json
+
+__all__ = ["KEPT", "Damage", "Metadata", "Store", "StoredEntry"]
 
 KEPT = 50
 """Entries of history, the running one included."""
 
-ENTRY_LIMIT = (16 << 20) + 4096
-"""Bytes of an entry's file."""
-
-_RULER = b"---\n"
 _PENDING = ".pending"
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """Who committed, when and how. method: cli, api or profile."""
-
-    time: datetime
-    user: str
-    method: str
-    comment: str | None = None
-
-    @classmethod
-    def now(cls, user: str, method: str, comment: str | None = None) -> Metadata:
-        return cls(datetime.now(UTC), user, method, comment)
+_RECORDS = ("*.json", "*.log", "*.log.*")
+"""What snatd keeps in the state folder besides the history."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
+    """digest: names the content of its file."""
+
     serial: int
     path: Path
     metadata: Metadata
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.serial} of {self.metadata.time:%Y-%m-%d %H:%M:%S} UTC by {self.metadata.user}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +49,10 @@ class Damage:
 
     path: Path
     reason: str
+
+    @property
+    def serial(self) -> int:
+        return _serial(self.path)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -74,16 +67,27 @@ class Store:
         self._history = folder / "history"
         self._entries: list[StoredEntry] = []
         self._last_serial = 0
+        self._pending = self._history / _PENDING
         try:
             self._made = _make_folder(folder)
             self._lock = FolderLock(folder, "state folder")
-            _make_folder(self._history)
-            self._pending = self._history / _PENDING
-            self._pending.unlink(missing_ok=True)
-            _probe_writable(self._history)
-            self._read()
         except OSError as error:
             raise _unusable(folder, error) from None
+        try:
+            self._open()
+        except StoreError:
+            self.close()
+            raise
+        except OSError as error:
+            self.close()
+            raise _unusable(folder, error) from None
+
+    def _open(self) -> None:
+        trusted_file.require_own(self._files())
+        _make_folder(self._history)
+        self._pending.unlink(missing_ok=True)
+        _probe_writable(self._history)
+        self._read()
 
     def close(self) -> None:
         """Unlock the folder. Remove it if it was created in vain."""
@@ -102,6 +106,27 @@ class Store:
         """Serial of the newest commit, usable or not; 0 before the first."""
         return self._last_serial
 
+    @property
+    def fallback(self) -> str:
+        """Say which commit serves in place of newer ones that cannot be used; empty if there are none."""
+        entries, damaged = self._entries, self.damaged
+        lost = [damage for damage in damaged if entries and damage.serial > entries[0].serial]
+        if not lost:
+            return ""
+        newest = max(lost, key=lambda damage: damage.serial)
+        return f"commit {newest.serial} cannot be used ({newest}); commit {entries[0]} runs instead"
+
+    def has(self, serial: int, digest: str) -> bool:
+        """Whether a commit is in the history, be it damaged."""
+        intact = any((entry.serial, entry.digest) == (serial, digest) for entry in self._entries)
+        return intact or any(damage.serial == serial for damage in self.damaged)
+
+    def left_over(self) -> str:
+        """Name a file that snatd wrote besides the history, empty if there is none."""
+        return next(
+            (path.name for path in self._files() if path.parent == self.folder and path.is_file()), ""
+        )
+
     def entry(self, number: int) -> StoredEntry:
         if not 0 <= number < len(self._entries):
             raise NoSuchEntry(number, len(self._entries))
@@ -111,8 +136,7 @@ class Store:
         """Read the document of an entry. StoreError if its file was damaged meanwhile."""
         entry = self.entry(number)
         try:
-            _, body = _read_entry(entry.path)
-            return _parse_body(body)
+            return history_entry.read(entry.path).document()
         except (OSError, ValueError, SnatshError) as error:
             raise StoreError(f"history {number} ({entry.path}): {error}") from None
 
@@ -123,7 +147,7 @@ class Store:
 
     def prepare(self, document: Document, metadata: Metadata) -> None:
         """Write a new entry to disk, so that publishing it needs no more space."""
-        content = _compose(document, metadata)
+        content = history_entry.compose(document, metadata)
         if len(content) > ENTRY_LIMIT:
             raise StoreError(f"the configuration takes {len(content)} bytes; expected {ENTRY_LIMIT} at most")
         try:
@@ -131,7 +155,7 @@ class Store:
         except OSError as error:
             self.discard()
             raise _unusable(self.folder, error) from None
-        self._prepared = metadata
+        self._prepared = metadata, history_entry.digest(content)
 
     def discard(self) -> None:
         """Remove what was prepared."""
@@ -141,12 +165,12 @@ class Store:
     def publish(self) -> StoredEntry:
         """Make the prepared entry number 0."""
         serial = self._last_serial + 1
-        path = self._history / f"{serial:010}.yaml"
+        path = self._history / _name(serial)
         try:
             self._pending.rename(path)
         except OSError as error:
             raise _unusable(self.folder, error) from None
-        entry = StoredEntry(serial, path, self._prepared)
+        entry = StoredEntry(serial, path, *self._prepared)
         self._last_serial = serial
         self._entries.insert(0, entry)
         try:
@@ -170,78 +194,39 @@ class Store:
         paths = [entry.path for entry in old]
         if len(self._entries) == KEPT:
             oldest = self._entries[-1].serial
-            lost = [damage for damage in self.damaged if _serial(damage.path) < oldest]
+            lost = [damage for damage in self.damaged if damage.serial < oldest]
             self.damaged = tuple(damage for damage in self.damaged if damage not in lost)
             paths += [damage.path for damage in lost]
         for path in paths:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
+    def _files(self) -> Iterator[Path]:
+        yield from (self.folder, self._history, *self._history.glob("*.yaml"))
+        for pattern in _RECORDS:
+            yield from self.folder.glob(pattern)
+
     def _read(self) -> None:
         damaged = []
         paths = sorted((path for path in self._history.glob("*.yaml") if _serial(path) >= 0), key=_serial)
         for path in reversed(paths):
             try:
-                metadata, _ = _read_entry(path)
-                self._entries.append(StoredEntry(_serial(path), path, metadata))
+                file = history_entry.read(path)
+                self._entries.append(StoredEntry(_serial(path), path, file.metadata, file.digest))
             except (OSError, ValueError) as error:
                 damaged.append(Damage(path, str(error)))
         self.damaged = tuple(damaged)
         self._last_serial = _serial(paths[-1]) if paths else 0
 
 
-def _compose(document: Document, metadata: Metadata) -> bytes:
-    body = yaml_form.render(document).encode() if document else b""
-    header = {
-        "time": metadata.time.isoformat(),
-        "user": metadata.user,
-        "method": metadata.method,
-        "comment": metadata.comment,
-        "sha256": hashlib.sha256(body).hexdigest(),
-    }
-    lines = (f"{key}: {json.dumps(value)}\n".encode() for key, value in header.items())
-    return b"# A committed configuration, written by snatd.\n" + b"".join(lines) + _RULER + body
-
-
-def _read_entry(path: Path) -> tuple[Metadata, bytes]:
-    """Read metadata and document text. ValueError says what is wrong with the file."""
-    with path.open("rb") as file:
-        content = file.read(ENTRY_LIMIT + 1)
-    if len(content) > ENTRY_LIMIT:
-        raise ValueError(f"is longer than {ENTRY_LIMIT} bytes")
-    head, ruler, body = content.partition(b"\n" + _RULER)
-    if not ruler:
-        raise ValueError("has no header; it is truncated or was not written by snatd")
-    header = _parse_header(head)
-    if hashlib.sha256(body).hexdigest() != header.get("sha256"):
-        raise ValueError("its document does not match its checksum")
-    return _metadata(header), body
-
-
-def _parse_header(head: bytes) -> Json:
-    header = {}
-    for line in head.decode(errors="replace").splitlines():
-        if not line.startswith("#"):
-            key, _, value = line.partition(": ")
-            header[key] = load_json(value)
-    return header
-
-
-def _metadata(header: Json) -> Metadata:
-    comment = header.get("comment")
-    try:
-        time = datetime.fromisoformat(header["time"]).astimezone(UTC)
-        return Metadata(time, str(header["user"]), str(header["method"]), comment and str(comment))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"its header is incomplete: {error}") from None
-
-
-def _parse_body(body: bytes) -> Document:
-    return yaml_form.parse(body.decode()) if body.strip() else {}
-
-
 def _serial(path: Path) -> int:
-    return int(path.stem) if path.stem.isascii() and path.stem.isdigit() else -1
+    """Return the serial that a file is named by, -1 if snatd would not name it so."""
+    serial = int(path.stem) if path.stem.isascii() and path.stem.isdigit() else -1
+    return serial if path.name == _name(serial) else -1
+
+
+def _name(serial: int) -> str:
+    return f"{serial:010}.yaml"
 
 
 def _make_folder(folder: Path) -> bool:

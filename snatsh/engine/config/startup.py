@@ -36,9 +36,9 @@ def _resume(store: Store, committer: Committer) -> None:
             log.error("history: %s cannot be used: %s; skipped", entry.path, error)
             store.skip(entry, str(error))
             continue
-        committer.adopt(document, facts)
-        if store.damaged:
-            log.error("running the newest usable configuration, committed at %s", entry.metadata.time)
+        committer.adopt(entry, document, facts)
+        if store.fallback:
+            log.error("history: %s", store.fallback)
         return
     raise StoreError(
         f"none of the {len(store.damaged)} entries in {store.folder} can be used; the datapath is left "

@@ -22,7 +22,10 @@ FULL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class AlarmInputs:
-    """damaged: unusable entries of the history. interfaces: rows of the configured interfaces."""
+    """damaged: unusable entries of the history. fallback: what runs in place of newer, unusable ones.
+
+    interfaces: rows of the configured interfaces.
+    """
 
     plan: Plan
     flows: int
@@ -32,6 +35,7 @@ class AlarmInputs:
     links: Mapping[str, LinkState]
     damaged: int
     pending: UnconfirmedCommit | None
+    fallback: str = ""
 
 
 def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
@@ -79,7 +83,9 @@ def _link_alarms(links: Mapping[str, LinkState]) -> Iterator[Alarm]:
 
 
 def _configuration_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
-    if inputs.damaged:
+    if inputs.fallback:
+        yield Alarm("major", f"history: {inputs.fallback}")
+    elif inputs.damaged:
         yield Alarm("minor", f"{inputs.damaged} entries of the history are damaged")
     if inputs.pending is not None:
         yield Alarm("minor", f"a commit by {inputs.pending.user} is not confirmed")

@@ -140,6 +140,7 @@ class StatusService:
                 links=self._links(),
                 damaged=len(self._store.damaged),
                 pending=self._pending(),
+                fallback=self._store.fallback,
             )
         )
 

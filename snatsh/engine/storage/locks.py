@@ -13,6 +13,8 @@ from snatsh.engine.errors import AlreadyRunning
 from snatsh.engine.peer_credentials import peer_credentials
 
 _NAME = "\0snatsh/snatd"
+_WAITING = 64
+"""Others that can ask who holds the name before this snatd answers."""
 
 
 class FolderLock:
@@ -56,10 +58,24 @@ class NamespaceLock:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.bind(_NAME)
-            self._socket.listen(1)
+            self._socket.listen(_WAITING)
+            self._socket.setblocking(False)
         except OSError:
             self._socket.close()
             self._refuse_equals()
+
+    @property
+    def held(self) -> bool:
+        """False where another user holds the name."""
+        return self.fileno() >= 0
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def answer(self) -> None:
+        """Let those go who asked: while they wait, they take the room of the next ones."""
+        with contextlib.suppress(OSError):
+            self._socket.accept()[0].close()
 
     def release(self) -> None:
         self._socket.close()

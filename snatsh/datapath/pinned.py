@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs in the kernel before snatd has opened it, read without changing anything."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from snatsh.datapath import bpf_syscall, commit_mark
+from snatsh.datapath.commit_mark import CommitMark
+from snatsh.datapath.layout import INDEX
+from snatsh.datapath.maps import LAYOUT_VERSION, MAPS
+
+_CLSACT_HOOKS = (0xFFFFFFF2, 0xFFFFFFF3)
+_FILTER_PREFIX = "snatsh:"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """generation: of the newest maps, 0 before the first commit, None where they cannot be read.
+
+    hooks: interfaces that have filters of ours. mark: the commit that runs, None if it was not noted.
+    """
+
+    pins: Path
+    generation: int | None
+    hooks: tuple[str, ...]
+    mark: CommitMark | None
+
+    @property
+    def runs(self) -> bool:
+        """Whether a configuration is in force."""
+        return self.generation != 0 or bool(self.hooks)
+
+    def __str__(self) -> str:
+        of = "of another version" if self.generation is None else f"with generation {self.generation}"
+        commit = f", commit {self.mark.serial}" if self.mark and self.mark.serial else ""
+        hooks = f"hooks on {', '.join(self.hooks)}" if self.hooks else "no hooks"
+        pins = f"no pins in {self.pins}" if self.generation == 0 else f"pins in {self.pins} {of}{commit}"
+        return f"{pins}, and {hooks}"
+
+
+def look(pins: Path) -> Pinned:
+    """Report what is pinned below `pins` and attached in this network namespace."""
+    return Pinned(pins, _generation(pins), _hooks(), commit_mark.read(pins))
+
+
+def _generation(pins: Path) -> int | None:
+    found = [path for path in pins.glob("v*-*") if (path / "control").exists()]
+    generations = [
+        _read_generation(path / "control") if path.name.startswith(f"v{LAYOUT_VERSION}-") else None
+        for path in found
+    ]
+    newest = max((known for known in generations if known is not None), default=0)
+    return newest or (None if None in generations else 0)
+
+
+def _read_generation(pin: Path) -> int | None:
+    key: Any = np.zeros(1, dtype=INDEX)
+    definition = MAPS["control"]
+    with suppress(OSError):
+        fd = bpf_syscall.open_pin(pin)
+        try:
+            control: Any = bpf_syscall.Map(fd, definition.key, definition.value).get(key)
+            return int(control["generation"])
+        finally:
+            os.close(fd)
+    return None
+
+
+def _hooks() -> tuple[str, ...]:
+    with IPRoute() as netlink:
+        links = {link["index"]: str(link.get_attr("IFLA_IFNAME")) for link in netlink.get_links()}
+        return tuple(name for index, name in links.items() if _is_hooked(netlink, index))
+
+
+def _is_hooked(netlink: Any, index: int) -> bool:
+    for parent in _CLSACT_HOOKS:
+        with suppress(NetlinkError):  # no clsact
+            for entry in netlink.get_filters(index=index, parent=parent):
+                options = entry.get_attr("TCA_OPTIONS")
+                name = options.get_attr("TCA_BPF_NAME") if hasattr(options, "get_attr") else None
+                if str(name or "").startswith(_FILTER_PREFIX):
+                    return True
+    return False
