@@ -25,6 +25,7 @@ enum drop_reason {
     DROP_LEAK_GUARD,
     DROP_NO_NEXT_HOP,
     DROP_INTERNAL,
+    DROP_INBOUND,
     DROP_COUNT,
 };
 

@@ -43,12 +43,15 @@ inline_always void extend_eim_mapping(u32 mapped, u16 port, u8 protocol, u32 exp
 inline_always void end_eim_mapping(struct eim_mapping_key *key, const struct eim_mapping *eim_mapping)
 {
     struct allocator_key hint = {.mapped = key->mapped, .protocol = key->protocol};
+    struct eim_mapping_key *current;
     struct endpoint_key endpoint;
 
     endpoint_key_of(eim_mapping, key->protocol, &endpoint);
     if (eim_mappings.delete(key))
         return;
-    endpoints.delete(&endpoint);
+    current = endpoints.lookup(&endpoint);
+    if (current && current->mapped == key->mapped && current->mapped_port == key->mapped_port)
+        endpoints.delete(&endpoint); /* else the endpoint has moved to another mapping */
     free_port(&hint, key->mapped_port);
 }
 

@@ -7,6 +7,7 @@
 #include "counters.h"
 #include "eviction.h"
 #include "limits.h"
+#include "own_connections.h"
 #include "parse.h"
 #include "pools.h"
 #include "ports.h"
@@ -260,7 +261,8 @@ inline_always void start_flow(void *ctx, struct scratch *scratch, const struct r
         else if (scratch->step > 1)
             reset_misses(&scratch->reply);
     }
-    if (outcome == CLAIMED && pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, &record->reply)) {
+    if (outcome == CLAIMED && pool->flags & POOL_LOCAL &&
+        is_taken_by_gateway(ctx, scratch->slot & 1, &record->reply, now)) {
         /* the port is not released: no flow may use it */
         remove_tuple(state, SIDE_INBOUND, &record->reply, number);
         outcome = next_round(scratch);

@@ -40,6 +40,19 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
     return next_round(scratch);
 }
 
+/* Whether the gateway receives what the destination sends to the address and port in scratch->reply. */
+inline_always int is_taken_towards(void *ctx, struct scratch *scratch, const struct pool *pool, const struct packet *p, u32 now)
+{
+    struct flow_key *reply = &scratch->reply;
+
+    reply->source = p->destination;
+    reply->source_port = p->destination_port;
+    reply->protocol = p->protocol;
+    return pool->flags & POOL_LOCAL && is_taken_by_gateway(ctx, scratch->slot & 1, reply, now);
+}
+
+/* An endpoint whose mapping cannot serve this destination, where the gateway has the tuple, moves to another one. Its
+ * flows keep the one that they have. */
 inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, const struct rule *rule, const struct pool *pool,
                                   const struct packet *p, u32 now)
 {
@@ -57,15 +70,13 @@ inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, 
     eim_mapping->counter = rule->counter;
     eim_mapping->expires = now + timeout_ticks(scratch->slot & 1, p->protocol, STATE_UNREPLIED);
     endpoint_key_of(eim_mapping, p->protocol, &endpoint);
-    if (find_eim_mapping(scratch, scratch->slot & 1, &endpoint, now))
+    if (find_eim_mapping(scratch, scratch->slot & 1, &endpoint, now) && !is_taken_towards(ctx, scratch, pool, p, now))
         return CLAIMED;
     outcome = claim_new_eim_mapping(scratch, pool, p, now);
     if (outcome != CLAIMED)
         return outcome;
     eim_mapping_key_of(reply->destination, reply->destination_port, p->protocol, &key);
-    reply->source = p->destination;
-    reply->source_port = p->destination_port;
-    if (pool->flags & POOL_LOCAL && is_taken_by_socket(ctx, reply)) {
+    if (is_taken_towards(ctx, scratch, pool, p, now)) {
         eim_mappings.delete(&key);
         return next_round(scratch);
     }
@@ -89,6 +100,10 @@ inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow
     reply->protocol = key->protocol;
     record = prepare_record(scratch->slot & 1, key, eim_mapping->rule, eim_mapping->counter, redirect, now, &number);
     outcome = record ? claim(state, record, number, reply, now) : CLAIM_FULL;
+    if (outcome == CLAIMED && find_own_connection(scratch->slot & 1, reply, now)) { /* noted meanwhile */
+        remove_tuple(state, SIDE_INBOUND, reply, number);
+        outcome = next_round(scratch);
+    }
     if (outcome == CLAIMED)
         publish_flow(state, scratch, record, number, SEEN_EIM, new_flow);
     else if (record)

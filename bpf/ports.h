@@ -64,17 +64,21 @@ inline_always u32 claim(const struct control *state, struct record *record, u32 
     return CLAIM_BUSY;
 }
 
-/* Whether a socket of the gateway would receive the replies: the port of a listener and the tuple of a connection
- * are never allocated. Checked for pools with an address of the gateway. */
+inline_always void socket_tuple_of(const struct flow_key *reply, struct bpf_sock_tuple *tuple)
+{
+    tuple->ipv4.saddr = reply->source;
+    tuple->ipv4.daddr = reply->destination;
+    tuple->ipv4.sport = reply->source_port;
+    tuple->ipv4.dport = reply->destination_port;
+}
+
+/* Whether a socket of the gateway would receive the replies. One bound to another interface than this is not seen. */
 inline_always int is_taken_by_socket(void *ctx, const struct flow_key *reply)
 {
     struct bpf_sock_tuple tuple = {};
     struct bpf_sock *socket = 0;
 
-    tuple.ipv4.saddr = reply->source;
-    tuple.ipv4.daddr = reply->destination;
-    tuple.ipv4.sport = reply->source_port;
-    tuple.ipv4.dport = reply->destination_port;
+    socket_tuple_of(reply, &tuple);
     if (reply->protocol == IPPROTO_TCP)
         socket = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
     else if (reply->protocol == IPPROTO_UDP)
@@ -83,6 +87,25 @@ inline_always int is_taken_by_socket(void *ctx, const struct flow_key *reply)
         return 0;
     bpf_sk_release(socket);
     return 1;
+}
+
+/* Whether a socket that is bound to this interface would. */
+inline_always int is_taken_by_bound_socket(void *ctx, const struct flow_key *reply)
+{
+    struct bpf_sock_tuple tuple = {};
+    struct bpf_sock *socket = 0;
+    u32 interface;
+
+    socket_tuple_of(reply, &tuple);
+    if (reply->protocol == IPPROTO_TCP)
+        socket = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    else if (reply->protocol == IPPROTO_UDP)
+        socket = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    if (!socket)
+        return 0;
+    interface = socket->bound_dev_if;
+    bpf_sk_release(socket);
+    return interface != 0;
 }
 
 #endif

@@ -22,6 +22,8 @@ enum tc_tail_call {
     TC_PROGRAM_OUTSIDE_OUT,
     TC_PROGRAM_RESET,
     TC_PROGRAM_INSIDE,
+    TC_PROGRAM_OWN,
+    TC_PROGRAM_UNMATCHED,
 };
 
 /* BCC 0.26 declares this helper without its third argument. */

@@ -49,7 +49,8 @@ int tc_match(struct __sk_buff *skb)
         if (p.ttl <= 1 || is_martian(p.source) || is_stack_connection(slot, &p, now))
             return TC_ACT_OK;
     } else if (is_local_address(slot, p.source)) {
-        return let_pass(skb); /* reply of a forwarded port: the stack has translated it */
+        tc_programs.call(skb, TC_PROGRAM_OWN); /* reply of a forwarded port: the stack has translated it */
+        return let_pass(skb);
     } else if (path.out_ifindex != here) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = here;
         path.next_hop = 0;
@@ -57,8 +58,10 @@ int tc_match(struct __sk_buff *skb)
     match_packet(slot, &p, &path, &new_flow, now);
     if (new_flow.verdict == VERDICT_DROP)
         return is_answered(new_flow.reason) ? refuse_skb(skb, new_flow.reason, &p) : drop_traced_skb(new_flow.reason, &p);
-    if (new_flow.verdict == VERDICT_PASS)
+    if (new_flow.verdict == VERDICT_PASS) {
+        note_exempt_connection(&p, now);
         return let_pass(skb);
+    }
     trace_new_flow(&p);
     if (new_flow.is_eim)
         tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);

@@ -7,31 +7,41 @@
 #include "fragments.h"
 #include "icmp.h"
 #include "new_flow_eim.h"
+#include "own_connections.h"
 #include "skb.h"
 
-inline_always int refuse_inbound(u32 slot, const struct packet *p)
+/* Leaves a packet from outside that belongs to no flow to the program that decides about such (tc_unmatched.c). */
+inline_always int leave_unmatched(struct __sk_buff *skb, const struct packet *p)
 {
-    struct pool_address *address = find_pool_address(slot, p->destination);
-    u32 reason = p->kind == KIND_FLOW         ? DROP_NO_FLOW
-                 : p->kind == KIND_ICMP_ERROR ? DROP_ICMP_NO_FLOW
-                 : p->kind == KIND_FRAGMENT   ? DROP_FRAGMENT
-                                              : DROP_PROTOCOL;
-
-    if (!address || address->flags & POOL_ADDRESS_TO_STACK)
-        return TC_ACT_OK;
-    trace(p, TRACE_DROPPED, reason, 0, 0);
-    return is_probe_answer(p) ? TC_ACT_SHOT : drop_skb(reason, p);
+    tc_programs.call(skb, TC_PROGRAM_UNMATCHED);
+    return drop_skb(DROP_INTERNAL, p);
 }
 
-inline_always int translate_fragment_inbound(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 now)
+inline_always int translate_fragment_inbound(struct __sk_buff *skb, const struct packet *p, u32 now)
 {
     struct translation translation = {.is_source = 0};
     struct fragment fragment;
 
     if (!find_fragment(p, &fragment, now))
-        return refuse_inbound(slot, p);
+        return leave_unmatched(skb, p);
     translation.address = fragment.address;
     return rewrite_skb_address(skb, &translation, p->destination) ? drop_skb(DROP_INTERNAL, p) : TC_ACT_OK;
+}
+
+/* A flow whose first reply is for a socket that the claim did not see yields: the gateway takes over the tuple. */
+inline_always int yields_to_socket(struct __sk_buff *skb, const struct control *state, struct record *record,
+                                   const struct flow_key *reply, const struct packet *p, u32 now)
+{
+    struct own_connection own = {.seen = now, .port = reply->destination_port};
+    u64 live;
+
+    if (!is_for_bound_socket(skb, state, record, reply, p, now))
+        return 0;
+    own_connections.update((struct flow_key *)reply, &own);
+    live = live_of(record);
+    if (is_still_of_reply(record, (u64 *)reply))
+        end_flow(state, record, live);
+    return 1;
 }
 
 int tc_outside_in(struct __sk_buff *skb)
@@ -42,7 +52,7 @@ int tc_outside_in(struct __sk_buff *skb)
     struct record *record;
     struct forwarding forwarding;
     struct flow_key reply;
-    struct packet p;
+    struct packet p = {};
     int outcome;
 
     if (!state)
@@ -50,25 +60,27 @@ int tc_outside_in(struct __sk_buff *skb)
     slot = state->generation & 1;
     if (skb->protocol == bpf_htons(ETH_P_ARP))
         return answer_arp(skb, slot);
-    if (parse_skb(skb, &p) != PARSED)
-        return TC_ACT_OK;
+    outcome = parse_skb(skb, &p);
+    if (outcome != PARSED)
+        return outcome == PARSED_NOT_IP ? TC_ACT_OK : leave_unmatched(skb, &p);
     if (p.kind == KIND_ICMP_ERROR) {
         outcome = translate_error_inbound(skb, &p, now);
         if (outcome < 0)
             return drop_skb(DROP_INTERNAL, &p);
-        return outcome ? TC_ACT_OK : refuse_inbound(slot, &p);
+        return outcome ? TC_ACT_OK : leave_unmatched(skb, &p);
     }
     if (p.kind == KIND_FRAGMENT)
-        return translate_fragment_inbound(skb, slot, &p, now);
+        return translate_fragment_inbound(skb, &p, now);
     if (p.kind != KIND_FLOW)
-        return refuse_inbound(slot, &p);
+        return leave_unmatched(skb, &p);
     key_of(&p, &reply);
     record = find_record(state, SIDE_INBOUND, &reply, 0);
-    if (!record && open_from_outside(slot, &p, now))
+    if (!record && !find_own_connection(slot, &reply, now) && open_from_outside(slot, &p, now))
         record = find_record(state, SIDE_INBOUND, &reply, 0);
-    if (!record || !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
+    if (!record || yields_to_socket(skb, state, record, &reply, &p, now) ||
+        !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
         !read_inbound(record, (u64 *)&reply, &forwarding))
-        return refuse_inbound(slot, &p);
+        return leave_unmatched(skb, &p);
     inbound = &record->inbound;
     if (p.ttl <= 1)
         return TC_ACT_OK; /* unchanged: the stack's ICMP error must not show the internal address */
@@ -105,15 +117,10 @@ inline_always int translate_fragment_egress(struct __sk_buff *skb, const struct 
     return forward_translated(skb, p, redirect);
 }
 
-inline_always int translate_local_error(struct __sk_buff *skb, u32 now)
+/* Leaves a packet of the gateway itself to the program that notes its connections (tc_own.c). */
+inline_always int leave_own(struct __sk_buff *skb)
 {
-    struct packet p;
-    u32 redirect;
-
-    /* Packets of the gateway belong to the stack. Its ICMP errors may quote an internal address. */
-    if (parse_skb(skb, &p) == PARSED && p.kind == KIND_ICMP_ERROR &&
-        translate_error_outbound(skb, &p, 1, now, &redirect) < 0)
-        return drop_skb(DROP_LEAK_GUARD, &p);
+    tc_programs.call(skb, TC_PROGRAM_OWN);
     return let_pass(skb);
 }
 
@@ -136,10 +143,8 @@ int tc_outside_out(struct __sk_buff *skb)
         return let_pass(skb);
     if (skb->vlan_present)
         return let_pass(skb); /* left by a VLAN device, which has its own hooks if it is an outside interface */
-    if (!skb->ingress_ifindex)
-        return translate_local_error(skb, now);
-    if (!has_role(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE))
-        return let_pass(skb);
+    if (!skb->ingress_ifindex || !has_role(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE))
+        return leave_own(skb);
     outcome = parse_skb(skb, &p);
     if (outcome != PARSED)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);

@@ -106,6 +106,7 @@ struct settings {
     u32 subscriber_half_open; /* flows without an answer at once; 0: unlimited */
     u32 refusals; /* ICMP errors about refused flows that an inside address gets a second; 0: none */
     u32 newest_ifindex; /* the highest there was when snatd looked last */
+    u32 inbound_drop; /* 1: packets that would reach the inside by routing alone are dropped */
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };
 
@@ -332,6 +333,13 @@ struct fragment {
     u32 address;
     u32 redirect;
     u32 expires; /* tick */
+};
+
+/* A connection of the gateway itself. seen: tick of its last packet. port: see own_connections.h. */
+struct own_connection {
+    u32 seen;
+    u16 port;
+    u16 pad;
 };
 
 struct address_usage {

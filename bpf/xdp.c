@@ -7,6 +7,7 @@
 #include "fast_path.h"
 #include "new_flow.h"
 #include "new_flow_eim.h"
+#include "own_connections.h"
 #include "refuse.h"
 #include "reset.h"
 #include "stack_connections.h"
@@ -164,8 +165,10 @@ int xdp_match(struct xdp_md *ctx)
     match_packet(slot, &p, &path, &new_flow, now);
     if (new_flow.verdict == VERDICT_DROP)
         return is_answered(new_flow.reason) ? refuse_frame(ctx, new_flow.reason, &p) : drop_traced(new_flow.reason, &p);
-    if (new_flow.verdict == VERDICT_PASS)
+    if (new_flow.verdict == VERDICT_PASS) {
+        note_exempt_connection(&p, now);
         return pass_traced(PASS_EXEMPT, &p);
+    }
     trace_new_flow(&p);
     if (new_flow.is_eim)
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
@@ -303,6 +306,8 @@ int xdp_outside(struct xdp_md *ctx)
     key_of(&p, &reply);
     record = find_record(state, SIDE_INBOUND, &reply, 0);
     now = now_ticks();
+    if (record && is_for_bound_socket(ctx, state, record, &reply, &p, now))
+        return XDP_PASS; /* the TC program ends the flow */
     if (record && goes_on_inbound(ctx, ctx->ingress_ifindex, record, (u64 *)&reply, &p, state, now) &&
         read_inbound(record, (u64 *)&reply, &forwarding)) {
         inbound = &record->inbound;

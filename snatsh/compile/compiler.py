@@ -67,6 +67,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         timeouts=_timeouts(profile),
         default_pass=profile.system.default_action == "pass",
         tcp_syn_only=profile.system.tcp_mid_stream == "drop",
+        inbound_drop=profile.system.inbound == "drop",
         limits=_limits(profile),
         own=_own_addresses(facts),
         newest=max((known.index for known in facts.interfaces.values() if known.index < NO_INDEX), default=0),

@@ -158,6 +158,7 @@ class Image:
     timeouts: Seconds
     default_pass: bool
     tcp_syn_only: bool
+    inbound_drop: bool
     limits: SubscriberLimitImage
     own: tuple[Address, ...]
     """Addresses of the gateway."""

@@ -37,7 +37,7 @@ CONTROL = _record(
 SETTINGS = _record(
     ("mask_set_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
-    ("newest_ifindex", "u4"),
+    ("newest_ifindex", "u4"), ("inbound_drop", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 TRACE_FILTER = _record(
@@ -110,6 +110,7 @@ FRAGMENT_KEY = _record(
     ("source", NET32), ("destination", NET32), ("id", NET16), ("protocol", "u1"), ("pad", "u1")
 )
 FRAGMENT = _record(("address", NET32), ("redirect", NET32), ("expires", "u4"))
+OWN_CONNECTION = _record(("seen", "u4"), ("port", NET16), ("pad", "u2"))
 ADDRESS_USAGE = _record(
     ("tcp", "u4"), ("udp", "u4"), ("icmp", "u4"), ("reserved", "u4"), ("created", "u8"), ("exhausted", "u8")
 )
@@ -137,6 +138,7 @@ TWINS = {
     "allocator_key": ALLOCATOR_KEY,
     "allocator": ALLOCATOR, "endpoint_key": ENDPOINT_KEY, "eim_mapping_key": EIM_MAPPING_KEY,
     "eim_mapping": EIM_MAPPING, "fragment_key": FRAGMENT_KEY, "fragment": FRAGMENT,
+    "own_connection": OWN_CONNECTION,
     "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip

@@ -88,6 +88,7 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["subscriber_half_open"] = image.limits.half_open
     value["refusals"] = image.limits.refusals
     value["newest_ifindex"] = image.newest
+    value["inbound_drop"] = image.inbound_drop
     value["timeouts"][0, :7] = [
         _ticks(seconds)
         for seconds in (

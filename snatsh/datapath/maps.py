@@ -30,6 +30,8 @@ MAX_ADDRESSES = 131_072  # pool addresses with usage counters
 MAX_SUBSCRIBERS = 524_288
 MAX_FRAGMENTED = 8_192  # fragmented packets in flight
 MAX_STACK_CONNECTIONS = 65_536
+MAX_EXEMPT_CONNECTIONS = 131_072
+MAX_OWN_CONNECTIONS = 65_536
 MAX_RESETS = 65_536  # TCP flows that ended with their link
 MAX_TRACE_EVENTS = 4_096
 MAX_ALLOCATORS = 65_536  # destinations that flows compete for ports towards
@@ -110,6 +112,8 @@ MAPS: dict[str, MapDefinition] = {
     "endpoints": MapDefinition("hash", layout.ENDPOINT_KEY, layout.EIM_MAPPING_KEY, "flows", NO_PREALLOC),
     "eim_mappings": MapDefinition("hash", layout.EIM_MAPPING_KEY, layout.EIM_MAPPING, "flows", NO_PREALLOC),
     "stack_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_STACK_CONNECTIONS),
+    "exempt_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_EXEMPT_CONNECTIONS),
+    "own_connections": MapDefinition("lru_hash", layout.FLOW_KEY, layout.OWN_CONNECTION, MAX_OWN_CONNECTIONS),
     "terminated_flows": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_RESETS),
     "fragments": MapDefinition("lru_hash", layout.FRAGMENT_KEY, layout.FRAGMENT, MAX_FRAGMENTED),
     "address_usage": MapDefinition("hash", ADDRESS, layout.ADDRESS_USAGE, MAX_ADDRESSES),

@@ -21,6 +21,7 @@ DROP_REASONS: dict[str, str] = {
     "leak-guard": "Would have left untranslated by an outside interface",
     "no-next-hop": "The redirect's next hop is not reachable",
     "internal": "Internal inconsistency of the datapath; please report",
+    "inbound": "From outside to an inside network by routing alone, with system inbound drop",
 }
 
 PASS_REASONS: dict[str, str] = {

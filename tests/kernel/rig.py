@@ -90,7 +90,7 @@ class Rig:
         self.end_flows()
         keys, _ = self.entries("eim_mappings")
         end_eim_mappings(self.datapath.programs["xdp_sweep_eim"], keys, force=True)
-        self.clear("stack_connections", "fragments", "subscribers")
+        self.clear("stack_connections", "exempt_connections", "own_connections", "fragments", "subscribers")
         self.datapath.clear_counters()
 
     def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -145,6 +145,9 @@ class System(Container):
     default_action: Literal["drop", "pass"] = Field(
         "drop", description="Action for outbound traffic that no rule matches"
     )
+    inbound: Literal["drop", "pass"] = Field(
+        "drop", description="Action for traffic from outside that routing alone would take to the inside"
+    )
     datapath: Literal["enabled", "disabled"] = Field(
         "enabled", description="When disabled, the datapath is detached and the kernel forwards without NAT"
     )

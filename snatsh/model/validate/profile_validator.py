@@ -20,6 +20,7 @@ def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
     context = ValidationContext(with_interface_addresses(profile, facts), facts)
     return [
         *_check_gateway(context),
+        *_check_inbound(context),
         *_check_interfaces(context),
         *check_links(context),
         *check_groups(context),
@@ -44,6 +45,20 @@ def _check_gateway(context: ValidationContext) -> Iterator[Problem]:
     if any(rule.action == "translate" for rule in context.profile.rules.values()):
         for where in context.facts.translations:
             yield Problem((), "", f"{where} translates sources too; expected no other source NAT", "warning")
+
+
+def _check_inbound(context: ValidationContext) -> Iterator[Problem]:
+    """Point out networks forwarded without translation, whose servers the default closes to the outside."""
+    system, rules = context.profile.system, context.profile.rules
+    if "inbound" in system.model_fields_set:
+        return
+    exempt = [str(number) for number, rule in sorted(rules.items()) if rule.action == "exempt"]
+    by = [f"rule {listed(exempt)}"] if exempt else []
+    if system.default_action == "pass":
+        by.append("default-action pass")
+    if by:
+        reason = f"hosts exempted by {' and '.join(by)} can't be reached from outside; expected drop or pass"
+        yield Problem(("system", "inbound"), "", reason, "warning")
 
 
 def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:

@@ -129,6 +129,8 @@ WARNINGS = [
     ("set rules 20 action exempt; set rules 20 mapping endpoint-independent", "rules 20 mapping", "endpoint-independent", "no effect"),
     ("set rules 20 action exempt; set rules 20 redirect 1.1.3.1", "rules 20 redirect", "1.1.3.1", "no effect"),
     ("set rules 20 action exempt; set rules 20 failover isp-a pool a", "rules 20 failover", "", "no effect"),
+    ("set rules 20 action exempt; set rules 20 source 10.0.0.0/8", "system inbound", "", "by rule 20 can't be reached"),
+    ("set system default-action pass", "system inbound", "", "by default-action pass can't be reached"),
     ("delete interfaces eth0", "interfaces", "", "no interface has role inside"),
 ]  # fmt: skip
 
@@ -160,7 +162,8 @@ def test_warnings(statements: str, path: str, value: str, reason: str) -> None:
         "set rules 20 source 192.168.40.0/24; set rules 20 out-interface eth1; set rules 20 protocol udp; "
         "set rules 20 pool a",
         "set rules 10 failover isp-a pool b; set rules 10 failover isp-a redirect 1.1.3.1",
-        "set rules 20 action exempt; set rules 20 destination 8.8.8.8",
+        "set rules 20 action exempt; set rules 20 destination 8.8.8.8; set system inbound drop",
+        "set rules 20 action exempt; set rules 20 destination 8.8.8.8; set system inbound pass",
         f"set pools c address 9.0.0.0-9.0.{MAX_POOL_ADDRESSES // 256 - 1}.255",
     ],
 )
