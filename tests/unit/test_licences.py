@@ -12,7 +12,7 @@ LICENCES = {"snatsh": "Apache-2.0", "tests": "Apache-2.0", "bpf": "GPL-2.0-only 
 
 
 @pytest.mark.parametrize("folder", LICENCES)
-def test_every_source_file_states_its_licence(folder: str) -> None:
+def test_every_source_file_has_an_spdx_line(folder: str) -> None:
     files = [path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".c", ".h"}]
     assert files
     expected = f"SPDX-License-Identifier: {LICENCES[folder]}"

@@ -32,12 +32,12 @@ from snatsh.model.vocabulary import FLOW_STATES
         (b'{"name": "\xff", "size": 1, "changed": ""}', "utf-8"),
     ],
 )
-def test_malformed(raw: bytes, says: str) -> None:
+def test_malformed_json_is_refused(raw: bytes, says: str) -> None:
     with pytest.raises(Malformed, match=says):
         decode(raw, FileRow)
 
 
-def test_deep_nesting_is_malformed() -> None:
+def test_deep_nesting_is_refused() -> None:
     with pytest.raises(Malformed):
         decode(b'{"lines": ' + b"[" * 100_000, LogMessages)
 
@@ -46,11 +46,11 @@ def test_unknown_fields_are_ignored() -> None:
     assert decode(b'{"lines": ["a"], "more": {}}', LogMessages) == LogMessages(["a"])
 
 
-def test_half_a_character_is_replaced() -> None:
+def test_a_lone_surrogate_is_replaced() -> None:
     assert json.loads(encode(LogMessages(["a\ud800b"]))) == {"lines": ["a?b"]}
 
 
-def test_a_rule_row_has_every_field_that_a_rule_can_have() -> None:
+def test_rule_rows_have_every_field_of_a_rule() -> None:
     names = {info.alias or name for name, info in Rule.model_fields.items()}
     assert "rules" in Profile.model_fields
     assert names <= set(RuleRow.__struct_encode_fields__)
@@ -60,14 +60,14 @@ def test_match_fields_are_fields_of_a_rule() -> None:
     assert set(rules.MATCH_FIELDS) <= set(LiveRule.__struct_encode_fields__)
 
 
-def test_flow_states_are_those_of_the_datapath() -> None:
+def test_flow_states_match_the_datapath() -> None:
     assert get_args(FlowState) == FLOW_STATES
 
 
 @pytest.mark.parametrize(
     "table", [FLOW_FIELDS, GROUP_FIELDS, SUBSCRIBER_FIELDS, POOL_FIELDS, RULE_FIELDS, LINK_FIELDS]
 )
-def test_quantities_sort_from_the_greatest_names_from_the_lowest(table: FieldTable) -> None:
+def test_quantities_sort_descending_and_names_ascending(table: FieldTable) -> None:
     """The one exception: the pool that is full soonest comes first."""
     for field in table:
         if field.sortable:
@@ -77,7 +77,7 @@ def test_quantities_sort_from_the_greatest_names_from_the_lowest(table: FieldTab
             assert table.is_descending(field.name) != table.is_descending(field.name, reversed_=True)
 
 
-def test_builtins_use_the_names_of_the_json() -> None:
+def test_builtins_use_json_field_names() -> None:
     row = rules.FailedOver("isp-a", "isp-b", "b", None, None)
     assert codec.builtins(row) == json.loads(encode(row))
     assert codec.from_builtins(codec.builtins(row), rules.FailedOver) == row

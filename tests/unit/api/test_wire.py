@@ -37,7 +37,7 @@ def question(entry: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("entry", ANSWERS, ids=question)
-def test_an_answer_keeps_its_keys_and_values(entry: dict[str, Any]) -> None:
+def test_recorded_answers_round_trip(entry: dict[str, Any]) -> None:
     recorded = entry["answer"]
     encoded = codec.encode(codec.decode(json.dumps(recorded).encode(), route_of(question(entry)).answers))
     assert exact(json.loads(encoded)) == exact(recorded)
@@ -48,12 +48,12 @@ def exact(value: object) -> str:
     return json.dumps(value, sort_keys=True, indent=1)
 
 
-def test_every_answer_is_recorded() -> None:
+def test_every_route_has_a_recorded_answer() -> None:
     recorded = {route_of(question(entry)) for entry in ANSWERS}
     assert not [f"{route.method} {route.path}" for route in ROUTES if route not in recorded]
 
 
-def test_a_refusal_keeps_its_keys_and_values() -> None:
+def test_recorded_errors_round_trip() -> None:
     refusals = [entry["answer"] for entry in RECORDED if entry["status"] != 200]
     assert refusals
     for recorded in refusals:

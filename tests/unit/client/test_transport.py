@@ -88,7 +88,7 @@ def error(status: int, **fields: object) -> Handler:
     return handler
 
 
-def test_the_filters_of_a_listing_reach_the_server(serve: Serve) -> None:
+def test_listing_filters_are_sent(serve: Serve) -> None:
     seen = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -99,7 +99,7 @@ def test_the_filters_of_a_listing_reach_the_server(serve: Serve) -> None:
     assert seen == ["/v1/flows?limit=7&source=10.0.0.0%2F8&port=53&sort=bytes"]
 
 
-def test_no_server_on_the_socket(tmp_path: Path) -> None:
+def test_missing_socket(tmp_path: Path) -> None:
     path = tmp_path / "none.sock"
     with pytest.raises(
         ServerGone, match=rf"no snatd answers at {path} .*start it with: snatd --socket {path}"
@@ -107,7 +107,7 @@ def test_no_server_on_the_socket(tmp_path: Path) -> None:
         Client(path).version()
 
 
-def test_a_socket_left_behind(tmp_path: Path) -> None:
+def test_stale_socket(tmp_path: Path) -> None:
     path = tmp_path / "dead.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -115,17 +115,17 @@ def test_a_socket_left_behind(tmp_path: Path) -> None:
         Client(path).version()
 
 
-def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+def test_socket_path_too_long(tmp_path: Path) -> None:
     with pytest.raises(ServerGone, match="too long"):
         Client(tmp_path / ("x" * 200)).version()
 
 
-def test_refused(serve: Serve) -> None:
+def test_status_403_is_refused(serve: Serve) -> None:
     with pytest.raises(Refused, match="not so"):
         serve(error(403)).end_flows()
 
 
-def test_rejected_with_everything_known(serve: Serve) -> None:
+def test_rejection_carries_all_error_fields(serve: Serve) -> None:
     problems = [{"path": ["rules", "10"], "value": "x", "reason": "no", "severity": "warning"}]
     handler = error(422, problems=problems, index=2, statement=1, expected=["pool"], names_expected=True)
     with pytest.raises(Rejected, match="not so") as caught:
@@ -135,20 +135,20 @@ def test_rejected_with_everything_known(serve: Serve) -> None:
     assert caught.value.names_expected
 
 
-def test_busy(serve: Serve) -> None:
+def test_status_409_is_busy(serve: Serve) -> None:
     with pytest.raises(Busy):
         serve(error(409)).commit()
 
 
 @pytest.mark.parametrize("fields", [{"problems": "x", "index": "y", "expected": 3}, {"problems": [3, None]}])
-def test_rejected_with_nonsense_is_still_rejected(serve: Serve, fields: dict[str, Any]) -> None:
+def test_rejection_with_malformed_fields(serve: Serve, fields: dict[str, Any]) -> None:
     with pytest.raises(Rejected) as caught:
         serve(error(400, **fields)).commit()
     assert (caught.value.problems, caught.value.index, caught.value.expected) == ((), None, ())
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"other": 1}', b"[" * 100_000, b"\xff\xfe"])
-def test_an_answer_that_is_no_answer(serve: Serve, body: bytes) -> None:
+def test_malformed_answers(serve: Serve, body: bytes) -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return web.Response(body=body)
 
@@ -165,7 +165,7 @@ def test_an_answer_that_is_no_answer(serve: Serve, body: bytes) -> None:
         (b'{"talkers": [{"source": "10.0.0.1"}]}', r"missing required field `flows`"),
     ],
 )
-def test_an_answer_of_another_shape_names_the_field(serve: Serve, body: bytes, says: str) -> None:
+def test_unexpected_fields_are_named_in_the_error(serve: Serve, body: bytes, says: str) -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return web.Response(body=body)
 
@@ -173,7 +173,7 @@ def test_an_answer_of_another_shape_names_the_field(serve: Serve, body: bytes, s
         serve(handler).talkers()
 
 
-def test_another_api(serve: Serve) -> None:
+def test_api_version_mismatch(serve: Serve) -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"version": "9", "api": 9, "host_name": "h", "user": "u", "role": "view"})
 
@@ -181,7 +181,7 @@ def test_another_api(serve: Serve) -> None:
         serve(handler).version()
 
 
-def test_an_endless_answer_is_cut(serve: Serve) -> None:
+def test_endless_answers_are_cut_off(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -194,7 +194,7 @@ def test_an_endless_answer_is_cut(serve: Serve) -> None:
         serve(handler, answer_limit=1_000_000).pools()
 
 
-def test_silence_ends_at_the_deadline(serve: Serve) -> None:
+def test_silent_server_times_out(serve: Serve) -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(5)
         return web.Response()
@@ -203,7 +203,7 @@ def test_silence_ends_at_the_deadline(serve: Serve) -> None:
         serve(handler, timeout=0.3).pools()
 
 
-def test_a_drip_does_not_outlast_the_deadline(serve: Serve) -> None:
+def test_slow_answers_do_not_extend_the_deadline(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -219,16 +219,16 @@ def test_a_drip_does_not_outlast_the_deadline(serve: Serve) -> None:
     assert time.monotonic() - started < 3
 
 
-def test_not_http(raw: Raw) -> None:
+def test_non_http_server(raw: Raw) -> None:
     with pytest.raises(Garbled, match="does not speak HTTP"):
         raw(b"SSH-2.0-OpenSSH_9.2\r\n").pools()
 
 
-def test_closed_without_a_word(raw: Raw) -> None:
+def test_connection_closed_without_an_answer(raw: Raw) -> None:
     with pytest.raises(ServerGone, match="went away"):
         raw(b"").pools()
 
 
-def test_half_an_answer(raw: Raw) -> None:
+def test_truncated_answer(raw: Raw) -> None:
     with pytest.raises(ServerGone, match="went away"):
         raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"pools"').pools()

@@ -16,7 +16,7 @@ VECTORS = Path(__file__).with_name("lvs_snat_ip_selection.txt").read_text().spli
 
 
 @pytest.mark.parametrize("line", VECTORS)
-def test_chooses_the_address_that_lvs_snat_chooses(line: str) -> None:
+def test_hashes_select_the_same_address_as_lvs_snat(line: str) -> None:
     source, _, destination, _, text, sh, sdh, *_ = line.split()
     pool = AddressRange.parse(text)
     by_source = source_hash(IPv4Address(source), pool.size)
@@ -25,12 +25,12 @@ def test_chooses_the_address_that_lvs_snat_chooses(line: str) -> None:
     assert f"sdh={pool.first + by_both}" == sdh
 
 
-def test_there_are_vectors() -> None:
+def test_lvs_snat_test_vectors_exist() -> None:
     assert len(VECTORS) == 24
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 11, 256, 65_536])
-def test_an_index_is_in_the_pool_and_all_are_used(size: int) -> None:
+def test_hash_indices_cover_the_pool(size: int) -> None:
     sources = [IPv4Address(0x0A000000 + number) for number in range(4000)]
     indices = [source_hash(source, size) for source in sources]
     assert all(0 <= index < size for index in indices)

@@ -44,7 +44,7 @@ def chosen(rules: dict[str, Any], given: Packet) -> int | None:
     return rule.number if rule else None
 
 
-def test_longest_source_then_destination_then_fields_then_number() -> None:
+def test_rule_precedence() -> None:
     assert chosen({"1": {"source": "192.168.0.0/16"}, "9": {"source": "192.168.40.0/24"}}, packet()) == 9
     source_first = {"1": {"destination": "8.8.8.8/32"}, "9": {"source": "192.0.0.0/8"}}
     assert chosen(source_first, packet()) == 9
@@ -55,7 +55,7 @@ def test_longest_source_then_destination_then_fields_then_number() -> None:
     assert chosen({"5": {"source": "0.0.0.0/0"}, "3": {}}, packet()) == 3
 
 
-def test_every_given_field_must_fit() -> None:
+def test_all_match_fields_must_match() -> None:
     for rule in (
         {"protocol": "udp"},
         {"out-interface": "eth2"},
@@ -65,7 +65,7 @@ def test_every_given_field_must_fit() -> None:
         assert chosen({"1": rule}, packet()) is None
 
 
-def test_verdicts() -> None:
+def test_reference_matcher_verdicts() -> None:
     assert judge(image({}), packet()).verdict == "drop"
     assert judge(image({}, system={"default-action": "pass"}), packet()).verdict == "pass"
     assert judge(image({"1": {"action": "exempt"}}), packet()).verdict == "pass"
@@ -74,7 +74,7 @@ def test_verdicts() -> None:
     assert (translated.verdict, translated.addresses) == ("translate", (IPv4Address("1.1.3.100"),))
 
 
-def test_failover_replaces_what_it_gives_while_the_link_is_down() -> None:
+def test_failover_replaces_pool_and_redirect_while_the_link_is_down() -> None:
     rules = {"1": {"pool": "a", "failover": {"isp-a": {"redirect": "1.1.3.1", "pool": "b"}}}}
     links = {"isp-a": {"interface": "eth1", "next-hop": "1.1.2.1"}}
     (up,) = image(rules, links=links).rules
@@ -83,7 +83,7 @@ def test_failover_replaces_what_it_gives_while_the_link_is_down() -> None:
     assert (down.pool, down.redirect) == (1, IPv4Address("1.1.3.1"))
 
 
-def test_announced_where_the_address_is_on_link_and_nowhere_else() -> None:
+def test_pool_addresses_are_announced_on_the_interface_of_their_subnet() -> None:
     pools = {
         "a": {"address": ["1.1.2.254-1.1.3.1", "203.0.113.0/30"]},
         "b": {"address": ["1.1.3.9"], "announce": "none"},
@@ -96,19 +96,19 @@ def test_announced_where_the_address_is_on_link_and_nowhere_else() -> None:
     assert places["1.1.3.9/32"] == 0
 
 
-def test_a_disabled_datapath_attaches_nowhere() -> None:
+def test_disabled_datapath_requests_no_hooks() -> None:
     assert len(image({}).hooks) == 3
     assert image({}, system={"datapath": "disabled"}).hooks == ()
 
 
-def test_a_missing_interface_is_named() -> None:
+def test_missing_interfaces_are_named_in_the_error() -> None:
     with pytest.raises(
         ProfileError, match="eth9: no such interface on this gateway; there are: eth0, eth1, eth2"
     ):
         image({}, interfaces={**INTERFACES, "eth9": {"role": "inside"}})
 
 
-def test_too_many_combinations_are_refused() -> None:
+def test_mask_set_limit_is_enforced() -> None:
     lengths = [(source, destination) for source in range(33) for destination in range(33)][
         : MAX_MASK_SETS + 1
     ]
@@ -122,7 +122,7 @@ def test_too_many_combinations_are_refused() -> None:
     assert len(image(rules).mask_sets) == MAX_MASK_SETS
 
 
-def test_every_match_condition_of_the_schema_is_compiled() -> None:
+def test_every_match_field_of_the_schema_is_compiled() -> None:
     names = {field.name for field in MATCH_FIELDS}
     assert names | {"source", "destination"} == set(RuleMatch.model_fields)
     assert names <= {field.name for field in fields(Packet)}

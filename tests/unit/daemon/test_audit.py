@@ -15,7 +15,7 @@ from snatsh.daemon.roles import Peer, Role
 PEER = Peer(pid=7, uid=1000, user="alice", role=Role.ADMIN)
 
 
-def test_each_entry_is_one_line_of_json(tmp_path: Path) -> None:
+def test_audit_entries_are_lines_of_json(tmp_path: Path) -> None:
     audit = Audit(tmp_path / "audit.log")
     audit.record(PEER, "POST", "/v1/commit", 200, 'commit "two\nlines"\x00 ümläut')
     audit.record(PEER, "POST", "/v1/candidate/statements", 200, "x" * 1_000_000)
@@ -25,7 +25,7 @@ def test_each_entry_is_one_line_of_json(tmp_path: Path) -> None:
     assert len(second["detail"]) < 10_000
 
 
-def test_rotation_keeps_the_newest_and_no_more_than_its_bound(tmp_path: Path) -> None:
+def test_audit_log_rotation_is_bounded_and_keeps_the_newest_entries(tmp_path: Path) -> None:
     limit = 2000
     audit = Audit(tmp_path / "audit.log", limit)
     for number in range(200):
@@ -39,7 +39,7 @@ def test_rotation_keeps_the_newest_and_no_more_than_its_bound(tmp_path: Path) ->
     assert len(output) > 30
 
 
-def test_a_full_disk_is_logged_once_and_stops_nothing(
+def test_full_disk_is_logged_once_and_requests_continue(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "audit.log").symlink_to("/dev/full")

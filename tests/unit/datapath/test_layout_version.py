@@ -33,21 +33,23 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_map_that_changes_changes_the_version(
+def test_changing_a_map_changes_the_layout_version(
     change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(maps.MAPS, "fragments", replace(MAPS["fragments"], **change))
     assert maps._layout_version() != maps.LAYOUT_VERSION
 
 
-def test_a_map_more_or_less_or_of_another_name_changes_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_removing_or_renaming_a_map_changes_the_layout_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(maps.MAPS, "more", MAPS["fragments"])
     more = maps._layout_version()
     monkeypatch.delitem(maps.MAPS, "fragments")
     assert len({maps.LAYOUT_VERSION, more, maps._layout_version()}) == 3
 
 
-def test_the_order_of_the_maps_and_the_room_for_flows_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_map_order_and_table_size_do_not_change_the_layout_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maps, "MAPS", dict(reversed(MAPS.items())))
     assert maps._layout_version() == maps.LAYOUT_VERSION
     assert {MAPS["records"].max_entries(TableSize(flows)) for flows in (64, 4096)} == {64, 4096}

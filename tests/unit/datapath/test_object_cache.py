@@ -27,20 +27,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_instructions_name_their_maps_and_take_any_descriptor(code: ObjectCode) -> None:
+def test_map_references_are_relocated_by_name(code: ObjectCode) -> None:
     program = code.programs["xdp_inside"]
     assert program.maps == {1: "records"}
     assert program.linked({"records": 300})[12:16] == (300).to_bytes(4, "little")
 
 
-def test_what_was_kept_is_found_under_its_key_alone(folder: Path, code: ObjectCode) -> None:
+def test_cached_objects_are_found_by_their_key_only(folder: Path, code: ObjectCode) -> None:
     ObjectCache(folder).put(KEY, code)
     assert ObjectCache(folder).get(KEY) == code
     assert ObjectCache(folder).get(key_of("text", ["-DA=2"])) is None
     assert ObjectCache(folder).get(key_of("other", ["-DA=1"])) is None
 
 
-def test_a_damaged_entry_is_not_taken(folder: Path, code: ObjectCode) -> None:
+def test_damaged_cache_entries_are_rejected(folder: Path, code: ObjectCode) -> None:
     cache = ObjectCache(folder)
     cache.put(KEY, code)
     (path,) = folder.iterdir()
@@ -50,7 +50,7 @@ def test_a_damaged_entry_is_not_taken(folder: Path, code: ObjectCode) -> None:
     assert cache.get(KEY) is None
 
 
-def test_an_entry_of_another_key_is_not_taken(folder: Path, code: ObjectCode) -> None:
+def test_cache_entries_with_another_key_are_rejected(folder: Path, code: ObjectCode) -> None:
     cache, other = ObjectCache(folder), key_of("other", [])
     cache.put(KEY, code)
     (path,) = folder.iterdir()
@@ -59,7 +59,7 @@ def test_an_entry_of_another_key_is_not_taken(folder: Path, code: ObjectCode) ->
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o755])
-def test_a_folder_open_to_others_is_not_trusted(folder: Path, code: ObjectCode, mode: int) -> None:
+def test_cache_folder_accessible_to_others_is_rejected(folder: Path, code: ObjectCode, mode: int) -> None:
     cache = ObjectCache(folder)
     cache.put(KEY, code)
     folder.chmod(mode)
@@ -67,27 +67,27 @@ def test_a_folder_open_to_others_is_not_trusted(folder: Path, code: ObjectCode, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder away, which only root may")
-def test_a_folder_of_another_user_is_not_trusted(folder: Path, code: ObjectCode) -> None:
+def test_cache_folder_of_another_user_is_rejected(folder: Path, code: ObjectCode) -> None:
     cache = ObjectCache(folder)
     cache.put(KEY, code)
     os.chown(folder, 65534, 65534)
     assert cache.get(KEY) is None
 
 
-def test_a_link_to_a_folder_is_not_trusted(folder: Path, code: ObjectCode, tmp_path: Path) -> None:
+def test_symlinked_cache_folder_is_rejected(folder: Path, code: ObjectCode, tmp_path: Path) -> None:
     ObjectCache(folder).put(KEY, code)
     (tmp_path / "link").symlink_to(folder)
     assert ObjectCache(tmp_path / "link").get(KEY) is None
 
 
-def test_a_folder_that_can_not_be_made_keeps_nothing(tmp_path: Path, code: ObjectCode) -> None:
+def test_uncreatable_cache_folder_disables_the_cache(tmp_path: Path, code: ObjectCode) -> None:
     (tmp_path / "file").touch()
     cache = ObjectCache(tmp_path / "file" / "cache")
     cache.put(KEY, code)
     assert cache.get(KEY) is None
 
 
-def test_old_entries_and_unfinished_ones_make_room(folder: Path, code: ObjectCode) -> None:
+def test_old_and_unfinished_cache_entries_are_removed(folder: Path, code: ObjectCode) -> None:
     cache = ObjectCache(folder)
     folder.mkdir(mode=0o700)
     (folder / "killed.part").touch()

@@ -31,23 +31,23 @@ def members(enum: str) -> set[str]:
 
 
 @pytest.mark.parametrize("enum", SHARED_ENUMS)
-def test_every_member_of_a_shared_enum_is_asserted(enum: str) -> None:
+def test_shared_enums_are_asserted_in_full(enum: str) -> None:
     assert members(enum) - NOT_SHARED <= constants.shared().keys()
 
 
-def test_every_number_of_the_shared_header_is_asserted() -> None:
+def test_shared_header_numbers_are_asserted() -> None:
     numbers = set(re.findall(r"#define ([A-Z_]+) \w+", (SOURCE_FOLDER / "types.h").read_text()))
     kernel_only = {name for name in numbers if name.startswith("SEEN_")}
     assert numbers - kernel_only - C_ONLY <= constants.shared().keys()
 
 
-def test_the_assertions_are_part_of_what_is_compiled() -> None:
+def test_assertions_are_part_of_the_compiled_source() -> None:
     text = source_text()
     for line in (*constants.assertions(), *layout.assertions(), *maps.assertions()):
         assert line in text
 
 
-def test_every_field_is_asserted() -> None:
+def test_record_fields_are_asserted() -> None:
     lines = "\n".join(layout.assertions())
     for name, twin in layout.TWINS.items():
         assert f"sizeof(struct {name}) == {twin.itemsize}" in lines
@@ -55,7 +55,7 @@ def test_every_field_is_asserted() -> None:
             assert f"offsetof(struct {name}, {field})" in lines
 
 
-def test_every_shared_map_is_declared_as_the_kind_it_is() -> None:
+def test_shared_maps_are_declared_with_their_type() -> None:
     text = assemble(program_files())
     found = re.findall(r'^SHARED_MAP\("(\w+)", [^;]*?(\w+)\);', text, re.MULTILINE)
     declared = {name: kind for kind, name in found}
@@ -64,7 +64,7 @@ def test_every_shared_map_is_declared_as_the_kind_it_is() -> None:
     assert declared == {name: definition.kind for name, definition in maps.MAPS.items()}
 
 
-def test_every_program_of_the_source_is_loaded() -> None:
+def test_all_programs_of_the_source_are_loaded() -> None:
     text = assemble(program_files())
     found = re.findall(r"^int (\w+)\(struct (?:xdp_md|__sk_buff) \*", text, re.MULTILINE)
     assert sorted(found) == sorted(PROGRAMS)

@@ -12,7 +12,7 @@ from snatsh.datapath.bcc.source import SOURCE_FOLDER, assemble, program_files
 HEADERS = sorted(path.name for path in SOURCE_FOLDER.glob("*.h"))
 
 
-def test_a_header_is_pasted_once_and_before_what_includes_it(tmp_path: Path) -> None:
+def test_headers_are_included_once_and_before_their_users(tmp_path: Path) -> None:
     (tmp_path / "a.h").write_text("int a;\n")
     (tmp_path / "b.h").write_text('#include "a.h"\nint b;\n')
     (tmp_path / "p.c").write_text('#include "b.h"\n#include "a.h"\nint p;\n')
@@ -29,13 +29,13 @@ def test_a_header_is_pasted_once_and_before_what_includes_it(tmp_path: Path) -> 
     ]
 
 
-def test_every_header_is_part_of_the_programs() -> None:
+def test_all_headers_are_used() -> None:
     text = assemble(program_files())
     assert [name for name in HEADERS if f'#line 1 "bpf/{name}"' not in text] == []
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_a_header_has_a_guard_named_after_it(name: str) -> None:
+def test_include_guards_match_file_names(name: str) -> None:
     guard = f"SNATSH_{name.upper().replace('.', '_')}"
     text = (SOURCE_FOLDER / name).read_text()
     assert text.startswith("/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */\n")

@@ -12,7 +12,7 @@ PAGE = Page(ROOT / "docs" / "api.md")
 LINE = re.compile(r"^\| `(?P<route>[A-Z]+ /v1/\S+)` \| (?P<role>\w+) \|", re.MULTILINE)
 
 
-def test_routes_and_roles_are_those_of_the_daemon() -> None:
+def test_documented_routes_and_roles_match_the_daemon() -> None:
     listed = {line["route"]: line["role"] for line in LINE.finditer(PAGE.text)}
     served = {f"{route.method} {re.sub(r':[^}]*', '', route.path)}": route.role.label for route in ROUTES}
     assert listed == served

@@ -29,6 +29,6 @@ PAGE = Page(ROOT / "docs" / "capacity.md")
         ("audit log", f"{AUDIT_LIMIT >> 20} MiB"),
     ],
 )
-def test_bounds_are_those_of_the_code(what: str, bound: str) -> None:
+def test_documented_bounds_match_the_code(what: str, bound: str) -> None:
     lines = [line for line in PAGE.text.splitlines() if line.startswith(f"| {what}")]
     assert [line for line in lines if f"| {bound}" in line], lines

@@ -27,7 +27,7 @@ def error(command: ShownCommand) -> str:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.path.name)
-def test_commands_of_transcripts_parse(page: Page) -> None:
+def test_commands_in_transcripts_parse(page: Page) -> None:
     for command in page.commands():
         reason = error(command)
         assert not reason or reason in command.output, f"{command.line}: {reason}"

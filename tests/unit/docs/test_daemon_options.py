@@ -14,7 +14,7 @@ PAGE = Page(ROOT / "docs" / "snatd.md")
 STANDARD = {"--help", "--version"}
 
 
-def test_options_are_those_of_snatd(capsys: pytest.CaptureFixture[str]) -> None:
+def test_documented_options_match_snatd(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     accepted = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - STANDARD

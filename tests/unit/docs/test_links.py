@@ -19,7 +19,7 @@ def test_every_page_is_linked_from_the_index() -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.path.name)
-def test_links_lead_somewhere(page: Page) -> None:
+def test_links_resolve(page: Page) -> None:
     for link in page.links:
         if link.startswith(("http://", "https://")):
             continue
@@ -37,6 +37,6 @@ def test_files_named_in_text_exist(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.path.name)
-def test_a_page_begins_with_its_only_title(page: Page) -> None:
+def test_pages_start_with_their_only_title(page: Page) -> None:
     assert [level for level, _ in page.headings].index(1) == 0
     assert sum(level == 1 for level, _ in page.headings) == 1

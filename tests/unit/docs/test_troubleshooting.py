@@ -29,12 +29,12 @@ def sections(part: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("part", "reasons"), [(DROPPED, DROP_REASONS), (PASSED, PASS_REASONS)])
-def test_there_is_a_section_for_each_reason(part: str, reasons: dict[str, str]) -> None:
+def test_every_reason_has_a_section(part: str, reasons: dict[str, str]) -> None:
     assert sections(part) == [title(part, reason) for reason in reasons]
 
 
 @pytest.mark.parametrize("section", sections(DROPPED) + sections(PASSED))
-def test_a_section_has_symptom_cause_check_and_remedy(section: str) -> None:
+def test_sections_have_symptom_cause_check_and_remedy(section: str) -> None:
     text = PAGE.section(section)
     assert [part for part in PARTS if f"**{part}.**" not in text] == []
     assert "@gw1> " in text, "no command to check with"

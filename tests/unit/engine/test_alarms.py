@@ -41,12 +41,12 @@ def interface(name: str, state: InterfaceState, hook: HookMode = "") -> Interfac
     return InterfaceSummary(name, 2, "outside", hook, state, "", 1500, [])
 
 
-def test_no_alarm_without_a_reason() -> None:
+def test_healthy_gateway_has_no_alarms() -> None:
     up = interface("eth0", "up", "tc")
     assert alarm_rows(inputs(interfaces=[up], links={"isp-a": LinkState("up", "", NOW)})) == []
 
 
-def test_major_alarms_come_first_regardless_of_subject() -> None:
+def test_major_alarms_come_first() -> None:
     pending = UnconfirmedCommit("ann", "", 5, NOW, 0.0, 1, 1, {})
     rows = alarm_rows(
         inputs(
@@ -64,7 +64,7 @@ def test_major_alarms_come_first_regardless_of_subject() -> None:
     ]  # fmt: skip
 
 
-def test_an_interface_without_a_hook_is_an_alarm_unless_the_datapath_is_disabled() -> None:
+def test_missing_hook_raises_an_alarm_unless_the_datapath_is_disabled() -> None:
     bare = [interface("eth1", "up")]
     assert "has no hook" in alarm_rows(inputs(interfaces=bare))[0].text
     disabled = alarm_rows(inputs(interfaces=bare, datapath="disabled"))

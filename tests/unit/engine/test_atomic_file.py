@@ -12,7 +12,7 @@ import pytest
 from snatsh.engine.storage import atomic_file
 
 
-def test_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         atomic_file.write(tmp_path / "written", b"a")
@@ -31,9 +31,7 @@ def test_write_truncates_and_append_does_not(tmp_path: Path) -> None:
     assert file.read_bytes() == b"one\ntwo\n"
 
 
-def test_replace_keeps_the_old_file_until_the_new_one_is_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replace_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
     atomic_file.replace(file, b"old")
 
@@ -46,7 +44,7 @@ def test_replace_keeps_the_old_file_until_the_new_one_is_complete(
     assert file.read_bytes() == b"old"
 
 
-def test_replace_does_not_follow_a_link_in_place_of_its_temporary_file(tmp_path: Path) -> None:
+def test_replace_does_not_follow_a_symlink_at_its_temporary_file(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"untouched")
     (tmp_path / ".file.new").symlink_to(target)

@@ -21,7 +21,7 @@ def statement(text: str) -> EditStatement:
     return EditStatement("set" if verb == "set" else "delete", tuple(path))
 
 
-def test_statements_in_order() -> None:
+def test_statements_apply_in_order() -> None:
     candidate = Candidate(RUNNING)
     candidate.edit([statement("set rules 20 pool a"), statement("delete rules 10")])
     assert candidate.changed
@@ -29,7 +29,7 @@ def test_statements_in_order() -> None:
     assert "10" in RUNNING["rules"]
 
 
-def test_one_bad_statement_leaves_all_as_it_was() -> None:
+def test_an_invalid_statement_leaves_the_candidate_unchanged() -> None:
     candidate = Candidate(RUNNING)
     with pytest.raises(StatementFailed) as caught:
         candidate.edit([statement("set rules 20 pool a"), statement("set rules 20 protocol gre")])
@@ -39,13 +39,13 @@ def test_one_bad_statement_leaves_all_as_it_was() -> None:
     assert not candidate.changed
 
 
-def test_what_is_not_there_can_not_be_deleted() -> None:
+def test_deleting_a_missing_statement_fails() -> None:
     candidate = Candidate(RUNNING)
     with pytest.raises(StatementFailed, match="not found"):
         candidate.edit([statement("delete rules 11")])
 
 
-def test_reverting_a_change_manually_leaves_no_change() -> None:
+def test_reverting_a_change_by_hand_leaves_the_candidate_unchanged() -> None:
     candidate = Candidate(RUNNING)
     candidate.edit([statement("set rules 20 pool a")])
     candidate.edit([statement("delete rules 20")])
@@ -62,14 +62,14 @@ def test_merge_adds_to_leaf_lists_and_replaces_leaves() -> None:
     assert RUNNING["pools"]["a"]["ports"] == "2000-3000"
 
 
-def test_replace_refuses_what_is_no_document() -> None:
+def test_replace_refuses_an_invalid_document() -> None:
     candidate = Candidate(RUNNING)
     with pytest.raises(ProfileError, match="poolz"):
         candidate.replace({"poolz": {}})
     assert candidate.document == RUNNING
 
 
-def test_an_edit_made_during_a_commit_stays() -> None:
+def test_edits_made_during_a_commit_are_kept() -> None:
     candidate = Candidate(RUNNING)
     candidate.edit([statement("set rules 20 pool a")])
     committed = candidate.document

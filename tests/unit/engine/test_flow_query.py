@@ -61,7 +61,7 @@ def select(**query: str) -> list[int]:
         ({"state": "established"}, [2]),
     ],
 )
-def test_filters(query: dict[str, str], expected: list[int]) -> None:
+def test_flow_filters(query: dict[str, str], expected: list[int]) -> None:
     assert select(**query) == expected
 
 
@@ -79,12 +79,12 @@ def test_filters(query: dict[str, str], expected: list[int]) -> None:
         ({"colour": "red"}, "no such filter"),
     ],
 )
-def test_bad_filters_name_what_is_expected(query: dict[str, str], says: str) -> None:
+def test_invalid_filters_name_the_expected_values(query: dict[str, str], says: str) -> None:
     with pytest.raises(QueryError, match=says):
         FlowFilter.parse(query)
 
 
-def test_limit_and_sort_are_checked() -> None:
+def test_invalid_limit_and_sort_are_refused() -> None:
     for text in ("-1", "x", "", "99999999999"):
         with pytest.raises(QueryError):
             flow_query.parse_limit(text)
@@ -92,7 +92,7 @@ def test_limit_and_sort_are_checked() -> None:
         flow_query.parse_sort("colour")
 
 
-def test_greatest_first_even_beyond_what_a_signed_number_holds() -> None:
+def test_descending_sort_of_unsigned_64_bit_counters() -> None:
     assert flow_query.first(FLOWS, 1, "packets")[0] == FLOWS[3]
     assert [int(row["bytes_in"] + row["bytes_out"]) for row in flow_query.first(FLOWS, 3, "bytes")] == [
         9,
@@ -106,7 +106,7 @@ def test_greatest_first_even_beyond_what_a_signed_number_holds() -> None:
     limit=st.integers(0, 70),
     sort=st.sampled_from(FLOW_FIELDS.sorts),
 )
-def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int, sort: str) -> None:
+def test_sort_order_equals_that_of_sorted(values: list[tuple[int, float]], limit: int, sort: str) -> None:
     flows = np.zeros(len(values), dtype=FLOW_VIEW)
     for at, (number, seconds) in enumerate(values):
         flows[at]["source"] = flows[at]["destination"] = flows[at]["mapped"] = flows[at]["rule"] = number
@@ -123,7 +123,7 @@ def test_sorting_is_what_sorted_does(values: list[tuple[int, float]], limit: int
     assert list(map(key, flow_query.first(flows, limit, sort))) == expected
 
 
-def test_talkers_add_up_what_each_source_has() -> None:
+def test_top_talkers_sum_the_flows_of_each_source() -> None:
     flows = np.array([flow(source=s, bytes_out=b, packets_in=1) for s, b in ((1, 5), (2, 7), (1, 4))])
     rows = flow_query.talkers(flows, 5)
     assert [(row.source, row.flows, row.packets, row.bytes, row.rate) for row in rows] == [
@@ -134,7 +134,7 @@ def test_talkers_add_up_what_each_source_has() -> None:
     assert flow_query.talkers(flows[:0], 5) == []
 
 
-def test_rows_read_well() -> None:
+def test_flow_rows_show_addresses_protocol_and_state() -> None:
     rows = list(flow_query.rows(FLOWS[:1], {0: "eth1"}))
     assert rows[0].source == "10.0.0.1"
     assert rows[0].destination_port == 53

@@ -15,7 +15,7 @@ MAC = bytes.fromhex("020000000001")
 RUN = AddressRange.parse("192.0.2.0/30")
 
 
-def test_the_frame_is_an_announcement() -> None:
+def test_frame_is_a_gratuitous_arp_announcement() -> None:
     parsed = Ether(frame(MAC, int(ipaddress.ip_address("192.0.2.7"))))
     assert (parsed.dst, parsed.src) == ("ff:ff:ff:ff:ff:ff", "02:00:00:00:00:01")
     assert parsed[ARP].op == 1
@@ -23,7 +23,7 @@ def test_the_frame_is_an_announcement() -> None:
     assert parsed[ARP].psrc == parsed[ARP].pdst == "192.0.2.7"
 
 
-def test_only_interfaces_that_can_speak() -> None:
+def test_only_ethernet_interfaces_that_are_up_announce() -> None:
     facts = Facts(
         {
             "up": InterfaceFacts(1, MAC, 1500, up=True),

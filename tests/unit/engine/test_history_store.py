@@ -43,7 +43,7 @@ def files(folder: Path) -> list[Path]:
     return sorted((folder / "history").glob("*.yaml"))
 
 
-def test_newest_is_number_0_also_after_a_restart(store: Store, folder: Path) -> None:
+def test_commit_0_is_the_newest_also_after_a_restart(store: Store, folder: Path) -> None:
     for number in (1, 2, 3):
         commit(store, number, f'the {number}. one: "quoted" # and ümläut')
     store.close()
@@ -59,7 +59,7 @@ def test_newest_is_number_0_also_after_a_restart(store: Store, folder: Path) -> 
     again.close()
 
 
-def test_an_empty_document_is_kept(store: Store, folder: Path) -> None:
+def test_empty_configurations_are_stored(store: Store, folder: Path) -> None:
     store.prepare({}, Metadata.now("alice", "cli"))
     store.publish()
     store.close()
@@ -68,7 +68,7 @@ def test_an_empty_document_is_kept(store: Store, folder: Path) -> None:
     again.close()
 
 
-def test_only_so_many_are_kept(store: Store, folder: Path) -> None:
+def test_number_of_stored_commits_is_bounded(store: Store, folder: Path) -> None:
     for number in range(1, KEPT + 4):
         commit(store, number)
     assert len(store.entries()) == len(files(folder)) == KEPT
@@ -78,7 +78,7 @@ def test_only_so_many_are_kept(store: Store, folder: Path) -> None:
         store.document(KEPT)
 
 
-def test_withdrawing_restores_what_was(store: Store, folder: Path) -> None:
+def test_withdrawing_a_commit_restores_the_previous_one(store: Store, folder: Path) -> None:
     commit(store, 1)
     before = {path: path.read_bytes() for path in files(folder)}
     store.prepare(document(2), Metadata.now("alice", "cli"))
@@ -87,7 +87,7 @@ def test_withdrawing_restores_what_was(store: Store, folder: Path) -> None:
     assert store.document(0) == document(1)
 
 
-def test_what_was_prepared_and_not_published_is_not_there(store: Store, folder: Path) -> None:
+def test_prepared_but_unpublished_commits_are_not_listed(store: Store, folder: Path) -> None:
     commit(store, 1)
     store.prepare(document(2), Metadata.now("alice", "cli"))
     store.close()  # as a crash at this moment would leave it
@@ -109,7 +109,7 @@ def test_what_was_prepared_and_not_published_is_not_there(store: Store, folder: 
     ],
     ids=["empty", "cut", "changed", "noise", "folder", "header"],
 )
-def test_a_damaged_entry_is_named_and_skipped(store: Store, folder: Path, damage) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_entries_are_reported_and_skipped(store: Store, folder: Path, damage) -> None:  # type: ignore[no-untyped-def]
     for number in (1, 2, 3):
         commit(store, number)
     store.close()
@@ -124,27 +124,27 @@ def test_a_damaged_entry_is_named_and_skipped(store: Store, folder: Path, damage
     again.close()
 
 
-def test_an_entry_damaged_while_running_is_an_error_that_names_it(store: Store, folder: Path) -> None:
+def test_entry_damaged_at_run_time_is_named_in_the_error(store: Store, folder: Path) -> None:
     commit(store, 1)
     files(folder)[0].write_bytes(b"nothing")
     with pytest.raises(StoreError, match=str(files(folder)[0])):
         store.document(0)
 
 
-def test_other_users_cannot_read(store: Store, folder: Path) -> None:
+def test_history_is_not_readable_by_other_users(store: Store, folder: Path) -> None:
     commit(store, 1)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "history", *files(folder))}
     assert set(modes.values()) == {0o700, 0o600}
     assert modes[folder] == 0o700
 
 
-def test_a_second_store_names_the_first_ones_process(store: Store, folder: Path) -> None:
+def test_a_locked_store_names_the_process_that_holds_it(store: Store, folder: Path) -> None:
     with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}") as caught:
         Store(folder)
     assert caught.value.pid == os.getpid()
 
 
-def test_a_killed_process_leaves_no_lock(folder: Path) -> None:
+def test_killed_processes_leave_no_lock(folder: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from snatsh.engine.config.history import Store\n"
         "held = Store(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
@@ -161,13 +161,13 @@ def test_a_killed_process_leaves_no_lock(folder: Path) -> None:
     Store(folder).close()
 
 
-def test_a_file_in_the_way(tmp_path: Path) -> None:
+def test_state_folder_path_occupied_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=str(tmp_path / "file" / "state")):
         Store(tmp_path / "file" / "state")
 
 
-def test_a_full_disk_fails_before_anything_is_published(store: Store, folder: Path) -> None:
+def test_full_disk_fails_before_publishing(store: Store, folder: Path) -> None:
     commit(store, 1)
     (folder / "history" / ".pending").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="No space left"):
@@ -177,7 +177,7 @@ def test_a_full_disk_fails_before_anything_is_published(store: Store, folder: Pa
     assert store.document(0) == document(3)
 
 
-def test_an_unused_new_folder_goes_again_and_a_given_one_stays(tmp_path: Path) -> None:
+def test_unused_state_folder_is_removed_only_if_it_was_created(tmp_path: Path) -> None:
     Store(tmp_path / "new").close()
     assert not (tmp_path / "new").exists()
     (tmp_path / "given").mkdir()

@@ -16,7 +16,7 @@ def change(number: int, link: str = "isp-a") -> LinkChange:
     return LinkChange(f"2026-01-01T00:00:{number:02}", link, "down", "up", f"reason {number}")
 
 
-def test_it_outlives_a_restart(tmp_path: Path) -> None:
+def test_link_history_survives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "links.log"
     first = LinkHistory(path)
     assert first.newest() == []
@@ -29,7 +29,7 @@ def test_it_outlives_a_restart(tmp_path: Path) -> None:
     assert LinkHistory(path).newest() == again.newest()
 
 
-def test_a_damaged_file_is_good_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_damaged_link_history_is_read_up_to_the_damage(tmp_path: Path) -> None:
     path = tmp_path / "links.log"
     LinkHistory(path).add(change(1))
     with path.open("ab") as file:
@@ -40,7 +40,7 @@ def test_a_damaged_file_is_good_as_far_as_it_goes(tmp_path: Path) -> None:
     assert LinkHistory(path).newest() == [change(2), change(1)]
 
 
-def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
+def test_link_history_file_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "links.log"
     links = LinkHistory(path)
     for number in range(3 * KEPT):
@@ -50,9 +50,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert len(LinkHistory(path).newest()) == KEPT
 
 
-def test_a_file_that_cannot_be_written_is_logged_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unwritable_link_history_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     links = LinkHistory(tmp_path / "gone" / "links.log")
     for number in range(3):
         links.add(change(number))

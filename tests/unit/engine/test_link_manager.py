@@ -50,7 +50,7 @@ def made(folder: Path, seen: list[str] | None = None) -> LinkManager:
 
 
 @in_loop
-async def test_down_without_carrier_interface_and_address(tmp_path: Path) -> None:
+async def test_link_is_down_without_interface_carrier_or_address(tmp_path: Path) -> None:
     seen: list[str] = []
     links = made(tmp_path, seen)
     for box, state in (
@@ -70,7 +70,7 @@ async def test_down_without_carrier_interface_and_address(tmp_path: Path) -> Non
 
 
 @in_loop
-async def test_a_carrier_that_was_lost_unseen_counts(tmp_path: Path) -> None:
+async def test_carrier_loss_between_two_readings_counts(tmp_path: Path) -> None:
     seen: list[str] = []
     links = made(tmp_path, seen)
     held = {"isp-a": link(**{"hold-down": 60})}
@@ -82,7 +82,7 @@ async def test_a_carrier_that_was_lost_unseen_counts(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_down_when_the_kernel_gave_the_next_hop_up(tmp_path: Path) -> None:
+async def test_link_is_down_when_neighbor_resolution_failed(tmp_path: Path) -> None:
     links = made(tmp_path)
     links.update(LINKS, facts(up=True), Paths(silent=frozenset({HOP})))
     assert "does not reply to ARP" in links.states["isp-a"].reason
@@ -95,7 +95,7 @@ async def test_down_when_the_kernel_gave_the_next_hop_up(tmp_path: Path) -> None
 
 
 @in_loop
-async def test_down_when_its_route_vanished_and_not_when_it_never_had_any(tmp_path: Path) -> None:
+async def test_link_is_down_when_its_route_is_withdrawn(tmp_path: Path) -> None:
     hops = frozenset({HOP})
     links = made(tmp_path)
     for paths, state in (
@@ -112,7 +112,7 @@ async def test_down_when_its_route_vanished_and_not_when_it_never_had_any(tmp_pa
 
 
 @in_loop
-async def test_since_is_when_it_changed(tmp_path: Path) -> None:
+async def test_since_is_the_time_of_the_state_change(tmp_path: Path) -> None:
     links = made(tmp_path)
     links.update(LINKS, facts(up=True))
     first = links.states["isp-a"]
@@ -126,7 +126,7 @@ async def test_since_is_when_it_changed(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_orders_are_kept_over_a_restart(tmp_path: Path) -> None:
+async def test_manual_orders_survive_a_restart(tmp_path: Path) -> None:
     links = made(tmp_path)
     links.update(LINKS, facts(up=True))
     assert (await links.order("isp-a", "drain", "ann")).state == "drained"
@@ -144,7 +144,7 @@ async def test_orders_are_kept_over_a_restart(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_a_link_that_was_down_must_pass_probes_to_come_up(tmp_path: Path) -> None:
+async def test_hold_down_survives_a_restart(tmp_path: Path) -> None:
     slow = {"isp-a": link(**{"hold-down": 60})}
     links = made(tmp_path)
     links.update(slow, facts(up=False))
@@ -159,7 +159,7 @@ async def test_a_link_that_was_down_must_pass_probes_to_come_up(tmp_path: Path) 
 
 
 @in_loop
-async def test_times_to_come_and_nonsense_on_disk(tmp_path: Path) -> None:
+async def test_future_times_and_invalid_state_files_are_ignored(tmp_path: Path) -> None:
     future = (datetime.now(UTC) + timedelta(days=900)).isoformat()
     file = tmp_path / "links.json"
     file.write_text(json.dumps({"isp-a": {"state": "down", "since": future, "falls": 3}}))
@@ -177,7 +177,7 @@ async def test_times_to_come_and_nonsense_on_disk(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_orders_and_events_are_written_down_one_after_the_other(tmp_path: Path) -> None:
+async def test_orders_and_events_are_written_in_sequence(tmp_path: Path) -> None:
     links = made(tmp_path)
     links.update(LINKS, facts(up=True))
     for _ in range(20):

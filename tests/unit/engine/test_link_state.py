@@ -27,7 +27,7 @@ holds = st.builds(Hold, st.integers(0, 20), st.integers(0, 200))  # whole second
 
 
 @given(answers, counts, counts)
-def test_a_target_changes_after_so_many_in_a_row(results: list[bool], fail: int, rise: int) -> None:
+def test_target_state_follows_fail_and_rise(results: list[bool], fail: int, rise: int) -> None:
     reach = TargetHealth()
     row, last = 0, None
     for result in results:
@@ -43,7 +43,9 @@ def test_a_target_changes_after_so_many_in_a_row(results: list[bool], fail: int,
 
 
 @given(histories, holds)
-def test_down_at_once_and_up_only_after_the_hold_down(history: list[tuple[float, bool]], hold: Hold) -> None:
+def test_link_goes_down_at_once_and_up_after_the_hold_down(
+    history: list[tuple[float, bool]], hold: Hold
+) -> None:
     health, now = Health(), 0.0
     well_since: float | None = None
     for pause, well in history:
@@ -65,7 +67,7 @@ def test_down_at_once_and_up_only_after_the_hold_down(history: list[tuple[float,
 
 
 @given(histories, holds)
-def test_hold_downs_are_bounded(history: list[tuple[float, bool]], hold: Hold) -> None:
+def test_hold_down_is_bounded(history: list[tuple[float, bool]], hold: Hold) -> None:
     health, now = Health(), 0.0
     for pause, well in history:
         now += pause
@@ -73,7 +75,7 @@ def test_hold_downs_are_bounded(history: list[tuple[float, bool]], hold: Hold) -
         assert hold.seconds * bool(health.falls) <= hold.after(health.falls) <= max(hold.limit, hold.seconds)
 
 
-def test_flapping_doubles_the_hold_down_until_it_stays_up() -> None:
+def test_flapping_doubles_the_hold_down() -> None:
     hold = Hold(5, 40)
     health, now, waits = Health(), 0.0, []
     for _ in range(6):
@@ -91,7 +93,7 @@ def test_flapping_doubles_the_hold_down_until_it_stays_up() -> None:
     assert hold.after(health.falls) == 5
 
 
-def test_quality_of_what_is_needed() -> None:
+def test_quality_covers_the_required_targets() -> None:
     assert quality([0.01] * (ENOUGH - 1)) is None
     assert quality([0.01] * 7 + [None] * 3) == Quality(1 - 7 / 10, sum([0.01] * 7) / 7)
     assert quality([None] * ENOUGH) == Quality(1, None)
@@ -102,7 +104,7 @@ def test_quality_of_what_is_needed() -> None:
     assert worst_needed([], 0) is None
 
 
-def test_degraded_with_some_ease() -> None:
+def test_degraded_state_has_hysteresis() -> None:
     assert degraded("", Quality(0.29, 0.01), 0.3, None) == ""
     output = degraded("", Quality(0.3, 0.01), 0.3, None)
     assert "30%" in output

@@ -68,14 +68,14 @@ def pieces(draw: st.DrawFn) -> str:
 
 @settings(max_examples=300, deadline=None)
 @given(pieces())
-def test_text_is_found_where_it_is_written(text: str) -> None:
+def test_text_filter_matches_the_displayed_columns(text: str) -> None:
     expected = [any(text in one for one in line) for line in WRITTEN]
     assert matching(Picked(FLOWS), text, INTERFACES).tolist() == expected
 
 
 @pytest.mark.parametrize("sort", FLOW_FIELDS.sorts)
 @pytest.mark.parametrize("turned", [False, True])
-def test_pages_put_together_are_the_sorted_table(sort: str, turned: bool) -> None:
+def test_pages_partition_the_sorted_table(sort: str, turned: bool) -> None:
     snapshot = take(FLOWS, None, 0.0)
     keys = snapshot.rates if sort == "rate" else sort_keys(Picked(FLOWS), sort)
     seen: list[int] = []
@@ -88,7 +88,7 @@ def test_pages_put_together_are_the_sorted_table(sort: str, turned: bool) -> Non
     assert keys[seen].tolist() == ordered
 
 
-def test_a_page_of_what_a_filter_leaves() -> None:
+def test_pages_of_a_filtered_table() -> None:
     snapshot = take(FLOWS, None, 0.0)
     wish = ListingQuery(
         FlowFilter.parse({"source": "10.40.1.0/24", "protocol": "udp"}), "!eth1", "bytes", limit=1000
@@ -104,7 +104,7 @@ def test_a_page_of_what_a_filter_leaves() -> None:
 
 
 @pytest.mark.parametrize("by", groups.GROUPS)
-def test_groups_hold_what_their_flows_hold(by: str) -> None:
+def test_group_sums_equal_those_of_their_flows(by: str) -> None:
     snapshot = take(FLOWS, None, 0.0)
     wish = ListingQuery(FlowFilter(), sort="bytes", limit=1000)
     sums = groups.sums(snapshot, wish, by, INTERFACES)
@@ -116,12 +116,12 @@ def test_groups_hold_what_their_flows_hold(by: str) -> None:
 
 
 @pytest.mark.parametrize("wish", [{"limit": -1}, {"limit": 1001}, {"offset": -1}])
-def test_no_page_without_bounds(wish: dict[str, Any]) -> None:
+def test_invalid_page_bounds_are_refused(wish: dict[str, Any]) -> None:
     with pytest.raises(QueryError, match="expected"):
         ListingQuery(FlowFilter(), **wish)
 
 
-def test_rates_are_what_grew_between_two_readings() -> None:
+def test_rates_are_the_growth_between_two_snapshots() -> None:
     before = take(FLOWS, None, 100.0)
     grown = FLOWS.copy()[::-1]
     grown["bytes_in"][:200] += 5000
@@ -130,7 +130,7 @@ def test_rates_are_what_grew_between_two_readings() -> None:
     assert after.rates[200:] == pytest.approx(0)
 
 
-def test_one_snapshot_serves_all_viewers_and_none_is_taken_without_viewers() -> None:
+def test_one_snapshot_serves_all_viewers() -> None:
     readings: list[int] = []
 
     def read() -> Any:
@@ -148,13 +148,13 @@ def test_one_snapshot_serves_all_viewers_and_none_is_taken_without_viewers() -> 
     asyncio.run(look())
 
 
-def test_forecast() -> None:
+def test_pool_exhaustion_forecast() -> None:
     assert watch.forecast([(float(at), 100 + 10 * at) for at in range(0, 60, 10)], 1600) == 100
     assert watch.forecast([(float(at), 100) for at in range(0, 60, 10)], 1600) is None
     assert watch.forecast([(0.0, 1), (10.0, 5)], 1600) is None
 
 
-def test_sums_are_made_once_per_reading() -> None:
+def test_group_sums_are_cached_per_snapshot() -> None:
     snapshot = take(FLOWS, None, 0.0)
     wishes = [
         ListingQuery(FlowFilter(), sort="bytes", limit=10),

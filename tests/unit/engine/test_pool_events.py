@@ -14,7 +14,7 @@ def use(used: int, exhausted: int = 0) -> list[PoolUse]:
     return [PoolUse("a", 1000, active, exhausted=exhausted)]
 
 
-def test_each_level_is_reported_once_while_usage_rises() -> None:
+def test_rising_fill_levels_are_reported_once() -> None:
     watch = PoolEvents()
     output = [watch.look(use(used)) for used in (0, 799, 800, 850, 949, 950, 999, 1000, 1000)]
     assert output == [
@@ -25,7 +25,7 @@ def test_each_level_is_reported_once_while_usage_rises() -> None:
     ]  # fmt: skip
 
 
-def test_a_level_is_left_only_well_below_it() -> None:
+def test_fill_levels_have_hysteresis() -> None:
     watch = PoolEvents()
     output = [watch.look(use(used)) for used in (960, 940, 910, 899, 860, 760, 740, 810)]
     assert output == [
@@ -36,7 +36,7 @@ def test_a_level_is_left_only_well_below_it() -> None:
     ]  # fmt: skip
 
 
-def test_a_refused_flow_means_full_however_many_ports_are_left() -> None:
+def test_refused_flow_reports_the_pool_as_full() -> None:
     """Towards one destination a pool may be full while most of its ports are free for others."""
     watch = PoolEvents()
     assert watch.look(use(10, exhausted=7)) == [], "what was refused before the first look is old"
@@ -47,14 +47,14 @@ def test_a_refused_flow_means_full_however_many_ports_are_left() -> None:
     assert watch.look(use(10, exhausted=12)) == ["pool a is below 100 % again: 10 of 1,000 ports in use"]
 
 
-def test_a_pool_that_is_gone_is_forgotten() -> None:
+def test_deleted_pools_are_forgotten() -> None:
     watch = PoolEvents()
     watch.look(use(1000))
     watch.look([])
     assert len(watch.look(use(1000))) == 1
 
 
-def test_uses_are_summed_over_the_runs_of_a_pool() -> None:
+def test_usage_is_summed_over_the_address_ranges_of_a_pool() -> None:
     from snatsh.compile.image import PoolImage
     from snatsh.model.values import AddressRange, PortRange
 

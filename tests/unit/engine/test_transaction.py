@@ -13,7 +13,7 @@ def fail() -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_failure_undoes_what_was_done_last_first() -> None:
+def test_failure_undoes_completed_steps_in_reverse_order() -> None:
     done: list[str] = []
     transaction = Transaction()
     transaction.step("one", lambda: done.append("one"), lambda: done.remove("one"))
@@ -37,14 +37,14 @@ def test_steps_are_reported_with_their_times() -> None:
     assert all(step.milliseconds >= 0 for step in transaction.steps)
 
 
-def test_half_a_step_is_undone_too() -> None:
+def test_partially_completed_steps_are_undone() -> None:
     undone: list[str] = []
     with pytest.raises(CommitError):
         Transaction().step("one", fail, lambda: undone.append("one"))
     assert undone == ["one"]
 
 
-def test_an_undo_that_fails_is_reported_and_stops_no_other() -> None:
+def test_failed_undo_is_reported_and_the_others_continue() -> None:
     undone: list[str] = []
     transaction = Transaction()
     transaction.step("one", lambda: None, lambda: undone.append("one"))

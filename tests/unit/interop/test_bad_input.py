@@ -50,13 +50,15 @@ def attempt(text: str, dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECT_NAMES)
 @given(text=st.text(max_size=200) | st.lists(WORDS, max_size=30).map("".join))
-def test_any_text(dialect: str, text: str) -> None:
+def test_random_text_is_imported_or_refused(dialect: str, text: str) -> None:
     attempt(text, dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECT_NAMES)
 @given(text=st.sampled_from([*CASES, SAVED]), at=st.integers(0, 3000), cut=st.integers(0, 20), put=WORDS)
-def test_a_case_that_was_damaged(dialect: str, text: str, at: int, cut: int, put: str) -> None:
+def test_damaged_configurations_are_imported_or_refused(
+    dialect: str, text: str, at: int, cut: int, put: str
+) -> None:
     at %= len(text) + 1
     attempt(text[:at] + put + text[at + cut :], dialect)
 
@@ -91,7 +93,7 @@ JSON = st.recursive(
 
 
 @given(expression=JSON, elements=JSON)
-def test_any_expression_of_nft(expression: object, elements: object) -> None:
+def test_random_nft_expressions_are_imported_or_refused(expression: object, elements: object) -> None:
     chain = {"family": "ip", "table": "t", "name": "c", "type": "nat", "hook": "postrouting", "prio": 100}
     rule = {"family": "ip", "table": "t", "chain": "c", "handle": 2, "expr": [expression]}
     held = {"family": "ip", "table": "t", "name": "s", "elem": elements}
@@ -112,18 +114,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_an_error_names_line_and_column(text: str) -> None:
+def test_errors_name_line_and_column(text: str) -> None:
     with pytest.raises(FormError) as refused:
         import_text(text)
     assert (refused.value.line, refused.value.column) == REFUSED[text]
 
 
-def test_a_text_of_no_dialect_is_not_guessed_at() -> None:
+def test_unrecognized_text_is_refused() -> None:
     with pytest.raises(FormError, match="no dialect recognised"):
         import_text("hello\n")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_command_goes_on_after_a_backslash_at_the_end_of_a_line(end: str) -> None:
+def test_trailing_backslash_continues_a_command(end: str) -> None:
     document, _ = import_text(f"ipvsadm -K -f 1 \\{end} -F 10.0.0.0/8 -U 1.1.1.1{end}")
     assert document["rules"]["10"]["source"] == "10.0.0.0/8"

@@ -64,7 +64,7 @@ def test_lvs_snat_commands() -> None:
     assert [line for line, _ in traps(report)] == [7, 7, 7, 11, 11]
 
 
-def test_two_keepalived_rules_of_one_key() -> None:
+def test_keepalived_rules_with_equal_keys() -> None:
     document, report = load("02")
     assert len(document["rules"]) == 4
     assert document["rules"]["40"]["redirect"] == "1.1.3.1"
@@ -84,7 +84,7 @@ def test_keepalived_sample() -> None:
     ]
 
 
-def test_the_more_exact_prefix_of_the_sample_wins() -> None:
+def test_more_specific_prefix_of_the_sample_wins() -> None:
     document, _ = load("03")
     interfaces = {
         name: InterfaceFacts(at, bytes(6), 1500, True, (IPv4Interface(own),)) for name, at, own in BOX
@@ -97,13 +97,13 @@ def test_the_more_exact_prefix_of_the_sample_wins() -> None:
     assert rule.number == 40
 
 
-def test_a_misspelt_option_is_refused_where_it_stands() -> None:
+def test_misspelt_option_is_refused_with_its_position() -> None:
     with pytest.raises(FormError, match=r"'--persitent': .* did you mean --persistent") as refused:
         load("04")
     assert (refused.value.line, refused.value.column) == (2, 101)
 
 
-def test_iptables_commands_without_the_slip() -> None:
+def test_corrected_iptables_commands() -> None:
     (path,) = CASES.glob("04_*")
     document, _ = import_text(path.read_text().replace("--persitent", "--persistent", 1))
     home = "192.168.100.0/24"
@@ -114,12 +114,12 @@ def test_iptables_commands_without_the_slip() -> None:
     assert document["system"]["default-action"] == "pass"
 
 
-def test_lvs_dpdk() -> None:
+def test_lvs_dpdk_configuration() -> None:
     document, _ = load("09")
     assert rules(document) == [({"source": "10.1.0.0/16", "out-interface": "fp0"}, ["192.168.50.253"])]
 
 
-def test_lvs_dpdk_with_all_of_it_commented_out() -> None:
+def test_lvs_dpdk_configuration_commented_out() -> None:
     document, report = load("10")
     assert report.dialect == "lvs-dpdk"
     assert rules(document) == []
@@ -130,7 +130,7 @@ LAN = ["0/25", "128/26", "192/27", "224/28", "240/29", "248/30", "252/31", "254/
 """The prefixes that are 192.168.100.0-192.168.100.254."""
 
 
-def test_dpvs_commands_with_variables() -> None:
+def test_dpvs_commands_with_shell_variables() -> None:
     document, _ = load("11")
     assert rules(document) == [
         (
@@ -171,25 +171,25 @@ def test_keepalived_zones() -> None:
     ]  # fmt: skip
 
 
-def test_a_zone_whose_address_was_taken_away_again() -> None:
+def test_zone_with_a_deleted_address() -> None:
     document, report = load("19")
     assert report.dialect == "ipvsadm-zones"
     assert rules(document) == [({"action": "drop"}, [])]
 
 
-def test_the_address_list_of_2014() -> None:
+def test_address_list_of_2014() -> None:
     document, _ = load("24")
     addresses = ["1.1.2.100", "1.1.2.101", "1.1.2.102"]
     assert rules(document) == [({"redirect": "1.1.2.1", "algorithm": "round-robin"}, addresses)]
 
 
-def test_an_empty_listing() -> None:
+def test_empty_dpvs_listing() -> None:
     document, report = load("26")
     assert rules(document) == []
     assert [one.location.line for one in report.findings] == [5]
 
 
-def test_a_listing_of_dpvs() -> None:
+def test_dpvs_listing() -> None:
     document, _ = load("27")
     found = rules(document)
     assert len(found) == 3 * 16
@@ -198,7 +198,7 @@ def test_a_listing_of_dpvs() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(CASES.iterdir()), ids=lambda path: path.name[:2])
-def test_every_case_has_a_dialect_and_makes_a_profile(path: Path) -> None:
+def test_every_sample_is_detected_and_imported(path: Path) -> None:
     text = path.read_text()
     assert detect(text)
     if not path.name.startswith("04"):
@@ -218,18 +218,18 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("words", TRAPS)
-def test_a_pitfall_of_lvs_snat_is_reported(words: str) -> None:
+def test_lvs_snat_pitfalls_are_reported(words: str) -> None:
     _, report = import_text(f"ipvsadm -K -f 1 {words}\n")
     assert any(TRAPS[words] in text for _, text in traps(report))
 
 
-def test_a_catch_all_that_hides_earlier_rules_is_reported() -> None:
+def test_shadowing_catch_all_rule_is_reported() -> None:
     text = "ipvsadm -K -f 1 -F 10.0.0.0/8 --oif eth1 -U 1.1.1.1\nipvsadm -K -f 1 -F 10.0.0.0/8 -U 1.1.1.2\n"
     _, report = import_text(text)
     assert any(line == 2 and "hid it there" in found for line, found in traps(report))
 
 
-def test_what_ipvsadm_saves() -> None:
+def test_ipvsadm_save_output() -> None:
     document, report = import_text(
         "-A -f 1 -s snat_sched\n-K -f 1 -F 10.0.0.0/8 -W 1.1.2.1 -U 1.1.2.9 -O sh\n"
     )
@@ -237,7 +237,7 @@ def test_what_ipvsadm_saves() -> None:
     assert (report.dialect, rules(document)) == ("ipvsadm", [(rule, ["1.1.2.9"])])
 
 
-def test_a_line_of_many_rules_is_reported_in_one_line() -> None:
+def test_line_with_many_rules_has_one_finding() -> None:
     source = "-m iprange --src-range 10.0.0.1-10.0.0.30"
     _, report = import_text(f"*nat\n-A POSTROUTING {source} -j SNAT --to-source 1.1.2.9\nCOMMIT\n")
     output = [line for line in report.text().splitlines() if "->" in line]
@@ -246,7 +246,7 @@ def test_a_line_of_many_rules_is_reported_in_one_line() -> None:
     assert output[0].startswith("  line 2 -> 8 rules, 10 to 80: -A POSTROUTING")
 
 
-def test_edit_and_delete_act_on_what_came_before() -> None:
+def test_edit_and_delete_commands_apply_to_earlier_ones() -> None:
     document, _ = import_text(
         "ipvsadm -A -f 1 -s snat_sched\n"
         "ipvsadm --add-snat -f 1 --from 10.1.0.0/16 --gw 1.1.2.1 --snat-ip 1.1.2.9\n"

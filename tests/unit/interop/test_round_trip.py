@@ -22,7 +22,9 @@ from tests.unit.interop.strategies import as_rules, prefixes, rule_lists
 
 @pytest.mark.parametrize("dialect", ["ipvsadm", "keepalived", "iptables"])
 @given(pairs=rule_lists)
-def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
+def test_exported_rules_import_unchanged(
+    dialect: str, pairs: list[tuple[ImportedMatch, ImportedAction]]
+) -> None:
     document, _ = assemble(Imported("test", as_rules(pairs)))
     text = export(document, dialect)
     cannot = snat_rules.cannot if dialect in ("ipvsadm", "keepalived") else netfilter.cannot
@@ -33,7 +35,7 @@ def test_what_is_exported_comes_back(dialect: str, pairs: list[tuple[ImportedMat
 
 
 @given(pairs=rule_lists)
-def test_what_comes_back_is_the_same_profile(pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
+def test_reimported_profile_is_equal(pairs: list[tuple[ImportedMatch, ImportedAction]]) -> None:
     sayable = [pair for pair in pairs if not snat_rules.cannot(*pair)]
     document, _ = assemble(Imported("test", as_rules(sayable)))
     again, _ = assemble(read(export(document, "keepalived"), "keepalived"))
@@ -55,7 +57,7 @@ def fits(match: ImportedMatch, packet: ImportedMatch) -> bool:
 
 
 @given(pairs=rule_lists, packet=st.data())
-def test_the_most_exact_rule_does_what_the_first_one_did(
+def test_most_specific_match_equals_first_match_of_the_source(
     pairs: list[tuple[ImportedMatch, ImportedAction]], packet: st.DataObject
 ) -> None:
     rules = as_rules(pairs)
@@ -75,7 +77,7 @@ def test_the_most_exact_rule_does_what_the_first_one_did(
         assert (exact[0][2] if exact else None) == first
 
 
-def test_every_writer_says_what_it_leaves_out() -> None:
+def test_exports_report_omissions() -> None:
     document = {
         "pools": {"a": {"address": ["1.1.2.1", "1.1.2.9"]}},
         "links": {"isp": {"interface": "eth1", "next-hop": "1.1.2.254"}},

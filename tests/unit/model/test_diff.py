@@ -49,7 +49,7 @@ pairs = neighbours() | st.tuples(documents(), documents()) | st.tuples(profiles(
 
 
 @given(pairs)
-def test_the_changes_make_the_new_of_the_old(pair: tuple[Document, Document]) -> None:
+def test_applying_the_changes_to_the_old_gives_the_new(pair: tuple[Document, Document]) -> None:
     old, new = pair
     kept = copy.deepcopy(old)
     assert apply(old, diff(old, new)) == new
@@ -65,9 +65,7 @@ def containers(held: Document, above: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 @given(pairs, st.data())
-def test_a_graft_takes_a_part_of_another_and_leaves_the_rest(
-    pair: tuple[Document, Document], data: st.DataObject
-) -> None:
+def test_graft_replaces_one_subtree(pair: tuple[Document, Document], data: st.DataObject) -> None:
     old, new = pair
     path = data.draw(st.sampled_from([*containers(old), *containers(new), ("rules", "1")]))
     part = get(new, path)
@@ -79,7 +77,7 @@ def test_a_graft_takes_a_part_of_another_and_leaves_the_rest(
         assert change.path[: len(path)] == path or path[: len(change.path)] == change.path
 
 
-def test_a_graft_takes_marks_along_and_leaves_that_of_the_place_itself() -> None:
+def test_graft_copies_marks_below_its_path() -> None:
     marks = {"rules 10": {"inactive": "yes"}, "rules 10 pool": {"comment": "old"}}
     document = {"rules": {"10": {"pool": "a"}, "20": {"pool": "b"}}, "marks": marks}
     other = {"rules": {"10": {"pool": "c"}}, "marks": {"rules 10 pool": {"protect": "yes"}}}
@@ -90,7 +88,7 @@ def test_a_graft_takes_marks_along_and_leaves_that_of_the_place_itself() -> None
 
 
 @given(pairs)
-def test_no_change_is_idle(pair: tuple[Document, Document]) -> None:
+def test_every_change_has_an_effect(pair: tuple[Document, Document]) -> None:
     old, new = pair
     at = old
     for change in diff(old, new):
@@ -100,21 +98,21 @@ def test_no_change_is_idle(pair: tuple[Document, Document]) -> None:
 
 
 @given(pairs)
-def test_rendered_changes_read_back_the_same(pair: tuple[Document, Document]) -> None:
+def test_rendered_changes_round_trip(pair: tuple[Document, Document]) -> None:
     changes = diff(*pair)
     read = [Change(line.verb, line.tokens) for line in set_form.statements(render_set(changes))]
     assert read == changes
 
 
 @given(pairs)
-def test_compare_shows_something_exactly_when_something_changed(pair: tuple[Document, Document]) -> None:
+def test_compare_is_empty_only_without_changes(pair: tuple[Document, Document]) -> None:
     old, new = pair
     assert bool(render_curly(old, new)) == (old != new) == bool(diff(old, new))
     assert all(line[:1] in "[+-" for line in render_curly(old, new).splitlines() if line)
 
 
 @given(st.permutations(["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"]), st.integers(1, 4))
-def test_the_order_of_a_leaf_list_is_part_of_it(order: list[str], kept: int) -> None:
+def test_reordering_a_leaf_list_is_a_change(order: list[str], kept: int) -> None:
     old = {"pools": {"a": {"address": ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"]}}}
     new = {"pools": {"a": {"address": order[:kept]}}}
     assert apply(old, diff(old, new)) == new
@@ -136,7 +134,7 @@ NEW = {
 }
 
 
-def test_changes_come_in_the_order_of_the_schema() -> None:
+def test_changes_are_in_schema_order() -> None:
     assert render_set(diff(OLD, NEW)) == (
         "set pools a address 2.2.2.2\n"
         "delete rules 9 source\n"
@@ -147,7 +145,7 @@ def test_changes_come_in_the_order_of_the_schema() -> None:
     )
 
 
-def test_compare_looks_as_junos_shows_it() -> None:
+def test_compare_has_the_format_of_junos() -> None:
     assert render_curly(OLD, NEW) == (
         "[edit]\n"
         "+   timeouts {\n"
@@ -176,6 +174,6 @@ def test_compare_looks_as_junos_shows_it() -> None:
     )
 
 
-def test_applying_a_change_to_what_it_was_not_made_for_fails() -> None:
+def test_patch_for_another_configuration_is_refused() -> None:
     with pytest.raises(StatementError, match="not found"):
         apply({}, diff(OLD, {}))

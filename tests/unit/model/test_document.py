@@ -37,7 +37,7 @@ def tokens_of(document: Document) -> list[list[str]]:
 
 
 @given(documents())
-def test_a_document_is_what_its_statements_set(document: Document) -> None:
+def test_set_statements_rebuild_the_document(document: Document) -> None:
     built: Document = {}
     for tokens in tokens_of(document):
         built = set_(built, tokens)
@@ -45,7 +45,7 @@ def test_a_document_is_what_its_statements_set(document: Document) -> None:
 
 
 @given(documents(), documents())
-def test_nothing_given_is_changed(document: Document, other: Document) -> None:
+def test_arguments_are_not_modified(document: Document, other: Document) -> None:
     before = copy.deepcopy(document)
     for tokens in tokens_of(other):
         set_(document, tokens)
@@ -55,7 +55,7 @@ def test_nothing_given_is_changed(document: Document, other: Document) -> None:
 
 
 @given(documents(), st.data())
-def test_deleting_a_statement_changes_nothing_else(document: Document, data: st.DataObject) -> None:
+def test_delete_removes_only_its_statement(document: Document, data: st.DataObject) -> None:
     given_tokens = tokens_of(document)
     assume(given_tokens)
     tokens = data.draw(st.sampled_from(given_tokens))
@@ -69,7 +69,7 @@ def test_deleting_a_statement_changes_nothing_else(document: Document, data: st.
 
 
 @given(documents(), documents())
-def test_a_draft_does_what_single_statements_do(document: Document, other: Document) -> None:
+def test_draft_equals_single_statements(document: Document, other: Document) -> None:
     draft, single = Draft(document), document
     for tokens in tokens_of(other):
         draft.set(tokens)
@@ -80,21 +80,21 @@ def test_a_draft_does_what_single_statements_do(document: Document, other: Docum
     assert draft.finish() == single
 
 
-def test_set_copies_only_the_path_it_touches() -> None:
+def test_set_copies_only_its_path() -> None:
     after = set_(EXAMPLE, ["rules", "10", "pool", "a"])
     assert after["rules"]["10"] is not EXAMPLE["rules"]["10"]
     assert after["pools"] is EXAMPLE["pools"]
     assert after["rules"]["10"]["failover"] is EXAMPLE["rules"]["10"]["failover"]
 
 
-def test_set_puts_values_in_canonical_form() -> None:
+def test_set_canonicalizes_values() -> None:
     statement = "pools a address 1.1.1.0-1.1.1.255"
     assert set_({}, statement.split()) == {"pools": {"a": {"address": ["1.1.1.0/24"]}}}
     assert set_({}, ["rules", "5", "source", "10.1.1.1"]) == {"rules": {"5": {"source": "10.1.1.1/32"}}}
     assert set_({}, ["timeouts", "tcp", "syn", "25"]) == {"timeouts": {"tcp": {"syn": 25}}}
 
 
-def test_a_leaf_list_keeps_order_and_takes_no_value_twice() -> None:
+def test_leaf_lists_keep_order_without_duplicates() -> None:
     document = set_({}, ["pools", "a", "address", "[", "2.2.2.2", "1.1.1.1", "2.2.2.2", "]"])
     assert set_(document, ["pools", "a", "address", "2.2.2.2"]) == document
     assert get(document, ["pools", "a", "address"]) == ["2.2.2.2", "1.1.1.1"]
@@ -118,7 +118,9 @@ def test_a_leaf_list_keeps_order_and_takes_no_value_twice() -> None:
         ("interfaces a/b", 1, "expected an interface name", "<interface>"),
     ],
 )
-def test_a_bad_statement_names_its_token(statement: str, index: int, message: str, expected: str) -> None:
+def test_invalid_statements_name_the_offending_token(
+    statement: str, index: int, message: str, expected: str
+) -> None:
     with pytest.raises(StatementError) as caught:
         set_(EXAMPLE, statement.split())
     assert caught.value.index == index
@@ -138,13 +140,13 @@ def test_a_bad_statement_names_its_token(statement: str, index: int, message: st
         ("pools a address [ 1.1.2.100 1.1.2.101 ]", 5),
     ],
 )
-def test_deleting_what_is_not_there(statement: str, index: int) -> None:
+def test_deleting_missing_statements_fails(statement: str, index: int) -> None:
     with pytest.raises(StatementError, match="not found") as caught:
         delete(EXAMPLE, statement.split())
     assert caught.value.index == index
 
 
-def test_delete_prunes_containers_but_no_entries() -> None:
+def test_delete_prunes_empty_containers_but_not_list_entries() -> None:
     less = delete(EXAMPLE, ["links", "isp-a", "monitor", "icmp", "target", "8.8.8.8"])
     assert less["links"] == {"isp-a": {}}
     less = delete(less, ["rules", "10", "failover", "isp-a", "pool"])
@@ -166,16 +168,16 @@ def test_get() -> None:
 
 
 @given(documents())
-def test_a_documents_shape_is_kept(document: Document) -> None:
+def test_validation_keeps_valid_documents(document: Document) -> None:
     assert validate_shape(document) == document
 
 
 @given(profiles())
-def test_a_profile_gives_its_document_back(document: Document) -> None:
+def test_profiles_round_trip_through_documents(document: Document) -> None:
     assert from_profile(to_profile(document)) == document
 
 
-def test_shape_takes_numbers_as_text_and_a_value_for_a_list() -> None:
+def test_shape_accepts_numeric_strings_and_single_values_for_lists() -> None:
     given_object = {
         "rules": {10: None},
         "timeouts": {"tcp": {"syn": "20"}, "udp": None},
@@ -210,7 +212,7 @@ def test_shape_takes_numbers_as_text_and_a_value_for_a_list() -> None:
         ),
     ],
 )
-def test_a_bad_shape_names_path_value_and_reason(given_object: object, problems: list[str]) -> None:
+def test_shape_errors_name_path_value_and_reason(given_object: object, problems: list[str]) -> None:
     with pytest.raises(ProfileError) as caught:
         validate_shape(given_object)
     found = [str(problem) for problem in caught.value.problems]
@@ -218,13 +220,13 @@ def test_a_bad_shape_names_path_value_and_reason(given_object: object, problems:
     assert all(part in text for part, text in zip(problems, found, strict=True))
 
 
-def test_shape_gives_up_on_a_file_of_another_kind() -> None:
+def test_shape_errors_are_bounded() -> None:
     with pytest.raises(ProfileError) as caught:
         validate_shape({f"key {number}": number for number in range(100_000)})
     assert len(caught.value.problems) == 1000
 
 
-def test_shape_is_not_led_deeper_than_the_schema_goes() -> None:
+def test_shape_does_not_descend_below_the_schema() -> None:
     deep: Document = {}
     for _ in range(100_000):
         deep = {"rules": deep}
@@ -232,7 +234,7 @@ def test_shape_is_not_led_deeper_than_the_schema_goes() -> None:
         validate_shape(deep)
 
 
-def test_a_profile_needs_what_is_mandatory() -> None:
+def test_mandatory_statements_are_required() -> None:
     with pytest.raises(ProfileError) as caught:
         to_profile({"interfaces": {"eth0": {}}, "links": {"a": {"next-hop": "1.1.2.1"}}})
     assert [str(problem) for problem in caught.value.problems] == [

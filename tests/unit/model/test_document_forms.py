@@ -99,20 +99,20 @@ timeouts {
 
 @every_form
 @given(document=documents() | profiles())
-def test_what_is_rendered_reads_back_the_same(form: ModuleType, document: Document) -> None:
+def test_documents_round_trip_in_every_form(form: ModuleType, document: Document) -> None:
     assert form.parse(form.render(document)) == document
 
 
 @pytest.mark.parametrize(
     ("form", "text"), list(zip(FORMS, [YAML, SET, CURLY], strict=True)), ids=["yaml", "set", "curly"]
 )
-def test_each_form_looks_as_operators_know_it(form: ModuleType, text: str) -> None:
+def test_forms_have_their_expected_format(form: ModuleType, text: str) -> None:
     assert form.render(EXAMPLE) == text
     assert form.parse(text) == EXAMPLE
 
 
 @every_form
-def test_a_part_can_be_shown_alone(form: ModuleType) -> None:
+def test_subtrees_can_be_rendered(form: ModuleType) -> None:
     whole = form.render(EXAMPLE, ("rules", "9"))
     assert "b" in whole
     assert "100" not in whole
@@ -120,7 +120,7 @@ def test_a_part_can_be_shown_alone(form: ModuleType) -> None:
     assert form.render({}) == ""
 
 
-def test_parts_look_like_parts() -> None:
+def test_rendered_subtrees_have_their_expected_format() -> None:
     assert set_form.render(EXAMPLE, ("rules", "9")) == "set rules 9 pool b\n"
     assert set_form.render(EXAMPLE, ("interfaces", "eth1")) == "set interfaces eth1\n"
     assert set_form.render(EXAMPLE, ("timeouts", "tcp", "syn")) == "set timeouts tcp syn 20\n"
@@ -136,13 +136,13 @@ one_line = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 
 @given(st.lists(one_line | st.sampled_from(['"', "\\", "\\\\", '\\"', "a b", "", "#", "[", "|", "{", ";"])))
-def test_quoted_words_read_back_the_same(words: list[str]) -> None:
+def test_quoted_words_round_trip(words: list[str]) -> None:
     line = " ".join(map(quote, words))
     assert [word.text for word in split(line)] == words
 
 
 @given(st.lists(one_line))
-def test_the_shell_reads_the_same_words(words: list[str]) -> None:
+def test_shell_and_set_form_tokenize_alike(words: list[str]) -> None:
     line = " ".join(map(quote, words))
     read = lex(line)
     assert read.open_quote is None
@@ -150,7 +150,7 @@ def test_the_shell_reads_the_same_words(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", [r'"a\qb"', r'"\\"', r'"\""', 'x"y z"'])
-def test_quotes_mean_the_same_here_and_in_the_shell(text: str) -> None:
+def test_shell_and_set_form_unquote_alike(text: str) -> None:
     assert [word.text for word in split(text)] == [token.text for token in lex(text).tokens]
 
 
@@ -159,7 +159,7 @@ def test_quotes_mean_the_same_here_and_in_the_shell(text: str) -> None:
 
 @every_form
 @given(text=st.text() | st.text("{}[];\"'#/*\\ \n:-&*!a1"))
-def test_any_text_is_read_or_refused(form: ModuleType, text: str) -> None:
+def test_random_text_is_read_or_refused(form: ModuleType, text: str) -> None:
     try:
         assert validate_shape(form.parse(text)) is not None
     except (FormError, ProfileError) as error:
@@ -168,7 +168,7 @@ def test_any_text_is_read_or_refused(form: ModuleType, text: str) -> None:
 
 @every_form
 @given(junk=st.binary(min_size=1))
-def test_binary_junk_is_read_or_refused(form: ModuleType, junk: bytes) -> None:
+def test_random_bytes_are_read_or_refused(form: ModuleType, junk: bytes) -> None:
     for text in (junk.decode("latin-1"), junk.decode("utf-8", "surrogateescape")):
         try:
             assert form.parse(text) == {}
@@ -177,7 +177,7 @@ def test_binary_junk_is_read_or_refused(form: ModuleType, junk: bytes) -> None:
 
 
 @every_form
-def test_a_text_that_is_too_long_is_refused_unread(form: ModuleType) -> None:
+def test_oversized_text_is_refused_unread(form: ModuleType) -> None:
     with pytest.raises(FormError, match="expected at most 16,777,216"):
         form.parse("#" * (MAX_TEXT + 1))
 
@@ -207,14 +207,14 @@ def test_a_text_that_is_too_long_is_refused_unread(form: ModuleType) -> None:
         ("\udc80", 0, "expected text in UTF-8"),
     ],
 )
-def test_yaml_that_is_not_read(text: str, line: int, message: str) -> None:
+def test_invalid_yaml_is_refused(text: str, line: int, message: str) -> None:
     with pytest.raises(FormError, match=message) as caught:
         yaml_form.parse(text)
     assert caught.value.line == line
     assert (caught.value.column > 0) == (line > 0)
 
 
-def test_a_yaml_bomb_does_not_go_off() -> None:
+def test_yaml_alias_bomb_is_refused() -> None:
     bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
     )
@@ -222,7 +222,7 @@ def test_a_yaml_bomb_does_not_go_off() -> None:
         yaml_form.parse(bomb)
 
 
-def test_yaml_guesses_nothing() -> None:
+def test_yaml_scalars_are_not_converted() -> None:
     text = "system: {host-name: no}\nrules: {0x10: {description: 12:30}}"
     with pytest.raises(ProfileError, match="line 2: rules: 0x10: expected a whole number"):
         yaml_form.parse(text)
@@ -233,7 +233,7 @@ def test_yaml_guesses_nothing() -> None:
     }
 
 
-def test_yaml_names_the_line_of_every_problem() -> None:
+def test_yaml_errors_name_their_lines() -> None:
     text = "rules:\n  10:\n    source: 10.0.0.1/8\n    sorce: x\npools:\n  a:\n    address:\n    - 1.1.1\n"
     with pytest.raises(ProfileError) as caught:
         yaml_form.parse(text)
@@ -252,13 +252,13 @@ def test_yaml_names_the_line_of_every_problem() -> None:
         ("\x00", 1, 1, "expected set, delete"),
     ],
 )
-def test_set_form_that_is_not_read(text: str, line: int, column: int, message: str) -> None:
+def test_invalid_set_form_is_refused(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(FormError, match=message) as caught:
         set_form.parse(text)
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
-def test_set_form_names_every_bad_statement() -> None:
+def test_set_form_reports_every_invalid_statement() -> None:
     text = "# comment\nset rules 10 source 10.0.0.1/8\n\n  set rules 10\r\nset rulez\ndelete rules 11\nset\n"
     with pytest.raises(ProfileError) as caught:
         set_form.parse(text)
@@ -271,11 +271,11 @@ def test_set_form_names_every_bad_statement() -> None:
     ]
 
 
-def test_set_form_deletes_too() -> None:
+def test_set_form_accepts_delete() -> None:
     assert set_form.parse("set rules 10 pool a\nset rules 20\ndelete rules 10\n") == {"rules": {"20": {}}}
 
 
-def test_curly_form_is_not_fussy_about_layout() -> None:
+def test_curly_form_ignores_layout() -> None:
     text = """
     /* two
        lines { ; */ system{host-name gw1;}  # end
@@ -304,14 +304,14 @@ def test_curly_form_is_not_fussy_about_layout() -> None:
         ("a {" * 100_000, 1, 300_000, "the text ends here"),
     ],
 )
-def test_curly_form_that_is_not_read(text: str, line: int, column: int, message: str) -> None:
+def test_invalid_curly_form_is_refused(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(FormError) as caught:
         curly_form.parse(text)
     assert message in str(caught.value)
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
-def test_curly_form_names_every_bad_statement() -> None:
+def test_curly_form_reports_every_invalid_statement() -> None:
     rule = "10 {\n source 10.0.0.1/8;\n pool a;\n pool b;\n action { drop; }\n }"
     text = f"rules {{\n {rule}\n 20 x;\n}}\nrulez;"
     with pytest.raises(ProfileError) as caught:
@@ -327,6 +327,6 @@ def test_curly_form_names_every_bad_statement() -> None:
     ]
 
 
-def test_curly_form_is_not_led_deeper_than_the_schema_goes() -> None:
+def test_curly_form_does_not_descend_below_the_schema() -> None:
     with pytest.raises(ProfileError, match="line 1: profile: a: unknown"):
         curly_form.parse("a {" * 100_000 + "}" * 100_000)

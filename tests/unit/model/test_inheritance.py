@@ -18,17 +18,17 @@ def shown(document: Document) -> Document:
     return found
 
 
-def test_defaults_of_what_is_configured() -> None:
+def test_defaults_of_configured_containers_are_shown() -> None:
     link = shown({"links": {"isp-a": LINK}})["links"]["isp-a"]
     assert link["hold-down"] == 5
     assert link["interface"] == "eth1"
 
 
-def test_a_link_without_monitor_gets_none() -> None:
+def test_link_without_monitor_gets_no_monitor_defaults() -> None:
     assert "monitor" not in shown({"links": {"isp-a": LINK}})["links"]["isp-a"]
 
 
-def test_a_monitor_gets_no_probes_but_its_own() -> None:
+def test_monitor_gets_no_unconfigured_probes() -> None:
     monitor = {"icmp": {"target": ["8.8.8.8"]}}
     found = shown({"links": {"isp-a": {**LINK, "monitor": monitor}}})["links"]["isp-a"]["monitor"]
     assert found["icmp"] == {"target": ["8.8.8.8"]}
@@ -36,13 +36,13 @@ def test_a_monitor_gets_no_probes_but_its_own() -> None:
     assert "interval" in found
 
 
-def test_a_probe_that_is_configured_gets_its_defaults() -> None:
+def test_configured_probe_gets_its_defaults() -> None:
     monitor = {"http": {"target": ["8.8.8.8"]}}
     found = shown({"links": {"isp-a": {**LINK, "monitor": monitor}}})["links"]["isp-a"]["monitor"]
     assert found["http"]["port"] == 80
 
 
-def test_presence_is_what_the_schema_says() -> None:
+def test_presence_containers_follow_the_schema() -> None:
     """Containers that are None when left out, wherever they are."""
     assert {node.name for node in _containers(root()) if node.presence} == {
         "monitor", "icmp", "arp", "tcp", "http",

@@ -25,7 +25,7 @@ def addresses(run: AddressRange) -> range:
 
 
 @given(st.lists(ranges()), st.lists(ranges()))
-def test_runs_hold_each_address_once_in_the_order_written(
+def test_runs_hold_each_address_once_in_configured_order(
     given_ranges: list[AddressRange], excluded: list[AddressRange]
 ) -> None:
     left_out = {address for run in excluded for address in addresses(run)}
@@ -35,7 +35,7 @@ def test_runs_hold_each_address_once_in_the_order_written(
 
 
 @given(st.lists(ranges()), ranges())
-def test_spans_know_what_they_hold(given_ranges: list[AddressRange], probe: AddressRange) -> None:
+def test_spans_contain_their_addresses(given_ranges: list[AddressRange], probe: AddressRange) -> None:
     spans = Spans(given_ranges)
     held = {address for run in given_ranges for address in addresses(run)}
     assert spans.meets(probe) == any(address in held for address in addresses(probe))

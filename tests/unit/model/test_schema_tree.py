@@ -29,7 +29,7 @@ LEAVES = dict(leaves(root()))
 LISTS = [child for child in root().children.values() if child.kind == "list"]
 
 
-def test_every_field_is_there_once_with_help() -> None:
+def test_every_schema_field_has_help() -> None:
     assert tuple(root().children) == tuple(
         field.alias or name for name, field in Profile.model_fields.items()
     )
@@ -55,14 +55,16 @@ def test_every_field_is_there_once_with_help() -> None:
         ("timeouts tcp time-wait", ("integer", "<5..86400>", None), "120", False),
     ],
 )
-def test_leaf(path: str, value: tuple[str, str, str | None], default: str | None, mandatory: bool) -> None:
+def test_leaf_nodes(
+    path: str, value: tuple[str, str, str | None], default: str | None, mandatory: bool
+) -> None:
     node = LEAVES[tuple(path.split())]
     assert node.value
     assert (node.value.kind, node.value.hint, node.value.ref) == value
     assert (node.default, node.mandatory) == (default, mandatory)
 
 
-def test_lists_have_keys() -> None:
+def test_list_nodes_have_keys() -> None:
     assert {node.name: (node.key.hint, node.key.ref) for node in LISTS if node.key} == {
         "interfaces": ("<interface>", "interface"),
         "links": ("<link>", "link"),
@@ -96,7 +98,7 @@ def test_lists_have_keys() -> None:
         ("system host-name", "a.b", "expected a host name"),
     ],
 )
-def test_a_value_is_refused_with_the_reason(path: str, token: str, reason: str) -> None:
+def test_invalid_values_are_refused_with_a_reason(path: str, token: str, reason: str) -> None:
     kind = LEAVES[tuple(path.split())].value
     assert kind
     with pytest.raises(ValueError) as caught:
@@ -107,7 +109,7 @@ def test_a_value_is_refused_with_the_reason(path: str, token: str, reason: str) 
 @settings(max_examples=20)
 @given(data=st.data())
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
-def test_values_are_canonical_and_the_schema_takes_them(path: tuple[str, ...], data: st.DataObject) -> None:
+def test_canonical_values_are_valid_in_the_schema(path: tuple[str, ...], data: st.DataObject) -> None:
     kind = LEAVES[path].value
     assert kind
     value = data.draw(values(kind))
@@ -116,7 +118,7 @@ def test_values_are_canonical_and_the_schema_takes_them(path: tuple[str, ...], d
 
 
 @given(path=st.sampled_from(sorted(LEAVES)), token=st.text(max_size=20))
-def test_what_the_tree_takes_the_schema_takes(path: tuple[str, ...], token: str) -> None:
+def test_values_accepted_by_the_tree_are_valid_in_the_schema(path: tuple[str, ...], token: str) -> None:
     kind = LEAVES[path].value
     assert kind
     try:
@@ -148,13 +150,13 @@ def dumped(path: tuple[str, ...], value: str) -> Any:
     return found[0] if is_list else found
 
 
-def test_importing_the_tree_stays_light() -> None:
+def test_importing_the_tree_is_cheap() -> None:
     heavy = "yaml", "lark", "numpy", "aiohttp", "prompt_toolkit", "textual", "bcc"
     code = f"import sys, snatsh.model.schema.tree; assert not set({heavy!r}) & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_form_loads_a_parser_generator() -> None:
+def test_forms_import_no_parser_generator() -> None:
     code = (
         "import sys; from snatsh.model.forms import curly_form, set_form, yaml_form;"
         "from snatsh.model.changes import diff;"

@@ -24,12 +24,12 @@ BOXES = {
 }
 
 
-def test_all_are_here() -> None:
+def test_all_shipped_profiles_exist() -> None:
     assert [path.stem for path in SHIPPED] == sorted(BOXES)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_profile(path: Path) -> None:
+def test_shipped_profiles_are_valid(path: Path) -> None:
     text = path.read_text()
     document = yaml_form.parse(text)
     comment, body = text[: text.index("system:")], text[text.index("system:") :]

@@ -63,11 +63,11 @@ rules {
 """
 
 
-def test_marks_on_nothing_are_dropped() -> None:
+def test_marks_of_missing_statements_are_dropped() -> None:
     assert set(DOCUMENT["marks"]) == {"rules 10", "rules 20 action"}
 
 
-def test_the_forms_show_marks_where_the_statement_stands() -> None:
+def test_forms_show_marks_at_their_statement() -> None:
     assert set_form.render(DOCUMENT) == SET
     assert curly_form.render(DOCUMENT) == CURLY
     assert curly_form.render(DOCUMENT, ("rules", "10")).startswith("## inactive: rules 10\n")
@@ -77,11 +77,11 @@ def test_the_forms_show_marks_where_the_statement_stands() -> None:
 @pytest.mark.parametrize("form", [set_form, curly_form, yaml_form])
 @few
 @given(document=any_marked)
-def test_every_form_reads_back(form: ModuleType, document: Document) -> None:
+def test_marked_documents_round_trip_in_every_form(form: ModuleType, document: Document) -> None:
     assert form.parse(form.render(document)) == document
 
 
-def test_what_is_inactive_does_not_count() -> None:
+def test_inactive_statements_have_no_effect() -> None:
     profile = to_profile(DOCUMENT)
     assert set(profile.rules) == {20}
     whole = to_profile(set_(DOCUMENT, ["marks", "rules", "inactive", "yes"]))
@@ -91,7 +91,7 @@ def test_what_is_inactive_does_not_count() -> None:
 
 @few
 @given(any_marked)
-def test_what_is_inactive_might_as_well_be_deleted(document: Document) -> None:
+def test_inactive_statements_compile_as_if_deleted(document: Document) -> None:
     left = {name: held for name, held in document.items() if name != "marks"}
     for path, mark in sorted(marks.of(document).items(), reverse=True):
         if "inactive" in mark:
@@ -102,13 +102,13 @@ def test_what_is_inactive_might_as_well_be_deleted(document: Document) -> None:
 
 @few
 @given(any_marked, any_marked)
-def test_the_changes_make_the_new_of_the_old(old: Document, new: Document) -> None:
+def test_applying_the_changes_of_marked_documents_gives_the_new(old: Document, new: Document) -> None:
     assert apply(old, diff(old, new)) == new
 
 
 @few
 @given(documents(), st.data())
-def test_a_comparison_is_a_patch(document: Document, data: st.DataObject) -> None:
+def test_comparisons_of_marked_documents_apply_as_patches(document: Document, data: st.DataObject) -> None:
     old, new = data.draw(marked(document)), data.draw(marked(document))
     assert patch.patch(old, render_curly(old, new)) == new
     read = old
@@ -121,7 +121,7 @@ def statement_change(statement: set_form.SetLine) -> Change:
     return Change(statement.verb, statement.tokens)
 
 
-def test_a_comparison_says_what_was_made_inactive() -> None:
+def test_comparisons_show_deactivated_statements() -> None:
     new = set_(delete(DOCUMENT, ["marks", "rules 10"]), ["marks", "rules 20", "inactive", "yes"])
     assert render_curly(DOCUMENT, new) == (
         '[edit rules]\n!   active: 10 { ... }\n[edit rules]\n!   annotate: 10 "";\n'
@@ -134,7 +134,7 @@ def test_marks_go_with_their_statement() -> None:
     assert "marks" not in delete(delete(DOCUMENT, ["rules", "10"]), ["rules", "20"])
 
 
-def test_what_was_marked_here_and_deleted_there_is_gone() -> None:
+def test_statement_marked_here_and_deleted_there_is_deleted() -> None:
     ours = set_(DOCUMENT, ["marks", "rules 20", "inactive", "yes"])
     theirs = delete(DOCUMENT, ["rules", "20"])
     assert merge(DOCUMENT, ours, theirs) == theirs
@@ -143,13 +143,13 @@ def test_what_was_marked_here_and_deleted_there_is_gone() -> None:
 @pytest.mark.parametrize(
     "name", ["", "rules 10 pool a", "rulez 10", 'rules "10', "marks", "rules 10 pool x y"]
 )
-def test_marks_of_what_can_not_be(name: str) -> None:
+def test_marks_of_invalid_statements_are_refused(name: str) -> None:
     with pytest.raises((StatementError, ProfileError)):
         set_(DOCUMENT, ["marks", name, "inactive", "yes"])
     with pytest.raises(ProfileError):
         validate_shape({**DOCUMENT, "marks": {name: {"inactive": "yes"}}})
 
 
-def test_marking_what_is_not_there() -> None:
+def test_marking_missing_statements_fails() -> None:
     with pytest.raises(StatementError, match="30: not found"):
         set_(DOCUMENT, ["marks", "rules 30", "inactive", "yes"])

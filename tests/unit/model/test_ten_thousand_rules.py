@@ -52,23 +52,23 @@ def large() -> Document:
 
 
 @pytest.mark.parametrize("form", [yaml_form, set_form, curly_form], ids=["yaml", "set", "curly"])
-def test_forms(form: ModuleType, large: Document) -> None:
+def test_forms_of_ten_thousand_rules_are_fast(form: ModuleType, large: Document) -> None:
     assert form.parse(form.render(large)) == large
 
 
-def test_validation(large: Document) -> None:
+def test_validation_of_ten_thousand_rules_is_fast(large: Document) -> None:
     assert validate_shape(large) == large
     assert validate(to_profile(large), FACTS) == []
 
 
-def test_diff(large: Document) -> None:
+def test_diff_of_ten_thousand_rules_is_fast(large: Document) -> None:
     rules = {number: rule | {"pool": "p1"} for number, rule in large["rules"].items() if int(number) % 3}
     new = large | {"rules": rules}
     assert apply(large, diff(large, new)) == new
     assert render_curly(large, new)
 
 
-def test_one_pool_of_many_statements() -> None:
+def test_pool_with_many_statements_is_fast() -> None:
     statements = [f"set pools a address 9.{n >> 8}.{n & 255}.1\n" for n in range(10_000)]
     statements += [f"set pools a exclude 9.{n >> 8}.{n & 255}.1\n" for n in range(0, 10_000, 2)]
     document = set_form.parse("".join(statements))
@@ -76,7 +76,7 @@ def test_one_pool_of_many_statements() -> None:
     assert validate(to_profile(document), FACTS) == []
 
 
-def test_single_statements_on_a_large_document(large: Document) -> None:
+def test_single_statements_on_a_large_document_are_fast(large: Document) -> None:
     document = large
     for number in range(1, 1001):
         document = set_(document, ["rules", str(number), "pool", "p2"])

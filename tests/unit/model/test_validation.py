@@ -40,20 +40,20 @@ def findings(statements: str, facts: Facts | None = FACTS, base: str = BASE) -> 
     return validate(to_profile(document), facts)
 
 
-def test_the_base_is_fine() -> None:
+def test_base_profile_has_no_findings() -> None:
     assert findings("") == []
     assert findings("", facts=None) == []
 
 
 @given(profiles())
-def test_valid_profiles_are_valid(document: Document) -> None:
+def test_generated_valid_profiles_have_no_errors(document: Document) -> None:
     profile = to_profile(document)
     for facts in (FACTS, None):
         assert [found for found in validate(profile, facts) if found.severity == "error"] == []
 
 
 @given(documents())
-def test_nothing_that_has_the_right_shape_makes_it_fail(document: Document) -> None:
+def test_validation_accepts_any_well_formed_document(document: Document) -> None:
     for interface in document.get("interfaces", {}).values():
         interface.setdefault("role", "outside")
     for link in document.get("links", {}).values():
@@ -136,7 +136,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("statements", "path", "value", "reason"), ERRORS)
-def test_errors(statements: str, path: str, value: str, reason: str) -> None:
+def test_invalid_profiles_have_errors(statements: str, path: str, value: str, reason: str) -> None:
     assert ("error", path, value) in [
         (found.severity, " ".join(found.path), found.value)
         for found in findings(statements)
@@ -145,7 +145,7 @@ def test_errors(statements: str, path: str, value: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(("statements", "path", "value", "reason"), WARNINGS)
-def test_warnings(statements: str, path: str, value: str, reason: str) -> None:
+def test_questionable_profiles_have_warnings(statements: str, path: str, value: str, reason: str) -> None:
     found = findings(statements)
     assert [(one.severity, " ".join(one.path), one.value) for one in found if reason in one.reason] == [
         ("warning", path, value)
@@ -167,11 +167,11 @@ def test_warnings(statements: str, path: str, value: str, reason: str) -> None:
         f"set pools c address 9.0.0.0-9.0.{MAX_POOL_ADDRESSES // 256 - 1}.255",
     ],
 )
-def test_what_is_fine_is_not_found_fault_with(statements: str) -> None:
+def test_valid_variants_have_no_findings(statements: str) -> None:
     assert findings(statements) == []
 
 
-def test_all_pools_together_have_a_bound_too() -> None:
+def test_total_of_pool_addresses_is_bounded() -> None:
     count = MAX_ADDRESSES // MAX_POOL_ADDRESSES
     pools = "; ".join(f"set pools p{n} address 9.{n}.0.0/16" for n in range(count))
     found = [str(one) for one in findings(pools, facts=None)]
@@ -180,7 +180,7 @@ def test_all_pools_together_have_a_bound_too() -> None:
     ]
 
 
-def test_an_overlap_is_reported_once_for_each_pair_and_after_a_longer_range() -> None:
+def test_pool_overlaps_are_reported_once_per_pair() -> None:
     pools = "set pools c address [ 9.0.0.0/24 ]; set pools d address [ 9.0.0.5 9.0.0.7 ]; set pools e address 9.0.0.9"
     assert [(one.path[1], one.value) for one in findings(pools, facts=None)] == [
         ("d", "9.0.0.5"),
@@ -188,7 +188,7 @@ def test_an_overlap_is_reported_once_for_each_pair_and_after_a_longer_range() ->
     ]
 
 
-def test_an_unreachable_pool_is_reported_once_however_many_rules_use_it() -> None:
+def test_unreachable_pools_are_reported_once() -> None:
     rules = "; ".join(
         f"set rules {n} destination 8.8.8.{n}; set rules {n} pool b; set rules {n} out-interface eth1"
         for n in range(20, 40)
@@ -199,28 +199,28 @@ def test_an_unreachable_pool_is_reported_once_however_many_rules_use_it() -> Non
     ]
 
 
-def test_without_facts_nothing_is_checked_against_the_host() -> None:
+def test_host_checks_are_skipped_without_facts() -> None:
     statements = (
         "set interfaces eth7 role outside; set rules 10 redirect 9.9.9.9; set pools c address 1.1.2.2"
     )
     assert findings(statements, facts=None) == []
 
 
-def test_a_host_that_does_not_forward() -> None:
+def test_disabled_forwarding_is_reported() -> None:
     found = findings("", facts=replace(FACTS, forwarding=False))
     assert [(one.severity, one.path) for one in found] == [("warning", ())]
     assert "net.ipv4.ip_forward" in found[0].reason
 
 
 @pytest.mark.parametrize(("hook", "warnings"), [("xdp", 1), ("auto", 1), ("tc", 0)])
-def test_a_card_that_hides_tags_from_xdp(hook: str, warnings: int) -> None:
+def test_vlan_offload_under_xdp_is_reported(hook: str, warnings: int) -> None:
     found = findings(f"set interfaces eth1 hook {hook}", facts=replace(FACTS, untagging=frozenset({"eth1"})))
     assert (
         sum("VLAN tags" in problem.reason and problem.severity == "warning" for problem in found) == warnings
     )
 
 
-def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of() -> None:
+def test_outside_interface_without_address_is_a_warning() -> None:
     bare = replace(FACTS.interfaces["eth1"], addresses=())
     found = findings("set rules 10 redirect 1.1.2.9", facts=Facts({**FACTS.interfaces, "eth1": bare}))
     assert {(one.severity, " ".join(one.path)) for one in found} == {
@@ -230,7 +230,7 @@ def test_an_uplink_that_has_no_address_for_the_moment_is_only_warned_of() -> Non
     assert all("eth1 has no subnet at the moment" in one.reason for one in found)
 
 
-def test_a_link_needs_a_route_or_a_rule_that_uses_it() -> None:
+def test_link_without_route_or_rule_is_reported() -> None:
     def about_routes(statements: str, gateways: Any) -> list[tuple[str, str]]:
         found = findings(statements, facts=replace(FACTS, gateways=gateways))
         return [(one.severity, " ".join(one.path)) for one in found if "no route goes by it" in one.reason]
@@ -251,7 +251,7 @@ def test_a_link_needs_a_route_or_a_rule_that_uses_it() -> None:
     assert [one.severity for one in found if "no route goes by it" in one.reason] == ["warning"]
 
 
-def test_a_next_hop_may_be_left_out_where_there_is_another_end() -> None:
+def test_next_hop_is_optional_on_point_to_point_interfaces() -> None:
     line = replace(FACTS.interfaces["eth2"], framing="none", peers=(parse_address("1.1.3.1"),))
 
     def about(link: str, facts: Facts | None) -> list[tuple[str, str]]:

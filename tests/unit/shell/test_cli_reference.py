@@ -10,5 +10,5 @@ from snatsh.shell.reference import reference
 FILE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
-def test_the_reference_is_current() -> None:
+def test_cli_reference_is_current() -> None:
     assert FILE.read_text() == reference(), "run make docs"

@@ -12,7 +12,7 @@ from snatsh.shell.render.paint import paint
 DIFFERENCE = "[edit rules 10]\n-   pool a;\n+   pool c;\n!   inactive: 20 { ... }\n    as it was\n"
 
 
-def test_a_difference_is_green_and_red() -> None:
+def test_differences_are_green_and_red() -> None:
     assert paint(DIFFERENCE, "difference").splitlines() == [
         "\x1b[1m[edit rules 10]\x1b[m",
         "\x1b[31m-   pool a;\x1b[m",
@@ -28,6 +28,6 @@ def test_errors_are_red_and_warnings_yellow() -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "difference", "error"])
-def test_without_its_colours_a_text_is_what_it_was(kind: str) -> None:
+def test_coloured_text_is_otherwise_unchanged(kind: str) -> None:
     text = f"{DIFFERENCE}\nwarning: x\nno newline"
     assert re.sub(r"\x1b\[[0-9;]*m", "", paint(text, kind)) == text

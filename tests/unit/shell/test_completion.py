@@ -43,31 +43,31 @@ def offered(text: str, edit: tuple[str, ...] | None = None) -> Completion:
     return complete(text, state, filters.grammar, look_up)
 
 
-def test_words_of_a_command() -> None:
+def test_keywords_are_offered() -> None:
     assert offered("cle").words == ["clear"]
     assert offered("show sys").words == ["system"]
     assert "flows" in offered("show ").words
 
 
-def test_tab_types_the_only_word_and_a_blank() -> None:
+def test_tab_completes_a_unique_word_and_a_blank() -> None:
     assert offered("sh").extension("sh") == "ow "
     assert offered("c").extension("c") == ""
     assert offered("show pools ").extension("show pools ") == ""
 
 
-def test_tab_types_as_far_as_words_agree() -> None:
+def test_tab_completes_the_common_prefix() -> None:
     line = "set pools is"
     assert offered(line, edit=()).extension(line) == "p-"
 
 
-def test_live_values_come_with_the_hint_of_what_else_may_be_typed() -> None:
+def test_live_values_are_offered_with_a_hint() -> None:
     completion = offered("show flows rule 1")
     assert completion.words == ["10", "100"]
     shown = [candidate.shown for candidate in offered("show flows rule ").candidates]
     assert shown == ["<1..1000000>", "10", "100", "20"]
 
 
-def test_references_complete_from_the_candidate_and_the_host() -> None:
+def test_references_complete_from_candidate_and_host() -> None:
     assert offered("set rules 10 pool ", edit=()).words == ["isp-a", "isp-b"]
     assert offered("set interfaces ", edit=()).words == ["eth0", "eth1"]
     assert offered("delete pools isp-a address ", edit=()).words == ["10.0.0.1", "10.0.0.9"]
@@ -75,7 +75,7 @@ def test_references_complete_from_the_candidate_and_the_host() -> None:
     assert offered("delete rules 10 failover ", edit=()).words == ["west"]
 
 
-def test_help_shows_enter_only_where_the_command_may_end() -> None:
+def test_help_shows_enter_only_for_complete_commands() -> None:
     assert "<[Enter]>" in help_text(offered("show flows "))
     assert "<[Enter]>" not in help_text(offered("show flows source "))
     assert "  |  " in help_text(offered("show flows "))
@@ -88,7 +88,7 @@ def test_help_shows_defaults_and_bounds() -> None:
     assert "default 7440" in text
 
 
-def test_pipes_offered_are_those_that_fit() -> None:
+def test_only_applicable_pipes_are_offered() -> None:
     assert "compare" in offered("show | ", edit=()).words
     assert "compare" not in offered("show flows | ").words
     assert offered("show configuration | display ").words == [
@@ -96,20 +96,20 @@ def test_pipes_offered_are_those_that_fit() -> None:
     ]  # fmt: skip
 
 
-def test_an_earlier_wrong_word_is_reported_instead_of_completions() -> None:
+def test_an_earlier_syntax_error_is_reported_instead_of_completions() -> None:
     completion = offered("show flowz ")
     assert completion.candidates == ()
     assert "did you mean flows?" in help_text(completion)
 
 
 @pytest.mark.parametrize("text", ["", "show flows |", "set", '"', "show flows | match x |", "| |"])
-def test_completion_never_fails(text: str) -> None:
+def test_completion_of_random_text_never_fails(text: str) -> None:
     offered(text)
     offered(text, edit=())
 
 
 @given(st.text(max_size=40))
-def test_completion_and_parsing_never_fail_otherwise_than_they_say(text: str) -> None:
+def test_parsing_of_random_text_raises_only_command_errors(text: str) -> None:
     from snatsh.shell.core.grammar import CommandError
 
     offered(text)
@@ -119,7 +119,7 @@ def test_completion_and_parsing_never_fail_otherwise_than_they_say(text: str) ->
         assert 0 <= error.column <= len(text) + 1
 
 
-def test_a_question_mark_in_quotes_is_no_question() -> None:
+def test_quoted_question_mark_is_not_help() -> None:
     assert asks_help("show ?")
     assert not asks_help('set rules 10 description "why?')
     assert not asks_help('set rules 10 description "why?"')
@@ -172,9 +172,7 @@ def value_of(kind: ValueType) -> str:
 
 
 @given(statements(), st.integers(0, 6))
-def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(
-    words: list[str], depth: int
-) -> None:
+def test_schema_statements_parse_and_complete_under_every_edit_path(words: list[str], depth: int) -> None:
     typed = ["set", *map(quote, words)]
     call = parse(" ".join(typed), configuration_mode.grammar(()), filters.grammar).call
     assert call.arguments["path"] == tuple(words)
@@ -191,9 +189,7 @@ def test_every_statement_of_the_schema_is_taken_and_offered_at_every_place(
 
 @settings(max_examples=60, deadline=None)
 @given((documents() | profiles()).flatmap(marked), st.data())
-def test_every_statement_of_a_random_profile_is_taken_completed_and_shown_back(
-    document: Document, data: st.DataObject
-) -> None:
+def test_statements_of_random_profiles_parse_and_complete(document: Document, data: st.DataObject) -> None:
     text = set_form.render(document)
     draft = Draft({})
     for line in text.splitlines():

@@ -21,18 +21,18 @@ def error(line: str, edit: tuple[str, ...] | None = None) -> CommandError:
     return caught.value
 
 
-def test_options_come_in_any_order_with_their_values_parsed() -> None:
+def test_options_are_parsed_in_any_order() -> None:
     call = run("show flows limit 5 port 443 source 10.0.0.0/8 protocol tcp").call
     assert call.run is operational.show_flows
     assert call.arguments == {"limit": 5, "port": 443, "source": "10.0.0.0/8", "protocol": "tcp"}
 
 
-def test_unique_abbreviations_are_enough() -> None:
+def test_unique_abbreviations_are_accepted() -> None:
     assert run("sh fl lim 5").call.arguments == {"limit": 5}
     assert run("sh sys com").call.run is operational.show_system_commit
 
 
-def test_an_exact_word_wins_over_a_longer_one() -> None:
+def test_exact_match_takes_precedence_over_a_longer_word() -> None:
     assert run("se rules 10 source 10.0.0.0/8", edit=()).call.run is configuration.set_
 
 
@@ -61,9 +61,7 @@ def test_an_exact_word_wins_over_a_longer_one() -> None:
         ("show flows source | count", 18, "missing mandatory argument"),
     ],
 )
-def test_an_error_points_at_its_token_and_says_what_was_expected(
-    line: str, column: int, message: str
-) -> None:
+def test_errors_point_at_their_token_and_name_what_was_expected(line: str, column: int, message: str) -> None:
     found = error(line)
     assert found.column == column
     assert message in str(found)
@@ -91,13 +89,13 @@ def test_an_error_points_at_its_token_and_says_what_was_expected(
         ("run configure", 4, "unknown command: configure"),
     ],
 )
-def test_an_error_in_configuration_mode(line: str, column: int, message: str) -> None:
+def test_errors_in_configuration_mode(line: str, column: int, message: str) -> None:
     found = error(line, edit=())
     assert found.column == column
     assert message in str(found)
 
 
-def test_statements_go_on_from_the_edit_path() -> None:
+def test_statements_are_relative_to_the_edit_path() -> None:
     assert run("set source 10.0.0.0/8", edit=("rules", "10")).call.arguments == {
         "path": ("rules", "10", "source", "10.0.0.0/8")
     }
@@ -106,7 +104,7 @@ def test_statements_go_on_from_the_edit_path() -> None:
     }
 
 
-def test_several_statements_about_one_container() -> None:
+def test_several_statements_of_one_container_in_a_line() -> None:
     call = run("set rules 10 source 10.0.0.0/8 pool a failover isp-a pool b redirect 192.0.2.1", edit=()).call
     assert (*call.arguments["before"], call.arguments["path"]) == (
         ("rules", "10", "source", "10.0.0.0/8"),
@@ -118,7 +116,7 @@ def test_several_statements_about_one_container() -> None:
     assert len(call.arguments["before"]) == 2
 
 
-def test_a_comment_in_quotes_is_no_name_of_an_entry() -> None:
+def test_quoted_comment_is_not_a_list_key() -> None:
     call = run('annotate pools "ours"', edit=()).call
     assert (call.arguments["path"], call.arguments["comment"]) == (("pools",), "ours")
     call = run('annotate pools a "ours"', edit=()).call
@@ -129,17 +127,17 @@ def test_schema_words_may_be_abbreviated_and_are_expanded() -> None:
     assert run("set ru 10 act ex", edit=()).call.arguments == {"path": ("rules", "10", "action", "exempt")}
 
 
-def test_several_values_in_brackets() -> None:
+def test_bracketed_value_lists() -> None:
     path = run("set pools a address [ 10.0.0.1 10.0.0.9-10.0.0.12 ]", edit=()).call.arguments["path"]
     assert path == ("pools", "a", "address", "[", "10.0.0.1", "10.0.0.9-10.0.0.12", "]")
 
 
-def test_a_quoted_value_is_never_an_abbreviation() -> None:
+def test_quoted_values_are_not_expanded() -> None:
     assert "unknown command" in str(error('"show" flows'))
     assert run('set rules 10 description "a | b"', edit=()).call.arguments["path"][-1] == "a | b"
 
 
-def test_up_goes_up_by_levels_not_words() -> None:
+def test_up_moves_by_levels() -> None:
     from snatsh.shell.core.statements import parent
 
     assert parent(("rules", "10", "failover", "isp-a")) == ("rules", "10")
@@ -148,7 +146,7 @@ def test_up_goes_up_by_levels_not_words() -> None:
     assert parent(()) == ()
 
 
-def test_pipes_of_a_configuration_and_of_a_table_differ() -> None:
+def test_pipes_depend_on_the_kind_of_output() -> None:
     parsed = run("show configuration rules | display set | match 10 | count")
     assert [pipe.run for pipe in parsed.pipes] == [filters.as_set, filters.match, filters.count]
     assert run("show | compare rollback 3", edit=()).pipes[0].arguments == {"rollback": 3}

@@ -20,23 +20,23 @@ def test_words_pipes_and_quotes() -> None:
     ]  # fmt: skip
 
 
-def test_a_quoted_pipe_is_no_pipe() -> None:
+def test_quoted_pipe_is_text() -> None:
     assert [token.is_pipe for token in lex('"|" |').tokens] == [False, True]
 
 
-def test_open_quote_is_reported_where_it_starts() -> None:
+def test_unclosed_quote_is_reported_at_its_start() -> None:
     line = lex('set description "half')
     assert line.open_quote == 16
     assert line.tokens[-1].text == "half"
     assert not line.at_new_word
 
 
-def test_empty_quotes_are_a_word() -> None:
+def test_empty_quotes_are_an_empty_word() -> None:
     assert texts('commit comment ""') == ["commit", "comment", ""]
 
 
 @given(lines)
-def test_tokens_lie_in_order_and_within_the_line(line: str) -> None:
+def test_token_positions_are_ordered_and_within_the_line(line: str) -> None:
     end = 0
     for token in lex(line).tokens:
         assert end <= token.start < token.end <= len(line)
@@ -44,5 +44,5 @@ def test_tokens_lie_in_order_and_within_the_line(line: str) -> None:
 
 
 @given(st.lists(st.text(max_size=12), max_size=6))
-def test_what_is_quoted_lexes_back(words: list[str]) -> None:
+def test_quoted_words_lex_back(words: list[str]) -> None:
     assert texts(" ".join(quote(word) for word in words)) == words

@@ -69,7 +69,7 @@ def test_echo_is_verbatim_and_ends_in_crlf(terminal: Pair) -> None:
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\0\r", "\r\0\n"])
-def test_every_line_end_is_one(terminal: Pair, end: str) -> None:
+def test_cr_lf_and_crlf_end_a_line(terminal: Pair, end: str) -> None:
     front = PlainFront(terminal[0])
     assert read(terminal, f"one{end}two{end}three{end}", front)[0] == "one"
     assert read(terminal, "", front)[0] == "two"
@@ -91,7 +91,7 @@ def test_every_line_end_is_one(terminal: Pair, end: str) -> None:
         ("grüße\x7f\r", "grüß"),
     ],
 )
-def test_editing(terminal: Pair, keys: str, line: str) -> None:
+def test_line_editing_keys(terminal: Pair, keys: str, line: str) -> None:
     assert read(terminal, keys)[0] == line
 
 
@@ -107,7 +107,7 @@ class Recorder(RawTerminal):
         super().write(text)
 
 
-def test_a_prompt_is_one_write_and_nothing_follows_it() -> None:
+def test_prompt_is_written_at_once_and_last() -> None:
     master, slave = os.openpty()
     raw = Recorder(slave, slave)
     with raw:
@@ -127,12 +127,12 @@ def test_a_prompt_is_one_write_and_nothing_follows_it() -> None:
     os.close(master)
 
 
-def test_no_escape_code_is_ever_written(terminal: Pair) -> None:
+def test_no_escape_codes_are_written(terminal: Pair) -> None:
     _, echoed = read(terminal, "abc\x1b[D\x1b[D\x7fxyz\x01\x0b\x15show\x0c\r")
     assert "\x1b" not in echoed
 
 
-def test_a_line_of_many_kilobytes_arrives_whole(terminal: Pair) -> None:
+def test_long_lines_are_read_whole(terminal: Pair) -> None:
     words = "x" * 20_000
     raw, typist = terminal
     lines = []
@@ -146,7 +146,7 @@ def test_a_line_of_many_kilobytes_arrives_whole(terminal: Pair) -> None:
     assert lines == [words]
 
 
-def test_history_goes_back_and_forth(terminal: Pair) -> None:
+def test_history_keys(terminal: Pair) -> None:
     front = PlainFront(terminal[0])
     read(terminal, "show flows\r", front)
     read(terminal, "show pools\r", front)
@@ -168,21 +168,21 @@ def test_tab_completes(terminal: Pair, front: PlainFront) -> None:
     assert echoed == f"{PROMPT}show flows summary \r\n"
 
 
-def test_tab_lists_what_is_possible_and_comes_back_to_the_line(terminal: Pair, front: PlainFront) -> None:
+def test_tab_lists_candidates_and_redraws_the_line(terminal: Pair, front: PlainFront) -> None:
     line, echoed = read(terminal, "c\tle\t\r", front)
     assert line == "clear "
     assert "Possible completions:\r\n  clear" in echoed
     assert echoed.count(f"{PROMPT}c") == 2
 
 
-def test_a_question_mark_explains_without_enter_and_is_not_typed(terminal: Pair, front: PlainFront) -> None:
+def test_question_mark_shows_help_and_is_not_inserted(terminal: Pair, front: PlainFront) -> None:
     line, echoed = read(terminal, "show ?links\r", front)
     assert line == "show links"
     assert f"{PROMPT}show ?\r\nPossible completions:\r\n" in echoed
     assert echoed.endswith(f"{PROMPT}show links\r\n")
 
 
-def test_a_question_mark_in_quotes_is_typed(terminal: Pair, front: PlainFront) -> None:
+def test_quoted_question_mark_is_inserted(terminal: Pair, front: PlainFront) -> None:
     assert read(terminal, 'commit comment "why?"\r', front)[0] == 'commit comment "why?"'
 
 
@@ -193,7 +193,7 @@ def test_end_of_input_and_hangup(terminal: Pair) -> None:
         PlainFront(raw).read_line(PROMPT)
 
 
-def test_an_idle_prompt_times_out(terminal: Pair) -> None:
+def test_idle_prompt_times_out(terminal: Pair) -> None:
     raw, _ = terminal
     front = PlainFront(raw)
     front.session = Session(Client("/nowhere"), front, MODES)
@@ -202,7 +202,7 @@ def test_an_idle_prompt_times_out(terminal: Pair) -> None:
         front.read_line(PROMPT)
 
 
-def test_a_terminal_that_goes_away_hangs_up() -> None:
+def test_closed_terminal_hangs_up() -> None:
     master, slave = os.openpty()
     raw = RawTerminal(slave, slave)
     os.close(master)
@@ -211,7 +211,7 @@ def test_a_terminal_that_goes_away_hangs_up() -> None:
     os.close(slave)
 
 
-def test_a_block_ends_at_control_d(terminal: Pair) -> None:
+def test_control_d_ends_a_block(terminal: Pair) -> None:
     raw, typist = terminal
     blocks = []
     reader = threading.Thread(target=lambda: blocks.append(PlainFront(raw).read_block("[end with ^D]")))
@@ -221,7 +221,7 @@ def test_a_block_ends_at_control_d(terminal: Pair) -> None:
     assert blocks == ["set a\nset b\n"]
 
 
-def test_the_terminal_is_put_back_as_it_was() -> None:
+def test_terminal_settings_are_restored() -> None:
     import termios
 
     master, slave = os.openpty()
@@ -240,7 +240,7 @@ def test_the_terminal_is_put_back_as_it_was() -> None:
         ("top delete\r", "Delete everything under this level? [yes,no] (no) "),
     ],
 )
-def test_an_idle_console_times_out_in_the_middle_of_an_answer(terminal: Pair, lines: str, waits: str) -> None:
+def test_idle_console_times_out_at_the_pager(terminal: Pair, lines: str, waits: str) -> None:
     raw, typist = terminal
     front = PlainFront(raw)
     front.session = session = Session(Client("/nonexistent/snatd.sock"), front, MODES)

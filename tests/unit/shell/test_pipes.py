@@ -41,7 +41,7 @@ def through(command: str, data: Any, render: Callable[[Any], str]) -> Any:
     return product
 
 
-def test_flows_as_a_table() -> None:
+def test_flows_table() -> None:
     assert through("show flows", FLOWS, tables.flows).text == (
         "Proto  Source              Destination       Mapped           State        Rule  Out   "
         "Out bytes  In bytes  Idle  Expires\n"
@@ -51,32 +51,32 @@ def test_flows_as_a_table() -> None:
     )
 
 
-def test_no_flows() -> None:
+def test_empty_flows_table() -> None:
     empty = FlowListing(total=0, matched=0, capacity=10, flows=[])
     assert through("show flows", empty, tables.flows).text == "No flows\n"
     assert "No flow matches, of 5" in through("show flows", replace(empty, total=5), tables.flows).text
 
 
-def test_json_is_the_data() -> None:
+def test_json_shows_the_data() -> None:
     shown = json.loads(through("show flows | json", FLOWS, tables.flows).text)
     assert shown == json.loads(encode(FLOWS))
     assert shown["flows"][0]["mapped_port"] == 50000
 
 
-def test_line_pipes_chain() -> None:
+def test_line_filters_chain() -> None:
     assert through("show flows | match TCP | count", FLOWS, tables.flows).text == "Count: 1 line\n"
     assert through("show flows | except tcp | count", FLOWS, tables.flows).text == "Count: 2 lines\n"
     assert "mapped_port" in through("show flows | display json | match _PORT", FLOWS, tables.flows).text
     assert through("show flows | match nothing", FLOWS, tables.flows).text == ""
 
 
-def test_no_more_keeps_everything_but_the_pause() -> None:
+def test_no_more_disables_paging() -> None:
     product = through("show flows | no-more", FLOWS, tables.flows)
     assert not product.paged
     assert product.text == through("show flows", FLOWS, tables.flows).text
 
 
-def test_a_form_asked_of_mere_text_says_so() -> None:
+def test_format_pipe_on_plain_text_is_refused() -> None:
     with pytest.raises(ShellError, match="json: must precede"):
         through("show flows | match tcp | json", FLOWS, tables.flows)
 
@@ -88,7 +88,7 @@ def test_control_characters_in_data_are_escaped() -> None:
     assert "eth\\x1b[2J" in text
 
 
-def test_pools_with_their_addresses() -> None:
+def test_pools_table_lists_addresses() -> None:
     usage = AddressUsage("1.1.2.100", tcp=5, udp=2, icmp=0, created=9, exhausted=1)
     pool = PoolRow(
         name="a", addresses=1100, ports="1024-65535", announce="arp",
@@ -101,7 +101,7 @@ def test_pools_with_their_addresses() -> None:
     assert "No address of a has been used" in tables.pool_detail([replace(pool, usage=[])])
 
 
-def test_rules_show_match_and_action() -> None:
+def test_rules_table_shows_match_and_action() -> None:
     rule = RuleRow(
         order=0, number=10, source="10.0.0.0/8", protocol="tcp", action="translate", pool="a",
         redirect="1.1.3.1", failover={"isp-a": RuleFailover(pool="b")}, links=None, failed_over=None,
@@ -114,7 +114,7 @@ def test_rules_show_match_and_action() -> None:
     assert "isp-a pool b" in tables.rule_detail([rule])
 
 
-def test_every_match_field_of_a_rule_is_shown() -> None:
+def test_rules_table_shows_every_match_field() -> None:
     rule = RuleRow(
         order=0, number=10, source="10.0.0.0/8", destination="9.9.9.0/24", protocol="tcp",
         out_interface="eth1", next_hop="1.1.2.1", fwmark=7, action="drop", pool=None, links=None,
@@ -131,7 +131,7 @@ def test_every_match_field_of_a_rule_is_shown() -> None:
     assert tables.rules([replace(only, fwmark=None)]).splitlines()[1].split()[2] == "any"
 
 
-def test_a_test_packet_shows_the_redirect_of_its_rule() -> None:
+def test_test_packet_shows_the_redirect() -> None:
     verdict = Verdict(
         verdict="translate", reason="rule 30 is the most specific of those that match", rule=30, ways="",
         pool="d", addresses=["1.1.3.120"], out_interface="eth2", redirect="1.1.3.1", next_hop="1.1.3.1",
@@ -142,7 +142,7 @@ def test_a_test_packet_shows_the_redirect_of_its_rule() -> None:
     assert "Redirect" not in system_tables.trial(PacketTrial(routed, flow=None))
 
 
-def test_drops_leave_out_what_never_happened() -> None:
+def test_drops_table_omits_zero_counters() -> None:
     reason = Reason("no-port", "no port left", packets=2, bytes=120)
     never = replace(reason, reason="no-flow", packets=0)
     text = tables.drops(Drops(drops=[reason, never], handed_up=[]))

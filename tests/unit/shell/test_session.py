@@ -20,7 +20,7 @@ def session() -> Session:
 
 
 @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6), st.booleans())
-def test_any_line_comes_to_an_outcome_that_is_safe_to_show(words: list[str], configuring: bool) -> None:
+def test_random_lines_have_a_printable_outcome(words: list[str], configuring: bool) -> None:
     operator = session()
     operator.configuring = configuring
     outcome = operator.execute(" ".join(words))
@@ -29,21 +29,21 @@ def test_any_line_comes_to_an_outcome_that_is_safe_to_show(words: list[str], con
 
 
 @pytest.mark.parametrize("line", ["show flows", "configure", "clear flows all", "show configuration"])
-def test_without_snatd_every_command_says_what_to_do(line: str) -> None:
+def test_commands_without_snatd_say_how_to_start_it(line: str) -> None:
     outcome = session().execute(line)
     assert outcome.failed
     assert outcome.text.startswith("error: no snatd answers at /nonexistent/snatd.sock")
     assert "start it with: snatd --socket" in outcome.text
 
 
-def test_configuration_mode_can_be_left_without_snatd() -> None:
+def test_configuration_mode_can_be_exited_without_snatd() -> None:
     operator = session()
     operator.configuring = True
     assert operator.execute("exit").text == "Exiting configuration mode\n"
     assert not operator.configuring
 
 
-def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from() -> None:
+def test_banner_shows_the_edit_path_and_exit_returns_to_the_previous_one() -> None:
     operator = session()
     operator.configuring = True
     assert str(operator.prompt()).startswith("[edit]\n")
@@ -59,7 +59,7 @@ def test_the_edit_path_shows_in_the_banner_and_exit_goes_back_where_it_came_from
     assert operator.prompt().banner == "[edit]"
 
 
-def test_help_is_a_line_that_ends_in_a_question_mark() -> None:
+def test_line_ending_in_a_question_mark_shows_help() -> None:
     outcome = session().execute("show sys?")
     assert not outcome.failed
     assert outcome.text == "Possible completions:\n  system               Show system state\n"

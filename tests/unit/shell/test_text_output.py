@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 from snatsh.shell.render.text import Column, duration, json_text, printable, size, table
 
 
-def test_a_table_is_as_wide_as_its_content_without_trailing_blanks() -> None:
+def test_tables_fit_their_content_without_trailing_blanks() -> None:
     text = table([Column("Name"), Column("Flows", right=True)], [["isp-a", 7], [None, 1234]])
     assert text == "Name   Flows\nisp-a      7\n-       1234\n"
 
 
-def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
+def test_control_characters_do_not_reach_the_terminal() -> None:
     assert printable("a\x1b[31mb\x9bc\x7f\u202ed\rx") == "a\\x1b[31mb\\x9bc\\x7f\\u202ed\\x0dx"
     assert printable("öäü €\n\tx") == "öäü €\n\tx"
 
 
-def test_a_cell_stays_on_its_line() -> None:
+def test_table_cells_stay_on_one_line() -> None:
     assert table([Column("A")], [["x\ny"]]) == "A\nx\\ny\n"
 
 
 @given(st.text())
-def test_json_holds_any_text(text: str) -> None:
+def test_json_output_encodes_any_text(text: str) -> None:
     rendered = json_text({"value": text})
     assert printable(rendered) == rendered
     assert json.loads(rendered) == {"value": text}

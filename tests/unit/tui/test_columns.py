@@ -29,7 +29,7 @@ RULE = LiveRule(
 )  # fmt: skip
 
 
-def test_every_match_field_of_a_rule_is_shown() -> None:
+def test_rules_screen_shows_every_match_field() -> None:
     assert match_text(RULE) == "any → any"
     assert match_text(replace(RULE, fwmark=7)) == "any → any mark 7"
     rule = replace(
@@ -45,25 +45,25 @@ SCREENS: tuple[type[TableScreen[Any]], ...] = (
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_columns_sort_by_fields_that_the_table_of_fields_has(screen: type[TableScreen[Any]]) -> None:
+def test_columns_sort_by_known_fields(screen: type[TableScreen[Any]]) -> None:
     made = screen()
     assert_sorts(made.columns(), screen.FIELDS)
     assert made.first_sort() in screen.FIELDS.sorts
 
 
-def test_flows_and_groups_offer_what_the_gateway_sorts_by() -> None:
+def test_flows_and_groups_offer_all_sort_fields() -> None:
     assert_sorts(FLOW_COLUMNS, FLOW_FIELDS)
     assert set(FLOW_FIELDS.sorts) == {column.sort for column in FLOW_COLUMNS if column.sort}
     assert set(GROUP_FIELDS.sorts) == {column.sort for column in GROUP_COLUMNS if column.sort}
 
 
-def test_the_shell_offers_the_same_sorts() -> None:
+def test_shell_and_live_view_offer_the_same_sort_fields() -> None:
     command = next(one for one in operational.OPERATIONAL if one.words == ("show", "flows"))
     (sort,) = (one for one in command.parameters if isinstance(one, Option) and one.name == "sort")
     assert sort.choices == FLOW_FIELDS.sorts
 
 
-def test_rows_without_a_value_come_last_in_either_direction() -> None:
+def test_rows_without_a_value_sort_last() -> None:
     rows = [None, 3, 1, None, 2]
     assert ordered(rows, lambda row: row, falling=False) == [1, 2, 3, None, None]
     assert ordered(rows, lambda row: row, falling=True) == [3, 2, 1, None, None]

@@ -21,7 +21,7 @@ from snatsh.tui.recording import RecordingError, ReplayClient
 from tests.unit.tui.replay import RECORDING
 
 
-def test_recording_answers_as_of_its_clock() -> None:
+def test_replay_follows_its_clock() -> None:
     now = [0.0]
     client = ReplayClient(RECORDING, lambda: now[0])
     first = client.live_overview().flows
@@ -34,7 +34,7 @@ def test_recording_answers_as_of_its_clock() -> None:
         client.get("/v1/files/x", FileContent)
 
 
-def test_recording_that_was_cut_short_is_good_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_truncated_recording_is_replayed_up_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "cut.jsonl.gz"
     path.write_bytes(RECORDING.read_bytes()[:-5000])
     assert ReplayClient(path, lambda: 1e9).live_overview().host_name == "gw1"
@@ -43,7 +43,7 @@ def test_recording_that_was_cut_short_is_good_as_far_as_it_goes(tmp_path: Path) 
 @pytest.mark.parametrize(
     "content", [b"", b"{}\n", b"nonsense\n", b'{"recording": 1}\n{"at": 1}\n', b"\xff\xfe\x00"]
 )
-def test_what_is_no_recording(tmp_path: Path, content: bytes) -> None:
+def test_invalid_recordings_are_refused(tmp_path: Path, content: bytes) -> None:
     for name, data in (("plain", content), ("packed.gz", gzip.compress(content)), ("bad.gz", content)):
         path = tmp_path / name
         path.write_bytes(data)
@@ -51,7 +51,7 @@ def test_what_is_no_recording(tmp_path: Path, content: bytes) -> None:
             ReplayClient(path)
 
 
-def test_keys_file(tmp_path: Path) -> None:
+def test_keys_file_binds_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     path.write_text("screen.flows: f2\ntable.reverse: [R, ctrl+r]\nscreen.pools: 9\n")
     expected = {"screen.flows": "f2", "table.reverse": "R,ctrl+r", "screen.pools": "9"}
@@ -66,14 +66,14 @@ def test_keys_file(tmp_path: Path) -> None:
         ("screen.flows: {}", "no such key"), ("screen.flows:", "no such key"),
     ],
 )  # fmt: skip
-def test_bad_keys_files(tmp_path: Path, text: str, reason: str) -> None:
+def test_invalid_keys_files_are_refused(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "keys.yaml"
     path.write_text(text)
     with pytest.raises(keymap.KeymapError, match=reason):
         keymap.load(path, actions())
 
 
-def test_csv_holds_every_row_and_no_formula() -> None:
+def test_csv_holds_every_row_and_escapes_formulas() -> None:
     rows: list[dict[str, Any]] = [{"name": "=cmd()", "flows": 1}, {"name": 'a "b", c', "more": [1, 2]}]
     found = list(csv.DictReader(io.StringIO(export.csv_text(rows))))
     assert found[0] == {"name": "'=cmd()", "flows": "1", "more": ""}
@@ -88,7 +88,7 @@ def test_csv_holds_every_row_and_no_formula() -> None:
         ["--nonsense"],
     ],
 )  # fmt: skip
-def test_bad_options(options: list[str]) -> None:
+def test_invalid_options_are_refused(options: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(options)
     assert ended.value.code == 2
@@ -101,6 +101,8 @@ def test_bad_options(options: list[str]) -> None:
         (["--record", "/nowhere/x", "--once"], "/nowhere/x: No such file"), ([], "expected a terminal"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_started(capsys: pytest.CaptureFixture[str], options: list[str], reason: str) -> None:
+def test_start_failures_name_their_reason(
+    capsys: pytest.CaptureFixture[str], options: list[str], reason: str
+) -> None:
     assert main(options) == 1
     assert reason in capsys.readouterr().err

@@ -69,7 +69,7 @@ async def walk(player: Player, fresh: Callable[[], Awaitable[None]] | None = Non
 
 
 @pytest.mark.parametrize("mode", TABS)
-def test_every_key_of_a_screen(mode: str) -> None:
+def test_every_key_of_every_screen(mode: str) -> None:
     async def act(player: Player) -> None:
         await player.play(3)
         await walk(player)
@@ -78,7 +78,7 @@ def test_every_key_of_a_screen(mode: str) -> None:
 
 
 @pytest.mark.parametrize("kind", DIALOGS)
-def test_every_key_of_a_dialog(kind: type[ModalScreen[Any]]) -> None:
+def test_every_key_of_every_dialog(kind: type[ModalScreen[Any]]) -> None:
     async def act(player: Player) -> None:
         await player.play(3)
 
@@ -93,14 +93,14 @@ def test_every_key_of_a_dialog(kind: type[ModalScreen[Any]]) -> None:
     play(act, "flows")
 
 
-def test_every_binding_has_a_name_and_a_check() -> None:
+def test_every_binding_has_an_id_and_a_test() -> None:
     kinds: list[Any] = [Top, Table, *SCREENS, *DIALOGS]
     bound = {id(one): one for kind in kinds for one in kind.BINDINGS if isinstance(one, Binding)}
     assert not [one for one in bound.values() if not one.id]
     assert actions() == set(CHECKS)
 
 
-def test_the_tree_opens_and_closes() -> None:
+def test_tree_nodes_expand_and_collapse() -> None:
     async def act(player: Player) -> None:
         tree = player.screen.query_one(ConfigurationTree)
         await player.press("down", "down", "up")

@@ -14,7 +14,7 @@ FOUND = Path("build/pictures")
 
 
 @pytest.mark.parametrize("name", SHOTS)
-def test_screen_looks_as_in_its_picture(name: str) -> None:
+def test_screens_match_their_pictures(name: str) -> None:
     svg = asyncio.run(shoot(name))
     found, expected = content(svg), content((FOLDER / f"{name}.svg").read_text())
     assert len(expected) > 20

@@ -39,7 +39,7 @@ def grouping(player: Player) -> str:
     return str(player.screen.group)
 
 
-def test_every_screen_has_a_key_and_comes_up() -> None:
+def test_every_screen_opens_by_its_key() -> None:
     async def act(player: Player) -> None:
         for number, name in enumerate(TABS, 1):
             await player.press(str(number))
@@ -66,7 +66,7 @@ def test_dashboard_shows_the_state_of_the_gateway() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_table_sorts_by_all_its_columns_and_holds_still(name: str) -> None:
+def test_tables_sort_by_every_column_and_freeze(name: str) -> None:
     async def act(player: Player) -> None:
         screen, table = player.screen, player.screen.table
         assert table.total, "the recording has something to show"
@@ -85,7 +85,7 @@ def test_every_table_sorts_by_all_its_columns_and_holds_still(name: str) -> None
     run(act, mode=name)
 
 
-def test_the_mouse_chooses_rows_columns_and_screens() -> None:
+def test_mouse_selects_rows_columns_and_screens() -> None:
     async def act(player: Player) -> None:
         table = player.screen.table
         await player.pilot.click("#table", offset=(10, 4))
@@ -135,7 +135,7 @@ def test_flows_filter_by_fields_group_and_show_details() -> None:
     run(act, mode="flows")
 
 
-def test_groups_lead_to_their_flows() -> None:
+def test_enter_on_a_group_shows_its_flows() -> None:
     async def act(player: Player) -> None:
         await player.press("g", "enter")
         assert grouping(player) == ""
@@ -144,7 +144,7 @@ def test_groups_lead_to_their_flows() -> None:
     run(act, mode="flows")
 
 
-def test_subscribers_that_reached_their_limit() -> None:
+def test_subscribers_at_their_limit_are_shown() -> None:
     async def act(player: Player) -> None:
         table = player.screen.table
         assert "limit 220 sessions; 1 with refused flows" in player.text("#caption")
@@ -169,7 +169,7 @@ def test_links_show_their_history() -> None:
     run(act, mode="links", size=LARGE)
 
 
-def test_log_reads_an_entry() -> None:
+def test_log_entry_opens() -> None:
     async def act(player: Player) -> None:
         kinds = {row.kind for row in player.screen.table.rows}
         assert {"commit", "link", "pool"} <= kinds
@@ -179,7 +179,7 @@ def test_log_reads_an_entry() -> None:
     run(act, mode="log", size=LARGE)
 
 
-def test_configuration_shows_both_and_changes_nothing_in_a_recording() -> None:
+def test_configuration_of_a_recording_is_read_only() -> None:
     async def act(player: Player) -> None:
         assert "changed" in player.text("#head") or "rolled back" in player.text("#head")
         assert "+" in player.text("#difference")
@@ -202,7 +202,7 @@ def test_configuration_shows_both_and_changes_nothing_in_a_recording() -> None:
     run(act, mode="configuration")
 
 
-def test_keys_palette_theme_and_command_line() -> None:
+def test_help_palette_theme_and_command_line() -> None:
     async def act(player: Player) -> None:
         await player.press("question_mark")
         assert isinstance(player.screen, TextView)
@@ -224,7 +224,7 @@ def test_keys_palette_theme_and_command_line() -> None:
 
 
 @pytest.mark.parametrize("mode", ["dashboard", "flows"])
-def test_text_pasted_behind_a_colon_is_a_command(mode: str) -> None:
+def test_text_pasted_at_the_command_prompt_is_a_command(mode: str) -> None:
     async def act(player: Player) -> None:
         await player.type(":show nonsense: a/b")
         assert player.screen.query_one("#prompt").value == "show nonsense: a/b"
@@ -235,7 +235,7 @@ def test_text_pasted_behind_a_colon_is_a_command(mode: str) -> None:
     run(act, mode=mode)
 
 
-def test_text_pasted_behind_a_slash_is_a_filter() -> None:
+def test_text_pasted_at_the_filter_prompt_is_a_filter() -> None:
     async def act(player: Player) -> None:
         await player.type("/protocol=udp")
         await player.press("enter")
@@ -263,7 +263,7 @@ class Stubborn(ReplayClient):
         return super().send(*arguments, **options)
 
 
-def test_snatd_gone_and_back() -> None:
+def test_loss_and_return_of_snatd_are_shown() -> None:
     client = Stubborn(RECORDING, lambda: 5.0)
 
     async def act(player: Player) -> None:
@@ -288,7 +288,7 @@ class Broken(ReplayClient):
         return super().live_pools()
 
 
-def test_an_unexpected_error_is_shown_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_errors_are_shown_and_do_not_end_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Broken(RECORDING, lambda: 5.0)
     monkeypatch.setattr(faults, "_SAME_SECONDS", 600.0)
 
@@ -322,7 +322,7 @@ def test_an_unexpected_error_is_shown_and_ends_nothing(monkeypatch: pytest.Monke
     run(act, mode="pools", client=client)
 
 
-def test_resize() -> None:
+def test_screens_follow_the_terminal_size() -> None:
     async def act(player: Player) -> None:
         assert player.screen.table.room < 22
         await player.pilot.resize_terminal(*LARGE)
@@ -333,7 +333,7 @@ def test_resize() -> None:
     run(act, mode="flows")
 
 
-def test_without_color_all_information_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_keeps_all_information(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def act(player: Player) -> None:

@@ -34,7 +34,7 @@ def top(*options: str, **environment: str) -> Iterator[tuple[pexpect.spawn, io.S
         child.close(force=True)
 
 
-def test_it_leaves_the_mouse_to_the_terminal_and_ends_with_q() -> None:
+def test_mouse_is_left_to_the_terminal_and_q_quits() -> None:
     with top() as (child, written):
         child.expect("ALARM")
         child.expect("Palette|Quit")
@@ -47,7 +47,7 @@ def test_it_leaves_the_mouse_to_the_terminal_and_ends_with_q() -> None:
         assert "[38;2;" in written.getvalue()
 
 
-def test_mouse_own_keys_and_no_colour_when_asked_for(tmp_path: Path) -> None:
+def test_options_for_mouse_keys_and_colour(tmp_path: Path) -> None:
     keys = tmp_path / "keys.yaml"
     keys.write_text("screen.flows: f2\napp.quit: x\n")
     with top("--mouse", SNATSH_KEYS=str(keys), NO_COLOR="1") as (child, written):
