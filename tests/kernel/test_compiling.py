@@ -34,7 +34,7 @@ def errors(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_compiles_by_itself(name: str) -> None:
+def test_each_source_file_compiles_alone(name: str) -> None:
     (only,) = errors(assemble([name]) + END)
     assert only.endswith('"the end"')
 
@@ -51,12 +51,12 @@ def one_more(assertion: re.Match[str]) -> str:
 
 
 @pytest.mark.parametrize("name", constants.shared())
-def test_a_constant_that_differs_is_refused(name: str, refused: str) -> None:
+def test_differing_constants_are_refused(name: str, refused: str) -> None:
     assert f'"value of {name}"' in refused
 
 
 @pytest.mark.parametrize("name", layout.TWINS)
-def test_a_record_that_differs_is_refused(name: str, refused: str) -> None:
+def test_differing_records_are_refused(name: str, refused: str) -> None:
     assert f'"size of {name}"' in refused
     for field in layout.TWINS[name].names or ():
         assert f'"place of {name}.{field}"' in refused
@@ -64,11 +64,11 @@ def test_a_record_that_differs_is_refused(name: str, refused: str) -> None:
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_whose_types_differ_is_refused(name: str, refused: str) -> None:
+def test_differing_map_types_are_refused(name: str, refused: str) -> None:
     assert f'"leaf of map {name}"' in refused
 
 
-def test_the_build_goes_through_the_assertions(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_includes_the_assertions(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = {**constants.shared(), "ROLE_INSIDE": 7}
     monkeypatch.setattr(constants, "shared", lambda: changed)
     with pytest.raises(CompileError, match="value of ROLE_INSIDE"):
@@ -85,7 +85,7 @@ load(Path(sys.argv[1]), 64)
 
 
 @pytest.mark.parametrize("moment", ["during the compile", "after it"])
-def test_a_process_that_is_killed_leaves_no_temporary_file(moment: str, pins: Path, tmp_path: Path) -> None:
+def test_killed_compilers_leave_no_temporary_files(moment: str, pins: Path, tmp_path: Path) -> None:
     cache, temporary = tmp_path / "cache", tmp_path / "temporary"
     temporary.mkdir()
     surroundings = {**os.environ, "TMPDIR": str(temporary), "CACHE_DIRECTORY": str(cache)}

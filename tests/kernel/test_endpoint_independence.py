@@ -33,7 +33,7 @@ def inbound(gateway: Rig, frame: Any) -> Any:
 
 
 @pytest.mark.parametrize("port", [5000, 70])
-def test_one_endpoint_keeps_one_mapping_for_all_destinations(gateway: Rig, port: int) -> None:
+def test_one_mapping_serves_all_destinations(gateway: Rig, port: int) -> None:
     """REQ-1: the same mapped address and port, whether the source port could be kept or not."""
     seen = set()
     for destination in ("8.8.8.8", "8.8.4.4", "203.0.113.9"):
@@ -46,7 +46,7 @@ def test_one_endpoint_keeps_one_mapping_for_all_destinations(gateway: Rig, port:
     assert len(gateway.datapath.flows()) == 9
 
 
-def test_two_endpoints_never_share_a_mapping(gateway: Rig) -> None:
+def test_endpoints_never_share_an_external_port(gateway: Rig) -> None:
     first = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9", "8.8.8.8")).frame
     second = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.10", "8.8.4.4")).frame
     assert first[UDP].sport == 5000
@@ -59,7 +59,7 @@ def test_address_and_port_dependent_filtering(gateway: Rig) -> None:
     assert inbound(gateway, from_outside(udp(54, 5000), "1.1.2.100", "8.8.8.8")).verdict == "dropped"
 
 
-def test_endpoint_independent_filtering_lets_anyone_in(gateway: Rig) -> None:
+def test_endpoint_independent_filtering_admits_any_source(gateway: Rig) -> None:
     """REQ-8: what the mapping's owner never wrote to may write to it."""
     gateway.commit(rules("endpoint-independent"))
     gateway.outbound(from_inside(udp(5000, 3478)))
@@ -73,20 +73,20 @@ def test_endpoint_independent_filtering_lets_anyone_in(gateway: Rig) -> None:
     assert inbound(gateway, from_outside(udp(7777, 5001), "1.1.2.100", "9.9.9.9")).verdict == "dropped"
 
 
-def test_from_outside_only_a_syn_opens_tcp(gateway: Rig) -> None:
+def test_only_a_syn_opens_a_tcp_flow_from_outside(gateway: Rig) -> None:
     gateway.commit(rules("endpoint-independent"))
     gateway.outbound(from_inside(tcp(5000, 80, "S")))
     assert inbound(gateway, from_outside(tcp(81, 5000, "A"), "1.1.2.100", "9.9.9.9")).verdict == "dropped"
     assert inbound(gateway, from_outside(tcp(81, 5000, "S"), "1.1.2.100", "9.9.9.9")).verdict == "translated"
 
 
-def test_an_echo_identifier_is_an_endpoint_too(gateway: Rig) -> None:
+def test_icmp_echo_identifiers_are_mapped_like_ports(gateway: Rig) -> None:
     """RFC 5508, REQ-1."""
     sent = [gateway.outbound(from_inside(echo(77), destination=d)).frame for d in ("8.8.8.8", "8.8.4.4")]
     assert sent[0][ICMP].id == sent[1][ICMP].id
 
 
-def test_a_pool_serves_as_many_endpoints_as_it_has_ports(gateway: Rig) -> None:
+def test_pool_serves_one_endpoint_per_port(gateway: Rig) -> None:
     gateway.commit({**rules(), "pools": {"a": {"address": ["1.1.2.100-1.1.2.101"], "ports": "2000-2199"}}})
     seen = set()
     for number in range(440):
@@ -97,7 +97,7 @@ def test_a_pool_serves_as_many_endpoints_as_it_has_ports(gateway: Rig) -> None:
     assert len(seen) >= 396, "99 % of addresses x ports"
 
 
-def test_a_mapping_lives_as_long_as_any_of_its_flows(gateway: Rig) -> None:
+def test_mapping_lives_as_long_as_any_of_its_flows(gateway: Rig) -> None:
     gateway.commit({**rules(), "timeouts": {"udp": {"unreplied": 5, "replied": 60}}})
     first = gateway.outbound(from_inside(udp(70, 53))).frame
     inbound(gateway, reply_to(first))
@@ -120,7 +120,7 @@ def hairpin(gateway: Rig, frame: Any) -> Any:
     return inbound(gateway, sent.frame)
 
 
-def test_hairpin_with_the_external_source(gateway: Rig) -> None:
+def test_hairpinned_packets_have_the_external_source(gateway: Rig) -> None:
     """RFC 4787, REQ-9: two inside hosts reach each other by their mapped addresses."""
     gateway.commit(rules("endpoint-independent"))
     gateway.outbound(from_inside(udp(5000, 3478), "192.168.40.9"))
@@ -136,7 +136,7 @@ def test_hairpin_with_the_external_source(gateway: Rig) -> None:
     assert (answer.frame[IP].dst, answer.frame[UDP].dport) == ("192.168.40.10", 6000)
 
 
-def test_hairpin_to_an_unused_port_is_dropped(gateway: Rig) -> None:
+def test_hairpinned_packets_to_an_unused_port_are_dropped(gateway: Rig) -> None:
     came = hairpin(gateway, from_inside(udp(6000, 5001), "192.168.40.10", "1.1.2.100"))
     assert came.verdict == "dropped"
     assert gateway.drops() == {"no-flow": 1}

@@ -42,7 +42,7 @@ def by_both_ways(gateway: Rig, send: Any) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("packet", PACKETS.values(), ids=PACKETS)
-def test_both_paths_emit_the_same_frame(gateway: Rig, packet: Any) -> None:
+def test_fast_and_full_path_emit_the_same_frame(gateway: Rig, packet: Any) -> None:
     there = from_inside(packet)
     back = reply_to(gateway.outbound(there).frame, "A")
     for _ in range(3):  # answered, and settled in both directions
@@ -56,7 +56,7 @@ def test_both_paths_emit_the_same_frame(gateway: Rig, packet: Any) -> None:
         assert bytes(rebuilt) == short, "the check sum, computed in full"
 
 
-def test_the_fast_path_counts_frames_as_the_full_path_does(gateway: Rig) -> None:
+def test_fast_and_full_path_count_alike(gateway: Rig) -> None:
     there = from_inside(udp(5100, 53))
     gateway.outbound(there)
     gateway.datapath.clear_counters()
@@ -69,7 +69,7 @@ def test_the_fast_path_counts_frames_as_the_full_path_does(gateway: Rig) -> None
 
 
 @pytest.mark.parametrize("ttl", [0, 1])
-def test_a_frame_at_the_end_of_its_life_is_left_to_the_stack(gateway: Rig, ttl: int) -> None:
+def test_frames_with_expiring_ttl_are_passed_to_the_stack(gateway: Rig, ttl: int) -> None:
     there = from_inside(udp(5200, 53))
     gateway.outbound(there)
     gateway.outbound(there)

@@ -20,7 +20,7 @@ def small(request: pytest.FixtureRequest) -> Iterator[Rig]:
         yield opened
 
 
-def test_under_pressure_the_unanswered_go_first_and_the_established_never(small: Rig) -> None:
+def test_full_table_evicts_unreplied_flows_but_no_established_ones(small: Rig) -> None:
     """A full table: RFC 6888 forbids the eviction of flows in use, not of unreplied ones."""
     small.commit(ONE)
     established = []
@@ -40,7 +40,7 @@ def test_under_pressure_the_unanswered_go_first_and_the_established_never(small:
     assert small.subscriber("192.168.40.10")["evicted"] <= 1
 
 
-def test_a_table_of_established_flows_refuses(small: Rig) -> None:
+def test_table_full_of_established_flows_refuses_new_ones(small: Rig) -> None:
     small.commit(ONE)
     small.end_flows()
     small.datapath.clear_counters()

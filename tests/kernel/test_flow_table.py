@@ -90,7 +90,7 @@ def on_all_cpus(work: Callable[[int], Any]) -> list[Any]:
     return found
 
 
-def test_the_table_holds_as_many_flows_as_it_has_room_for(table: FlowTable) -> None:
+def test_table_holds_its_nominal_number_of_flows(table: FlowTable) -> None:
     """But for one in thousands whose lines are all full."""
     wanted = records(2 * ROOM)
     adopted = table.adopt(wanted[:ROOM], settle=False)
@@ -100,7 +100,7 @@ def test_the_table_holds_as_many_flows_as_it_has_room_for(table: FlowTable) -> N
     assert adopted + table.adopt(wanted[ROOM:], settle=False) == len(table) == ROOM, "and no more"
 
 
-def test_a_record_is_taken_again_under_another_name(table: FlowTable) -> None:
+def test_reused_records_have_another_reference(table: FlowTable) -> None:
     wanted = records(1)
     table.adopt(wanted, settle=False)
     before = table.find(wanted["key"])
@@ -110,7 +110,7 @@ def test_a_record_is_taken_again_under_another_name(table: FlowTable) -> None:
     assert len(table) == 1
 
 
-def test_flows_that_have_not_expired_are_not_swept(table: FlowTable) -> None:
+def test_unexpired_flows_are_not_swept(table: FlowTable) -> None:
     wanted = records(ROOM // 2)
     wanted["outbound"]["expires"][::2] = flows.now_ticks() - 1
     table.adopt(wanted, settle=False)
@@ -120,7 +120,7 @@ def test_flows_that_have_not_expired_are_not_swept(table: FlowTable) -> None:
 
 
 @pytest.mark.serial
-def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: FlowTable) -> None:
+def test_concurrent_insertion_of_one_flow_adds_it_once(table: FlowTable) -> None:
     wanted = records(ROOM // 2)
     for _ in range(20):
         adopted = on_all_cpus(lambda _: table.adopt(wanted, settle=False))
@@ -136,7 +136,7 @@ def test_of_flows_that_come_in_on_all_cpus_at_once_each_is_there_once(table: Flo
 
 
 @pytest.mark.serial
-def test_no_port_is_given_out_twice_by_flows_opened_on_all_cpus_at_once(gateway: Rig) -> None:
+def test_concurrent_flows_get_distinct_ports(gateway: Rig) -> None:
     """More endpoints than ports, so that every port is fought over."""
     frame = bytearray(bytes(from_inside(udp(5000, 53), source="192.168.40.10")))
 
@@ -158,7 +158,7 @@ def test_no_port_is_given_out_twice_by_flows_opened_on_all_cpus_at_once(gateway:
         gateway.end_flows()
 
 
-def test_what_is_read_while_flows_come_and_go_is_never_half_of_two(table: FlowTable) -> None:
+def test_concurrent_reads_are_consistent(table: FlowTable) -> None:
     wanted, read = records(ROOM), 0
     stop = threading.Event()
 
@@ -260,7 +260,7 @@ def arena() -> Iterator[Arena]:
 
 
 @pytest.mark.serial
-def test_no_tuple_is_owned_twice_however_close_two_cpus_come(arena: Arena) -> None:
+def test_concurrent_insertion_never_duplicates_a_tuple(arena: Arena) -> None:
     on_all_cpus(lambda _: run_program(arena.program, bytes(64), repeat=ROUNDS))
     _, fights = arena.fights.dump()
     assert int(fights["won"].sum() + fights["lost"].sum()) == ROUNDS * len(CPUS)

@@ -34,7 +34,7 @@ def state(gateway: Rig) -> str:
     return STATE_NAMES[only_flow(gateway)["state"]]
 
 
-def test_two_hosts_with_one_source_port_get_two_ports(gateway: Rig) -> None:
+def test_equal_source_ports_of_two_hosts_get_different_external_ports(gateway: Rig) -> None:
     first = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9")).frame
     second = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.10")).frame
     assert first[UDP].sport == 5000, "preserved where free"
@@ -43,7 +43,7 @@ def test_two_hosts_with_one_source_port_get_two_ports(gateway: Rig) -> None:
     assert (back[IP].dst, back[UDP].dport) == ("192.168.40.10", 5000)
 
 
-def test_endpoint_dependent_mapping_shares_a_port_between_destinations(gateway: Rig) -> None:
+def test_endpoint_dependent_mappings_share_a_port_across_destinations(gateway: Rig) -> None:
     one = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9", "8.8.8.8")).frame
     other = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.10", "8.8.4.4")).frame
     assert one[UDP].sport == other[UDP].sport == 5000
@@ -51,21 +51,21 @@ def test_endpoint_dependent_mapping_shares_a_port_between_destinations(gateway: 
     assert gateway.inbound(reply_to(other), "eth1").frame[IP].dst == "192.168.40.10"
 
 
-def test_a_known_flow_keeps_its_mapping(gateway: Rig) -> None:
+def test_existing_flows_keep_their_mapping(gateway: Rig) -> None:
     sent = {gateway.outbound(from_inside(udp(70, 53))).frame[UDP].sport for _ in range(20)}
     assert len(sent) == 1
     assert sent.pop() >= 1024, "70 is outside the pool's ports"
     assert only_flow(gateway)["packets_out"] == 20
 
 
-def test_a_reply_from_elsewhere_is_refused(gateway: Rig) -> None:
+def test_packets_from_another_source_are_dropped(gateway: Rig) -> None:
     frame = gateway.outbound(from_inside(udp(5000, 53))).frame
     assert gateway.inbound(from_outside(udp(53, 5000), frame[IP].src, "8.8.4.4"), "eth1").verdict == "dropped"
     assert gateway.inbound(from_outside(udp(54, 5000), frame[IP].src), "eth1").verdict == "dropped"
     assert gateway.drops() == {"no-flow": 2}
 
 
-def test_tcp_handshake_and_close_go_through_the_states(gateway: Rig) -> None:
+def test_tcp_states_follow_handshake_and_close(gateway: Rig) -> None:
     syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
     assert state(gateway) == "unreplied"
     gateway.inbound(reply_to(syn, "SA"), "eth1")
@@ -81,7 +81,7 @@ def test_tcp_handshake_and_close_go_through_the_states(gateway: Rig) -> None:
     assert state(gateway) == "unreplied", "a SYN on a closed flow opens it afresh"
 
 
-def test_tcp_simultaneous_open_is_let_in_and_established(gateway: Rig) -> None:
+def test_tcp_simultaneous_open_is_established(gateway: Rig) -> None:
     """RFC 5382, REQ-2: a SYN without ACK comes from the endpoint that was sent one."""
     syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
     assert gateway.inbound(reply_to(syn, "S"), "eth1").verdict == "translated"
@@ -93,7 +93,7 @@ def test_tcp_simultaneous_open_is_let_in_and_established(gateway: Rig) -> None:
     assert gateway.drops() == {}
 
 
-def test_a_reset_shortens_to_transitory_and_not_to_nothing(gateway: Rig) -> None:
+def test_tcp_reset_makes_a_flow_transitory(gateway: Rig) -> None:
     syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
     gateway.inbound(reply_to(syn, "SA"), "eth1")
     gateway.outbound(from_inside(tcp(4000, 80, "A")))
@@ -103,7 +103,7 @@ def test_a_reset_shortens_to_transitory_and_not_to_nothing(gateway: Rig) -> None
     assert gateway.inbound(reply_to(syn, "A"), "eth1").verdict == "translated"
 
 
-def test_udp_is_established_by_an_answer(gateway: Rig) -> None:
+def test_udp_flow_is_established_by_a_reply(gateway: Rig) -> None:
     frame = gateway.outbound(from_inside(udp(5000, 53))).frame
     assert 29 < only_flow(gateway)["expires"] <= 31
     gateway.inbound(reply_to(frame), "eth1")
@@ -112,13 +112,13 @@ def test_udp_is_established_by_an_answer(gateway: Rig) -> None:
 
 
 @pytest.mark.parametrize(("l4", "reason"), [(tcp(4000, 80, "R"), "no-state"), (echo(77, kind=0), "no-state")])
-def test_what_may_not_open_a_flow(gateway: Rig, l4: Any, reason: str) -> None:
+def test_packets_that_cannot_open_a_flow_are_dropped(gateway: Rig, l4: Any, reason: str) -> None:
     assert gateway.outbound(from_inside(l4)).verdict == "dropped"
     assert gateway.drops() == {reason: 1}
     assert not len(gateway.datapath.flows())
 
 
-def test_tcp_from_mid_stream_opens_a_flow_unless_the_profile_says_no(gateway: Rig) -> None:
+def test_mid_stream_tcp_opens_a_flow_unless_configured_otherwise(gateway: Rig) -> None:
     assert gateway.outbound(from_inside(tcp(4000, 80, "A"))).verdict == "translated"
     gateway.commit({**ONE_ADDRESS, "system": {"tcp-mid-stream": "drop"}})
     assert gateway.outbound(from_inside(tcp(4000, 80, "A"))).verdict == "translated", "a known flow goes on"
@@ -127,7 +127,7 @@ def test_tcp_from_mid_stream_opens_a_flow_unless_the_profile_says_no(gateway: Ri
     assert gateway.outbound(from_inside(tcp(4001, 80, "S"))).verdict == "translated"
 
 
-def test_an_expired_flow_is_free_before_the_sweep_and_gone_after(gateway: Rig) -> None:
+def test_expired_flows_are_reusable_before_and_removed_by_the_sweep(gateway: Rig) -> None:
     gateway.commit({**ONE_ADDRESS, "timeouts": {"udp": {"unreplied": 5}}})
     frame = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9")).frame
     assert frame[UDP].sport == 5000
@@ -145,7 +145,7 @@ def test_an_expired_flow_is_free_before_the_sweep_and_gone_after(gateway: Rig) -
     assert gateway.datapath.flow_count() == 1
 
 
-def test_a_pool_without_a_free_port_refuses_and_counts(gateway: Rig) -> None:
+def test_exhausted_pool_refuses_and_counts(gateway: Rig) -> None:
     gateway.commit(
         {"pools": {"a": {"address": ["1.1.2.100"], "ports": "2000-2001"}}, "rules": {"1": {"pool": "a"}}}
     )
@@ -155,7 +155,7 @@ def test_a_pool_without_a_free_port_refuses_and_counts(gateway: Rig) -> None:
     assert gateway.datapath.address_usage()["exhausted"].sum() >= 38
 
 
-def test_the_next_address_serves_when_the_chosen_one_is_full(gateway: Rig) -> None:
+def test_full_pool_address_falls_back_to_the_next(gateway: Rig) -> None:
     pool = {"address": ["1.1.2.100-1.1.2.101"], "ports": "2000"}
     gateway.commit({"pools": {"a": pool}, "rules": {"1": {"pool": "a", "algorithm": "source-hash"}}})
     sent = [gateway.outbound(from_inside(udp(port, 53))) for port in (3000, 3001, 3002)]
@@ -163,7 +163,7 @@ def test_the_next_address_serves_when_the_chosen_one_is_full(gateway: Rig) -> No
     assert {s.frame[IP].src for s in sent[:2]} == {"1.1.2.100", "1.1.2.101"}
 
 
-def test_a_subscriber_holds_no_more_sessions_than_it_may(gateway: Rig) -> None:
+def test_subscriber_session_limit(gateway: Rig) -> None:
     gateway.commit({**ONE_ADDRESS, "limits": {"subscriber": {"sessions": 3}}})
     sent = [gateway.outbound(from_inside(udp(port, 53))).verdict for port in range(3000, 3005)]
     assert sent == ["translated"] * 3 + ["dropped"] * 2
@@ -173,7 +173,7 @@ def test_a_subscriber_holds_no_more_sessions_than_it_may(gateway: Rig) -> None:
     assert gateway.outbound(from_inside(udp(3000, 53))).verdict == "translated", "ended flows give it back"
 
 
-def test_a_commit_keeps_flows_but_those_whose_address_left(gateway: Rig) -> None:
+def test_commit_ends_only_flows_of_removed_addresses(gateway: Rig) -> None:
     gateway.commit(
         {
             "pools": {"a": {"address": ["1.1.2.100"]}, "b": {"address": ["1.1.2.200"]}},
@@ -193,13 +193,13 @@ def test_a_commit_keeps_flows_but_those_whose_address_left(gateway: Rig) -> None
     assert all(str(IPv4Address(int(row["mapped"]))) == "1.1.2.100" for row in gateway.datapath.flows())
 
 
-def test_a_zero_udp_checksum_stays_zero(gateway: Rig) -> None:
+def test_zero_udp_checksum_stays_zero(gateway: Rig) -> None:
     sent = gateway.outbound(from_inside(UDP(sport=5000, dport=53, chksum=0) / b"x")).frame
     assert sent[UDP].chksum == 0
     assert checksums_right(sent)
 
 
-def test_a_redirect_goes_by_its_own_next_hop(gateway: Rig) -> None:
+def test_redirect_uses_its_next_hop(gateway: Rig) -> None:
     pools = {"b": {"address": ["1.1.3.100"]}}
     gateway.commit(
         {"pools": pools, "rules": {"1": {"pool": "b", "next-hop": "1.1.2.1", "redirect": "1.1.3.1"}}}

@@ -43,7 +43,7 @@ def big(identification: int) -> Any:
     return from_inside(udp(5000, 53, bytes(range(250)) * 11), id=identification)
 
 
-def test_fragments_in_order_are_one_packet_at_the_other_end(gateway: Rig) -> None:
+def test_fragments_in_order_reassemble_to_the_packet(gateway: Rig) -> None:
     pieces = parts(big(77))
     assert len(pieces) == 3
     if gateway.hook == "xdp":
@@ -54,14 +54,14 @@ def test_fragments_in_order_are_one_packet_at_the_other_end(gateway: Rig) -> Non
     assert whole[UDP].payload.load == bytes(range(250)) * 11
 
 
-def test_later_fragments_may_come_in_any_order_and_twice(gateway: Rig) -> None:
+def test_later_fragments_are_accepted_in_any_order_and_twice(gateway: Rig) -> None:
     first, second, third = parts(big(78))
     whole = reassembled([at_egress(gateway, piece) for piece in (first, third, second)])
     assert checksums_right(whole)
     assert at_egress(gateway, second).frame[IP].src == "1.1.2.100"
 
 
-def test_a_fragment_before_its_first_does_not_leave(gateway: Rig) -> None:
+def test_fragments_before_the_first_are_dropped(gateway: Rig) -> None:
     first, second, _ = parts(big(79))
     assert at_egress(gateway, second).verdict == "dropped"
     assert gateway.datapath.drops()["fragment"].packets == 1
@@ -69,12 +69,12 @@ def test_a_fragment_before_its_first_does_not_leave(gateway: Rig) -> None:
     assert at_egress(gateway, second).verdict == "translated"
 
 
-def test_fragments_of_another_packet_are_not_taken_for_this_one(gateway: Rig) -> None:
+def test_fragments_of_different_packets_are_kept_apart(gateway: Rig) -> None:
     at_egress(gateway, parts(big(80))[0])
     assert at_egress(gateway, parts(big(81))[1]).verdict == "dropped"
 
 
-def test_a_fragmented_answer_comes_back_to_its_host(gateway: Rig) -> None:
+def test_fragmented_replies_reach_the_subscriber(gateway: Rig) -> None:
     at_egress(gateway, from_inside(udp(5000, 53)))
     answer = from_outside(udp(53, 5000, bytes(range(250)) * 11), "1.1.2.100", id=9)
     pieces = parts(answer)
@@ -83,7 +83,7 @@ def test_a_fragmented_answer_comes_back_to_its_host(gateway: Rig) -> None:
     assert checksums_right(whole)
 
 
-def test_answers_fragments_without_a_flow_are_refused(gateway: Rig) -> None:
+def test_reply_fragments_without_a_flow_are_dropped(gateway: Rig) -> None:
     pieces = parts(from_outside(udp(53, 5000, b"x" * 2000), "1.1.2.100", id=10))
     assert {gateway.tc("tc_outside_in", "eth1", piece).verdict for piece in pieces} == {"dropped"}
     counts = gateway.datapath.drops()

@@ -16,7 +16,7 @@ SHORT = 12_000
 LONG = 10_000_000
 
 
-def test_mutated_packets(gateway: Rig) -> None:
+def test_fuzzing_finds_no_fault(gateway: Rig) -> None:
     gateway.end_flows()
     gateway.datapath.clear_counters()
     fuzz = Fuzz(gateway, seed=1)

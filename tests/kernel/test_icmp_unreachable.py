@@ -30,7 +30,7 @@ def fresh(gateway: Rig) -> None:
 @pytest.mark.parametrize(
     "l4", [udp(5000, 53), tcp(5000, 80, "S", b"data" * 200), echo(77)], ids=["udp", "tcp", "echo"]
 )
-def test_the_host_gets_an_error_about_its_own_packet(gateway: Rig, l4: Any) -> None:
+def test_icmp_error_quotes_the_refused_packet(gateway: Rig, l4: Any) -> None:
     frame = from_inside(l4)
     output = gateway.outbound(frame)
     assert output.verdict == "refused"
@@ -45,7 +45,7 @@ def test_the_host_gets_an_error_about_its_own_packet(gateway: Rig, l4: Any) -> N
 
 
 @pytest.mark.serial
-def test_so_many_a_second_and_host(gateway: Rig) -> None:
+def test_icmp_errors_are_rate_limited_per_subscriber(gateway: Rig) -> None:
     gateway.commit(telling(limit=3))
     verdicts = [gateway.outbound(from_inside(udp(5000 + n, 53))).verdict for n in range(20)]
     assert 3 <= verdicts.count("refused") <= 6, "a second may end in between"
@@ -64,9 +64,7 @@ def test_so_many_a_second_and_host(gateway: Rig) -> None:
         ({"limits": {"subscriber": {"half-open": 1}}}, "half-open"),
     ],
 )
-def test_exhaustion_and_limits_are_reported_to_the_host(
-    gateway: Rig, document: dict[str, Any], reason: str
-) -> None:
+def test_exhaustion_and_limits_cause_icmp_errors(gateway: Rig, document: dict[str, Any], reason: str) -> None:
     pools = {"a": {"address": ["1.1.2.100"]}}
     gateway.commit(telling(**{"pools": pools, "rules": {"10": {"pool": "a"}}, **document}))
     for attempt in range(3):  # a second may end in between
@@ -78,7 +76,7 @@ def test_exhaustion_and_limits_are_reported_to_the_host(
     assert gateway.datapath.drops()[reason].packets >= 1
 
 
-def test_packets_that_get_no_error(gateway: Rig) -> None:
+def test_packets_that_cause_no_icmp_error(gateway: Rig) -> None:
     """Errors about errors, parts of packets, and what a rule drops on purpose (RFC 1122, section 3.2.2)."""
     quoted = Raw(bytes(from_inside(udp(1, 2))[IP])[:28])
     for frame in (

@@ -18,14 +18,14 @@ from tests.kernel.rig import rig
 RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 
 
-def test_a_twin_that_differs_can_not_be_loaded(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_differing_layouts_cannot_be_loaded(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(layout.TWINS, "outbound", layout.INBOUND)
     with pytest.raises(LoadError, match="does not compile"):
         load(pins, 64)
     assert list(pins.iterdir()) == [], "nothing is left of it"
 
 
-def test_a_new_process_takes_up_flows_rules_and_hooks() -> None:
+def test_new_process_adopts_flows_rules_and_hooks() -> None:
     with rig("xdp") as gateway:
         gateway.commit(RULES)
         gateway.outbound(from_inside(udp(5000, 53)))
@@ -37,7 +37,7 @@ def test_a_new_process_takes_up_flows_rules_and_hooks() -> None:
         assert again.rule_counters()[10].flows == 1
 
 
-def test_another_table_size_starts_afresh_and_tidies_up() -> None:
+def test_changed_table_size_replaces_the_table_and_removes_the_old_pins() -> None:
     with rig("xdp") as gateway:
         image = gateway.commit(RULES)
         bigger = Datapath.open(gateway.datapath.pins, max_flows=8192)
@@ -49,7 +49,7 @@ def test_another_table_size_starts_afresh_and_tidies_up() -> None:
         assert len(bigger.attached()) == 3
 
 
-def test_a_pinned_map_of_another_shape_is_refused(pins: Path) -> None:
+def test_mismatching_pinned_maps_are_refused(pins: Path) -> None:
     loaded = load(pins, 64)
     folder = loaded.folder
     for programs in folder.glob("programs-*"):
@@ -60,12 +60,12 @@ def test_a_pinned_map_of_another_shape_is_refused(pins: Path) -> None:
         load(pins, 64)
 
 
-def test_a_folder_that_is_no_bpf_file_system_is_refused(tmp_path: Path) -> None:
+def test_pin_folder_outside_bpffs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="mount -t bpf"):
         load(tmp_path / "pins", 64)
 
 
-def test_a_datapath_that_was_removed_holds_nothing_open() -> None:
+def test_removed_datapath_leaves_no_open_descriptors() -> None:
     def opened() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 

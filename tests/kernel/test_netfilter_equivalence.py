@@ -72,7 +72,7 @@ def are_of_one_pool(document: Document, *sources: str) -> bool:
     return any(all(pool.first <= Address(source) <= pool.last for source in sources) for pool in pools)
 
 
-def test_the_same_verdict_and_an_address_of_the_same_pool(
+def test_verdict_and_pool_equal_those_of_netfilter(
     gateway: Rig, by_netfilter: list[tuple[str, list[str]]]
 ) -> None:
     translated = 0

@@ -28,7 +28,7 @@ def seen(gateway: Rig) -> list[tuple[int, str, int]]:
     return [(event.kind, event.reason, event.rule) for event in gateway.datapath.traced()]
 
 
-def test_a_trace_shows_the_path_of_a_packet_and_its_verdict(gateway: Rig) -> None:
+def test_trace_shows_path_and_verdict(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     gateway.datapath.trace(TraceFilter(source=Prefix(f"{HOST}/32")), 60)
@@ -45,7 +45,7 @@ def test_a_trace_shows_the_path_of_a_packet_and_its_verdict(gateway: Rig) -> Non
     ]
 
 
-def test_a_traced_drop_has_its_reason(gateway: Rig) -> None:
+def test_trace_shows_the_drop_reason(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     gateway.datapath.trace(TraceFilter(), 60)
@@ -57,7 +57,7 @@ def test_a_traced_drop_has_its_reason(gateway: Rig) -> None:
     assert reasons == ["rule", "no-rule", "no-flow"]
 
 
-def test_a_reply_to_the_gateways_own_ping_is_traced_and_not_dropped(gateway: Rig) -> None:
+def test_reply_to_a_ping_of_the_gateway_is_traced_and_not_dropped(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     before = gateway.datapath.drops()
@@ -69,7 +69,7 @@ def test_a_reply_to_the_gateways_own_ping_is_traced_and_not_dropped(gateway: Rig
     gateway.datapath.stop_trace()
 
 
-def test_only_what_was_asked_for_and_only_so_long(gateway: Rig) -> None:
+def test_trace_is_limited_to_its_filter_and_time(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     frame = from_inside(tcp(40001, 443, "S"), HOST, SERVER)
@@ -92,7 +92,7 @@ def test_only_what_was_asked_for_and_only_so_long(gateway: Rig) -> None:
     assert not seen(gateway)
 
 
-def test_more_than_the_map_holds_is_lost_and_nothing_else(gateway: Rig) -> None:
+def test_trace_overflow_loses_only_events(gateway: Rig) -> None:
     gateway.commit(DOCUMENT)
     gateway.end_flows()
     frame = from_inside(UDP(sport=1, dport=53), "192.168.40.66", SERVER)

@@ -51,7 +51,7 @@ def test_all_ports_of_all_addresses_serve_one_destination(gateway: Rig) -> None:
     assert len(mappings) >= 990
 
 
-def test_a_nearly_full_pool_goes_on_serving_as_flows_come_and_go(gateway: Rig) -> None:
+def test_nearly_full_pool_keeps_serving_changing_flows(gateway: Rig) -> None:
     opened = [mapping for number in range(950) if (mapping := open_flow(gateway, number))]
     assert len(opened) == 950
     choose = random.Random(1)
@@ -61,7 +61,7 @@ def test_a_nearly_full_pool_goes_on_serving_as_flows_come_and_go(gateway: Rig) -
         assert open_flow(gateway, 10_000 + turn), "a port was free and was not found"
 
 
-def test_a_full_pool_is_served_again_when_a_flow_ends(gateway: Rig) -> None:
+def test_full_pool_serves_a_new_flow_when_one_ends(gateway: Rig) -> None:
     gateway.commit(document("2000-2009", "1.1.2.100"))
     for number in range(60):
         open_flow(gateway, number)
@@ -72,7 +72,7 @@ def test_a_full_pool_is_served_again_when_a_flow_ends(gateway: Rig) -> None:
     assert open_flow(gateway, 101) is None
 
 
-def test_a_kept_port_is_not_needed_to_be_served(gateway: Rig) -> None:
+def test_source_ports_outside_the_pool_ports_are_translated(gateway: Rig) -> None:
     """A range of one port, and source ports outside of it."""
     gateway.commit(document("2000", "1.1.2.100-1.1.2.103"))
     mappings = [mapping for number in range(40) if (mapping := open_flow(gateway, number))]

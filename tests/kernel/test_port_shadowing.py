@@ -46,7 +46,7 @@ def opened(gateway: Rig, l4: Any) -> int:
     return int(sent.frame[IP].payload.sport)
 
 
-def test_a_listeners_port_is_never_handed_out(gateway: Rig, listener: tuple[str, int]) -> None:
+def test_ports_of_local_sockets_are_not_allocated(gateway: Rig, listener: tuple[str, int]) -> None:
     protocol, port = listener
     segment = tcp(port, 80, "S") if protocol == "tcp" else udp(port, 53)
     assert opened(gateway, segment) != port
@@ -55,5 +55,5 @@ def test_a_listeners_port_is_never_handed_out(gateway: Rig, listener: tuple[str,
     assert opened(gateway, segment) == free, "its neighbour keeps its port"
 
 
-def test_without_the_socket_the_port_is_kept(gateway: Rig) -> None:
+def test_port_is_preserved_without_a_local_socket(gateway: Rig) -> None:
     assert opened(gateway, udp(40_123, 53)) == 40_123

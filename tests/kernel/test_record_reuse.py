@@ -106,7 +106,7 @@ def run_inbound(gateway: Rig, data: bytes) -> bytes | None:
 
 
 @pytest.mark.serial
-def test_a_packet_leaves_with_the_address_and_port_of_one_flow(tiny: Rig) -> None:
+def test_outbound_packet_has_address_and_port_of_one_flow(tiny: Rig) -> None:
     """A full table: each new flow ends another one, as often as not one whose packet is under way."""
     tiny.commit({"pools": {"a": {"address": [POOL]}}, "rules": {"1": {"pool": "a"}}})
 
@@ -138,7 +138,7 @@ def test_a_packet_leaves_with_the_address_and_port_of_one_flow(tiny: Rig) -> Non
 
 
 @pytest.mark.serial
-def test_a_reply_arrives_at_the_address_and_port_of_one_flow(tiny: Rig) -> None:
+def test_inbound_packet_has_address_and_port_of_one_flow(tiny: Rig) -> None:
     """One external port, so that one host after another has the same reply."""
     tiny.commit({"pools": {"a": {"address": [POOL], "ports": "2000"}}, "rules": {"1": {"pool": "a"}}})
     hosts = {f"10.1.0.{20 + n}": 4000 + n for n in range(8)}

@@ -118,7 +118,7 @@ def own_port(frame: Any) -> int:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(document=RULE_SETS, packets=st.lists(PACKETS, min_size=5, max_size=15))
-def test_same_verdict_and_address_as_the_reference(
+def test_verdict_and_address_equal_those_of_the_reference_matcher(
     gateway: Rig, document: dict[str, Any], packets: list[Any]
 ) -> None:
     if gateway.hook != "tc-egress":  # where marks are seen
@@ -158,7 +158,7 @@ def test_same_verdict_and_address_as_the_reference(
 VECTORS = (Path(__file__).parents[1] / "unit/compile/lvs_snat_ip_selection.txt").read_text().splitlines()
 
 
-def test_the_programs_choose_the_address_that_lvs_snat_chooses(gateway: Rig) -> None:
+def test_programs_select_the_same_address_as_lvs_snat(gateway: Rig) -> None:
     for algorithm, column in (("source-hash", 6), ("source-destination-hash", 7)):
         gateway.commit({"pools": POOLS, "rules": {"1": {"pool": "a", "algorithm": algorithm}}})
         gateway.end_flows()

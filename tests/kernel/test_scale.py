@@ -20,7 +20,7 @@ LARGE = "100.64.0.0/16"
 MILLION = 1_000_000
 
 
-def test_a_thousand_pools_serve_a_source_each(gateway: Rig) -> None:
+def test_thousand_pools_serve_one_source_each(gateway: Rig) -> None:
     pools = {f"p{at}": {"address": [f"100.{64 + at // 250}.{at % 250}.1"]} for at in range(POOLS)}
     rules = {
         str(10 + at): {"source": f"10.{at // 250}.{at % 250}.0/24", "pool": f"p{at}"} for at in range(POOLS)
@@ -55,7 +55,7 @@ def test_ten_thousand_rules_are_committed_in_two_seconds(gateway: Rig) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["source-hash", "round-robin", "random", "least-used"])
-def test_a_pool_of_a_slash_16_is_used_all_over(gateway: Rig, algorithm: str) -> None:
+def test_slash_16_pool_is_used_over_its_whole_range(gateway: Rig, algorithm: str) -> None:
     gateway.forget()
     rule = {"pool": "a", "algorithm": algorithm}
     gateway.commit({"pools": {"a": {"address": [LARGE]}}, "rules": {"10": rule}})
@@ -72,7 +72,7 @@ def test_a_pool_of_a_slash_16_is_used_all_over(gateway: Rig, algorithm: str) -> 
 
 
 @pytest.mark.serial
-def test_a_million_flows_are_swept_in_a_second_of_cpu() -> None:
+def test_million_flows_are_swept_in_a_second_of_cpu() -> None:
     with rig("xdp", max_flows=1 << 20) as gateway:
         gateway.commit({"pools": {"a": {"address": ["1.1.2.100-1.1.2.110"]}}, "rules": {"10": {"pool": "a"}}})
         Crowd(gateway.datapath.pins, gateway.datapath.max_flows).fill(MILLION, gateway.index("eth1"), 10)

@@ -35,7 +35,7 @@ def answer(flags: str = "SA", source: str = SERVER) -> Any:
 
 
 @pytest.mark.parametrize("flags", ["SA", "A", "FA"])
-def test_its_answers_are_the_stacks(gateway: Rig, flags: str) -> None:
+def test_replies_of_stack_connections_are_passed_to_the_stack(gateway: Rig, flags: str) -> None:
     let_in(gateway)
     if gateway.hook != "tc-egress":
         assert gateway.outbound(answer(flags)).verdict == "passed"
@@ -44,14 +44,14 @@ def test_its_answers_are_the_stacks(gateway: Rig, flags: str) -> None:
     assert not len(gateway.datapath.flows())
 
 
-def test_what_the_stack_leaves_untranslated_does_not_leave(gateway: Rig) -> None:
+def test_replies_left_untranslated_by_the_stack_are_translated(gateway: Rig) -> None:
     let_in(gateway)
     sent = gateway.tc("tc_outside_out", "eth1", answer(), came_in="eth0")
     assert sent.verdict == "translated"
     assert sent.frame[IP].src == "1.1.2.100"
 
 
-def test_other_connections_of_the_server_are_translated(gateway: Rig) -> None:
+def test_other_flows_of_the_server_are_translated(gateway: Rig) -> None:
     let_in(gateway)
     for frame in (
         from_inside(tcp(80, 4001, "A"), SERVER, CLIENT),
@@ -61,7 +61,7 @@ def test_other_connections_of_the_server_are_translated(gateway: Rig) -> None:
         assert (sent.verdict, sent.frame[IP].src) == ("translated", "1.1.2.100")
 
 
-def test_our_own_flows_are_not_taken_for_the_stacks(gateway: Rig) -> None:
+def test_translated_flows_are_not_recorded_as_stack_connections(gateway: Rig) -> None:
     gateway.outbound(answer("S"))
     let_in(gateway)
     assert gateway.outbound(answer("A")).verdict == "translated"

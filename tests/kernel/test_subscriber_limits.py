@@ -41,7 +41,7 @@ def within_a_second(act: Callable[[], list[str]]) -> list[str]:
 
 
 @pytest.mark.serial
-def test_new_flows_a_second_are_limited_by_host(gateway: Rig) -> None:
+def test_new_flow_rate_is_limited_per_subscriber(gateway: Rig) -> None:
     gateway.commit(limited(**{"new-flows": 5}))
     numbers = itertools.count(3000)
     verdicts = within_a_second(
@@ -57,7 +57,7 @@ def test_new_flows_a_second_are_limited_by_host(gateway: Rig) -> None:
     assert gateway.outbound(from_inside(udp(4000, 53))).verdict == "translated"
 
 
-def test_half_open_flows_are_limited_by_host_until_they_are_answered(gateway: Rig) -> None:
+def test_half_open_flows_are_limited_per_subscriber(gateway: Rig) -> None:
     gateway.commit(limited(**{"half-open": 3}))
     sent = [gateway.outbound(from_inside(tcp(3000 + n, 80, "S"))) for n in range(4)]
     assert [one.verdict for one in sent] == ["translated"] * 3 + ["dropped"]
@@ -67,7 +67,7 @@ def test_half_open_flows_are_limited_by_host_until_they_are_answered(gateway: Ri
     assert gateway.outbound(from_inside(tcp(3003, 80, "S"))).verdict == "translated"
 
 
-def test_the_gauges_come_back_to_zero(gateway: Rig) -> None:
+def test_gauges_return_to_zero(gateway: Rig) -> None:
     sent = [gateway.outbound(from_inside(tcp(3000 + n, 80, "S"))).frame for n in range(6)]
     for frame in sent[:3]:
         gateway.inbound(reply_to(frame), "eth1")
@@ -76,7 +76,7 @@ def test_the_gauges_come_back_to_zero(gateway: Rig) -> None:
     assert gateway.subscriber() == {"sessions": 0, "half_open": 0, "evicted": 0}
 
 
-def test_a_syn_on_a_closed_flow_is_half_open_again(gateway: Rig) -> None:
+def test_syn_on_a_closed_flow_is_half_open(gateway: Rig) -> None:
     sent = gateway.outbound(from_inside(tcp(3000, 80, "S"))).frame
     gateway.inbound(reply_to(sent), "eth1")
     gateway.outbound(from_inside(tcp(3000, 80, "FA")))

@@ -32,7 +32,7 @@ def _unsummed(frame: Any) -> Any:
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 900], ids=["bare", "with-data"])
-def test_the_next_packet_is_answered_by_a_reset_that_counts(gateway: Rig, data: bytes) -> None:
+def test_next_packet_of_an_ended_flow_gets_a_valid_reset(gateway: Rig, data: bytes) -> None:
     assert gateway.outbound(segment("S")).verdict == "translated"
     gateway.datapath.reset_flows(gateway.datapath.flows(), 60)
     sent = segment("PA", data=data)
@@ -48,7 +48,7 @@ def test_the_next_packet_is_answered_by_a_reset_that_counts(gateway: Rig, data: 
     assert not len(gateway.datapath.flows()), "nothing was opened"
 
 
-def test_a_syn_opens_a_new_flow_and_other_connections_are_unaffected(gateway: Rig) -> None:
+def test_syn_opens_a_new_flow_after_a_reset(gateway: Rig) -> None:
     gateway.outbound(segment("S"))
     gateway.outbound(from_inside(udp(5000, 53)))
     gateway.datapath.reset_flows(gateway.datapath.flows(), 60)
@@ -59,7 +59,7 @@ def test_a_syn_opens_a_new_flow_and_other_connections_are_unaffected(gateway: Ri
     assert gateway.datapath.drops()["ended"].packets == 0
 
 
-def test_it_is_forgotten_in_time(gateway: Rig) -> None:
+def test_ended_flows_are_forgotten_after_their_timeout(gateway: Rig) -> None:
     gateway.outbound(segment("S"))
     gateway.datapath.reset_flows(gateway.datapath.flows(), 0)
     assert gateway.outbound(segment("A")).verdict == "translated"

@@ -46,42 +46,42 @@ CANNOT = [
 
 
 @pytest.mark.parametrize(("frame", "reason"), CANNOT)
-def test_what_cannot_be_translated_does_not_leave(gateway: Rig, frame: Any, reason: str) -> None:
+def test_untranslatable_packets_are_dropped(gateway: Rig, frame: Any, reason: str) -> None:
     assert gateway.outbound(frame).verdict in ("passed", "dropped"), "it may only be handed up"
     gateway.datapath.clear_counters()
     assert at_egress(gateway, frame).verdict == "dropped"
     assert gateway.drops() == {reason: 1}
 
 
-def test_ip_options_are_translated_at_the_egress(gateway: Rig) -> None:
+def test_packets_with_ip_options_are_translated_at_the_egress(gateway: Rig) -> None:
     frame = from_inside(udp(5000, 53), options=[IPOption_RR(length=7, pointer=4, routers=["0.0.0.0"])])
     sent = at_egress(gateway, frame)
     assert sent.frame[IP].src == "1.1.2.100"
     assert checksums_right(sent.frame)
 
 
-def test_traffic_of_the_gateway_itself_is_not_translated(gateway: Rig) -> None:
+def test_traffic_of_the_gateway_is_not_translated(gateway: Rig) -> None:
     frame = from_inside(udp(5000, 53), source="1.1.2.2")
     assert gateway.tc("tc_outside_out", "eth1", frame).verdict == "passed"
     assert gateway.inbound(from_outside(udp(53, 5000), "1.1.2.2"), "eth1").verdict == "passed"
 
 
 @pytest.mark.parametrize("source", ["0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255"])
-def test_a_martian_source_is_left_for_the_stack_to_drop(gateway: Rig, source: str) -> None:
+def test_martian_sources_are_passed_to_the_stack(gateway: Rig, source: str) -> None:
     if gateway.hook == "tc-egress":
         pytest.skip("the stack has dropped it before the egress")
     assert gateway.outbound(from_inside(udp(5000, 53), source=source)).verdict == "passed"
     assert not len(gateway.datapath.flows())
 
 
-def test_between_inside_networks_nothing_is_translated(gateway: Rig) -> None:
+def test_traffic_between_inside_networks_is_not_translated(gateway: Rig) -> None:
     frame = from_inside(udp(5000, 53), destination="192.168.77.1")
     if gateway.hook == "xdp":
         assert gateway.outbound(frame).verdict == "passed"
     assert not len(gateway.datapath.flows())
 
 
-def test_unmatched_traffic_to_a_pool_is_the_stacks_when_the_pool_says_so(gateway: Rig) -> None:
+def test_unmatched_stack_passes_pool_traffic_to_the_stack(gateway: Rig) -> None:
     probe = from_outside(tcp(4000, 22, "S"), "1.1.2.100")
     assert gateway.inbound(probe, "eth1").verdict == "dropped"
     assert gateway.drops() == {"no-flow": 1}
@@ -89,7 +89,7 @@ def test_unmatched_traffic_to_a_pool_is_the_stacks_when_the_pool_says_so(gateway
     assert gateway.inbound(probe, "eth1").verdict == "passed"
 
 
-def test_ttl_and_mtu_are_left_to_the_stack(gateway: Rig) -> None:
+def test_expired_ttl_and_oversized_packets_are_passed_to_the_stack(gateway: Rig) -> None:
     if gateway.hook == "tc-egress":
         pytest.skip("at the egress the stack has looked at both already")
     assert gateway.outbound(from_inside(udp(5000, 53), ttl=1)).verdict == "passed"
@@ -109,7 +109,7 @@ def quoted(frame: Any) -> Any:
 @pytest.mark.parametrize(
     "error", [ICMP(type=11), ICMP(type=3, code=4, nexthopmtu=1400), ICMP(type=3, code=3)]
 )
-def test_an_error_from_outside_comes_back_to_its_host(gateway: Rig, l4: Any, error: Any) -> None:
+def test_icmp_error_from_outside_reaches_the_subscriber(gateway: Rig, l4: Any, error: Any) -> None:
     """RFC 5508, REQ-3 and REQ-4: the quoted packet is the host's own again, with right checksums."""
     other = from_inside(l4, "192.168.40.10")
     gateway.outbound(other)
@@ -135,7 +135,7 @@ def error_is_echo(frame: Any) -> bool:
     return ICMPerror in frame and frame[ICMPerror].id == 5000
 
 
-def test_an_error_of_an_inside_host_leaves_with_the_pool_address(gateway: Rig) -> None:
+def test_icmp_error_of_a_subscriber_has_the_external_source(gateway: Rig) -> None:
     sent = gateway.outbound(from_inside(udp(5000, 53))).frame
     received = gateway.inbound(reply_to(sent), "eth1").frame
     error = from_inside(ICMP(type=3, code=3) / quoted(received))
@@ -147,7 +147,7 @@ def test_an_error_of_an_inside_host_leaves_with_the_pool_address(gateway: Rig) -
     assert b"\xc0\xa8\x28\x09" not in bytes(out.frame), "no inside address anywhere"
 
 
-def test_an_error_from_the_gateway_shows_no_inside_address(gateway: Rig) -> None:
+def test_icmp_error_of_the_gateway_reveals_no_inside_address(gateway: Rig) -> None:
     sent = gateway.outbound(from_inside(tcp(5000, 80, "S"))).frame
     received = gateway.inbound(reply_to(sent), "eth1").frame
     error = from_inside(ICMP(type=3, code=4, nexthopmtu=1200) / quoted(received), source="1.1.2.2")
@@ -164,7 +164,7 @@ def arp_request(target: str, sender: str = "1.1.2.1") -> Any:
     )
 
 
-def test_arp_for_a_pool_address_is_answered_on_its_link(gateway: Rig) -> None:
+def test_arp_for_pool_addresses_is_answered_on_their_interface(gateway: Rig) -> None:
     answer = gateway.tc("tc_outside_in", "eth1", arp_request("1.1.2.100"))
     assert answer.redirected
     assert (answer.frame[ARP].op, answer.frame[ARP].psrc, answer.frame[ARP].pdst) == (
@@ -180,7 +180,7 @@ def test_arp_for_a_pool_address_is_answered_on_its_link(gateway: Rig) -> None:
     assert gateway.tc("tc_outside_in", "eth1", arp_request("1.1.2.100")).verdict == "passed"
 
 
-def test_frames_that_are_not_ip_pass(gateway: Rig) -> None:
+def test_non_ip_frames_pass(gateway: Rig) -> None:
     for frame in (
         Ether(dst=GATEWAY_MAC, type=0x88CC) / Raw(b"lldp" * 20),
         Ether(dst=GATEWAY_MAC, type=0x86DD) / Raw(b"6" * 60),
