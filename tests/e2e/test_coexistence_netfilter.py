@@ -73,7 +73,7 @@ def test_port_forwarding_by_nftables(backend: Gateway) -> None:
         assert asked_by(backend, "client-b", SERVER) in addresses("a"), "its own connections are translated"
 
 
-def test_packets_to_the_gateway_itself_go_to_the_stack(backend: Gateway) -> None:
+def test_packets_to_the_gateway_are_passed_to_the_stack(backend: Gateway) -> None:
     pinged = backend.lab["server"].run("ping", "-c", "3", "-i", "0.2", "-W", "2", "1.1.2.2")
     assert "3 received" in pinged.stdout
     pinged = backend.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.168.40.1")

@@ -38,7 +38,7 @@ def commit_in_turns(gateway: Gateway) -> None:
         time.sleep(0.01)
 
 
-def test_200_commits_under_traffic(gateway: Gateway) -> None:
+def test_200_commits_under_traffic_lose_no_packet(gateway: Gateway) -> None:
     snatd = gateway.snatd
     with no_leak(gateway.lab), ExitStack() as stack:
         count = Count(gateway, stack)
@@ -68,7 +68,7 @@ def test_200_commits_under_traffic(gateway: Gateway) -> None:
     assert all(seen & addresses(pool) for pool in "abcd")
 
 
-def test_established_flows_stay_with_their_address(gateway: Gateway) -> None:
+def test_established_flows_keep_their_address(gateway: Gateway) -> None:
     client = gateway.snatd.client
     program = (sys.executable, "-m", "snatsh.lab.traffic", "8.8.8.8", "--interval", "0.01")
     traffic = gateway.lab.spawn("client-a", *program, log="established.log")
@@ -85,7 +85,7 @@ def test_established_flows_stay_with_their_address(gateway: Gateway) -> None:
     assert report.tcp.answered == report.tcp.sent
 
 
-def test_a_refused_commit_changes_nothing(gateway: Gateway) -> None:
+def test_refused_commit_changes_nothing(gateway: Gateway) -> None:
     before = gateway.snatd.shell("show system commit").stdout
     flows = gateway.client.run("curl", "-sS", "--max-time", "10", "http://8.8.8.8/").stdout
     done = gateway.snatd.shell("configure", "set rules 30 pool nowhere", "commit", check=False)

@@ -71,7 +71,7 @@ def keys_of(text: str) -> list[str]:
 # The data
 
 
-def test_rates_are_those_of_the_traffic(client: Client) -> None:
+def test_displayed_rates_match_the_traffic(client: Client) -> None:
     def output() -> bool:
         found = client.live_overview().traffic
         if not (found.outbound.packets and found.opened):
@@ -82,7 +82,7 @@ def test_rates_are_those_of_the_traffic(client: Client) -> None:
     wait(output, "the rates of the wires, counted by the rules")
 
 
-def test_rates_of_flows_are_of_now(client: Client) -> None:
+def test_flow_rates_are_current(client: Client) -> None:
     query: dict[str, str | int] = {"protocol": "udp", "sort": "rate", "limit": 10}
 
     def output() -> bool:
@@ -104,12 +104,12 @@ def test_rates_of_flows_are_of_now(client: Client) -> None:
         ("/v1/live/flows?pool=none", "no such pool"),
     ],
 )  # fmt: skip
-def test_bad_questions(client: Client, path: str, reason: str) -> None:
+def test_invalid_queries_are_refused(client: Client, path: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         client.get(path, FlowPage)
 
 
-def test_bad_ends(client: Client) -> None:
+def test_invalid_requests_to_end_flows_are_refused(client: Client) -> None:
     for wrong in (
         FlowKey("192.168.40.9", 1, "8.8.8.8", 2, "sctp"),
         FlowKey("nowhere", 1, "8.8.8.8", 2, "tcp"),
@@ -121,7 +121,7 @@ def test_bad_ends(client: Client) -> None:
     assert client.end_these([FlowKey("192.168.40.9", 1, "8.8.8.8", 2, "tcp")]) == 0
 
 
-def test_the_view_role_may_not_end_flows(gateway: Gateway) -> None:
+def test_view_role_cannot_end_flows(gateway: Gateway) -> None:
     code = (
         "import sys; from snatsh.client import Client, Refused\n"
         "c = Client(sys.argv[1]); c.live_overview(); c.live_flows({})\n"
@@ -133,7 +133,7 @@ def test_the_view_role_may_not_end_flows(gateway: Gateway) -> None:
     assert done.stdout.strip() == "refused"
 
 
-def test_alarm_of_a_pool_that_fills(gateway: Gateway, client: Client) -> None:
+def test_filling_pool_raises_an_alarm(gateway: Gateway, client: Client) -> None:
     gateway.commit("set pools tiny address 1.1.2.150", "set pools tiny ports 3000-3009",
                    "set rules 7 source 192.168.40.9/32", "set rules 7 protocol udp",
                    "set rules 7 destination 1.0.0.1/32", "set rules 7 pool tiny")  # fmt: skip
@@ -156,7 +156,7 @@ def test_alarm_of_a_pool_that_fills(gateway: Gateway, client: Client) -> None:
 # The console
 
 
-def test_clears_the_marked_flows_after_a_question(gateway: Gateway, client: Client) -> None:
+def test_marked_flows_are_cleared_after_confirmation(gateway: Gateway, client: Client) -> None:
     code = (
         "import socket\nfor port in (5001, 5002):\n"
         "  socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', port))\n"
@@ -182,7 +182,7 @@ def test_clears_the_marked_flows_after_a_question(gateway: Gateway, client: Clie
 
 
 @pytest.mark.parametrize("name", ["flows.csv", "flows.json"])
-def test_exports_the_whole_table(gateway: Gateway, client: Client, name: str) -> None:
+def test_table_is_exported_in_full(gateway: Gateway, client: Client, name: str) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         await until(lambda: app.screen.table.total > 0, "flows")  # type: ignore[attr-defined]
         await pilot.press("e")
@@ -201,7 +201,7 @@ def test_exports_the_whole_table(gateway: Gateway, client: Client, name: str) ->
         assert len(rows) > 10
 
 
-def test_exports_every_table(gateway: Gateway, client: Client) -> None:
+def test_every_table_is_exported(gateway: Gateway, client: Client) -> None:
     names = {"pools": "3", "links": "4", "rules": "5", "subscribers": "6", "log": "8"}
 
     async def act(app: Top, pilot: Pilot[None]) -> None:
@@ -226,7 +226,7 @@ def shows(difference: Any, text: str) -> bool:
     return text in difference.text
 
 
-def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Client) -> None:
+def test_commit_confirmed_is_aborted_and_confirmed(gateway: Gateway, client: Client) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         screen: Any = app.screen
         await until(lambda: screen.data is not None, "the configuration")
@@ -254,7 +254,7 @@ def test_commits_confirmed_and_aborts_and_confirms(gateway: Gateway, client: Cli
     client.commit()
 
 
-def test_checks_commits_with_a_comment_and_rolls_back(gateway: Gateway, client: Client) -> None:
+def test_commit_check_comment_and_rollback(gateway: Gateway, client: Client) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         screen: Any = app.screen
         difference = screen.query_one("#difference")
@@ -287,7 +287,7 @@ def test_checks_commits_with_a_comment_and_rolls_back(gateway: Gateway, client: 
     assert client.configuration()["rules"]["10"]["pool"] == "a"
 
 
-def test_history_compares_and_rolls_back(gateway: Gateway, client: Client) -> None:
+def test_history_screen_compares_and_rolls_back(gateway: Gateway, client: Client) -> None:
     gateway.commit("set rules 10 description first")
     gateway.commit("set rules 10 description second")
 
@@ -310,7 +310,7 @@ def test_history_compares_and_rolls_back(gateway: Gateway, client: Client) -> No
     client.commit()
 
 
-def test_a_command_line_with_the_shells_commands(gateway: Gateway) -> None:
+def test_command_line_runs_shell_commands(gateway: Gateway) -> None:
     async def act(app: Top, pilot: Pilot[None]) -> None:
         await pilot.press("colon", *keys_of("show rul"), "tab")
         prompt: Any = app.screen.query_one("#prompt")
@@ -327,7 +327,7 @@ def test_a_command_line_with_the_shells_commands(gateway: Gateway) -> None:
     console(gateway, act)
 
 
-def test_snatd_gone_and_back(gateway: Gateway) -> None:
+def test_loss_and_return_of_snatd_are_shown(gateway: Gateway) -> None:
     """And what links went through is still known then."""
     gateway.snatd.shell("request link isp-b down")
 
@@ -344,7 +344,7 @@ def test_snatd_gone_and_back(gateway: Gateway) -> None:
     console(gateway, act)
 
 
-def test_links_history_for_scripts(gateway: Gateway, client: Client) -> None:
+def test_link_history_as_json(gateway: Gateway, client: Client) -> None:
     gateway.snatd.shell("request link isp-b up")
     wait(lambda: client.link_changes("isp-b", 1)[0].state == "up", "isp-b up")
     found = json.loads(gateway.snatd.shell("show links history | json").stdout)
@@ -355,7 +355,7 @@ def test_links_history_for_scripts(gateway: Gateway, client: Client) -> None:
         client.get("/v1/links/changes?limit=x", LinkChangeList)
 
 
-def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) -> None:
+def test_subscribers_at_their_limit_are_shown(gateway: Gateway, client: Client) -> None:
     gateway.commit("set limits subscriber sessions 10")
 
     async def act(app: Top, pilot: Pilot[None]) -> None:
@@ -377,7 +377,7 @@ def test_subscribers_that_reached_their_limit(gateway: Gateway, client: Client) 
     gateway.commit("delete limits")
 
 
-def test_records_and_replays(gateway: Gateway) -> None:
+def test_recording_and_replay(gateway: Gateway) -> None:
     """What a recording says is what snatd said, with snatd out of reach."""
     file = gateway.lab.folder / "session.gz"
     live = [SNATSH, "top", "--socket", str(gateway.snatd.socket), "--record", str(file), "--once", "--json"]
@@ -391,7 +391,7 @@ def test_records_and_replays(gateway: Gateway) -> None:
         assert played[name] == recorded[name], name
 
 
-def test_once_for_scripts(gateway: Gateway) -> None:
+def test_once_prints_text_and_json(gateway: Gateway) -> None:
     options = ["top", "--socket", str(gateway.snatd.socket), "--once"]
     done = subprocess.run([SNATSH, *options, "--json"], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
@@ -406,7 +406,7 @@ def test_once_for_scripts(gateway: Gateway) -> None:
     assert "no snatd answers" in done.stderr
 
 
-def test_only_the_screen_that_is_shown_asks(gateway: Gateway) -> None:
+def test_only_the_visible_screen_queries_snatd(gateway: Gateway) -> None:
     asked: list[str] = []
 
     class Listening(Client):

@@ -80,7 +80,7 @@ def start_traffic(gateway: Gateway) -> None:
     gateway.snatd.wait_flows({"tcp", "udp", "icmp"})
 
 
-def test_in_a_terminal(gateway: Gateway) -> None:
+def test_live_view_in_a_terminal(gateway: Gateway) -> None:
     command = gateway.lab["gateway"].command(SNATSH, "top", "--socket", str(gateway.snatd.socket))
     with Tmux(f"console-{gateway.lab.identity}", command) as terminal:
         terminal.expect("● OK", "isp-a", "● up", "b/s", "no alarms")
@@ -109,7 +109,7 @@ def test_in_a_terminal(gateway: Gateway) -> None:
 
 
 @pytest.mark.serial
-def test_first_screen_within_a_second(gateway: Gateway) -> None:
+def test_first_screen_appears_within_a_second(gateway: Gateway) -> None:
     """Two seconds here: the machine may be busy with other tests; the best of three counts."""
     command = gateway.lab["gateway"].command(SNATSH, "top", "--socket", str(gateway.snatd.socket))
     best = 60.0
@@ -121,12 +121,12 @@ def test_first_screen_within_a_second(gateway: Gateway) -> None:
     assert best < 2.0
 
 
-def test_the_shell_does_not_load_it() -> None:
+def test_shell_does_not_import_the_live_view() -> None:
     code = "import sys, snatsh.shell.main, snatsh.shell.commands.monitor; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_over_ssh_by_role() -> None:
+def test_live_view_over_ssh_by_role() -> None:
     with ssh_gateway() as gateway:
         start_traffic(gateway)
         for user, role, output in (

@@ -88,7 +88,7 @@ def ask(
         ("DELETE", "/v1/flows?sorce=10.0.0.1", b"", 400, "no such filter"),
     ],
 )
-def test_wrong_questions(
+def test_invalid_requests_are_refused(
     gateway: Gateway, client: Client, method: str, path: str, body: bytes, status: int, says: str
 ) -> None:
     got, answer = ask(gateway, method, path, body)
@@ -98,7 +98,7 @@ def test_wrong_questions(
     assert not client.candidate().changed
 
 
-def test_a_wrong_statement_says_which_and_where(client: Client) -> None:
+def test_invalid_statement_error_names_statement_and_token(client: Client) -> None:
     with pytest.raises(Rejected) as caught:
         client.edit(
             [
@@ -111,7 +111,7 @@ def test_a_wrong_statement_says_which_and_where(client: Client) -> None:
     assert not client.candidate().changed
 
 
-def test_a_commit_that_is_refused_names_every_problem(client: Client) -> None:
+def test_refused_commit_names_every_problem(client: Client) -> None:
     history = client.history()
     client.edit([Statement("set", ["rules", "30", "pool", "nowhere"])])
     client.edit([Statement("set", ["interfaces", "eth9", "role", "outside"])])
@@ -125,7 +125,7 @@ def test_a_commit_that_is_refused_names_every_problem(client: Client) -> None:
     assert client.configuration() == document(HOOK)
 
 
-def test_check_changes_nothing(client: Client) -> None:
+def test_commit_check_changes_nothing(client: Client) -> None:
     history = client.history()
     client.edit([Statement("set", ["rules", "30", "pool", "a"])])
     assert client.commit(check=True).ended_flows == 0
@@ -134,7 +134,7 @@ def test_check_changes_nothing(client: Client) -> None:
     assert [rule.number for rule in client.rules()] == [10, 20]
 
 
-def test_the_history_says_which_kind_of_client_committed(client: Client, gateway: Gateway) -> None:
+def test_history_records_the_kind_of_client(client: Client, gateway: Gateway) -> None:
     agent = {"User-Agent": "snatsh/1.0"}
     for headers, method in ((agent, "api"), ({"Snatsh-Client": "cli"}, "cli"), ({}, "api")):
         assert ask(gateway, "POST", "/v1/commit", b"{}", headers)[0] == 200
@@ -157,7 +157,7 @@ def test_commit_history_and_rollback(client: Client) -> None:
     assert not client.candidate().changed
 
 
-def test_flows_of_withdrawn_addresses_end_and_others_stay(gateway: Gateway, client: Client) -> None:
+def test_commit_ends_flows_of_removed_addresses_only(gateway: Gateway, client: Client) -> None:
     for server in ("8.8.8.8", "203.0.113.9"):
         gateway.client.run("ping", "-c", "1", server)
     mapped = {flow.mapped for flow in client.flows({"protocol": "icmp"}).flows}
@@ -175,7 +175,7 @@ def test_flows_of_withdrawn_addresses_end_and_others_stay(gateway: Gateway, clie
     assert left & addresses("b")
 
 
-def test_ending_flows_by_filter(gateway: Gateway, client: Client) -> None:
+def test_flows_are_ended_by_filter(gateway: Gateway, client: Client) -> None:
     gateway.client.run("ping", "-c", "1", "8.8.8.8")
     gateway.other_client.run("ping", "-c", "1", "8.8.8.8")
     wanted = {"source": "192.168.40.10", "protocol": "icmp"}
@@ -186,7 +186,7 @@ def test_ending_flows_by_filter(gateway: Gateway, client: Client) -> None:
     assert client.flows().total == 0
 
 
-def test_views_agree_with_each_other(gateway: Gateway, client: Client) -> None:
+def test_counters_agree_across_views(gateway: Gateway, client: Client) -> None:
     client.end_flows()
     before = {rule.number: rule for rule in client.rules()}
     gateway.client.run("ping", "-c", "3", "-i", "0.05", "8.8.8.8")
@@ -205,7 +205,7 @@ def test_views_agree_with_each_other(gateway: Gateway, client: Client) -> None:
     assert [row.address for row in used] == [flow.mapped]
 
 
-def test_completions(client: Client) -> None:
+def test_completion_values(client: Client) -> None:
     assert client.completions("interface") == ["eth0", "eth1", "eth2"]
     client.edit([Statement("set", ["rules", "5", "pool", "a"])])
     assert client.completions("rule") == ["5", "10", "20"]
@@ -213,7 +213,7 @@ def test_completions(client: Client) -> None:
     assert client.completions("link") == ["isp-a", "isp-b"]
 
 
-def test_one_commit_at_a_time(client: Client) -> None:
+def test_commits_run_one_at_a_time(client: Client) -> None:
     """Of many commits at once, at least one succeeds and the others are refused; none is half applied."""
     outcomes: list[str] = []
     start = threading.Barrier(8)
@@ -238,7 +238,7 @@ def test_one_commit_at_a_time(client: Client) -> None:
     assert len(new) == outcomes.count("done")
 
 
-def test_a_client_that_leaves_in_the_middle(gateway: Gateway, client: Client) -> None:
+def test_disconnecting_client_does_not_disturb_the_commit(gateway: Gateway, client: Client) -> None:
     for request in (
         b"GET /v1/flows HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST /v1/commit HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
@@ -254,7 +254,7 @@ def test_a_client_that_leaves_in_the_middle(gateway: Gateway, client: Client) ->
     assert "Traceback" not in log, log
 
 
-def test_what_changes_something_is_audited(gateway: Gateway, client: Client) -> None:
+def test_changing_requests_are_audited(gateway: Gateway, client: Client) -> None:
     client.edit([Statement("set", ["rules", "30", "pool", "a"])])
     client.flows()
     lines = (gateway.snatd.state / "audit.log").read_text().splitlines()
@@ -280,7 +280,7 @@ SAMPLES = {
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path
 )
-def test_an_answer_is_what_its_model_says(gateway: Gateway, client: Client, route: Route) -> None:
+def test_answers_match_their_models(gateway: Gateway, client: Client, route: Route) -> None:
     gateway.client.run("ping", "-c", "1", "8.8.8.8")
     client.write_file("sample", "text")
     client.save_rescue()

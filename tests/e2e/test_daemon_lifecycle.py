@@ -65,7 +65,7 @@ def pid_of(snatd: Snatd) -> int:
         return int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), "little")
 
 
-def test_a_second_snatd_on_the_same_state(shared: Gateway) -> None:
+def test_second_snatd_on_the_same_state_folder_is_refused(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.state = shared.snatd.state
     said = fails(second)
@@ -73,21 +73,21 @@ def test_a_second_snatd_on_the_same_state(shared: Gateway) -> None:
     assert f"pid {pid_of(shared.snatd)}" in said
 
 
-def test_a_second_snatd_on_the_same_pins(shared: Gateway) -> None:
+def test_second_snatd_on_the_same_pins_is_refused(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.pins = shared.snatd.pins
     assert str(second.pins) in fails(second)
     assert not second.state.exists()
 
 
-def test_a_second_snatd_on_the_same_socket(shared: Gateway) -> None:
+def test_second_snatd_on_the_same_socket_is_refused(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.socket = shared.snatd.socket
     assert str(second.socket) in fails(second)
     assert shared.snatd.client.version().api == 1
 
 
-def test_a_second_snatd_in_the_same_namespace(shared: Gateway) -> None:
+def test_second_snatd_in_the_same_namespace_is_refused(shared: Gateway) -> None:
     second = beside(shared, "second")
     said = fails(second)
     assert "network namespace" in said
@@ -96,7 +96,7 @@ def test_a_second_snatd_in_the_same_namespace(shared: Gateway) -> None:
     assert not second.socket.exists()
 
 
-def test_something_else_in_the_sockets_place(shared: Gateway) -> None:
+def test_socket_path_occupied_by_another_file_is_refused(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.socket.write_text("precious")
     assert "not a socket" in fails(second)
@@ -104,13 +104,13 @@ def test_something_else_in_the_sockets_place(shared: Gateway) -> None:
     second.socket.unlink()
 
 
-def test_a_socket_path_that_is_too_long(shared: Gateway) -> None:
+def test_too_long_socket_path_is_refused(shared: Gateway) -> None:
     second = beside(shared, "second")
     second.socket = second.socket.with_name("s" * 120)
     assert "107" in fails(second)
 
 
-def test_pins_that_are_not_on_a_bpffs(shared: Gateway, tmp_path: Path) -> None:
+def test_pin_folder_outside_bpffs_is_refused(shared: Gateway, tmp_path: Path) -> None:
     second = beside(shared, "second")
     second.pins = tmp_path / "pins"
     assert "mount -t bpf" in fails(second)
@@ -119,7 +119,7 @@ def test_pins_that_are_not_on_a_bpffs(shared: Gateway, tmp_path: Path) -> None:
     assert any(line.startswith("FAIL  bpffs") for line in check.stdout.splitlines())
 
 
-def test_check_beside_a_running_one(shared: Gateway) -> None:
+def test_check_beside_a_running_snatd(shared: Gateway) -> None:
     before = sorted(shared.lab.pins.iterdir())
     done = shared.lab["gateway"].run(*shared.snatd.command("--check"))
     assert "FAIL" not in done.stdout
@@ -128,7 +128,7 @@ def test_check_beside_a_running_one(shared: Gateway) -> None:
     assert seen_from(shared) in addresses("a")
 
 
-def test_no_more_rights_than_needed(shared: Gateway) -> None:
+def test_snatd_has_only_the_capabilities_it_needs(shared: Gateway) -> None:
     needed = f"{sum(1 << capability for capability in NEEDED):016x}"
     for task in Path(f"/proc/{pid_of(shared.snatd)}/task").iterdir():
         fields = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
@@ -136,7 +136,7 @@ def test_no_more_rights_than_needed(shared: Gateway) -> None:
         assert fields["NoNewPrivs"].strip() == "1"
 
 
-def test_several_gateways_side_by_side(shared: Gateway) -> None:
+def test_two_gateways_on_one_host(shared: Gateway) -> None:
     other = Snatd(shared.lab, "isp-a")
     profile = shared.lab.folder / "other.yaml"
     profile.write_text(yaml.safe_dump({"interfaces": {"eth1": {"role": "outside"}}}))
@@ -175,7 +175,7 @@ def test_flows_of_a_version_with_another_layout_are_reported_lost(fresh_gateway:
     assert not (snatd.pins / "v12-4096").exists()
 
 
-def test_a_killed_snatds_socket_is_no_obstacle(fresh_gateway: Gateway) -> None:
+def test_stale_socket_of_a_killed_snatd_is_replaced(fresh_gateway: Gateway) -> None:
     snatd = fresh_gateway.snatd
     snatd.kill()
     assert snatd.socket.exists()
@@ -183,7 +183,7 @@ def test_a_killed_snatds_socket_is_no_obstacle(fresh_gateway: Gateway) -> None:
     assert snatd.client.version().api == 1
 
 
-def test_a_damaged_newest_entry_falls_back_to_the_one_before(fresh_gateway: Gateway) -> None:
+def test_damaged_newest_commit_falls_back_to_the_previous_one(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     gateway.commit("set rules 10 pool c")
     assert snatd.stop() == 0
@@ -198,7 +198,7 @@ def test_a_damaged_newest_entry_falls_back_to_the_one_before(fresh_gateway: Gate
     assert snatd.client.history()[1].method == "profile"
 
 
-def test_a_history_of_which_nothing_is_left_changes_nothing(fresh_gateway: Gateway) -> None:
+def test_start_without_any_readable_commit_changes_nothing(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     assert snatd.stop() == 0
     for path in history_files(snatd):
@@ -208,7 +208,7 @@ def test_a_history_of_which_nothing_is_left_changes_nothing(fresh_gateway: Gatew
     assert seen_from(gateway) in addresses("a")
 
 
-def test_a_commit_that_can_not_attach_is_undone(fresh_gateway: Gateway) -> None:
+def test_commit_is_undone_when_attaching_fails(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     box = gateway.lab["gateway"]
     smaller = document("auto")
@@ -230,7 +230,7 @@ def test_a_commit_that_can_not_attach_is_undone(fresh_gateway: Gateway) -> None:
     assert seen_from(gateway) in addresses("a")
 
 
-def test_a_history_that_can_not_be_written_undoes_the_commit(fresh_gateway: Gateway) -> None:
+def test_commit_is_undone_when_the_history_cannot_be_written(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     history, files = snatd.client.history(), history_files(snatd)
     snatd.client.edit([Statement("set", ["rules", "10", "pool", "c"])])
@@ -249,7 +249,7 @@ def test_a_history_that_can_not_be_written_undoes_the_commit(fresh_gateway: Gate
     assert seen_from(gateway) in addresses("c")
 
 
-def test_a_bad_first_profile_leaves_no_gateway(shared: Gateway) -> None:
+def test_invalid_first_profile_leaves_nothing_attached(shared: Gateway) -> None:
     """A failure after the datapath was loaded, of a snatd that never ran anything."""
     other = Snatd(shared.lab, "lan")
     profile = shared.lab.folder / "other.yaml"
@@ -280,7 +280,7 @@ def with_groups(tmp_path: Path) -> Iterator[Snatd]:
         yield snatd
 
 
-def test_groups_decide_the_role(with_groups: Snatd) -> None:
+def test_unix_groups_decide_the_role(with_groups: Snatd) -> None:
     snatd = with_groups
     assert snatd.socket.stat().st_mode & 0o777 == 0o660
     assert snatd.socket.stat().st_gid == VIEWERS

@@ -35,14 +35,14 @@ def run_demo(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def test_one_command_prints_its_output_alone() -> None:
+def test_single_command_prints_only_its_output() -> None:
     done = run_demo("show flows | json")
     assert done.returncode == 0, done.stderr
     assert {flow["protocol"] for flow in json.loads(done.stdout)["flows"]} == {"tcp", "udp", "icmp"}
     assert done.stderr == ""
 
 
-def test_status_is_that_of_the_command() -> None:
+def test_exit_status_is_that_of_the_command() -> None:
     done = run_demo("show nonsense")
     assert done.returncode != 0
     assert done.stdout == ""
@@ -71,14 +71,14 @@ def start_and_wait_until_built() -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_takes_it_down(number: signal.Signals) -> None:
+def test_signal_removes_the_demo(number: signal.Signals) -> None:
     demo = start_and_wait_until_built()
     demo.send_signal(number)
     assert demo.wait(20) == 128 + number
     assert traces(demo.pid) == []
 
 
-def test_killed_one_is_removed_by_the_next() -> None:
+def test_killed_demo_is_removed_by_the_next_one() -> None:
     demo = start_and_wait_until_built()
     left = traces(demo.pid)
     demo.kill()
@@ -99,7 +99,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_console_opens_and_exit_takes_it_down() -> None:
+def test_leaving_the_console_removes_the_demo() -> None:
     console = pexpect.spawn(
         DEMO[0], list(DEMO[1:]), encoding="utf-8", timeout=30, env={**os.environ, "TERM": "vt100"}
     )
@@ -117,7 +117,7 @@ def test_console_opens_and_exit_takes_it_down() -> None:
     assert traces(console.pid) == []
 
 
-def test_host_network_is_untouched() -> None:
+def test_host_network_is_unchanged() -> None:
     def host() -> list[str]:
         commands = (["ip", "address"], ["ip", "route"], ["ip", "rule"], ["nft", "list", "ruleset"])
         shown = [subprocess.check_output(command, text=True) for command in commands]

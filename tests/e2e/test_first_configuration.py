@@ -46,7 +46,7 @@ def send_traffic(snatd: Snatd) -> None:
     snatd.wait_flows({"tcp", "udp", "icmp"})
 
 
-def test_every_command_of_the_page_does_what_the_page_shows(empty_gateway: Snatd) -> None:
+def test_commands_of_the_page_have_the_output_it_shows(empty_gateway: Snatd) -> None:
     session = Session(empty_gateway.client, BatchTerminal(), MODES)
     sending = False
     for command in PAGE.commands():

@@ -80,7 +80,7 @@ def held(gateway: Gateway) -> int:
     return int(gateway.snatd.client.flows({"source": "192.168.40.9", "limit": 1}).matched)
 
 
-def test_a_million_syns_of_one_host_leave_the_others_alone(gateway: Gateway) -> None:
+def test_syn_flood_of_one_subscriber_does_not_affect_others(gateway: Gateway) -> None:
     outcomes = during_a_flood(gateway, 1_000_000)
     assert len(outcomes) >= 20
     assert all(outcomes)
@@ -89,7 +89,7 @@ def test_a_million_syns_of_one_host_leave_the_others_alone(gateway: Gateway) -> 
     gateway.snatd.shell("clear flows source 192.168.40.9")
 
 
-def test_without_the_cap_a_full_table_still_lets_the_others_in(gateway: Gateway) -> None:
+def test_full_table_admits_other_subscribers_without_a_half_open_limit(gateway: Gateway) -> None:
     gateway.commit("set limits subscriber half-open 4000000")
     outcomes = during_a_flood(gateway, 500_000)
     assert all(outcomes)

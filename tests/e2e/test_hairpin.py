@@ -38,7 +38,7 @@ def mapped(host: socket.socket) -> tuple[str, int]:
     return address, int(port)
 
 
-def test_udp_peers_meet(gateway: Gateway) -> None:
+def test_hairpinned_udp_between_subscribers(gateway: Gateway) -> None:
     with udp_socket(gateway.client) as one, udp_socket(gateway.other_client) as other:
         address_one, address_other = mapped(one), mapped(other)
         for number in range(20):
@@ -48,7 +48,7 @@ def test_udp_peers_meet(gateway: Gateway) -> None:
             assert one.recvfrom(100) == (b"pong %d" % number, address_other)
 
 
-def test_tcp_to_a_peer_s_mapped_address(gateway: Gateway) -> None:
+def test_hairpinned_tcp_to_an_external_endpoint(gateway: Gateway) -> None:
     with gateway.other_client.entered():
         listener, outward = socket.socket(), socket.socket()
     with listener, outward:
@@ -70,7 +70,7 @@ def test_tcp_to_a_peer_s_mapped_address(gateway: Gateway) -> None:
                 assert accepted.recv(100) == b"hello"
 
 
-def test_a_port_without_a_mapping(gateway: Gateway) -> None:
+def test_hairpinned_packet_without_a_mapping_is_dropped(gateway: Gateway) -> None:
     before = gateway.drops()["no-flow"]
     with udp_socket(gateway.client) as one:
         one.settimeout(0.5)

@@ -37,7 +37,7 @@ def commit(gateway: Gateway, wanted: dict[str, Any]) -> None:
     gateway.snatd.client.commit()
 
 
-def test_an_interface_that_comes_back_gets_its_hooks(fresh_gateway: Gateway) -> None:
+def test_recreated_interface_gets_its_hooks(fresh_gateway: Gateway) -> None:
     gateway, box = fresh_gateway, fresh_gateway.lab["gateway"]
     provider = gateway.lab["isp-b"]
     assert seen_from(gateway, VIA_B) in addresses("b")
@@ -62,7 +62,7 @@ def test_an_interface_that_comes_back_gets_its_hooks(fresh_gateway: Gateway) -> 
         assert untranslated.count() == 0, untranslated.example()
 
 
-def test_another_mac_is_answered_with_and_announced(fresh_gateway: Gateway) -> None:
+def test_changed_mac_address_is_announced_and_used_in_arp(fresh_gateway: Gateway) -> None:
     gateway, box = fresh_gateway, fresh_gateway.lab["gateway"]
     assert seen_from(gateway, VIA_A) in addresses("a")
     with Watch(gateway.lab["isp-a"], "eth0", "arp and ether src 02:00:00:00:aa:01") as announcements:
@@ -94,7 +94,7 @@ def test_new_pool_addresses_are_announced_once(gateway: Gateway) -> None:
     commit(gateway, document(gateway.hook))
 
 
-def test_a_failed_link_switches_its_rules_over_and_back(fresh_gateway: Gateway) -> None:
+def test_link_failure_switches_rules_over_and_back(fresh_gateway: Gateway) -> None:
     gateway, client = fresh_gateway, fresh_gateway.snatd.client
     wanted = document(gateway.hook)
     wanted["rules"]["10"]["failover"] = {"isp-b": {"pool": "c"}}
@@ -122,7 +122,7 @@ def test_removed_hooks_are_attached_again(fresh_gateway: Gateway) -> None:
     assert seen_from(gateway, VIA_A) in addresses("a")
 
 
-def test_next_hops_are_kept_fresh(gateway: Gateway) -> None:
+def test_neighbor_entries_of_next_hops_are_refreshed(gateway: Gateway) -> None:
     box = gateway.lab["gateway"]
 
     def managed() -> set[str]:
@@ -136,7 +136,7 @@ def test_next_hops_are_kept_fresh(gateway: Gateway) -> None:
     wait(lambda: managed() == {"1.1.2.1", "1.1.3.1"}, "the gateway of a route that went forgotten")
 
 
-def test_a_providers_new_mac_is_learned(fresh_gateway: Gateway) -> None:
+def test_changed_next_hop_mac_is_learned(fresh_gateway: Gateway) -> None:
     """By an ARP that announces it, as a standby router sends when it takes over."""
     gateway, provider = fresh_gateway, fresh_gateway.lab["isp-a"]
     assert seen_from(gateway, VIA_A) in addresses("a")
@@ -147,7 +147,7 @@ def test_a_providers_new_mac_is_learned(fresh_gateway: Gateway) -> None:
     wait(lambda: seen_from(gateway, VIA_A) in addresses("a"), "traffic to the new MAC", seconds=5)
 
 
-def test_following_host_changes_settles(gateway: Gateway) -> None:
+def test_changes_made_by_snatd_cause_no_reload(gateway: Gateway) -> None:
     """What snatd does after a change is no change it would follow again."""
     lab = gateway.lab
     monitor = lab.spawn("gateway", "ip", "-timestamp", "monitor", "link", log="monitor.log")
@@ -166,7 +166,7 @@ def test_following_host_changes_settles(gateway: Gateway) -> None:
     assert log.stat().st_size == settled
 
 
-def test_a_link_lost_while_snatd_was_away(fresh_gateway: Gateway) -> None:
+def test_link_lost_while_snatd_was_down_is_detected(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     snatd.kill()
     gateway.lab["gateway"].run("ip", "link", "delete", "eth2")

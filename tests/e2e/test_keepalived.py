@@ -132,7 +132,9 @@ def seen(lab: Lab) -> dict[str, str]:
     return found
 
 
-def test_a_client_has_the_same_public_address_on_either_gateway(pair: tuple[Lab, dict[str, Snatd]]) -> None:
+def test_subscriber_has_the_same_external_address_on_both_gateways(
+    pair: tuple[Lab, dict[str, Snatd]],
+) -> None:
     lab, boxes = pair
     wait(lambda: master(lab) == ["gw1"], "gw1 has the addresses")
     wait(lambda: len(seen(lab)) == len(CLIENTS), "every client served")

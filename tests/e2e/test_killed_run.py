@@ -34,7 +34,7 @@ def test_until_killed(tmp_path):
 
 @pytest.mark.serial
 @pytest.mark.parametrize("test", [WITH_A_GATEWAY, WITH_A_RIG], ids=["gateway", "rig"])
-def test_a_killed_run_leaves_nothing(tmp_path: Path, test: str) -> None:
+def test_killed_test_run_leaves_nothing_behind(tmp_path: Path, test: str) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     file = tmp_path / "test_until_killed.py"

@@ -55,7 +55,7 @@ def seen_of(client: Namespace, source: str, port: int = 0) -> str:
     return ""
 
 
-def test_links_share_and_each_subscriber_stays(gateway: Gateway) -> None:
+def test_link_group_shares_load_and_keeps_subscribers_on_their_link(gateway: Gateway) -> None:
     wanted = with_monitors(gateway.hook)
     wanted["link-groups"] = {"wan": {"link": {"isp-a": {"weight": 3}, "isp-b": {"weight": 1}}}}
     wanted["rules"] = {"10": {"source": "192.168.40.0/24", "group": "wan"}}
@@ -83,7 +83,7 @@ def test_links_share_and_each_subscriber_stays(gateway: Gateway) -> None:
     assert "isp-b failed over" in shown
 
 
-def test_a_last_resort_is_used_when_nothing_else_is_up(gateway: Gateway) -> None:
+def test_last_resort_is_used_when_no_other_link_is_up(gateway: Gateway) -> None:
     wanted = with_monitors(gateway.hook)
     members = {"isp-a": {"weight": 1}, "isp-b": {"use": "last-resort"}}
     wanted["link-groups"] = {"wan": {"link": members}}
@@ -98,7 +98,7 @@ def test_a_last_resort_is_used_when_nothing_else_is_up(gateway: Gateway) -> None
     wait(lambda: seen_from(gateway) in A, "new flows by isp-a")
 
 
-def test_a_pool_follows_the_address_that_dhcp_gives(fresh_gateway: Gateway) -> None:
+def test_pool_follows_the_dhcp_address(fresh_gateway: Gateway) -> None:
     gateway, box = fresh_gateway, fresh_gateway.lab["gateway"]
     wanted = document(gateway.hook)
     wanted["pools"] = {"own": {"interface-address": "eth1"}, "b": wanted["pools"]["b"]}
@@ -125,7 +125,7 @@ def test_a_pool_follows_the_address_that_dhcp_gives(fresh_gateway: Gateway) -> N
     assert "set pools own interface-address eth1" in shown
 
 
-def test_a_link_without_a_route_is_refused(fresh_gateway: Gateway) -> None:
+def test_link_without_a_route_is_refused(fresh_gateway: Gateway) -> None:
     gateway, client = fresh_gateway, fresh_gateway.snatd.client
     gateway.lab["gateway"].run("ip", "route", "del", "203.0.113.0/24")
     with pytest.raises(Rejected, match="no route goes by it"):

@@ -47,7 +47,7 @@ def hook(request: pytest.FixtureRequest) -> str:
     ],
     ids=["arp", "tcp", "http"],
 )
-def test_every_kind_of_probe_leaves_by_its_own_link(gateway: Gateway, probe: dict[str, object]) -> None:
+def test_probes_of_every_kind_leave_by_their_link(gateway: Gateway, probe: dict[str, object]) -> None:
     wanted = with_monitors(gateway.hook)
     wanted["links"]["isp-a"]["monitor"] = {"interval": 100, **probe}
     expression = "src host 1.1.2.2 and (arp or dst host 203.0.113.9)"
@@ -72,7 +72,7 @@ def test_every_kind_of_probe_leaves_by_its_own_link(gateway: Gateway, probe: dic
 
 
 @pytest.mark.parametrize(("change", "series"), [("deleted", 0), ("renamed", 1), ("unmonitored", 0)])
-def test_probes_end_with_the_link_they_belong_to(gateway: Gateway, change: str, series: int) -> None:
+def test_probes_of_a_deleted_link_end(gateway: Gateway, change: str, series: int) -> None:
     wanted = with_monitors(gateway.hook)
     commit(gateway, wanted)
     wait(lambda: row(gateway).rtt is not None, "round trips")
@@ -92,7 +92,7 @@ def test_probes_end_with_the_link_they_belong_to(gateway: Gateway, change: str, 
     wait_state(gateway, "up")
 
 
-def test_all_any_or_quorum_of_the_targets(gateway: Gateway) -> None:
+def test_require_all_any_or_quorum_of_targets(gateway: Gateway) -> None:
     targets = {"icmp": {"target": [VIA_B, VIA_A, "192.0.2.1"]}}
     for require, state in (("any", "up"), ("quorum", "up"), ("all", "down")):
         wanted = with_monitors(gateway.hook)
@@ -104,7 +104,7 @@ def test_all_any_or_quorum_of_the_targets(gateway: Gateway) -> None:
     wait_state(gateway, "up")
 
 
-def test_a_link_that_loses_packets_is_degraded_and_stays_in_use(gateway: Gateway) -> None:
+def test_lossy_link_is_degraded_and_stays_in_use(gateway: Gateway) -> None:
     wanted = with_monitors(gateway.hook, fail=20)
     wanted["links"]["isp-a"]["monitor"]["loss-threshold"] = 10
     commit(gateway, wanted)
@@ -119,7 +119,7 @@ def test_a_link_that_loses_packets_is_degraded_and_stays_in_use(gateway: Gateway
         wait_state(gateway, "up")
 
 
-def test_a_flapping_link_is_left_alone(gateway: Gateway) -> None:
+def test_flapping_link_is_held_down(gateway: Gateway) -> None:
     wanted = with_monitors(gateway.hook)
     wanted["links"]["isp-a"] |= {"hold-down": 1, "hold-down-limit": 60}
     del wanted["links"]["isp-b"]["monitor"]  # it goes on, whatever the machine does to probes
@@ -151,7 +151,7 @@ def test_a_flapping_link_is_left_alone(gateway: Gateway) -> None:
     assert not during & A
 
 
-def test_both_links_down_and_nothing_leaks(gateway: Gateway) -> None:
+def test_nothing_leaks_while_both_links_are_down(gateway: Gateway) -> None:
     commit(gateway, with_monitors(gateway.hook))
     written = gateway.snatd.client.configuration()
     with no_leak(gateway.lab, OWN):
@@ -167,7 +167,7 @@ def test_both_links_down_and_nothing_leaks(gateway: Gateway) -> None:
     assert gateway.snatd.client.configuration() == written
 
 
-def test_a_route_that_vanished_takes_its_link_along(gateway: Gateway) -> None:
+def test_link_is_down_when_its_route_is_withdrawn(gateway: Gateway) -> None:
     """Else what has isp-a's addresses left by isp-b, where the other default route leads."""
     box, wanted = gateway.lab["gateway"], with_monitors(gateway.hook, hold_down=0)
     wanted["rules"] = {"10": {"source": "192.168.40.0/24", "pool": "a"}}
@@ -188,7 +188,7 @@ def test_a_route_that_vanished_takes_its_link_along(gateway: Gateway) -> None:
     box.run("ip", "route", "del", "default", "via", "1.1.3.1")
 
 
-def test_snatd_killed_during_a_failover_goes_on_from_there(gateway: Gateway) -> None:
+def test_snatd_killed_during_a_failover_resumes_it(gateway: Gateway) -> None:
     commit(gateway, with_monitors(gateway.hook))
     written, history = gateway.snatd.client.configuration(), gateway.snatd.client.history()
     wait_state(gateway, "up")
@@ -213,7 +213,7 @@ def test_snatd_killed_during_a_failover_goes_on_from_there(gateway: Gateway) -> 
     assert (gateway.snatd.client.configuration(), gateway.snatd.client.history()) == (written, history)
 
 
-def test_orders_of_an_operator_outlive_snatd(gateway: Gateway) -> None:
+def test_manual_orders_survive_a_restart_of_snatd(gateway: Gateway) -> None:
     commit(gateway, with_monitors(gateway.hook))
     wait_state(gateway, "up")
     with no_leak(gateway.lab, OWN):
@@ -232,7 +232,7 @@ def test_orders_of_an_operator_outlive_snatd(gateway: Gateway) -> None:
         assert gateway.snatd.shell("request link isp-a sideways", check=False).returncode != 0
 
 
-def test_inside_hosts_of_a_dead_link_get_a_reset(gateway: Gateway) -> None:
+def test_subscribers_of_a_failed_link_get_a_reset(gateway: Gateway) -> None:
     """From the gateway itself: no packet of theirs goes anywhere."""
     wanted = with_monitors(gateway.hook)
     wanted["links"]["isp-a"]["flows"] = "end"
@@ -267,7 +267,7 @@ def test_inside_hosts_of_a_dead_link_get_a_reset(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["end", "keep"])
-def test_flows_of_a_link_that_died_end_or_stay(gateway: Gateway, ends: bool) -> None:
+def test_flows_of_a_failed_link_end_or_stay_as_configured(gateway: Gateway, ends: bool) -> None:
     wanted = with_monitors(gateway.hook)
     wanted["links"]["isp-a"]["flows"] = "end" if ends else "keep"
     commit(gateway, wanted)

@@ -52,7 +52,7 @@ def line(gateway: Gateway) -> Iterator[Gateway]:
         assert untranslated.count() == 0, untranslated.example()
 
 
-def test_everything_goes_by_a_line_without_headers(line: Gateway) -> None:
+def test_traffic_over_a_link_without_ethernet_headers(line: Gateway) -> None:
     gateway, box, client = line, line.lab["gateway"], line.client
     with dial(gateway, "10.64.0.2"):
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
@@ -75,7 +75,7 @@ def test_everything_goes_by_a_line_without_headers(line: Gateway) -> None:
         assert row(gateway, "dsl").next_hop == PEER
 
 
-def test_each_session_has_its_own_address(line: Gateway) -> None:
+def test_each_ppp_session_has_its_address(line: Gateway) -> None:
     gateway, box = line, line.lab["gateway"]
     with dial(gateway, "10.64.0.2"):
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
@@ -90,7 +90,7 @@ def test_each_session_has_its_own_address(line: Gateway) -> None:
         wait(lambda: "10.64.0.2" not in mapped(gateway), "flows of the session before ended")
 
 
-def test_nothing_leaves_by_a_session_that_snatd_has_not_seen(line: Gateway) -> None:
+def test_nothing_leaves_by_an_unknown_ppp_interface(line: Gateway) -> None:
     """The interface is new, so no guard is on it."""
     gateway, box = line, line.lab["gateway"]
     with dial(gateway, "10.64.0.2"):
@@ -107,7 +107,7 @@ def test_nothing_leaves_by_a_session_that_snatd_has_not_seen(line: Gateway) -> N
         wait(lambda: seen_from(gateway) == "10.64.0.7", "the address of the next session")
 
 
-def test_a_line_stands_in_and_is_stood_in_for(line: Gateway) -> None:
+def test_failover_to_and_from_a_link_without_ethernet(line: Gateway) -> None:
     """Redirected to the other end of the line, from a route that goes another way, and back."""
     gateway, box = line, line.lab["gateway"]
     wanted = by_tunnel(gateway.hook)
@@ -129,7 +129,7 @@ def test_a_line_stands_in_and_is_stood_in_for(line: Gateway) -> None:
         gateway.snatd.shell("request link dsl up")
 
 
-def test_what_such_a_device_can_not_be_is_refused(line: Gateway) -> None:
+def test_unsupported_settings_of_headerless_interfaces_are_refused(line: Gateway) -> None:
     gateway, client = line, line.snatd.client
     with dial(gateway, "10.64.0.2"):
         for interface, words in (

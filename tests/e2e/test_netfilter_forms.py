@@ -49,7 +49,7 @@ def output(report: Report, kind: str) -> list[str]:
     return [one.text for one in report.findings if one.kind == kind]
 
 
-def test_masquerade_takes_the_interfaces_address(box: Namespace) -> None:
+def test_masquerade_uses_the_interface_address(box: Namespace) -> None:
     document, report = by_iptables(box, "-s 10.0.0.0/8 -o eth1 -j MASQUERADE --random-fully")
     assert rules(document) == [("10.0.0.0/8", {"out-interface": "eth1"}, ["1.1.2.2"])]
     assert any("follows the address of eth1" in text for text in output(report, "differs"))
@@ -75,7 +75,7 @@ def test_netmap_of_many_hosts_is_reported(box: Namespace) -> None:
 
 
 @pytest.mark.parametrize("target", ["RETURN", "ACCEPT"])
-def test_what_is_let_through_before_is_exempt(box: Namespace, target: str) -> None:
+def test_accepted_before_nat_becomes_exempt(box: Namespace, target: str) -> None:
     document, _ = by_iptables(
         box, f"-d 10.0.0.0/8 -j {target}", "-s 10.0.0.0/8 -o eth1 -j SNAT --to-source 1.1.2.100"
     )
@@ -83,7 +83,7 @@ def test_what_is_let_through_before_is_exempt(box: Namespace, target: str) -> No
     assert actions["10.0.0.0/8"] == "exempt"
 
 
-def test_ranges_flags_and_ports(box: Namespace) -> None:
+def test_address_ranges_flags_and_ports(box: Namespace) -> None:
     document, report = by_iptables(
         box,
         "-m iprange --src-range 10.0.0.1-10.0.0.6 -p tcp -j SNAT --to-source 1.1.2.100-1.1.2.110:2000-3000"
@@ -113,7 +113,7 @@ def test_forms_without_a_counterpart_are_omitted_and_reported(box: Namespace, ru
     assert any(reason in text for text in output(report, "no-counterpart")), output(report, "no-counterpart")
 
 
-def test_a_set_is_taken_from_what_ipset_saved() -> None:
+def test_sets_are_read_from_ipset_save() -> None:
     rule = "*nat\n-A POSTROUTING -m set --match-set lan src -o eth1 -j SNAT --to-source 1.1.2.9\nCOMMIT\n"
     document, _ = import_text(
         f"create lan hash:net\nadd lan 10.1.0.0/16\nadd lan 10.2.0.0/16\n{rule}", "iptables"

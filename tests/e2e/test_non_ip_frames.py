@@ -21,7 +21,7 @@ TAGS = {
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_tagged_frame_belongs_to_its_vlan_device(gateway: Gateway, tag: str) -> None:
+def test_tagged_frames_are_left_to_their_vlan_device(gateway: Gateway, tag: str) -> None:
     """There is none here: the stack drops it, nothing is translated, nothing leaves."""
     # Offloaded, a tag travels beside the frame, where XDP does not see it.
     gateway.lab["lan"].run("ethtool", "-K", "gateway", "txvlan", "off", "tx-vlan-stag-hw-insert", "off")
@@ -42,7 +42,7 @@ def test_a_tagged_frame_belongs_to_its_vlan_device(gateway: Gateway, tag: str) -
     assert not gateway.snatd.client.flows({"port": 9999}).flows
 
 
-def test_whether_a_card_hides_tags_is_known(gateway: Gateway) -> None:
+def test_vlan_tag_offload_is_detected(gateway: Gateway) -> None:
     box = gateway.lab["gateway"]
     with box.entered():
         assert takes_tags_off("eth0")

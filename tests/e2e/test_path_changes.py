@@ -65,7 +65,7 @@ def flow(gateway: Gateway) -> Iterator[Flow]:
     gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.2.1")
 
 
-def test_a_next_hop_with_another_mac(gateway: Gateway, flow: Flow) -> None:
+def test_next_hop_changes_its_mac_address(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
     gateway.lab["isp-a"].sysctl({"ipv4/conf/eth0/arp_notify": "1"})  # as routers do
     gateway.lab["isp-a"].run("ip", "link", "set", "eth0", "address", "02:00:00:00:aa:01")
@@ -74,7 +74,7 @@ def test_a_next_hop_with_another_mac(gateway: Gateway, flow: Flow) -> None:
     assert seconds < 3, "as soon as the kernel has learnt the new address"
 
 
-def test_a_route_by_another_provider(gateway: Gateway, flow: Flow) -> None:
+def test_route_changes_to_another_provider(gateway: Gateway, flow: Flow) -> None:
     """The mapping stays with the flow, and the packets go where the route says."""
     before, _ = flow.wait()
     gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
@@ -84,7 +84,7 @@ def test_a_route_by_another_provider(gateway: Gateway, flow: Flow) -> None:
     until(lambda: out_interface(gateway, flow) == "eth2", 1)
 
 
-def test_a_policy_by_another_provider(gateway: Gateway, flow: Flow) -> None:
+def test_policy_rule_changes_to_another_provider(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
     box = gateway.lab["gateway"]
     box.run("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
@@ -97,7 +97,7 @@ def test_a_policy_by_another_provider(gateway: Gateway, flow: Flow) -> None:
         box.run("ip", "rule", "del", "lookup", "7")
 
 
-def test_a_route_that_changes_without_snatd(gateway: Gateway, flow: Flow) -> None:
+def test_route_changes_while_snatd_is_down(gateway: Gateway, flow: Flow) -> None:
     """Without snatd, flows look after their paths themselves, once a second."""
     before, _ = flow.wait()
     gateway.snatd.kill()
@@ -137,7 +137,7 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def test_a_route_that_is_withdrawn_and_comes_back(gateway: Gateway, flow: Flow) -> None:
+def test_route_is_withdrawn_and_returns(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
     box = gateway.lab["gateway"]
     box.run("ip", "route", "del", "default")
@@ -149,7 +149,7 @@ def test_a_route_that_is_withdrawn_and_comes_back(gateway: Gateway, flow: Flow) 
     assert seconds < 1
 
 
-def test_an_interface_that_goes_down_and_comes_back(gateway: Gateway, flow: Flow) -> None:
+def test_interface_goes_down_and_returns(gateway: Gateway, flow: Flow) -> None:
     before, _ = flow.wait()
     box = gateway.lab["gateway"]
     box.run("ip", "link", "set", "eth1", "down")

@@ -25,7 +25,7 @@ def fetch_fails(gateway: Gateway, server: str = VIA_A) -> bool:
     return done.returncode != 0
 
 
-def test_redirect_sends_by_the_other_provider(gateway: Gateway) -> None:
+def test_redirect_uses_the_other_provider(gateway: Gateway) -> None:
     lab = gateway.lab
     assert seen_from(gateway) in addresses("a")
     gateway.commit("set rules 10 redirect 1.1.3.1", "set rules 10 pool b")
@@ -54,7 +54,7 @@ def test_exempt_drop_and_default_action(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["source-hash", "source-destination-hash", "least-used", "round-robin"])
-def test_algorithms_spread_as_they_say(gateway: Gateway, algorithm: str) -> None:
+def test_algorithms_distribute_addresses_as_documented(gateway: Gateway, algorithm: str) -> None:
     gateway.commit(f"set rules 10 algorithm {algorithm}")
     seen = [seen_from(gateway) for _ in range(6)]
     assert set(seen) <= addresses("a")
@@ -64,13 +64,13 @@ def test_algorithms_spread_as_they_say(gateway: Gateway, algorithm: str) -> None
         assert len(set(seen)) == 6
 
 
-def test_large_packets_go_through_in_fragments(gateway: Gateway) -> None:
+def test_large_packets_pass_in_fragments(gateway: Gateway) -> None:
     with no_leak(gateway.lab):
         done = gateway.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", "4000", VIA_A)
     assert " 0% packet loss" in done.stdout
 
 
-def test_new_pool_addresses_are_announced_and_answered_for(gateway: Gateway) -> None:
+def test_new_pool_addresses_are_announced_and_answered_in_arp(gateway: Gateway) -> None:
     lab = gateway.lab
     with Watch(lab["isp-a"], "eth0", "arp and arp[14:4] = 0x01010296") as announced:  # 1.1.2.150
         gateway.commit("set pools a address 1.1.2.150")
@@ -96,7 +96,7 @@ def test_failover_on_loss_of_carrier(gateway: Gateway) -> None:
     lab["gateway"].run("ip", "route", "del", "default", "via", "1.1.3.1")
 
 
-def test_when_disabled_the_gateway_forwards_and_when_enabled_it_translates_again(gateway: Gateway) -> None:
+def test_disabled_datapath_forwards_without_translation(gateway: Gateway) -> None:
     lab = gateway.lab
     assert seen_from(gateway) in addresses("a")
     with Watch(lab["isp-a"], "eth0", f"ip src host 192.168.40.9 and dst host {VIA_A}") as untranslated:

@@ -22,7 +22,7 @@ def mappings(gateway: Gateway, port: int) -> dict[tuple[object, ...], tuple[obje
     }
 
 
-def test_killed_snatd_during_iperf3(fresh_gateway: Gateway) -> None:
+def test_iperf3_continues_while_snatd_is_killed(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     with no_leak(gateway.lab):
         iperf3 = ("iperf3", "--client", "8.8.8.8", "--parallel", "4", "--time", "6", "--json")
@@ -59,7 +59,7 @@ def test_restart_keeps_the_committed_rules(fresh_gateway: Gateway) -> None:
     assert [entry.time for entry in snatd.client.history()] == history
 
 
-def test_another_room_for_flows_keeps_those_there_are(fresh_gateway: Gateway) -> None:
+def test_changed_flow_limit_keeps_existing_flows(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     said = gateway.commit("set limits flows 400000")
     assert "takes effect at the next start of snatd; the flow table holds 262,144 flows now" in said

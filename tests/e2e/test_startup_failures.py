@@ -43,23 +43,23 @@ def profile(snatd: Snatd, text: str) -> str:
     return str(path)
 
 
-def test_not_root(snatd: Snatd) -> None:
+def test_start_without_root_is_refused(snatd: Snatd) -> None:
     assert "root" in fails(snatd, *NOBODY, *snatd.command())
 
 
-def test_no_bcc(snatd: Snatd, tmp_path: Path) -> None:
+def test_start_without_bcc_is_refused(snatd: Snatd, tmp_path: Path) -> None:
     (tmp_path / "bcc.py").write_text("raise ImportError(\"No module named 'bcc'\")\n")
     nothing_compiled = {"PYTHONPATH": str(tmp_path), "CACHE_DIRECTORY": str(tmp_path / "cache")}
     assert "python3-bpfcc" in fails(snatd, *snatd.command(), env=nothing_compiled)
 
 
-def test_state_folder_in_the_way_of_a_file(snatd: Snatd, tmp_path: Path) -> None:
+def test_state_folder_occupied_by_a_file_is_refused(snatd: Snatd, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     snatd.state = tmp_path / "file" / "state"
     assert str(snatd.state) in fails(snatd, *snatd.command())
 
 
-def test_state_folder_read_only(snatd: Snatd, tmp_path: Path) -> None:
+def test_read_only_state_folder_is_refused(snatd: Snatd, tmp_path: Path) -> None:
     snatd.state = tmp_path / "state"
     snatd.state.mkdir()
     mount = f"mount --bind {snatd.state} {snatd.state} && mount -o remount,ro,bind {snatd.state}"
@@ -67,7 +67,7 @@ def test_state_folder_read_only(snatd: Snatd, tmp_path: Path) -> None:
     assert str(snatd.state) in fails(snatd, *argv)
 
 
-def test_interface_that_is_not_there(snatd: Snatd) -> None:
+def test_missing_interface_is_refused(snatd: Snatd) -> None:
     wanted = document("auto")
     wanted["interfaces"]["eth9"] = {"role": "outside"}
     path = profile(snatd, yaml.safe_dump(wanted))
@@ -84,16 +84,16 @@ def test_interface_that_is_not_there(snatd: Snatd) -> None:
     ],
     ids=["broken YAML", "unknown key", "host bits", "unknown pool"],
 )
-def test_bad_profile(snatd: Snatd, text: str, says: str) -> None:
+def test_invalid_profile_is_refused(snatd: Snatd, text: str, says: str) -> None:
     path = profile(snatd, text)
     assert says in fails(snatd, *snatd.command("--profile", path))
 
 
-def test_profile_that_is_not_there(snatd: Snatd) -> None:
+def test_missing_profile_is_refused(snatd: Snatd) -> None:
     assert "/nowhere.yaml" in fails(snatd, *snatd.command("--profile", "/nowhere.yaml"))
 
 
-def test_check_says_yes_and_changes_nothing(snatd: Snatd) -> None:
+def test_check_succeeds_and_changes_nothing(snatd: Snatd) -> None:
     done = snatd.lab["gateway"].run(*snatd.command("--check"))
     assert done.stdout.strip()
     assert not snatd.socket.exists()
@@ -106,7 +106,7 @@ def test_check_requires_root(snatd: Snatd) -> None:
     assert "root" in done.stdout + done.stderr
 
 
-def test_console_without_snatd(snatd: Snatd) -> None:
+def test_shell_without_snatd_names_the_socket(snatd: Snatd) -> None:
     done = subprocess.run(
         [SNATSH, "--socket", str(snatd.socket), "-c", "show flows"],
         capture_output=True,
@@ -118,7 +118,7 @@ def test_console_without_snatd(snatd: Snatd) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_second_snatd(gateway: Gateway) -> None:
+def test_second_snatd_is_refused(gateway: Gateway) -> None:
     first = gateway.snatd
     done = gateway.lab["gateway"].run(*first.command(), check=False, timeout=20)
     assert done.returncode != 0

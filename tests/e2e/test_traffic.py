@@ -36,12 +36,12 @@ def assert_from_pool(source: str, pool: str) -> None:
 
 @pytest.mark.parametrize("server", [VIA_A, VIA_B])
 @pytest.mark.parametrize("client", ["client-a", "client-b"])
-def test_server_sees_a_pool_address(gateway: Gateway, client: str, server: str) -> None:
+def test_servers_see_a_pool_address(gateway: Gateway, client: str, server: str) -> None:
     seen = gateway.lab[client].run("curl", "-sS", "--max-time", "10", f"http://{server}/").stdout
     assert_from_pool(seen, POOL_OF[server])
 
 
-def test_download_is_whole(gateway: Gateway) -> None:
+def test_downloads_are_complete(gateway: Gateway) -> None:
     size = 20_000_000
     url = f"http://{VIA_A}/bytes/{size}"
     got = gateway.client.run(
@@ -84,18 +84,18 @@ def hops(answer: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", [(), ("-I",), ("-T", "-p", "80")], ids=["udp", "icmp", "tcp"])
-def test_traceroute_shows_the_way(gateway: Gateway, form: tuple[str, ...]) -> None:
+def test_traceroute_shows_the_path(gateway: Gateway, form: tuple[str, ...]) -> None:
     answer = gateway.client.run("traceroute", "-n", "-q", "1", "-w", "2", *form, VIA_A).stdout
     assert hops(answer) == ["192.168.40.1", "1.1.2.1", VIA_A]
 
 
-def test_tracepath_finds_the_narrow_link(gateway: Gateway) -> None:
+def test_tracepath_finds_the_path_mtu(gateway: Gateway) -> None:
     answer = gateway.client.run("tracepath", "-n", NARROW_ADDRESS).stdout
     assert f"pmtu {NARROW_MTU}" in answer
     assert "reached" in answer
 
 
-def test_sender_learns_of_the_narrow_link(gateway: Gateway) -> None:
+def test_sender_learns_the_path_mtu(gateway: Gateway) -> None:
     client = gateway.other_client
     client.run("ip", "route", "flush", "cache")
     answer = client.run("ping", "-c", "1", "-M", "do", "-s", "1400", NARROW_ADDRESS, check=False).stdout
@@ -104,7 +104,7 @@ def test_sender_learns_of_the_narrow_link(gateway: Gateway) -> None:
     assert f"mtu {NARROW_MTU}" in client.run("ip", "route", "get", NARROW_ADDRESS).stdout
 
 
-def test_upload_over_the_narrow_link(gateway: Gateway) -> None:
+def test_upload_over_a_link_with_small_mtu(gateway: Gateway) -> None:
     gateway.client.run("ip", "route", "flush", "cache")
     end = iperf3(gateway.client, NARROW_ADDRESS)
     assert end["sum_received"]["bytes"] > 1_000_000
@@ -120,7 +120,7 @@ def test_dig(gateway: Gateway) -> None:
     )
 
 
-def test_steady_traffic_loses_nothing(gateway: Gateway) -> None:
+def test_steady_traffic_loses_no_packet(gateway: Gateway) -> None:
     program = (sys.executable, "-m", "snatsh.lab.traffic", VIA_A, VIA_B)
     report = TrafficReport.from_json(
         gateway.client.run(*program, "--seconds", "3", "--interval", "0.005").stdout
@@ -132,7 +132,7 @@ def test_steady_traffic_loses_nothing(gateway: Gateway) -> None:
         assert_from_pool(source, "a" if source.startswith("1.1.2.") else "b")
 
 
-def test_both_clients_with_the_same_port(gateway: Gateway) -> None:
+def test_equal_source_ports_of_two_clients(gateway: Gateway) -> None:
     """One address to map to, one source port, one destination: the mapped ports must differ."""
     gateway.commit("delete pools a address 1.1.2.100-1.1.2.110", "set pools a address 1.1.2.100")
     try:
@@ -146,7 +146,7 @@ def test_both_clients_with_the_same_port(gateway: Gateway) -> None:
     assert len(set(seen)) == 2
 
 
-def test_unsolicited_traffic_to_a_pool_is_dropped(gateway: Gateway) -> None:
+def test_unsolicited_traffic_to_the_pool_is_dropped(gateway: Gateway) -> None:
     before = gateway.drops()
     done = gateway.lab["server"].run("ping", "-c", "3", "-i", "0.01", "-W", "1", "1.1.2.105", check=False)
     assert "0 received" in done.stdout

@@ -24,7 +24,7 @@ def tracked(folder: str) -> set[str]:
     return {name for name in listed.splitlines() if (ROOT / name).exists()}
 
 
-def test_the_wheel_holds_the_package_with_its_data(wheel: Path) -> None:
+def test_wheel_contains_package_and_data(wheel: Path) -> None:
     expected = {name for name in tracked("snatsh") if not name.startswith("snatsh/lab/")}
     expected |= {f"snatsh/{name}" for folder in ("bpf", "profiles") for name in tracked(folder)}
     held = contents(wheel)
@@ -33,7 +33,7 @@ def test_the_wheel_holds_the_package_with_its_data(wheel: Path) -> None:
         assert held[f"snatsh/{name}"] == (ROOT / name).read_bytes()
 
 
-def test_the_wheel_says_what_it_is(wheel: Path) -> None:
+def test_wheel_metadata(wheel: Path) -> None:
     held = contents(wheel)
     info = f"snatsh-{__version__}.dist-info"
     metadata = email.message_from_bytes(held[f"{info}/METADATA"])
@@ -47,7 +47,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
         assert held[f"{info}/licenses/{name}"] == (ROOT / name).read_bytes()
 
 
-def test_the_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
+def test_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
     assert contents(build(sdist, "wheel", tmp_path)) == contents(wheel)
 
 
@@ -67,7 +67,7 @@ def test_installing_and_building_leave_the_checkout_clean(tmp_path: Path) -> Non
     assert {path for path in clone.rglob("*") if ".git" not in path.parts} == before
 
 
-def test_git_ignores_what_tools_make() -> None:
+def test_git_ignores_generated_files() -> None:
     made = ["build/x", ".venv/x", "snatsh.egg-info/x", "dist/x", ".mypy_cache/x", "snatsh/__pycache__/x"]
     done = subprocess.run(
         ["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True, check=False

@@ -50,7 +50,7 @@ def snatd(environment: Path) -> Iterator[InstalledSnatd]:
         yield running
 
 
-def test_the_environment_knows_nothing_of_the_checkout(environment: Path) -> None:
+def test_environment_is_independent_of_the_checkout(environment: Path) -> None:
     imports = "import sys, snatsh.datapath.bcc.source as source"
     look = f"{imports}; print(source.SOURCE_FOLDER, source.__file__, *sys.path, sep='\\n')"
     found = run(environment / "bin/python", "-I", "-c", look, cwd=environment).split()
@@ -59,7 +59,7 @@ def test_the_environment_knows_nothing_of_the_checkout(environment: Path) -> Non
     assert not [path for path in found if Path(path).is_relative_to(ROOT)]
 
 
-def test_the_lock_for_run_time_is_complete(environment: Path) -> None:
+def test_runtime_lock_is_complete(environment: Path) -> None:
     """Debian's packages show through into the environment; what they lack is no concern of the lock."""
     lock = (ROOT / "requirements.lock").read_text()
     locked = {"snatsh", *re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)}
@@ -67,7 +67,7 @@ def test_the_lock_for_run_time_is_complete(environment: Path) -> None:
     assert not [line for line in done.stdout.splitlines() if line.split()[0].lower() in locked]
 
 
-def test_the_lab_stays_in_the_checkout(environment: Path) -> None:
+def test_lab_is_not_installed(environment: Path) -> None:
     done = subprocess.run(
         [environment / "bin/python", "-I", "-c", "import snatsh.lab"],
         cwd=environment, capture_output=True, text=True, check=False,
@@ -81,7 +81,7 @@ def test_snatd_translates(snatd: InstalledSnatd) -> None:
     assert "icmp" in snatd.snatsh("-c", "show flows")
 
 
-def test_the_shell(snatd: InstalledSnatd) -> None:
+def test_shell_runs(snatd: InstalledSnatd) -> None:
     assert __version__ in snatd.snatsh("-c", "show version")
     assert __version__ in snatd.snatsh("--version")
     shipped = {path.stem for path in (ROOT / "profiles").glob("*.yaml")}
@@ -90,17 +90,17 @@ def test_the_shell(snatd: InstalledSnatd) -> None:
     assert "isp-a" in snatd.snatsh(stdin="show links\n")
 
 
-def test_the_live_console(snatd: InstalledSnatd) -> None:
+def test_live_view_runs(snatd: InstalledSnatd) -> None:
     assert "isp-a" in snatd.snatsh("top", "--once")
 
 
-def test_an_import(snatd: InstalledSnatd, tmp_path: Path) -> None:
+def test_import_runs(snatd: InstalledSnatd, tmp_path: Path) -> None:
     source = tmp_path / "rules"
     source.write_text(RULES)
     assert "1.1.2.100" in snatd.snatsh("import", str(source))
 
 
-def test_the_programs_of_the_checkout_are_not_those_under_test(snatd: InstalledSnatd) -> None:
+def test_programs_under_test_are_the_installed_ones(snatd: InstalledSnatd) -> None:
     program = str(Path(f"/proc/{snatd.pid}/exe").readlink())
     line = Path(f"/proc/{snatd.pid}/cmdline").read_bytes().split(b"\0")
     assert not program.startswith(str(ROOT))

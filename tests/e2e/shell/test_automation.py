@@ -63,7 +63,7 @@ def test_netmiko_reads_and_configures(gateway: SshGateway, user: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["alice", "root"])
-def test_netmiko_while_a_commit_waits_to_be_confirmed(gateway: SshGateway, user: str) -> None:
+def test_netmiko_while_a_commit_is_pending(gateway: SshGateway, user: str) -> None:
     with netmiko(gateway, user) as device:
         device.send_config_set(STATEMENTS, exit_config_mode=False)
         output = device.commit(confirm=True, confirm_delay=7)
@@ -89,7 +89,7 @@ def test_netmiko_rolls_back_and_leaves_with_changes(gateway: SshGateway) -> None
     assert gateway.snatd.client.candidate().changed
 
 
-def test_netmiko_hears_of_failures(gateway: SshGateway) -> None:
+def test_netmiko_detects_failures(gateway: SshGateway) -> None:
     with netmiko(gateway) as device:
         assert "unknown command" in device.send_command("show nonsense")
         device.send_config_set(["set rules 10 pool nowhere"], exit_config_mode=False)
@@ -99,7 +99,7 @@ def test_netmiko_hears_of_failures(gateway: SshGateway) -> None:
             device.send_config_set(["set rulez 1"], error_pattern=r"syntax error|is ambiguous")
 
 
-def test_netmiko_sends_lines_of_more_than_four_thousand_characters(gateway: SshGateway) -> None:
+def test_netmiko_sends_lines_over_4000_characters(gateway: SshGateway) -> None:
     addresses = [f"198.51.{number // 250}.{number % 250}" for number in range(400)]
     with netmiko(gateway) as device:
         device.send_config_set([f"set pools long address [ {' '.join(addresses)} ]"], read_timeout=30)
@@ -123,7 +123,7 @@ def test_scrapli_reads_and_configures(
 
 
 @pytest.mark.parametrize("privilege", ["configuration_private", "configuration_exclusive"])
-def test_scrapli_in_every_mode(gateway: SshGateway, privilege: str) -> None:
+def test_scrapli_enters_every_mode(gateway: SshGateway, privilege: str) -> None:
     with scrapli(gateway) as device:
         device.send_configs(STATEMENTS, privilege_level=privilege, stop_on_failed=True)
         output = device.send_config("commit confirmed 5", privilege_level=privilege).result
@@ -133,7 +133,7 @@ def test_scrapli_in_every_mode(gateway: SshGateway, privilege: str) -> None:
     assert running(gateway)["rules"]["30"]["pool"] == "c"
 
 
-def test_scrapli_while_a_commit_waits_to_be_confirmed(gateway: SshGateway) -> None:
+def test_scrapli_while_a_commit_is_pending(gateway: SshGateway) -> None:
     with scrapli(gateway) as device:
         device.send_configs(STATEMENTS)
         device.send_config("commit confirmed 5")

@@ -43,7 +43,7 @@ def plain(gateway: Gateway) -> Iterator[Terminal]:
 # Single commands
 
 
-def test_every_listing_draws_and_gives_json(gateway: Gateway) -> None:
+def test_every_show_command_has_text_and_json(gateway: Gateway) -> None:
     gateway.client.run("ping", "-c", "2", "-i", "0.2", "8.8.8.8")
     for command in (
         "show flows", "show flows summary", "show pools", "show pools a", "show rules", "show rules 10",
@@ -80,7 +80,7 @@ def test_the_first_failure_ends_a_sequence(gateway: Gateway) -> None:
 
 
 @pytest.mark.serial
-def test_start_takes_less_than_three_tenths_of_a_second(gateway: Gateway) -> None:
+def test_start_takes_less_than_300_ms(gateway: Gateway) -> None:
     """Of the processor's time, which other programs on a busy machine do not take away."""
     seconds = []
     for _ in range(5):
@@ -93,7 +93,7 @@ def test_start_takes_less_than_three_tenths_of_a_second(gateway: Gateway) -> Non
     assert min(seconds) < 0.3
 
 
-def test_light_starts_import_nothing_heavy() -> None:
+def test_single_commands_import_no_heavy_modules() -> None:
     code = (
         "import sys; from snatsh.shell.main import main; main(['--socket', '/nowhere', '-c', 'show flows'])\n"
         "heavy = ('pydantic', 'prompt_toolkit', 'rich', 'yaml', 'numpy', 'bcc')\n"
@@ -111,7 +111,7 @@ def test_a_user_without_access_to_the_socket_gets_an_error(gateway: Gateway) -> 
     assert "no permission to open" in done.stderr
 
 
-def test_an_answer_that_cannot_be_written_is_a_failure(gateway: Gateway) -> None:
+def test_unwritable_output_is_a_failure(gateway: Gateway) -> None:
     with Path("/dev/full").open("w") as full:
         command = [SNATSH, "-c", "show flows"]
         done = subprocess.run(
@@ -164,7 +164,7 @@ def test_candidate_compare_commit_and_rollback(gateway: Gateway) -> None:
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"
 
 
-def test_a_failed_commit_says_where_what_and_why(gateway: Gateway) -> None:
+def test_failed_commit_names_statement_value_and_reason(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "set rules 10 pool nowhere", "commit", check=False)
     assert done.returncode == 1
     assert "[edit rules 10]\n  'pool nowhere'\n" in done.stderr
@@ -173,7 +173,7 @@ def test_a_failed_commit_says_where_what_and_why(gateway: Gateway) -> None:
     assert done.stderr.endswith("error: configuration check-out failed\n")
 
 
-def test_what_snatd_refuses_gets_its_caret(gateway: Gateway) -> None:
+def test_statement_refused_by_snatd_is_marked_by_a_caret(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "edit rules", check=False)
     assert "missing mandatory argument" in done.stderr
     done = gateway.snatd.shell("configure", "edit rules 10", "delete failover isp-a", check=False)
@@ -191,7 +191,7 @@ def test_save_and_load_in_every_form(gateway: Gateway, name: str) -> None:
     assert gateway.snatd.client.candidate().document == before
 
 
-def test_load_refuses_what_it_cannot_read_and_changes_nothing(gateway: Gateway) -> None:
+def test_load_of_an_invalid_text_changes_nothing(gateway: Gateway) -> None:
     shell, before = gateway.snatd.shell, gateway.snatd.client.candidate()
     texts = {
         "rules: [": "line 2, column 1",
@@ -220,13 +220,13 @@ WITH_FILES = (
 
 
 @pytest.mark.parametrize("command", WITH_FILES)
-def test_no_name_of_a_file_leads_out_of_the_operators_folder(gateway: Gateway, command: str) -> None:
+def test_file_names_cannot_leave_the_user_folder(gateway: Gateway, command: str) -> None:
     done = script(gateway, "configure\n" + "".join(f"{command.format(name)}\n" for name in OUTSIDE))
     assert done.returncode == 1
     assert done.stderr.count("in your folder on the gateway") == len(OUTSIDE)
 
 
-def test_a_link_in_the_operators_folder_is_not_followed(gateway: Gateway) -> None:
+def test_symlinks_in_the_user_folder_are_not_followed(gateway: Gateway) -> None:
     gateway.snatd.client.write_file("real", "text")
     folder = gateway.snatd.state / "users" / "root"
     (folder / "link").symlink_to("/etc/passwd")
@@ -238,7 +238,7 @@ def test_a_link_in_the_operators_folder_is_not_followed(gateway: Gateway) -> Non
     assert (folder / "link").read_text() == "mine"
 
 
-def test_profiles_that_ship_are_loaded_by_name(gateway: Gateway) -> None:
+def test_shipped_profiles_are_loaded_by_name(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
     names = {path.stem for path in PROFILES.glob("*.yaml")}
     offered = shell("configure", "load override profile ?").stdout.split()
@@ -258,7 +258,7 @@ def test_deleting_everything_requires_confirmation(gateway: Gateway) -> None:
     assert not gateway.snatd.client.candidate().changed
 
 
-def test_merge_adds(gateway: Gateway) -> None:
+def test_load_merge_adds_statements(gateway: Gateway) -> None:
     gateway.snatd.client.write_file("more.yaml", yaml.safe_dump({"rules": {"40": {"action": "drop"}}}))
     gateway.snatd.shell("configure", "load merge more.yaml")
     assert set(gateway.snatd.client.candidate().document["rules"]) == {"10", "20", "40"}
@@ -280,7 +280,7 @@ def test_a_session_on_an_old_terminal(plain: Terminal) -> None:
     assert "\x1b" not in plain.seen
 
 
-def test_what_programs_say_first_is_acknowledged_in_junos_words(plain: Terminal) -> None:
+def test_initial_commands_of_automation_are_acknowledged_as_by_junos(plain: Terminal) -> None:
     def answer(line: str) -> str:
         echo, *said, _prompt = plain.run(line).split("\r\n")
         assert echo == line
@@ -294,7 +294,7 @@ def test_what_programs_say_first_is_acknowledged_in_junos_words(plain: Terminal)
     assert answer("exit") == "Exiting configuration mode"
 
 
-def test_leaving_with_changes_asks(plain: Terminal) -> None:
+def test_leaving_with_uncommitted_changes_asks(plain: Terminal) -> None:
     plain.run("configure")
     plain.run("set rules 10 pool c")
     plain.child.send("exit\r")
@@ -308,7 +308,7 @@ def test_leaving_with_changes_asks(plain: Terminal) -> None:
     assert "Exiting configuration mode" in plain.expect(rf"{STARTS}\S*> $")
 
 
-def test_the_caret_stands_under_the_bad_token(plain: Terminal) -> None:
+def test_caret_is_under_the_offending_token(plain: Terminal) -> None:
     shown = plain.run("show flowz")
     echo, caret, message, *_ = shown.split("\r\n")
     prompt = shown.split("\r\n")[-1]
@@ -335,7 +335,7 @@ def test_tab_and_question_mark_offer_schema_and_host_values(plain: Terminal) -> 
         ("test packet interface ?", {"eth0", "eth1", "eth2"}),
     ],
 )
-def test_values_of_the_host_are_offered(gateway: Gateway, line: str, offered: set[str]) -> None:
+def test_host_values_are_offered(gateway: Gateway, line: str, offered: set[str]) -> None:
     for client in (gateway.client, gateway.other_client):
         client.run("ping", "-c", "1", "8.8.8.8")
     shown = gateway.snatd.shell(line).stdout.splitlines()
@@ -343,7 +343,7 @@ def test_values_of_the_host_are_offered(gateway: Gateway, line: str, offered: se
     assert offered <= {row.split()[0] for row in shown[1:]}
 
 
-def test_control_c_drops_the_line_and_control_d_leaves(plain: Terminal) -> None:
+def test_control_c_discards_the_line_and_control_d_exits(plain: Terminal) -> None:
     plain.child.send("show flo")
     plain.expect("show flo")
     plain.child.sendcontrol("c")
@@ -356,13 +356,13 @@ def test_control_c_drops_the_line_and_control_d_leaves(plain: Terminal) -> None:
     assert plain.close() == 0
 
 
-def test_a_new_host_name_shows_in_the_prompt(plain: Terminal) -> None:
+def test_new_host_name_appears_in_the_prompt(plain: Terminal) -> None:
     plain.run("configure")
     plain.run("set system host-name gw7")
     assert plain.run("commit").endswith("root@gw7# ")
 
 
-def test_more_pauses_long_answers(gateway: Gateway) -> None:
+def test_long_output_is_paged(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
     terminal.child.setwinsize(6, 80)
     terminal.child.send("show configuration | display set\r")
@@ -390,7 +390,7 @@ def test_statements_typed_in_a_block(plain: Terminal, gateway: Gateway) -> None:
     assert len(gateway.snatd.client.candidate().document["rules"]) == 202
 
 
-def test_the_shell_outlives_snatd(plain: Terminal, gateway: Gateway) -> None:
+def test_shell_survives_a_restart_of_snatd(plain: Terminal, gateway: Gateway) -> None:
     gateway.snatd.kill()
     assert "error: no snatd answers" in plain.run("show flows")
     gateway.snatd.start()
@@ -404,7 +404,7 @@ def screen(gateway: Gateway) -> Iterator[Tmux]:
     tmux.close()
 
 
-def test_a_session_on_a_persons_terminal(screen: Tmux) -> None:
+def test_session_on_an_interactive_terminal(screen: Tmux) -> None:
     screen.type("conf", "Tab", "Enter")
     screen.wait("[edit]")
     screen.type("set rules 10 pool ?")
@@ -423,7 +423,7 @@ def test_a_session_on_a_persons_terminal(screen: Tmux) -> None:
     screen.wait("Exiting configuration mode")
 
 
-def test_a_menu_offers_the_words_and_ctrl_r_finds_them_again(screen: Tmux) -> None:
+def test_completion_menu_and_history_search(screen: Tmux) -> None:
     screen.type("show flows s", "Tab")
     screen.wait("Show counts only")
     screen.type("C-u", "show links", "Enter")

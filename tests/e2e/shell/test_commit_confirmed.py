@@ -154,7 +154,7 @@ def test_a_failed_commit_confirmed_schedules_no_rollback(gateway: Gateway) -> No
     assert not (gateway.snatd.state / "confirm.json").exists()
 
 
-def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
+def test_killed_console_does_not_affect_the_pending_commit(gateway: Gateway) -> None:
     environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
     console = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
     for line in ("configure", "set rules 10 pool c", "commit confirmed 10"):
@@ -169,7 +169,7 @@ def test_a_console_that_is_killed_changes_nothing(gateway: Gateway) -> None:
     wait(lambda: pool(gateway) == "a", "pool a in use")
 
 
-def test_all_consoles_see_user_and_deadline_and_learn_of_the_rollback(gateway: Gateway) -> None:
+def test_all_consoles_show_the_deadline_and_the_rollback(gateway: Gateway) -> None:
     environment = {**os.environ, "SNATSH_SOCKET": str(gateway.snatd.socket), "TERM": "vt100"}
     other = pexpect.spawn(SNATSH, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 120))
     other.expect(r"root@\S*> $")
@@ -190,7 +190,7 @@ def test_all_consoles_see_user_and_deadline_and_learn_of_the_rollback(gateway: G
     other.close(force=True)
 
 
-def test_abort_without_anything_to_abort(gateway: Gateway) -> None:
+def test_abort_without_a_pending_commit(gateway: Gateway) -> None:
     done = gateway.snatd.shell("request system commit abort", check=False)
     assert done.returncode == 1
     assert done.stderr == "error: no commit is pending\n"
@@ -212,7 +212,7 @@ def test_warnings_five_minutes_and_one_minute_before_the_rollback(gateway: Gatew
     wait(warned, "the warning")
 
 
-def test_commit_at_a_time(gateway: Gateway) -> None:
+def test_commit_at_runs_at_its_time(gateway: Gateway) -> None:
     at = (datetime.now() + timedelta(seconds=8)).strftime("%Y-%m-%d %H:%M:%S")
     done = gateway.snatd.shell("configure", "set rules 10 pool c", f'commit comment later at "{at}"')
     assert "commit at will be executed at" in done.stdout
@@ -225,7 +225,7 @@ def test_commit_at_a_time(gateway: Gateway) -> None:
     assert gateway.snatd.client.history()[0].comment == "later"
 
 
-def test_commit_at_can_be_cleared_and_rejects_bad_times(gateway: Gateway) -> None:
+def test_commit_at_can_be_cleared_and_refuses_invalid_times(gateway: Gateway) -> None:
     gateway.snatd.shell("configure", "set rules 10 pool c", "commit at reboot")
     assert "will not be executed" in gateway.snatd.shell("clear system commit").stdout
     done = gateway.snatd.shell("configure", 'commit at "2001-01-01 00:00"', check=False)
@@ -234,7 +234,7 @@ def test_commit_at_can_be_cleared_and_rejects_bad_times(gateway: Gateway) -> Non
     assert pool(gateway) == "a"
 
 
-def test_rescue(gateway: Gateway) -> None:
+def test_rescue_configuration(gateway: Gateway) -> None:
     gateway.snatd.shell("request system configuration rescue save")
     gateway.snatd.shell("configure", "delete rules 20", "commit")
     gateway.snatd.shell("configure", "rollback rescue", "commit")
@@ -244,7 +244,7 @@ def test_rescue(gateway: Gateway) -> None:
     assert "there is no rescue configuration" in done.stderr
 
 
-def test_fifty_configurations_are_kept(gateway: Gateway) -> None:
+def test_history_keeps_fifty_configurations(gateway: Gateway) -> None:
     client = gateway.snatd.client
     for number in range(52):
         client.edit([Statement("set", ["rules", "10", "description", str(number)])])
@@ -258,7 +258,7 @@ def test_fifty_configurations_are_kept(gateway: Gateway) -> None:
     assert "-   description 48;\n+   description 50;" in shown.replace('"', "")
 
 
-def test_two_clients_of_one_process_are_one_console(gateway: Gateway) -> None:
+def test_clients_of_one_process_share_a_console(gateway: Gateway) -> None:
     first, second = Client(gateway.snatd.socket), Client(gateway.snatd.socket)
     first.enter("private", "")
     try:

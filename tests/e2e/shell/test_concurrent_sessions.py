@@ -59,7 +59,7 @@ def running(box: Gateway) -> Document:
     return box.snatd.client.configuration()
 
 
-def test_a_change_in_one_console_shows_in_the_other(consoles: tuple[Console, Console]) -> None:
+def test_changes_to_the_shared_candidate_appear_in_other_consoles(consoles: tuple[Console, Console]) -> None:
     one, other = consoles
     one.run("configure")
     one.run("edit rules 10")
@@ -104,7 +104,7 @@ def test_configure_exclusive_is_refused_over_uncommitted_changes(consoles: tuple
     assert f"(pid {one.child.pid})" in refused
 
 
-def test_private_candidates_merge_where_they_do_not_touch(
+def test_private_candidates_without_conflict_are_merged(
     consoles: tuple[Console, Console], box: Gateway
 ) -> None:
     one, other = consoles
@@ -142,7 +142,7 @@ def test_conflicting_private_candidates_are_refused_until_update(
     assert "commit complete" in other.run("commit")
 
 
-def test_a_private_commit_does_not_undo_or_take_along_what_is_in_the_shared_candidate(
+def test_private_commit_leaves_the_shared_candidate_unchanged(
     consoles: tuple[Console, Console], box: Gateway
 ) -> None:
     one, other = consoles
@@ -156,7 +156,7 @@ def test_a_private_commit_does_not_undo_or_take_along_what_is_in_the_shared_cand
     assert {number: rule["pool"] for number, rule in running(box)["rules"].items()} == {"10": "c", "20": "d"}
 
 
-def test_leaving_a_private_candidate_asks_and_discards(
+def test_leaving_a_private_candidate_asks_before_discarding(
     consoles: tuple[Console, Console], box: Gateway
 ) -> None:
     one, _ = consoles
@@ -168,7 +168,7 @@ def test_leaving_a_private_candidate_asks_and_discards(
     assert not box.snatd.client.candidate().changed
 
 
-def test_a_private_console_does_not_end_up_in_the_shared_candidate_when_snatd_restarts(
+def test_private_session_does_not_fall_back_to_the_shared_candidate_after_a_restart(
     consoles: tuple[Console, Console], box: Gateway
 ) -> None:
     one, _ = consoles
@@ -181,7 +181,7 @@ def test_a_private_console_does_not_end_up_in_the_shared_candidate_when_snatd_re
     assert "Exiting configuration mode" in one.run("exit")
 
 
-def test_eight_consoles_that_edit_and_commit_at_once_lose_nothing(box: Gateway) -> None:
+def test_eight_concurrent_consoles_lose_no_change(box: Gateway) -> None:
     script = "{mode}\n" + "".join(
         "set rules {0}{1} action drop\nset rules {0}{1} source 10.{0}.{1}.0/24\ncommit comment {0}-{1}\n"
         .replace("{1}", str(number))

@@ -96,7 +96,7 @@ def test_load_under_the_edit_path(gateway: Gateway) -> None:
     assert candidate(gateway)["pools"]["e"] == {"address": ["1.1.2.140"]}
 
 
-def test_a_wildcard_asks_before_it_deletes(gateway: Gateway) -> None:
+def test_wildcard_delete_asks_for_confirmation(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
     terminal.run("configure")
     asked = r"Delete 2 objects\? \[yes,no\] \(no\) $"
@@ -118,7 +118,7 @@ def test_profiles_are_saved_and_loaded(gateway: Gateway) -> None:
     assert candidate(gateway)["system"]["host-name"] == "mine"
 
 
-def test_what_was_committed_is_compared_and_inherited(gateway: Gateway) -> None:
+def test_committed_configurations_are_compared_and_shown_with_defaults(gateway: Gateway) -> None:
     session(gateway, "set rules 10 pool c", 'commit comment "more room" and-quit')
     assert "more room" in gateway.snatd.shell("show system commit").stdout
     offered = gateway.snatd.shell("configure", "rollback ?").stdout
@@ -134,7 +134,7 @@ def test_what_was_committed_is_compared_and_inherited(gateway: Gateway) -> None:
     assert detail.rstrip().endswith("commit complete")
 
 
-def test_a_check_runs_all_that_a_commit_runs_but_the_flip(gateway: Gateway) -> None:
+def test_commit_check_runs_all_steps_but_the_activation(gateway: Gateway) -> None:
     before = gateway.snatd.client.history()
     assert "configuration check succeeds" in session(gateway, "set rules 10 pool c", "commit check")
     assert gateway.snatd.client.history() == before

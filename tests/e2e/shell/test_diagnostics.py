@@ -38,7 +38,7 @@ def ask(box: Gateway, command: str) -> Any:
         "show system alarms", "show log messages", "show log audit", "show cli history", "show cli",
     ],
 )  # fmt: skip
-def test_each_listing_draws_and_gives_json(box: Gateway, command: str) -> None:
+def test_diagnostic_commands_have_text_and_json(box: Gateway, command: str) -> None:
     assert box.snatd.shell(command).stdout.strip()
     json.loads(box.snatd.shell(f"{command} | json").stdout)
 
@@ -66,7 +66,7 @@ def test_talkers_and_subscribers(box: Gateway) -> None:
     }
 
 
-def test_alarms_come_and_go(box: Gateway) -> None:
+def test_alarms_are_raised_and_cleared(box: Gateway) -> None:
     assert ask(box, "show system alarms") == {"alarms": []}
     box.snatd.shell("configure", "set system datapath disabled", "commit confirmed 10")
     try:
@@ -80,7 +80,7 @@ def test_alarms_come_and_go(box: Gateway) -> None:
 PACKET = "test packet source 192.168.40.9 destination {} protocol tcp destination-port 443"
 
 
-def test_a_trial_packet_names_rule_address_and_next_hop(box: Gateway) -> None:
+def test_test_packet_names_rule_address_and_next_hop(box: Gateway) -> None:
     found = ask(box, PACKET.format("203.0.113.9"))
     assert "candidate" not in found
     said = found["running"]
@@ -92,7 +92,7 @@ def test_a_trial_packet_names_rule_address_and_next_hop(box: Gateway) -> None:
     assert taken == set(said["addresses"])
 
 
-def test_a_trial_packet_meets_the_candidate_too(box: Gateway) -> None:
+def test_test_packet_evaluates_the_candidate(box: Gateway) -> None:
     try:
         done = box.snatd.shell(
             "configure", "set rules 5 source 192.168.40.9/32", "set rules 5 action drop",
@@ -107,7 +107,7 @@ def test_a_trial_packet_meets_the_candidate_too(box: Gateway) -> None:
         box.snatd.shell("configure", "rollback 0")
 
 
-def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
+def test_test_packet_uses_a_link_that_is_up(box: Gateway) -> None:
     box.snatd.shell("configure", "set rules 10 failover isp-a redirect 1.1.3.1 pool b", "commit")
     try:
         box.snatd.shell("request link isp-a down")
@@ -126,7 +126,7 @@ def test_a_trial_packet_goes_by_the_link_that_is_up(box: Gateway) -> None:
         box.snatd.shell("configure", "rollback 1", "commit")
 
 
-def test_trial_packets_that_are_not_considered(box: Gateway) -> None:
+def test_test_packet_outside_of_the_rules(box: Gateway) -> None:
     assert (
         "eth0, which is not an outside interface"
         in ask(box, PACKET.format("192.168.40.10"))["running"]["reason"]
@@ -143,7 +143,7 @@ def test_ping_and_traceroute_from_the_gateway(box: Gateway) -> None:
     assert box.snatd.shell("ping -f", check=False).returncode == 1
 
 
-def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
+def test_ping_and_traceroute_from_a_pool_address(box: Gateway) -> None:
     before = {row["reason"]: row["packets"] for row in ask(box, "show drops")["drops"]}
     done = box.snatd.shell("ping 8.8.8.8 source 1.1.2.105 count 2").stdout
     assert "reply from 8.8.8.8: seq=2 ttl=63" in done
@@ -157,7 +157,7 @@ def test_ping_and_traceroute_from_a_pools_address(box: Gateway) -> None:
     assert {row["reason"]: row["packets"] for row in ask(box, "show drops")["drops"]} == before
 
 
-def test_a_trace_shows_the_path_of_a_packet_and_its_drop_reason(box: Gateway) -> None:
+def test_trace_shows_path_and_drop_reason(box: Gateway) -> None:
     trace = box.lab["gateway"].command(
         SNATSH, "-c", "monitor trace source 192.168.40.9 protocol udp seconds 60"
     )
@@ -188,7 +188,7 @@ def test_a_trace_shows_the_path_of_a_packet_and_its_drop_reason(box: Gateway) ->
     assert "trace ended" in box.snatd.shell("monitor trace seconds 1").stdout
 
 
-def test_a_trace_ends_by_count(box: Gateway) -> None:
+def test_trace_ends_after_its_count(box: Gateway) -> None:
     traced = box.lab.spawn("client-b", "ping", "-i", "0.2", "-w", "10", "8.8.8.8", log="trace-ping.log")
     done = box.snatd.shell("monitor trace protocol icmp count 3 seconds 15")
     traced.kill()

@@ -46,11 +46,11 @@ def test_monitored_interfaces_show_their_traffic(terminal: Terminal, box: Gatewa
     terminal.press("q", rf"\r\n{STARTS}\S*> $")
 
 
-def test_a_watched_command_that_fails_ends(terminal: Terminal) -> None:
+def test_refresh_ends_when_its_command_fails(terminal: Terminal) -> None:
     assert "no pool nowhere" in terminal.run("show pools nowhere | refresh 1")
 
 
-def test_a_trace_shows_packets_until_a_key_is_pressed(terminal: Terminal, box: Gateway) -> None:
+def test_monitor_trace_runs_until_a_key_is_pressed(terminal: Terminal, box: Gateway) -> None:
     ping = box.lab.spawn("client-a", "ping", "-q", "-i", "0.2", "-w", "60", "8.8.8.8", log="traced.log")
     terminal.press(
         "monitor trace protocol icmp\r", r"8\.8\.8\.8:\d+ ttl 64 length 84: translated, 1\.1\.2\.\d+"

@@ -71,20 +71,20 @@ ATTEMPTS = [
 
 
 @pytest.mark.parametrize(("user", "attempt"), ATTEMPTS)
-def test_no_command_gets_out(gateway: SshGateway, user: str, attempt: str) -> None:
+def test_forced_command_cannot_be_escaped(gateway: SshGateway, user: str, attempt: str) -> None:
     done = gateway.ssh(user, attempt)
     assert "uid=" not in done.stdout + done.stderr
     assert done.returncode != 0 or "usage: snatsh" in done.stdout
 
 
 @pytest.mark.parametrize("user", ["alice", "forced"])
-def test_no_file_transfer(gateway: SshGateway, user: str) -> None:
+def test_file_transfer_is_refused(gateway: SshGateway, user: str) -> None:
     done = gateway.ssh(user, "sftp", options=("-s",))
     assert done.returncode != 0
     assert not done.stdout
 
 
-def test_no_key_gets_out_of_a_session(gateway: SshGateway) -> None:
+def test_control_keys_do_not_leave_the_shell(gateway: SshGateway) -> None:
     for term in ("vt100", "xterm"):
         child = session(gateway, "vera", term)
         child.expect(r"vera@\S+> ")
@@ -96,7 +96,7 @@ def test_no_key_gets_out_of_a_session(gateway: SshGateway) -> None:
         child.close(force=True)
 
 
-def test_a_connection_that_drops_changes_nothing_about_the_deadline(gateway: SshGateway) -> None:
+def test_dropped_connection_does_not_affect_the_commit_deadline(gateway: SshGateway) -> None:
     child = session(gateway, "alice")
     child.expect(r"alice@\S+> $")
     for line in ("configure", "set rules 10 pool c", "commit and-quit comment drop confirmed 9"):
@@ -141,14 +141,14 @@ ALLOWED = {
 
 @pytest.mark.parametrize("command", ALLOWED)
 @pytest.mark.parametrize("user", ["vera", "oscar", "alice"])
-def test_roles(gateway: SshGateway, user: str, command: str) -> None:
+def test_roles_limit_commands(gateway: SshGateway, user: str, command: str) -> None:
     done = gateway.ssh(user, command)
     assert (done.returncode == 0) == (user in ALLOWED[command]), done.stderr
     if user == "vera" and "vera" not in ALLOWED[command]:
         assert "vera has the role view; this needs" in done.stderr
 
 
-def test_roles_are_snatds_and_not_the_consoles(gateway: SshGateway) -> None:
+def test_roles_are_enforced_by_snatd(gateway: SshGateway) -> None:
     """Whatever a console would send: the kernel says who sent it."""
     code = (
         "import sys; from snatsh.client import Client, Refused\n"
@@ -192,7 +192,7 @@ def test_every_command_is_in_the_audit_log(gateway: SshGateway) -> None:
     assert [entry["result"] for entry in refused] == [403]
 
 
-def test_each_operator_has_a_folder_of_his_own(gateway: SshGateway) -> None:
+def test_every_user_has_a_separate_folder(gateway: SshGateway) -> None:
     gateway.ssh("alice", "show version | save mine")
     assert "mine" in gateway.ssh("alice", "file list").stdout
     assert "mine" not in gateway.ssh("oscar", "file list").stdout

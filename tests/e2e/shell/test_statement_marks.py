@@ -6,7 +6,7 @@ from __future__ import annotations
 from tests.e2e.harness import Gateway
 
 
-def test_an_inactive_rule_is_kept_but_does_not_run(gateway: Gateway) -> None:
+def test_inactive_rule_is_kept_without_effect(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
     shell("configure", "deactivate rules 20", 'annotate rules 20 "until the fibre is back"', "commit")
     assert [row.number for row in gateway.snatd.client.rules()] == [10]
@@ -22,7 +22,7 @@ def test_an_inactive_rule_is_kept_but_does_not_run(gateway: Gateway) -> None:
     assert [row.number for row in gateway.snatd.client.rules()] == [10, 20]
 
 
-def test_what_is_protected_stays(gateway: Gateway) -> None:
+def test_protected_statements_cannot_be_changed(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
     shell("configure", "protect rules 10", "commit")
     for command in ("set rules 10 pool c", "delete rules 10 pool", "delete rules", "deactivate rules 10",
@@ -38,7 +38,7 @@ def test_what_is_protected_stays(gateway: Gateway) -> None:
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
 
 
-def test_marks_move_with_a_rule_and_nothing_else_is_to_be_marked(gateway: Gateway) -> None:
+def test_marks_follow_a_renamed_rule(gateway: Gateway) -> None:
     shell = gateway.snatd.shell
     shell("configure", "deactivate rules 20", "rename rules 20 to 30", "commit")
     assert gateway.snatd.client.configuration()["marks"] == {"rules 30": {"inactive": "yes"}}

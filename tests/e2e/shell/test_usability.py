@@ -48,7 +48,7 @@ def test_tab_takes_less_than_50_ms_with_10_000_rules(gateway: Gateway) -> None:
 
 
 @pytest.mark.serial
-def test_the_first_prompt_on_a_persons_terminal_takes_less_than_three_tenths_of_a_second(
+def test_first_interactive_prompt_takes_less_than_300_ms(
     gateway: Gateway,
 ) -> None:
     """Of the processor's time, which other programs on a busy machine do not take away."""
@@ -80,7 +80,7 @@ def test_space_completes_keywords_on_an_interactive_terminal(screen: Tmux) -> No
     screen.wait("Hostname")
 
 
-def test_space_on_an_old_terminal_leaves_what_a_program_sends(gateway: Gateway) -> None:
+def test_space_leaves_lines_sent_by_programs_unchanged(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
     terminal.child.send("sh ver\r")
     assert "sh ver\r\n" in terminal.expect(r"Hostname")
@@ -92,7 +92,7 @@ def test_space_on_an_old_terminal_leaves_what_a_program_sends(gateway: Gateway) 
     terminal.child.close(force=True)
 
 
-def test_what_would_be_refused_is_red(screen: Tmux) -> None:
+def test_invalid_input_is_red(screen: Tmux) -> None:
     screen.type("show pools nonsense nonsense ")
     screen.wait("nonsense nonsense")
     coloured = screen.screen("-e")
@@ -101,7 +101,7 @@ def test_what_would_be_refused_is_red(screen: Tmux) -> None:
     assert "\x1b[31m" in line.rpartition("nonsense")[0]
 
 
-def test_hundreds_of_pasted_lines_run_in_one_go(screen: Tmux, gateway: Gateway) -> None:
+def test_hundreds_of_pasted_lines_run_without_pause(screen: Tmux, gateway: Gateway) -> None:
     lines = [f"set rules {number} action drop source 10.{number}.0.0/16" for number in range(1, 251)]
     screen.type("configure", "Enter")
     screen.wait("[edit]")
@@ -113,7 +113,7 @@ def test_hundreds_of_pasted_lines_run_in_one_go(screen: Tmux, gateway: Gateway) 
         time.sleep(0.1)
 
 
-def test_notices_appear_at_an_idle_prompt(screen: Tmux, gateway: Gateway) -> None:
+def test_notices_appear_at_the_idle_prompt(screen: Tmux, gateway: Gateway) -> None:
     screen.type("show ver")
     gateway.snatd.shell("configure", "set rules 10 pool c", "commit confirmed 3")
     shown = screen.wait("commit by root will be rolled back in 3 minutes unless confirmed", 15)
@@ -122,7 +122,7 @@ def test_notices_appear_at_an_idle_prompt(screen: Tmux, gateway: Gateway) -> Non
     screen.wait("commit by root was rolled back", 15)
 
 
-def test_the_announcement_and_the_idle_timeout_are_configuration(gateway: Gateway) -> None:
+def test_announcement_and_idle_timeout_are_configurable(gateway: Gateway) -> None:
     gateway.snatd.shell(
         "configure", 'set system login announcement "property of example" idle-timeout 7', "commit"
     )
@@ -134,7 +134,7 @@ def test_the_announcement_and_the_idle_timeout_are_configuration(gateway: Gatewa
     assert "without %" in refused.stderr
 
 
-def test_a_console_at_its_prompt_is_listed_as_a_user(gateway: Gateway) -> None:
+def test_idle_console_is_listed_as_a_user(gateway: Gateway) -> None:
     terminal = Terminal(gateway, "vt100")
     (row,) = (row for row in gateway.snatd.client.users().users if row.pid == terminal.child.pid)
     assert (row.user, row.role, row.command) == ("root", "admin", "")
@@ -143,7 +143,7 @@ def test_a_console_at_its_prompt_is_listed_as_a_user(gateway: Gateway) -> None:
     terminal.child.close(force=True)
 
 
-def test_what_changed_is_red_and_green(screen: Tmux, gateway: Gateway) -> None:
+def test_differences_are_red_and_green(screen: Tmux, gateway: Gateway) -> None:
     gateway.snatd.shell("configure", "set rules 10 pool c")
     screen.type("configure", "Enter", "show | compare", "Enter")
     screen.wait("+   pool c;")
@@ -156,7 +156,7 @@ def test_what_changed_is_red_and_green(screen: Tmux, gateway: Gateway) -> None:
     assert "\x1b[31m" in line.partition("error:")[0]
 
 
-def test_no_color_means_none(gateway: Gateway) -> None:
+def test_no_color_disables_colours(gateway: Gateway) -> None:
     tmux = Tmux(gateway, NO_COLOR="1")
     gateway.snatd.shell("configure", "set rules 10 pool c")
     tmux.type("configure", "Enter", "show | compare", "Enter")
@@ -181,7 +181,7 @@ def test_an_old_terminal_and_a_pipe_get_no_colours(gateway: Gateway) -> None:
     assert "\x1b" not in shown
 
 
-def test_history_is_kept_for_the_next_session(gateway: Gateway) -> None:
+def test_history_persists_across_sessions(gateway: Gateway) -> None:
     first = Tmux(gateway)
     first.type("show system uptime", "Enter")
     first.wait("System up")
