@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from snatsh.lab.namespaces import Lab
+from snatsh.lab.topology import CLIENTS, INSIDE_PREFIX
 from snatsh.lab.watch import Watch
 from tests.e2e.harness import VIA_A, Gateway, addresses, no_leak, seen_from
 
@@ -51,6 +54,32 @@ def test_exempt_drop_and_default_action(gateway: Gateway) -> None:
         gateway.commit(*only_server, "set rules 5 action exempt")
         assert fetch_fails(gateway), "the provider knows no way back to an inside address"
         assert untranslated.count() > 0, "exempt means untranslated"
+
+
+@contextmanager
+def routes_to_the_inside(lab: Lab) -> Iterator[None]:
+    """As a neighbor has them who wants in, or a provider who routes a public prefix."""
+    routes = {"isp-a": "1.1.2.2", "server": "198.18.1.1"}
+    for node, via in routes.items():
+        lab[node].run("ip", "route", "add", INSIDE_PREFIX, "via", via)
+    yield
+    for node in routes:
+        lab[node].run("ip", "route", "del", INSIDE_PREFIX)
+
+
+def test_from_outside_only_replies_to_exempt_connections_enter(gateway: Gateway) -> None:
+    lab, echo = gateway.lab, ("ping", "-c", "3", "-i", "0.2", "-W", "1", CLIENTS["client-a"])
+    arrived = f"icmp and dst host {CLIENTS['client-a']}"
+    with routes_to_the_inside(lab), Watch(lab["client-a"], "eth0", arrived) as entered:
+        gateway.commit(f"set rules 5 source {CLIENTS['client-a']}/32", "set rules 5 action exempt")
+        assert seen_from(gateway) == CLIENTS["client-a"]
+        for node in ("isp-a", "server"):
+            assert lab[node].run(*echo, check=False).returncode != 0
+        assert entered.count() == 0
+        assert gateway.drops()["inbound"] == 6
+        gateway.commit("set system inbound pass")
+        for node in ("isp-a", "server"):
+            assert lab[node].run(*echo).returncode == 0
 
 
 @pytest.mark.parametrize("algorithm", ["source-hash", "source-destination-hash", "least-used", "round-robin"])
