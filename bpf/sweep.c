@@ -83,6 +83,19 @@ int xdp_find(struct xdp_md *ctx)
     return i;
 }
 
+/* Counts a flow that was opened in another table. */
+inline_always void count_migrated_flow(const struct record *record)
+{
+    u32 mapped = record->reply.destination;
+    struct address_usage unused = {};
+
+    address_usage.insert(&mapped, &unused); /* fails where there is one */
+    subscriber_of(record->key.source);
+    count_new_flow(mapped, record->key.source, record->key.protocol);
+    if (record->outbound.seen & SEEN_REPLY)
+        add_half_open(record->key.source, -1);
+}
+
 /* Adds records of another table whose tuples are free here. `force`: counts them in the gauges. */
 int xdp_migrate(struct xdp_md *ctx)
 {
@@ -116,7 +129,7 @@ int xdp_migrate(struct xdp_md *ctx)
             continue;
         }
         if (header->force)
-            count_new_flow(record->reply.destination, record->key.source, record->key.protocol);
+            count_migrated_flow(record);
         activate_record(record, number);
         scratch->ended++;
     }

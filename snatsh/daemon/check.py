@@ -113,7 +113,7 @@ def _trial(pins: Path) -> CheckResult:
     trial = _existing(pins.absolute().parent) / f"snatd-check-{os.getpid()}"
     started = time.monotonic()
     try:
-        Datapath.open(trial, max_flows=_TRIAL_FLOWS)
+        Datapath.open(trial, max_flows=_TRIAL_FLOWS, apart=True)
     except SnatshError as error:
         return CheckResult("FAIL", "datapath", str(error).replace("\n", " "))
     finally:

@@ -260,8 +260,10 @@ async def _run(
 
 
 def _remove(options: Options) -> int:
+    from snatsh.datapath.gateway import remove
+
     with _sole(options):
-        _open_datapath(options.pins, options.max_flows or MAX_FLOWS[0]).remove()
+        remove(options.pins)
         _remove_folder(options.pins)
     log.info("datapath detached and unpinned; all flows ended")
     return 0

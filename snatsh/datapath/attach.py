@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs on interfaces: native XDP and clsact filters, by netlink (pyroute2).
 
-Attachments are found again by the ids of the pinned programs and by the names of the filters, so a new
-snatd needs no memory of what an earlier one attached. What others attached is never touched.
+Attachments are found again by the ids of our programs and by the names of the filters, so a new snatd needs
+no memory of what an earlier one attached. What others attached is never touched.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,26 +17,36 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.compile.image import HookRequest
+from snatsh.datapath import bpf_syscall
 from snatsh.datapath.errors import AttachError
+from snatsh.datapath.netlink_hooks import (
+    EGRESS,
+    INGRESS,
+    PREFIX,
+    TcFilter,
+    filters,
+    our_filters,
+    xdp_program,
+)
+from snatsh.datapath.own_programs import OwnPrograms
 from snatsh.model.facts import Framing
 
-__all__ = ["Attacher", "Hook", "HookRequest"]
+__all__ = ["Attacher", "Hook", "HookRequest", "Standing"]
 
 _XDP_DRIVER_MODE, _XDP_ATTACHED_NATIVE = 1 << 2, 1
 _ETHER = 1
 _BARE = frozenset({0xFFFE, 512, 519, 768})
 """NONE (tun, WireGuard), PPP, RAWIP, TUNNEL: for these the kernel's redirect takes a frame's header off."""
 _PRIORITY = 0x5A7
-_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 _ETH_P_ALL_BE = 0x0300
 
 # role -> what is attached at TC ingress and egress, and in XDP
 _TC: dict[str, dict[int, str]] = {
-    "inside": {_INGRESS: "tc_inside", _EGRESS: "tc_inside_out"},
-    "outside": {_INGRESS: "tc_outside_in", _EGRESS: "tc_outside_out"},
+    "inside": {INGRESS: "tc_inside", EGRESS: "tc_inside_out"},
+    "outside": {INGRESS: "tc_outside_in", EGRESS: "tc_outside_out"},
 }
-_PLAIN = {_INGRESS: "tc_l3_in", _EGRESS: "tc_l3_out"}
+_PLAIN = {INGRESS: "tc_l3_in", EGRESS: "tc_l3_out"}
 """Outside, on devices without Ethernet header. They get no XDP program: it would take packets for frames."""
 _XDP = {"inside": "xdp_inside", "outside": "xdp_outside"}
 
@@ -50,37 +61,57 @@ class Hook:
     mode: Literal["xdp", "tc"]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An interface and what is attached to it. hook: None where no role is complete.
+
+    other: what runs there that is no current program of ours, in words.
+    """
+
+    interface: str
+    index: int
+    hook: Hook | None
+    other: str
+
+
 class Attacher:
     """Attaches and detaches in this process's network namespace.
 
-    programs: file descriptors by name. own_ids: the ids of all our pinned programs, older ones included.
+    programs: file descriptors by name. own: programs of ours that were there before, older ones included.
     """
 
-    def __init__(self, programs: Mapping[str, int], own_ids: Mapping[int, str]) -> None:
+    def __init__(self, programs: Mapping[str, int], own: OwnPrograms) -> None:
         self._programs = programs
-        self._own_ids = own_ids
+        self._own = own
+        self._current = {bpf_syscall.program_id(fd): name for name, fd in programs.items()}
 
     def attached(self) -> tuple[Hook, ...]:
         """What is attached now, by interface index. An interface without its guard does not count."""
+        return tuple(standing.hook for standing in self.standing() if standing.hook)
+
+    def standing(self) -> tuple[Standing, ...]:
+        """Every interface, with what is attached to it."""
         with IPRoute() as netlink:
-            hooks = (self._hook_of(netlink, link) for link in netlink.get_links())
-            return tuple(hook for hook in hooks if hook)
+            return tuple(self._standing_of(netlink, link) for link in netlink.get_links())
 
     def ensure(self, wishes: Sequence[HookRequest]) -> None:
         """Attach what is missing or of another version. On AttachError nothing has changed."""
-        before = {hook.index: hook for hook in self.attached()}
-        done: list[HookRequest] = []
+        before: list[tuple[int, int, dict[int, TcFilter]]] = []
+        wish = None
         with IPRoute() as netlink:
             try:
                 # The guards of the outside first: nothing may come in translated before they stand.
                 for wish in sorted(wishes, key=lambda wish: wish.role != "outside"):
-                    done.append(wish)
-                    self._attach(netlink, wish)
+                    link = self._link(netlink, wish)
+                    before.append((wish.index, xdp_program(link), our_filters(netlink, wish.index)))
+                    self._attach(netlink, wish, link)
             except (AttachError, NetlinkError, OSError) as error:
-                self._undo(netlink, done, before)
+                for index, program, held in reversed(before):
+                    with suppress(NetlinkError, IndexError):  # the interface is gone, and its hooks with it
+                        self._restore(netlink, netlink.get_links(index)[0], program, held)
                 if isinstance(error, AttachError):
                     raise
-                raise AttachError(done[-1].interface, f"can't attach: {error}") from error
+                raise AttachError(wish.interface if wish else "", f"can't attach: {error}") from error
 
     def prune(self, wishes: Iterable[HookRequest]) -> None:
         """Detach from every interface that is not wished for."""
@@ -90,31 +121,50 @@ class Attacher:
                 if link["index"] not in kept:
                     self._detach(netlink, link)
 
-    def _undo(self, netlink: Any, done: list[HookRequest], before: Mapping[int, Hook]) -> None:
-        for wish in done:
-            old = before.get(wish.index)
-            try:
-                if old:
-                    self._attach(netlink, HookRequest(old.interface, old.index, old.role, old.mode))
-                else:
-                    self._detach(netlink, netlink.get_links(wish.index)[0])
-            except (NetlinkError, AttachError):
-                continue  # the interface is gone, and its hooks with it
+    def forget_older(self) -> None:
+        """Let go of the programs that were there before: none of them is attached any more."""
+        self._own.close()
 
-    def _attach(self, netlink: Any, wish: HookRequest) -> None:
-        link = self._link(netlink, wish)
+    def _restore(self, netlink: Any, link: Any, program: int, held: Mapping[int, TcFilter]) -> None:
+        """Attach again what was there, of whichever version."""
+        if not (held or self._name_of(program)):
+            self._detach(netlink, link)
+            return
+        if not program:
+            self._drop_xdp(netlink, link)
+        elif self._name_of(program) and program != xdp_program(link):
+            _set_xdp(netlink, link["index"], self._descriptor(program))
+        for parent in (INGRESS, EGRESS):
+            if parent not in held:
+                self._drop_filter(netlink, link["index"], parent)
+            elif self._name_of(held[parent].program):
+                self._put_filter(
+                    netlink, link["index"], parent, held[parent].name, self._descriptor(held[parent].program)
+                )
+
+    def _name_of(self, program: int) -> str:
+        """The name of a program of ours, of any version; empty for another's."""
+        return self._current.get(program) or self._own.names.get(program, "")
+
+    def _descriptor(self, program: int) -> int:
+        if program in self._current:
+            return self._programs[self._current[program]]
+        return self._own.descriptor(program)
+
+    def _attach(self, netlink: Any, wish: HookRequest, link: Any) -> None:
         plain = _is_plain(wish, link)
-        current = self._hook_of(netlink, link)
+        current = self._standing_of(netlink, link).hook
         if current and current.role != wish.role:
             self._detach(netlink, link)
         if plain or wish.mode == "tc":
             self._drop_xdp(netlink, link)
         else:
             self._attach_xdp(netlink, wish, link)
-        filters = _PLAIN if plain else _TC[wish.role]
-        for parent in (_INGRESS, _EGRESS):
-            if parent in filters:
-                self._put_filter(netlink, wish.index, parent, filters[parent])
+        wanted = _PLAIN if plain else _TC[wish.role]
+        for parent in (INGRESS, EGRESS):
+            if parent in wanted:
+                name = wanted[parent]
+                self._put_filter(netlink, wish.index, parent, name, self._programs[name])
             else:
                 self._drop_filter(netlink, wish.index, parent)
 
@@ -128,14 +178,14 @@ class Attacher:
 
     def _attach_xdp(self, netlink: Any, wish: HookRequest, link: Any) -> None:
         """Attach native XDP. Without driver support, mode auto uses tc and mode xdp is an error."""
-        holder = _xdp_program(link)
-        if holder and holder not in self._own_ids:
+        holder = xdp_program(link)
+        if holder and not self._name_of(holder):
             if wish.mode == "auto":
                 return
             raise AttachError(
                 wish.interface, f"another XDP program (id {holder}) is attached; detach it, or use hook tc"
             )
-        if holder and self._own_ids[holder] == _XDP[wish.role] and self._is_current(holder):
+        if self._current.get(holder) == _XDP[wish.role]:
             return
         try:
             _set_xdp(netlink, wish.index, self._programs[_XDP[wish.role]])
@@ -145,20 +195,12 @@ class Attacher:
                     wish.interface, f"the driver does not support native XDP ({error.args[-1]}); set hook tc"
                 ) from error
 
-    def _is_current(self, program: int) -> bool:
-        return program in self._current_ids
-
-    @property
-    def _current_ids(self) -> set[int]:
-        from snatsh.datapath.bpf_syscall import program_id
-
-        return {program_id(fd) for fd in self._programs.values()}
-
     def _drop_xdp(self, netlink: Any, link: Any) -> None:
-        if _xdp_program(link) in self._own_ids:
+        if self._name_of(xdp_program(link)):
             _set_xdp(netlink, link["index"], -1)
 
-    def _put_filter(self, netlink: Any, index: int, parent: int, program: str) -> None:
+    @staticmethod
+    def _put_filter(netlink: Any, index: int, parent: int, name: str, fd: int) -> None:
         try:
             netlink.tc("add", "clsact", index)
         except NetlinkError as error:
@@ -169,8 +211,8 @@ class Attacher:
             "bpf",
             index,
             1,
-            fd=self._programs[program],
-            name=f"snatsh:{program}",
+            fd=fd,
+            name=PREFIX + name,
             parent=parent,
             prio=_PRIORITY,
             direct_action=True,
@@ -178,39 +220,34 @@ class Attacher:
 
     @staticmethod
     def _drop_filter(netlink: Any, index: int, parent: int) -> None:
-        if any(_is_ours(entry) for entry in _filters(netlink, index, parent)):
+        if parent in our_filters(netlink, index):
             netlink.tc("del-filter", "bpf", index, 1, parent=parent, prio=_PRIORITY)
 
     def _detach(self, netlink: Any, link: Any) -> None:
         """Detach the programs of snatsh, and remove the clsact qdisc if nothing else uses it."""
         index = link["index"]
-        if not (_xdp_program(link) in self._own_ids or self._tc_names(netlink, index)):
+        if not (self._name_of(xdp_program(link)) or our_filters(netlink, index)):
             return
         self._drop_xdp(netlink, link)
-        for parent in (_INGRESS, _EGRESS):
+        for parent in (INGRESS, EGRESS):
             self._drop_filter(netlink, index, parent)
         if _has_clsact(netlink, index) and not any(
-            _filters(netlink, index, parent) for parent in (_INGRESS, _EGRESS)
+            filters(netlink, index, parent) for parent in (INGRESS, EGRESS)
         ):
             netlink.tc("del", "clsact", index)
 
-    def _tc_names(self, netlink: Any, index: int) -> dict[int, str]:
-        found = {}
-        for parent in (_INGRESS, _EGRESS):
-            for entry in _filters(netlink, index, parent):
-                if _is_ours(entry):
-                    found[parent] = _filter_name(entry).removeprefix("snatsh:")
-        return found
-
-    def _hook_of(self, netlink: Any, link: Any) -> Hook | None:
-        name, index = link.get_attr("IFLA_IFNAME"), link["index"]
-        program = self._own_ids.get(_xdp_program(link), "")
-        names = self._tc_names(netlink, index)
+    def _standing_of(self, netlink: Any, link: Any) -> Standing:
+        name, index, program = link.get_attr("IFLA_IFNAME"), link["index"], xdp_program(link)
+        held = our_filters(netlink, index)
+        names = {parent: one.name for parent, one in held.items()}
+        other = [] if not program or program in self._current else [f"XDP program {program}"]
+        other += [f"TC program {one.name}" for one in held.values() if one.program not in self._current]
+        hook = None
         for role in ("inside", "outside"):
-            by_xdp = program == _XDP[role]
             if names == _TC[role] or (names == _PLAIN and role == "outside"):
-                return Hook(name, index, role, "xdp" if by_xdp else "tc")
-        return None
+                by_xdp = self._name_of(program) == _XDP[role]
+                hook = Hook(name, index, role, "xdp" if by_xdp else "tc")
+        return Standing(name, index, hook, ", ".join(other))
 
 
 def framing(link: Any) -> Framing:
@@ -228,12 +265,6 @@ def _is_plain(wish: HookRequest, link: Any) -> bool:
     return found == "none"
 
 
-def _xdp_program(link: Any) -> int:
-    """Id of the XDP program on a link, 0 for none."""
-    xdp = link.get_attr("IFLA_XDP")
-    return int(xdp.get_attr("IFLA_XDP_PROG_ID") or 0) if xdp else 0
-
-
 def _set_xdp(netlink: Any, index: int, fd: int) -> None:
     """Attach (or with -1 detach) in the driver; never generic XDP."""
     attributes = [["IFLA_XDP_FD", fd], ["IFLA_XDP_FLAGS", _XDP_DRIVER_MODE]]
@@ -242,23 +273,3 @@ def _set_xdp(netlink: Any, index: int, fd: int) -> None:
 
 def _has_clsact(netlink: Any, index: int) -> bool:
     return any(entry.get_attr("TCA_KIND") == "clsact" for entry in netlink.get_qdiscs(index=index))
-
-
-def _filters(netlink: Any, index: int, parent: int) -> list[Any]:
-    try:
-        return [
-            entry
-            for entry in netlink.get_filters(index=index, parent=parent)
-            if entry.get_attr("TCA_OPTIONS")
-        ]
-    except NetlinkError:
-        return []  # no clsact
-
-
-def _filter_name(entry: Any) -> str:
-    options = entry.get_attr("TCA_OPTIONS")
-    return str(options.get_attr("TCA_BPF_NAME") or "") if options and hasattr(options, "get_attr") else ""
-
-
-def _is_ours(entry: Any) -> bool:
-    return _filter_name(entry).startswith("snatsh:")

@@ -25,7 +25,7 @@ _MEMBARRIER = {"x86_64": 324, "aarch64": 283, "riscv64": 283}.get(platform.machi
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
-_OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _INFO_BY_FD = 6, 7, 10, 15
+_OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _PROG_BY_ID, _MAP_BY_ID, _INFO_BY_FD = 6, 7, 10, 13, 14, 15
 _LOOKUP_BATCH, _UPDATE_BATCH, _DELETE_BATCH = 24, 26, 27
 
 ANY, NOEXIST, EXIST = 0, 1, 2
@@ -67,6 +67,10 @@ class _Object(ctypes.Structure):
 
 class _Info(ctypes.Structure):
     _fields_ = [("fd", ctypes.c_uint32), ("length", ctypes.c_uint32), ("info", ctypes.c_uint64)]
+
+
+class _ById(ctypes.Structure):
+    _fields_ = [("id", ctypes.c_uint32), ("next", ctypes.c_uint32), ("flags", ctypes.c_uint32)]
 
 
 class _TestRun(ctypes.Structure):
@@ -146,21 +150,67 @@ def _verifier_log(request: _ProgLoad) -> str:
     return "; ".join(lines[-_LOG_LINES:])
 
 
+def program_by_id(number: int) -> int:
+    """File descriptor of a program that is loaded, pinned or not. Needs CAP_SYS_ADMIN."""
+    return _bpf(_PROG_BY_ID, _ById(id=number))
+
+
+def map_by_id(number: int) -> int:
+    """File descriptor of a map that exists, pinned or not. Needs CAP_SYS_ADMIN."""
+    return _bpf(_MAP_BY_ID, _ById(id=number))
+
+
 @dataclass(frozen=True, slots=True)
 class MapInfo:
+    """name: at most 15 characters."""
+
     kind: int
     id: int
     key_size: int
     value_size: int
     max_entries: int
     flags: int
+    name: str
 
 
 def map_info(fd: int) -> MapInfo:
-    """What the kernel says of a map (struct bpf_map_info begins with these six words)."""
+    """What the kernel says of a map (struct bpf_map_info begins with these words)."""
+    words = _object_info(fd)
+    kind, number, key, value, entries, flags = map(int, words[:6])
+    return MapInfo(kind, number, key, value, entries, flags, _text(words[6:10]))
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInfo:
+    """maps: ids of the maps that the program uses. name: at most 15 characters."""
+
+    id: int
+    name: str
+    tag: str
+    maps: tuple[int, ...]
+
+
+def program_info(fd: int) -> ProgramInfo:
+    """What the kernel says of a program (struct bpf_prog_info)."""
+    count = int(_object_info(fd)[13])
+    maps = np.zeros(max(count, 1), dtype=np.uint32)
+    words = _object_info(fd, room=count, array=_address(maps))
+    used = tuple(int(number) for number in maps[:count])
+    return ProgramInfo(int(words[1]), _text(words[16:20]), words[2:4].tobytes().hex(), used)
+
+
+def _object_info(fd: int, room: int = 0, array: int = 0) -> NDArray[np.uint32]:
+    """The kernel's info of a map or program. room, array: of the ids of a program's maps."""
     words = np.zeros(64, dtype=np.uint32)
+    if room:
+        words[13] = room
+        words[14:16].view(np.uint64)[0] = array
     _bpf(_INFO_BY_FD, _Info(fd=fd, length=words.nbytes, info=_address(words)))
-    return MapInfo(*(int(word) for word in words[:6]))
+    return words
+
+
+def _text(words: NDArray[np.uint32]) -> str:
+    return words.tobytes().split(b"\0", 1)[0].decode(errors="replace")
 
 
 def map_memory(fd: int) -> int:
@@ -172,9 +222,7 @@ def map_memory(fd: int) -> int:
 
 
 def program_id(fd: int) -> int:
-    words = np.zeros(64, dtype=np.uint32)
-    _bpf(_INFO_BY_FD, _Info(fd=fd, length=words.nbytes, info=_address(words)))
-    return int(words[1])
+    return int(_object_info(fd)[1])
 
 
 def joined(parts: list[Array]) -> Array:

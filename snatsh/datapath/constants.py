@@ -21,6 +21,8 @@ TICK_SHIFT = 24  # a tick is 2^24 ns
 TICKS_OF_SECOND = 60  # rounded: the second that limits count in
 SWEEP_KEYS, FIND_KEYS, MIGRATE_RECORDS = 100, 16, 8  # in one run of a program of bpf/sweep.c
 
+SEEN_REPLY = 1  # in outbound.seen
+
 
 class InterfaceRole(IntEnum):
     INSIDE = 1
@@ -74,6 +76,7 @@ def shared() -> dict[str, int]:
         "SWEEP_KEYS": SWEEP_KEYS,
         "FIND_KEYS": FIND_KEYS,
         "MIGRATE_RECORDS": MIGRATE_RECORDS,
+        "SEEN_REPLY": SEEN_REPLY,
         **_members("ROLE", InterfaceRole),
         **_members("ACTION", Action),
         **_members("ALGORITHM", Algorithm),

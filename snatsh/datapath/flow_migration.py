@@ -1,34 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one set of maps to another of the same layout with other room for flows, without losing any.
+"""From one set of maps to another of the same layout, without losing a flow.
 
-First everything is copied; when the programs of the new maps have taken over, what the old ones opened
-meanwhile follows.
+First everything is copied and the gauges are counted, while no program uses the new maps; when the programs
+of the new maps have taken over, what the old ones opened meanwhile follows. Of the old maps, only the records
+are indispensable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snatsh.datapath import gauges, layout
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.flow_table import FlowTable
+from snatsh.datapath.recovery import MapSet
 
 Maps = Mapping[str, Map]
 
-_ENDPOINTS = ("endpoints", "eim_mappings")
 _TABLE = frozenset({"tag_buckets", "records", "record_counts", "free_records"})
 _LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments"}
 """Copied flow by flow, filled by the loader, or only hints and fragments in flight."""
 
 
-def copy(old: Maps, new: Maps, table: FlowTable) -> int:
-    """Everything; how many flows. Where the new table holds fewer, as many as it holds."""
+def copy_tables(sets: Iterable[MapSet], new: Maps) -> None:
+    """Everything but the flows, of the first set that has it."""
     for name in sorted(set(new) - _LEFT):
-        new[name].put_all(*old[name].dump())
-    return copy_flows(old, new, table, settle=False)
+        held = next((one.maps[name] for one in sets if name in one.maps), None)
+        if held is not None:
+            new[name].put_all(*held.dump())
+
+
+def copy_all_flows(sets: Iterable[MapSet], new: Maps, table: FlowTable) -> None:
+    """The flows of all sets, as many as the table has room for; the gauges are counted anew."""
+    for one in sets:
+        copy_flows(one.maps, new, table, settle=False)
+    gauges.recount(new, table)
 
 
 def copy_flows(old: Maps, new: Maps, table: FlowTable, *, settle: bool) -> int:
@@ -36,14 +46,26 @@ def copy_flows(old: Maps, new: Maps, table: FlowTable, *, settle: bool) -> int:
 
     settle: add them to the gauges of their pools and subscribers.
     """
-    for name in _ENDPOINTS:
-        keys, values = old[name].dump()
-        missing = _missing(keys, new[name])
-        new[name].put_all(keys[missing], values[missing])
+    if "records" not in old:
+        return 0
+    if "eim_mappings" in old:
+        keys, values = old["eim_mappings"].dump()
+        missing = _missing(keys, new["eim_mappings"])
+        new["eim_mappings"].put_all(keys[missing], values[missing])
+        new["endpoints"].put_all(_endpoints(keys[missing], values[missing]), keys[missing])
     adopted = 0
     for records in FlowTable(old, {}).parts():
         adopted += table.adopt(records[table.find(records["key"]) == 0], settle=settle)
     return adopted
+
+
+def _endpoints(keys: NDArray[Any], mappings: NDArray[Any]) -> NDArray[Any]:
+    """The keys under which the internal endpoints of these mappings are found."""
+    found: NDArray[Any] = np.zeros(len(keys), dtype=layout.ENDPOINT_KEY)
+    for name in ("inside", "pool", "inside_port"):
+        found[name] = mappings[name]
+    found["protocol"] = keys["protocol"]
+    return found
 
 
 def _missing(keys: NDArray[Any], there: Map) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ class FlowTable:
 
     def __init__(self, maps: Mapping[str, Map], programs: Mapping[str, int]) -> None:
         self._records = maps["records"]
-        self._counts = maps["record_counts"]
+        self._counts = maps.get("record_counts")  # without it, any record may be in use
         self._programs = programs
 
     @property
@@ -104,8 +104,8 @@ class FlowTable:
 
     def _windows(self) -> Iterator[NDArray[Any]]:
         """Views onto all records that were ever in use, valid until the next one."""
-        counts: Any = self._counts.get(np.zeros(1, dtype=layout.INDEX))
-        used = min(int(counts["used"]), self.capacity)
+        counts: Any = self._counts.get(np.zeros(1, dtype=layout.INDEX)) if self._counts else None
+        used = self.capacity if counts is None else min(int(counts["used"]), self.capacity)
         for first in range(0, used, _WINDOW):
             count = min(_WINDOW, used - first)
             offset = first * layout.RECORD.itemsize

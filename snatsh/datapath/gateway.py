@@ -25,10 +25,11 @@ from snatsh.datapath import (
     map_writer,
     tracing,
 )
-from snatsh.datapath.attach import Attacher, Hook
+from snatsh.datapath.attach import Attacher, Hook, Standing
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.map_writer import Stage
+from snatsh.datapath.own_programs import OwnPrograms
 from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 
@@ -61,25 +62,31 @@ class Memory:
 class Datapath:
     """All methods are synchronous. Not for two threads at once, but for the reading ones."""
 
-    def __init__(self, pins: Path, max_flows: int, opened: loader.Loaded) -> None:
+    def __init__(self, pins: Path, max_flows: int, opened: loader.Loaded, own: OwnPrograms) -> None:
         self.pins = pins
         self.max_flows = max_flows
         self.adopted = opened.adopted
         self.programs = opened.programs  # file descriptors by name
         self._loaded = opened
-        self._predecessor = opened.predecessor
+        self._predecessors = opened.predecessors
         self._maps = opened.maps
         self._table = FlowTable(opened.maps, opened.programs)
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
-        own = {bpf_syscall.program_id(fd): name for name, fd in opened.programs.items()}
+        self._fresh = opened.fresh
         self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
         self._quiet = -1  # generation in which no program reads the idle half any more
-        self._attacher = Attacher(opened.programs, _ids_of_pins(pins) | own)
+        self._attacher = Attacher(opened.programs, own)
 
     @classmethod
-    def open(cls, pins: Path, *, max_flows: int = 262_144) -> Datapath:
-        """Load the datapath, or take up the one that runs. Raises LoadError."""
-        return cls(pins, max_flows, loader.load(pins, max_flows))
+    def open(cls, pins: Path, *, max_flows: int = 262_144, apart: bool = False) -> Datapath:
+        """Load the datapath, or take up the one that runs. Raises LoadError.
+
+        apart: leave alone what is attached, as for a trial beside it.
+        """
+        own = OwnPrograms(loader.program_pins(pins))
+        if not apart:
+            own.find_attached()
+        return cls(pins, max_flows, loader.load(pins, max_flows, own), own)
 
     @property
     def maps(self) -> Mapping[str, bpf_syscall.Map]:
@@ -96,9 +103,16 @@ class Datapath:
         """Attach to these interfaces; raises AttachError with nothing changed."""
         self._attacher.ensure(hooks)
         self._xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
-        if self._predecessor is not None:  # its programs have just been replaced
-            flow_migration.copy_flows(self._predecessor, self._maps, self._table, settle=True)
-            self._predecessor = None
+        self._fresh = False
+        for before in self._predecessors:  # their programs have just been replaced
+            flow_migration.copy_flows(before.maps, self._maps, self._table, settle=True)
+            before.close()
+        self._predecessors = ()
+
+    @property
+    def needs_rules(self) -> bool:
+        """Whether no program uses the maps yet: they need rules before one is attached."""
+        return self._fresh or not self.generation
 
     def stage(self, image: Image) -> Stage:
         """Fill the idle half of the config maps, for interfaces as `ensure` left them. Raises StageError; the
@@ -107,8 +121,8 @@ class Datapath:
         return map_writer.fill(self._maps, self.generation + 1, image, self._xdp)
 
     def admit(self, image: Image) -> None:
-        """The interfaces of an image that differs in nothing else have their hooks."""
-        map_writer.admit(self._maps, self.generation & 1, image)
+        """The interfaces of the running image have their hooks."""
+        map_writer.admit(self._maps, self.generation & 1, image, self._xdp)
 
     def _wait_for_readers(self) -> None:
         """A program run may still be reading the half that went idle with the last flip."""
@@ -126,6 +140,7 @@ class Datapath:
     def prune(self, hooks: Iterable[HookRequest]) -> None:
         """Detach from all other interfaces, and unpin what older versions left."""
         self._attacher.prune(hooks)
+        self._attacher.forget_older()
         loader.remove_others(self.pins, self._loaded.folder)
 
     def end_withdrawn(self) -> int:
@@ -144,6 +159,10 @@ class Datapath:
     def attached(self) -> tuple[Hook, ...]:
         """The interfaces the datapath is attached to."""
         return self._attacher.attached()
+
+    def standing(self) -> tuple[Standing, ...]:
+        """All interfaces, with what is attached to them."""
+        return self._attacher.standing()
 
     @property
     def generation(self) -> int:
@@ -275,9 +294,9 @@ class Datapath:
 
     def remove(self) -> None:
         """Detach and unpin everything; all flows end and the kernel forwards without NAT."""
-        self._attacher.prune([])
-        for folder in self.pins.glob("v*-*"):
-            loader.unpin(folder)
+        remove(self.pins, self._attacher)
+        for before in self._predecessors:
+            before.close()
         for fd in (*(map_.fd for map_ in self._maps.values()), *self.programs.values()):
             os.close(fd)
 
@@ -308,10 +327,13 @@ def _per_cpu_sum(values: NDArray[Any]) -> NDArray[Any]:
     return values if values.ndim == 1 else values.sum(axis=1)
 
 
-def _ids_of_pins(pins: Path) -> dict[int, str]:
-    found = {}
-    for path in loader.program_pins(pins):
-        fd = bpf_syscall.open_pin(path)
-        found[bpf_syscall.program_id(fd)] = path.name
-        os.close(fd)
-    return found
+def remove(pins: Path, attacher: Attacher | None = None) -> None:
+    """Detach and unpin everything that this process or an earlier one loaded, whatever pins are left."""
+    if attacher is None:
+        own = OwnPrograms(loader.program_pins(pins))
+        own.find_attached()
+        attacher = Attacher({}, own)
+    attacher.prune([])
+    attacher.forget_older()
+    for folder in loader.versions(pins):
+        loader.unpin(folder)

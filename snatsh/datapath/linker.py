@@ -12,35 +12,23 @@ from pathlib import Path
 
 from snatsh.datapath import bpf_syscall
 from snatsh.datapath.bcc.object_code import ObjectCode
-from snatsh.datapath.errors import LoadError
-from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
+from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize, kernel_name
 
 _LICENSE = "Dual BSD/GPL"
 
 
 def shared_map(pin: Path, size: TableSize) -> int:
-    """Create and pin the map of this name, or open the pinned one. LoadError where that one differs."""
+    """Create and pin the map of this name; return its file descriptor."""
     definition = MAPS[pin.name]
-    wanted = (
+    fd = bpf_syscall.create_map(
+        kernel_name(pin.name),
         MAP_TYPES[definition.kind],
         definition.key.itemsize,
         definition.value.itemsize,
         definition.max_entries(size),
         definition.flags,
     )
-    if not pin.exists():
-        fd = bpf_syscall.create_map(pin.name, *wanted)
-        bpf_syscall.pin(fd, pin)
-        return fd
-    fd = bpf_syscall.open_pin(pin)
-    info = bpf_syscall.map_info(fd)
-    if (info.kind, info.key_size, info.value_size, info.max_entries, info.flags) != wanted:
-        os.close(fd)
-        raise LoadError(
-            f"{pin}: keys of {info.key_size} and values of {info.value_size} bytes, {info.max_entries}"
-            f" entries; expected {wanted[1]}, {wanted[2]}, {wanted[3]}; remove {pin.parent}"
-            " (this ends all flows)"
-        )
+    bpf_syscall.pin(fd, pin)
     return fd
 
 

@@ -4,22 +4,26 @@
 Below the pins folder: `v<layout>-<flows>/` holds the maps of one layout and size, and in it
 `programs-<hash>/` the programs of one source text. A restart opens both and compiles nothing; new
 source text over the same layout keeps the maps and so the flows.
+
+A folder is filled under another name, with the flows of the table in use, and then renamed: under its own
+name it is complete. What a killed snatd left under the other name is removed.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snatsh.datapath import bpf_syscall, constants, flow_migration, layout, linker, maps
+from snatsh.datapath import bpf_syscall, constants, flow_migration, layout, linker, maps, recovery
 from snatsh.datapath.bcc.object_cache import ObjectCache, default_folder, key_of
 from snatsh.datapath.bcc.object_code import ObjectCode
 from snatsh.datapath.bcc.source import assemble, program_files
@@ -28,24 +32,32 @@ from snatsh.datapath.capabilities import Capability, holds
 from snatsh.datapath.errors import DatapathError, LoadError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX
-from snatsh.datapath.maps import LAYOUT_VERSION, MAPS, TableSize
+from snatsh.datapath.maps import MAPS, TableSize
+from snatsh.datapath.own_programs import OwnPrograms
 from snatsh.datapath.programs import PROGRAMS, TAIL_CALLS
+from snatsh.datapath.recovery import MapSet
+
+log = logging.getLogger(__name__)
 
 _BPFFS_MAGIC = 0xCAFE4A11
+_VERSIONS, _REPLACED, _UNFINISHED = "v*-*", "was-v*-*", "making-v*-*"
+"""Folders in use, one that a new one of the same name replaces, and those a killed snatd left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """File descriptors of everything; `adopted`: it was all there already.
 
-    predecessor: maps of the same layout with other room for flows, which run until the programs are attached.
+    fresh: no program of these maps is attached yet. predecessors: tables of the same layout that attached
+    programs use until they are replaced.
     """
 
     folder: Path
     maps: dict[str, bpf_syscall.Map]
     programs: dict[str, int]
     adopted: bool
-    predecessor: dict[str, bpf_syscall.Map] | None = None
+    fresh: bool = False
+    predecessors: tuple[MapSet, ...] = ()
 
 
 def source_text() -> str:
@@ -54,44 +66,122 @@ def source_text() -> str:
     return assemble(program_files()) + '#line 1 "assertions"\n' + "\n".join(held) + "\n"
 
 
-def load(pins: Path, max_flows: int) -> Loaded:
-    """Take up what is pinned below `pins`, or compile and load it. Raises LoadError."""
+def load(pins: Path, max_flows: int, own: OwnPrograms | None = None) -> Loaded:
+    """Take up what is pinned below `pins`, or compile and load it. Raises LoadError.
+
+    own: the programs that run already, whose flows are taken over.
+    """
     check_bpffs(pins)
+    for folder in pins.glob(_UNFINISHED):
+        unpin(folder)
     text = source_text()
-    folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
-    programs = folder / f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    fresh = not folder.exists()
-    adopted = all((programs / name).exists() for name in PROGRAMS)
+    wanted = pins / f"v{maps.LAYOUT_VERSION}-{max_flows}"
+    used = recovery.sets_in_use(own, _of_this_layout(pins)) if own else []
+    mine = [one for one in used if one.folder == wanted]
     try:
-        if not adopted:
-            _make(text, folder, programs, TableSize(max_flows))
-        before = _predecessor(pins, folder) if fresh else None
-        loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted, before)
-        _link_tail_calls(loaded)
-        if before is not None:
-            flow_migration.copy(before, loaded.maps, FlowTable(loaded.maps, loaded.programs))
-        _keep_secret(loaded.maps["control"])
+        if _is_complete(wanted) and (mine or not used):
+            for one in mine:
+                one.close()
+            others = tuple(one for one in used if one.folder != wanted)
+            return replace(_adopt(text, wanted, max_flows), fresh=not mine, predecessors=others)
+        before = used or _left(pins)
+        _report(wanted, before, own is not None and own.is_attached)
+        return _begin(text, wanted, max_flows, before)
     except OSError as error:
-        raise LoadError(
-            f"{folder}: {error.strerror}; remove the folder to start again (this ends all flows)"
-        ) from error
+        raise LoadError(f"{wanted}: {error.strerror}") from error
+
+
+def _adopt(text: str, folder: Path, max_flows: int) -> Loaded:
+    """Go on with the maps of a folder; programs of this source text are added where there are none."""
+    programs = folder / _programs_name(text)
+    adopted = all((programs / name).exists() for name in PROGRAMS)
+    if not adopted:
+        _load_programs(_object_code(text, TableSize(max_flows)), folder, programs)
+    loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted)
+    _link_tail_calls(loaded)
     return loaded
+
+
+def _begin(text: str, folder: Path, max_flows: int, before: list[MapSet]) -> Loaded:
+    """Make new maps and programs, and copy the flows of the tables before; on an error nothing is left."""
+    code = _object_code(text, TableSize(max_flows))
+    making = folder.with_name(f"making-{folder.name}")
+    programs = making / _programs_name(text)
+    making.mkdir(mode=0o700)
+    try:
+        for name in MAPS:
+            os.close(linker.shared_map(making / name, TableSize(max_flows)))
+        _load_programs(code, making, programs)
+        loaded = Loaded(folder, _open_maps(making), _open_programs(programs), False, True, tuple(before))
+        _link_tail_calls(loaded)
+        flow_migration.copy_tables(before, loaded.maps)
+        _keep_secret(loaded.maps["control"])
+        flow_migration.copy_all_flows(before, loaded.maps, FlowTable(loaded.maps, loaded.programs))
+    except BaseException:
+        unpin(making)
+        raise
+    _name(making, folder, before)
+    return loaded
+
+
+def _report(folder: Path, before: list[MapSet], is_attached: bool) -> None:
+    if not any(one.has_flows for one in before):
+        if is_attached or folder.exists():
+            log.error("%s: pins are missing, and the flow table can't be found: all flows end", folder)
+    elif any(one.folder is None or not _is_complete(one.folder) for one in before):
+        log.warning("%s: pins are missing; the flows of the programs attached are taken over", folder)
+
+
+def _name(making: Path, folder: Path, before: list[MapSet]) -> None:
+    """Give a complete folder its name. One that is in use is kept until its programs are replaced."""
+    replaced = folder.with_name(f"was-{folder.name}")
+    if any(one.folder == folder for one in before):
+        unpin(replaced)
+        folder.rename(replaced)
+    else:
+        unpin(folder)
+    making.rename(folder)
+
+
+def _is_complete(folder: Path) -> bool:
+    found = recovery.pinned_set(folder)
+    found.close()
+    return found.maps.keys() == MAPS.keys()
+
+
+def _of_this_layout(pins: Path) -> list[Path]:
+    version = f"v{maps.LAYOUT_VERSION}-*"
+    return sorted([*pins.glob(version), *pins.glob(f"was-{version}")])
+
+
+def _left(pins: Path) -> list[MapSet]:
+    """Where no program is attached: the first table that can be read."""
+    for folder in _of_this_layout(pins):
+        found = recovery.pinned_set(folder)
+        if found.has_flows:
+            return [found]
+        found.close()
+    return []
 
 
 def remove_others(pins: Path, kept: Path) -> None:
     """Unpin maps of other layouts and programs of other source texts than those in use."""
-    for folder in pins.glob("v*-*"):
+    for folder in versions(pins):
         if folder != kept:
             unpin(folder)
-    in_use = f"programs-{hashlib.sha256(source_text().encode()).hexdigest()[:16]}"
     for folder in kept.glob("programs-*"):
-        if folder.name != in_use:
+        if folder.name != _programs_name(source_text()):
             unpin(folder)
+
+
+def versions(pins: Path) -> list[Path]:
+    """Every folder of maps, of whichever version and state."""
+    return [folder for kind in (_VERSIONS, _REPLACED, _UNFINISHED) for folder in sorted(pins.glob(kind))]
 
 
 def other_layouts(pins: Path) -> list[Path]:
     """What versions with records or maps of another layout pinned; nothing of it can be taken over."""
-    return sorted(set(pins.glob("v*-*")) - set(pins.glob(f"v{LAYOUT_VERSION}-*")))
+    return sorted(set(pins.glob(_VERSIONS)) - set(pins.glob(f"v{maps.LAYOUT_VERSION}-*")))
 
 
 def unpin(folder: Path) -> None:
@@ -100,7 +190,7 @@ def unpin(folder: Path) -> None:
 
 def program_pins(pins: Path) -> list[Path]:
     """Return the pinned programs of all versions."""
-    return sorted(pins.glob("v*-*/programs-*/*"))
+    return [path for folder in versions(pins) for path in sorted(folder.glob("programs-*/*"))]
 
 
 def check_bpffs(pins: Path) -> None:
@@ -129,20 +219,19 @@ def _may_bpf() -> bool:
     return holds(Capability.BPF) or holds(Capability.SYS_ADMIN)
 
 
-def _make(text: str, folder: Path, programs: Path, size: TableSize) -> None:
-    """Make and pin what is missing; on an error nothing new is left."""
-    fresh = not folder.exists()
-    code = _object_code(text, size)
-    folder.mkdir(exist_ok=True, mode=0o700)
+def _programs_name(text: str) -> str:
+    return f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _load_programs(code: ObjectCode, folder: Path, programs: Path) -> None:
+    """Load and pin the programs over the maps of a folder; on an error none is left."""
+    unpin(programs)
+    programs.mkdir(mode=0o700)
     try:
-        shared = {name: linker.shared_map(folder / name, size) for name in MAPS}
-        unpin(programs)
-        programs.mkdir(mode=0o700)
+        shared = {name: bpf_syscall.open_pin(folder / name) for name in MAPS}
         linker.load_programs(code, shared, programs)
     except (DatapathError, OSError) as error:
         unpin(programs)
-        if fresh:
-            unpin(folder)
         if isinstance(error, LoadError):
             raise
         release = os.uname().release
@@ -176,18 +265,7 @@ def _recent_cpus() -> int:
 
 
 def _open_maps(folder: Path) -> dict[str, bpf_syscall.Map]:
-    return {
-        name: bpf_syscall.Map(
-            bpf_syscall.open_pin(folder / name), definition.key, definition.value, per_cpu=definition.per_cpu
-        )
-        for name, definition in MAPS.items()
-    }
-
-
-def _predecessor(pins: Path, folder: Path) -> dict[str, bpf_syscall.Map] | None:
-    others = [path for path in sorted(pins.glob(f"v{LAYOUT_VERSION}-*")) if path != folder]
-    complete = [path for path in others if all((path / name).exists() for name in MAPS)]
-    return _open_maps(complete[0]) if complete else None
+    return {name: recovery.opened(name, bpf_syscall.open_pin(folder / name)) for name in MAPS}
 
 
 def _open_programs(folder: Path) -> dict[str, int]:

@@ -104,8 +104,9 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     maps["settings"].put(np.array([slot], dtype=layout.INDEX), value)
 
 
-def admit(maps: Mapping[str, Map], slot: int, image: Image) -> None:
+def admit(maps: Mapping[str, Map], slot: int, image: Image, xdp: frozenset[int]) -> None:
     """Let packets leave by all interfaces that `image` knows of, in the half that runs."""
+    _put_interfaces(maps, slot, image, xdp)
     key: Any = np.array([slot], dtype=layout.INDEX)
     value: Any = maps["settings"].get(key)
     if int(value["newest_ifindex"]) != image.newest:

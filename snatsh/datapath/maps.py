@@ -156,3 +156,11 @@ def _described(kind: np.dtype[Any]) -> str:
 
 LAYOUT_VERSION = _layout_version()
 """Pins of another layout are not taken up."""
+
+MARK = "snatsh_"
+_KERNEL_NAME = 15  # characters the kernel keeps
+
+
+def kernel_name(name: str) -> str:
+    """What a map is called in the kernel. `control` bears the layout, by which our programs are known."""
+    return f"{MARK}{LAYOUT_VERSION}" if name == "control" else name[:_KERNEL_NAME]

@@ -133,13 +133,17 @@ class Committer:
             self._flip(plan, transaction)
             self.running = plan
             self._datapath.ensure(plan.hooks)
+            self._datapath.admit(plan.image)
         else:
             self._switch(plan, transaction)
         self._settle(plan, transaction)
         self.running = plan
 
     def _switch(self, plan: Plan, transaction: Transaction) -> None:
-        """Attach, stage and flip."""
+        """Attach, stage and flip. New maps get their rules first: without any, everything passes."""
+        needs_rules = self._datapath.needs_rules
+        if needs_rules:
+            self._flip(plan, transaction)
         # What is attached, by this process or by an earlier snatd.
         before = self._attached()
         transaction.step(
@@ -147,7 +151,9 @@ class Committer:
             lambda: self._datapath.ensure(plan.hooks),
             lambda: self._datapath.prune(before),
         )
-        self._flip(plan, transaction)
+        if not needs_rules:
+            self._flip(plan, transaction)
+        self._datapath.admit(plan.image)
 
     def _flip(self, plan: Plan, transaction: Transaction) -> None:
         stage = transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pins are lost while snatd is away: the next one takes over what is attached, and so does `snatd --remove`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Gateway, addresses, no_leak, running_gateway
+from tests.waiting import wait
+
+SERVER = "8.8.8.8"
+
+
+def unpin_one(pattern: str) -> Callable[[Path], None]:
+    def unpin(pins: Path) -> None:
+        (path,) = pins.glob(pattern)
+        path.unlink()
+
+    return unpin
+
+
+def unpin_folders(pattern: str) -> Callable[[Path], None]:
+    def unpin(pins: Path) -> None:
+        for folder in list(pins.glob(pattern)):
+            shutil.rmtree(folder)
+
+    return unpin
+
+
+LOST: dict[str, Callable[[Path], None]] = {
+    "the map of records": unpin_one("v*/records"),
+    "a map that only a commit fills": unpin_one("v*/rules"),
+    "the map of tail-called programs": unpin_one("v*/xdp_programs"),
+    "an attached program": unpin_one("v*/programs-*/xdp_inside"),
+    "the folder of programs": unpin_folders("v*/programs-*"),
+    "the folder of the layout": unpin_folders("v*"),
+    "everything": shutil.rmtree,
+}
+
+
+@pytest.fixture(scope="module", params=["xdp", "tc", "auto"])
+def shared(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    """A gateway that every test leaves complete."""
+    with running_gateway(request.param) as running:
+        yield running
+
+
+@contextmanager
+def connection(gateway: Gateway) -> Iterator[Callable[[], bytes]]:
+    """An echo connection; what it yields sends a byte and returns the echo."""
+    with gateway.client.entered():
+        held = socket.create_connection((SERVER, 7), timeout=5)
+
+    def echo() -> bytes:
+        held.sendall(b"x")
+        return held.recv(64)
+
+    with held:
+        held.recv(64)  # the source address
+        yield echo
+
+
+def seen_from(gateway: Gateway) -> str:
+    done = gateway.client.run("curl", "-sS", "--max-time", "5", f"http://{SERVER}/", check=False)
+    return done.stdout.strip().partition(":")[0].partition(" ")[0]
+
+
+def frame_programs(gateway: Gateway) -> int:
+    """How many interfaces have an XDP program."""
+    return gateway.lab["gateway"].run("ip", "link").stdout.count("prog/xdp")
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_start_without_pins_takes_over_what_is_attached(shared: Gateway, lost: str) -> None:
+    snatd = shared.snatd
+    with no_leak(shared.lab), connection(shared) as echo:
+        attached = frame_programs(shared)
+        snatd.kill()
+        LOST[lost](snatd.pins)
+        assert echo() == b"x", "goes on without snatd"
+        snatd.start()
+        assert echo() == b"x", "goes on with the new one"
+        assert seen_from(shared) in addresses("a")
+        assert frame_programs(shared) == attached == (0 if shared.hook == "tc" else 3)
+        assert not [alarm for alarm in snatd.client.alarms().alarms if "interface" in alarm.text]
+        assert len(list(snatd.pins.glob("*"))) == 1
+
+
+@pytest.mark.parametrize("lost", ["the folder of programs", "everything"])
+def test_remove_detaches_what_has_no_pin(shared: Gateway, lost: str) -> None:
+    snatd, box = shared.snatd, shared.lab["gateway"]
+    snatd.kill()
+    LOST[lost](snatd.pins)
+    box.run(*snatd.command("--remove"))
+    assert "xdp" not in box.run("ip", "link").stdout
+    assert "clsact" not in box.run("tc", "qdisc", "show").stdout
+    assert not snatd.pins.exists()
+    snatd.start()
+    wait(lambda: seen_from(shared) in addresses("a"), "translated again")
