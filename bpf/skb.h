@@ -11,6 +11,8 @@
 #include "trace.h"
 
 SHARED_MAP("prog", u32, u32, tc_programs);
+/* Interfaces that snatd has seen. A device map (snatsh/datapath/maps.py): the kernel removes an interface that goes. */
+SHARED_MAP("hash", u32, u32, known_interfaces);
 
 /* Indices into tc_programs (snatsh/datapath/programs.py). */
 enum tc_tail_call {
@@ -80,12 +82,10 @@ inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
     return skb->gso_size ? skb->gso_size + 40 : p->length;
 }
 
-/* An interface created after snatd last looked: it has no leak guard yet. */
-inline_always int is_new(u32 slot, u32 ifindex)
+/* An interface that was made since snatd looked last, whatever its index: it has no role and no leak guard yet. */
+inline_always int is_new(u32 ifindex)
 {
-    struct settings *known = settings.lookup(&slot);
-
-    return known && ifindex > known->newest_ifindex;
+    return ifindex && !known_interfaces.lookup(&ifindex);
 }
 
 /* Forwards as the stack decided. A redirect removes the header that the device does not know. */

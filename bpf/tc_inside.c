@@ -22,12 +22,12 @@ inline_always int hairpin_skb(struct __sk_buff *skb, const struct packet *p, str
 }
 
 /* Lets the stack route the packet. */
-inline_always int route_by_stack(struct __sk_buff *skb, u32 slot, const struct packet *p)
+inline_always int route_by_stack(struct __sk_buff *skb, const struct packet *p)
 {
     struct path path;
 
     find_path(skb, skb->ifindex, p->source, p->destination, &path);
-    return is_new(slot, path.out_ifindex) ? drop_skb(DROP_LEAK_GUARD, p) : TC_ACT_OK;
+    return is_new(path.out_ifindex) ? drop_skb(DROP_LEAK_GUARD, p) : TC_ACT_OK;
 }
 
 /* At the ingress of the inside: bypasses the stack where the path is known. A redirected flow must not
@@ -47,7 +47,7 @@ inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *
         return send_skb(skb, p, &forwarding->translation, (const u8 *)forwarding->ethernet, out_ifindex);
     }
     if (!redirect)
-        return route_by_stack(skb, slot, p);
+        return route_by_stack(skb, p);
     find_path(skb, skb->ifindex, p->source, redirect, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
@@ -77,7 +77,7 @@ int tc_inside(struct __sk_buff *skb)
     if (outcome == PARSED_NOT_IP)
         return TC_ACT_OK;
     if (outcome != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
-        return route_by_stack(skb, slot, &p);
+        return route_by_stack(skb, &p);
     key_of(&p, &key);
     record = find_record(state, SIDE_OUTBOUND, &key, &live);
     now = now_ticks();
@@ -88,9 +88,9 @@ int tc_inside(struct __sk_buff *skb)
     }
     interface = find_interface(slot, skb->ifindex);
     if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))
-        return route_by_stack(skb, slot, &p); /* XDP has matched it already and left it to the stack, or the mark is to come */
+        return route_by_stack(skb, &p); /* XDP has matched it already and left it to the stack, or the mark is to come */
     tc_programs.call(skb, TC_PROGRAM_MATCH);
-    return route_by_stack(skb, slot, &p); /* the egress of the outside interface opens the flow */
+    return route_by_stack(skb, &p); /* the egress of the outside interface opens the flow */
 }
 
 /* Records stack connections: packets from outside to inside that were not translated on the way. */

@@ -44,7 +44,7 @@ int tc_match(struct __sk_buff *skb)
     find_path(skb, came_in, p.source, p.destination, &path);
     if (here == came_in) {
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
-            return is_new(slot, path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
+            return is_new(path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
                                                   : TC_ACT_OK; /* to the gateway, another inside network, or nowhere */
         if (p.ttl <= 1 || is_martian(p.source) || is_stack_connection(slot, &p, now))
             return TC_ACT_OK;

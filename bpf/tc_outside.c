@@ -144,7 +144,7 @@ int tc_outside_out(struct __sk_buff *skb)
     if (skb->vlan_present)
         return let_pass(skb); /* left by a VLAN device, which has its own hooks if it is an outside interface */
     if (!skb->ingress_ifindex || !has_role(state->generation & 1, skb->ingress_ifindex, ROLE_INSIDE))
-        return leave_own(skb);
+        return is_new(skb->ingress_ifindex) ? drop_skb(DROP_LEAK_GUARD, &p) : leave_own(skb);
     outcome = parse_skb(skb, &p);
     if (outcome != PARSED)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);

@@ -105,7 +105,6 @@ struct settings {
     u32 subscriber_new_flows; /* a second; 0: unlimited */
     u32 subscriber_half_open; /* flows without an answer at once; 0: unlimited */
     u32 refusals; /* ICMP errors about refused flows that an inside address gets a second; 0: none */
-    u32 newest_ifindex; /* the highest there was when snatd looked last */
     u32 inbound_drop; /* 1: packets that would reach the inside by routing alone are dropped */
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };

@@ -70,7 +70,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         inbound_drop=profile.system.inbound == "drop",
         limits=_limits(profile),
         own=_own_addresses(facts),
-        newest=max((known.index for known in facts.interfaces.values() if known.index < NO_INDEX), default=0),
+        present=tuple(known.index for known in facts.interfaces.values() if known.index < NO_INDEX),
     )
     _check_bounds(image)
     return image

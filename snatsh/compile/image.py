@@ -162,8 +162,8 @@ class Image:
     limits: SubscriberLimitImage
     own: tuple[Address, ...]
     """Addresses of the gateway."""
-    newest: int = field(default=0, compare=False)
-    """The highest interface index: later interfaces have no leak guard yet."""
+    present: tuple[int, ...] = field(default=(), compare=False)
+    """Indices of all interfaces: others have no role and no leak guard yet."""
 
     @property
     def by_mark(self) -> bool:

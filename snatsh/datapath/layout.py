@@ -37,7 +37,7 @@ CONTROL = _record(
 SETTINGS = _record(
     ("mask_set_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
-    ("newest_ifindex", "u4"), ("inbound_drop", "u4"),
+    ("inbound_drop", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 TRACE_FILTER = _record(

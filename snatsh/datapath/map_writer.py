@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +88,6 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["subscriber_new_flows"] = image.limits.new_flows
     value["subscriber_half_open"] = image.limits.half_open
     value["refusals"] = image.limits.refusals
-    value["newest_ifindex"] = image.newest
     value["inbound_drop"] = image.inbound_drop
     value["timeouts"][0, :7] = [
         _ticks(seconds)
@@ -105,13 +105,12 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
 
 
 def admit(maps: Mapping[str, Map], slot: int, image: Image, xdp: frozenset[int]) -> None:
-    """Let packets leave by all interfaces that `image` knows of, in the half that runs."""
+    """Let packets pass between all interfaces that `image` knows of, in the half that runs."""
     _put_interfaces(maps, slot, image, xdp)
-    key: Any = np.array([slot], dtype=layout.INDEX)
-    value: Any = maps["settings"].get(key)
-    if int(value["newest_ifindex"]) != image.newest:
-        value["newest_ifindex"] = image.newest
-        maps["settings"].put(key, np.array([value], dtype=layout.SETTINGS))
+    for index in image.present:
+        number = np.array([index], dtype=layout.INDEX)
+        with suppress(OSError):  # gone meanwhile, or more than the map has room for: it stays shut
+            maps["known_interfaces"].put(number, number)
 
 
 def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: frozenset[int]) -> None:

@@ -19,11 +19,13 @@ from snatsh.datapath import layout, programs
 from snatsh.datapath.layout import ADDRESS, INDEX
 from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 
-Kind = Literal["array", "percpu_array", "hash", "lru_hash", "lpm_trie", "queue", "prog"]
+Kind = Literal["array", "percpu_array", "hash", "lru_hash", "lpm_trie", "queue", "prog", "devmap_hash"]
 MAP_TYPES: dict[Kind, int] = {
     "hash": 1, "array": 2, "prog": 3, "percpu_array": 6, "lru_hash": 9, "lpm_trie": 11, "queue": 22,
+    "devmap_hash": 25,
 }  # fmt: skip
 NO_PREALLOC, MMAPABLE = 1, 1 << 10
+RDONLY_PROG = 1 << 7  # set by the kernel on device maps
 
 MAX_COUNTERS = 2 * MAX_RULES
 MAX_ADDRESSES = 131_072  # pool addresses with usage counters
@@ -34,6 +36,7 @@ MAX_EXEMPT_CONNECTIONS = 131_072
 MAX_OWN_CONNECTIONS = 65_536
 MAX_RESETS = 65_536  # TCP flows that ended with their link
 MAX_TRACE_EVENTS = 4_096
+MAX_KNOWN_INTERFACES = 16_384
 MAX_ALLOCATORS = 65_536  # destinations that flows compete for ports towards
 
 
@@ -88,6 +91,7 @@ MAPS: dict[str, MapDefinition] = {
     "control": MapDefinition("array", INDEX, layout.CONTROL, 1),
     "settings": MapDefinition("array", INDEX, layout.SETTINGS, 2),
     "interfaces": MapDefinition("hash", layout.INTERFACE_KEY, layout.INTERFACE, 2 * MAX_INTERFACES),
+    "known_interfaces": MapDefinition("devmap_hash", INDEX, INDEX, MAX_KNOWN_INTERFACES),
     "local_addresses": MapDefinition("hash", layout.LOCAL_ADDRESS_KEY, INDEX, 2 * MAX_OWN),
     "mask_sets": MapDefinition("array", INDEX, layout.MASK_SET, 2 * MAX_MASK_SETS),
     "rule_index": MapDefinition("hash", layout.RULE_KEY, INDEX, 2 * MAX_RULES),

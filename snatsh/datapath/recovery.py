@@ -62,7 +62,7 @@ def opened(name: str, fd: int) -> Map:
 def is_of_shape(name: str, held: Map) -> bool:
     """Whether a map has the kind and sizes of this one; its room may differ."""
     definition, info = MAPS[name], held.info
-    return (info.kind, info.key_size, info.value_size, info.flags) == (
+    return (info.kind, info.key_size, info.value_size, info.flags & ~maps.RDONLY_PROG) == (
         maps.MAP_TYPES[definition.kind],
         definition.key.itemsize,
         definition.value.itemsize,

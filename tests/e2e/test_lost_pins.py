@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pins are lost while snatd is away: the next one takes over what is attached, and so does `snatd --remove`."""
+"""Pins are lost while snatd is away: the next one, or `snatd --remove`, takes over what is attached."""
 
 from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +44,13 @@ LOST: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture(scope="module", params=["xdp", "tc", "auto"])
+MATRIX = [
+    *(("xdp", lost) for lost in LOST),
+    *((hook, lost) for hook in ("tc", "auto") for lost in ("the folder of programs", "everything")),
+]
+
+
+@pytest.fixture(scope="module")
 def shared(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     """A gateway that every test leaves complete."""
     with running_gateway(request.param) as running:
@@ -77,7 +82,7 @@ def frame_programs(gateway: Gateway) -> int:
     return gateway.lab["gateway"].run("ip", "link").stdout.count("prog/xdp")
 
 
-@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize(("shared", "lost"), MATRIX, indirect=["shared"])
 def test_a_start_without_pins_takes_over_what_is_attached(shared: Gateway, lost: str) -> None:
     snatd = shared.snatd
     with no_leak(shared.lab), connection(shared) as echo:
@@ -93,7 +98,11 @@ def test_a_start_without_pins_takes_over_what_is_attached(shared: Gateway, lost:
         assert len(list(snatd.pins.glob("*"))) == 1
 
 
-@pytest.mark.parametrize("lost", ["the folder of programs", "everything"])
+@pytest.mark.parametrize(
+    ("shared", "lost"),
+    [("xdp", "everything"), ("tc", "the folder of programs"), ("auto", "everything")],
+    indirect=["shared"],
+)
 def test_remove_detaches_what_has_no_pin(shared: Gateway, lost: str) -> None:
     snatd, box = shared.snatd, shared.lab["gateway"]
     snatd.kill()

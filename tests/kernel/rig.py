@@ -79,6 +79,7 @@ class Rig:
         image = compile_profile(profile, self.facts)
         self.datapath.ensure(image.hooks)
         self.datapath.flip(self.datapath.stage(image))
+        self.datapath.admit(image)
         self.image = image
         return image
 
