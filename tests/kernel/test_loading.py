@@ -10,7 +10,7 @@ import pytest
 from snatsh.datapath import layout
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.gateway import Datapath
-from snatsh.datapath.loader import load, unpin
+from snatsh.datapath.loader import load
 from snatsh.datapath.maps import LAYOUT_VERSION
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import rig

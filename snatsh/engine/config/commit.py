@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snatsh.compile.compiler import compile_profile
-from snatsh.compile.image import HookRequest, Image
+from snatsh.compile.image import HookRequest, Image, InterfaceImage
 from snatsh.engine.config.history import Metadata, Store, StoredEntry
 from snatsh.engine.config.running_commit import note
 from snatsh.engine.config.transaction import TimedStep, Transaction
@@ -85,7 +85,7 @@ class Committer:
         transaction = Transaction()
         with transaction.timed(_EXAMINING):
             plan, warnings = (
-                (prepare(document, facts, self._down), ()) if again else examine(document, facts, self._down)
+                (self._prepare(document, facts), ()) if again else examine(document, facts, self._down)
             )
         transaction.step(
             "writing the history",
@@ -109,14 +109,14 @@ class Committer:
 
     def adopt(self, entry: StoredEntry, document: Document, facts: Facts) -> None:
         """Run a document of the history. A missing interface joins when it appears."""
-        self._run(prepare(document, facts, self._down))
+        self._run(self._prepare(document, facts))
         note(self._datapath.pins, entry)
 
     def reapply(self, facts: Facts) -> bool:
         """Run the same document on a host that changed. Return whether the image changed."""
         if self.running is None:
             return False
-        plan = prepare(self.running.document, facts, self._down, self.running.profile)
+        plan = self._prepare(self.running.document, facts, self.running.profile)
         if plan.image == self.running.image and plan.hooks == self.running.hooks:
             # A hook disappears with its interface, and other programs can remove one.
             self._datapath.ensure(plan.hooks)
@@ -125,6 +125,12 @@ class Committer:
             return False
         self._run(plan)
         return True
+
+    def _prepare(self, document: Document, facts: Facts, profile: Profile | None = None) -> Plan:
+        plan = prepare(document, facts, self._down, profile)
+        if len(plan.hooks) == len(plan.image.hooks):
+            return plan
+        return with_renamed(plan, self._attached())
 
     def _run(self, plan: Plan) -> None:
         transaction = Transaction()
@@ -203,6 +209,31 @@ def prepare(document: Document, facts: Facts, down: Down = none_down, profile: P
     image = compile_profile(profile, complete, down(profile, facts))
     hooks = tuple(hook for hook in image.hooks if hook.interface in facts.interfaces)
     return Plan(document, profile, facts, image, hooks)
+
+
+def with_renamed(plan: Plan, attached: Sequence[HookRequest]) -> Plan:
+    """Keep role and hooks of interfaces that are not configured while one of their role is missing.
+
+    They may have been renamed. Without role and guard, their packets would not be translated.
+    """
+    names = {known.index: name for name, known in plan.facts.interfaces.items()}
+    missing = {one.role for name, one in plan.profile.interfaces.items() if name not in plan.facts.interfaces}
+    kept = tuple(
+        replace(hook, interface=names[hook.index])
+        for hook in attached
+        if hook.role in missing and names.get(hook.index, "") not in {"", *plan.profile.interfaces}
+    )
+    known = plan.facts.interfaces
+    images = tuple(
+        InterfaceImage(hook.interface, hook.index, hook.role, known[hook.interface].mac, None)
+        for hook in kept
+    )
+    image = replace(
+        plan.image,
+        interfaces=(*plan.image.interfaces, *images),
+        hooks=(*plan.image.hooks, *kept),
+    )
+    return replace(plan, image=image, hooks=(*plan.hooks, *kept))
 
 
 def _with_missing(profile: Profile, present: Mapping[str, InterfaceFacts]) -> dict[str, InterfaceFacts]:

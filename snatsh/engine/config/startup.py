@@ -6,13 +6,16 @@ from __future__ import annotations
 import logging
 
 from snatsh.engine.config.commit import Committer, prepare
-from snatsh.engine.config.history import Metadata, Store
-from snatsh.engine.errors import StoreError
+from snatsh.engine.config.history import Metadata, Store, StoredEntry
+from snatsh.engine.errors import CommitError, StoreError
 from snatsh.engine.host.facts import gather, survey
 from snatsh.model.document.document import Document
 from snatsh.model.errors import SnatshError
+from snatsh.model.facts import Facts
 
 log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
 
 
 def run_first(store: Store, committer: Committer, profile: Document | None) -> None:
@@ -22,6 +25,18 @@ def run_first(store: Store, committer: Committer, profile: Document | None) -> N
         return
     comment = None if profile else "empty profile of the first start"
     committer.commit(profile or {}, survey(), Metadata.now("snatd", "profile", comment))
+
+
+def _adopt(committer: Committer, entry: StoredEntry, document: Document, facts: Facts) -> None:
+    """Run a document, on the host as it is now if an interface went before it got its hook."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            committer.adopt(entry, document, facts)
+            return
+        except CommitError as error:
+            log.warning("%s; looking at the host again", error)
+            facts = gather()
+    committer.adopt(entry, document, facts)
 
 
 def _resume(store: Store, committer: Committer) -> None:
@@ -36,7 +51,7 @@ def _resume(store: Store, committer: Committer) -> None:
             log.error("history: %s cannot be used: %s; skipped", entry.path, error)
             store.skip(entry, str(error))
             continue
-        committer.adopt(entry, document, facts)
+        _adopt(committer, entry, document, facts)
         if store.fallback:
             log.error("history: %s", store.fallback)
         return
