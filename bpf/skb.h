@@ -11,8 +11,8 @@
 #include "trace.h"
 
 SHARED_MAP("prog", u32, u32, tc_programs);
-/* Interfaces that snatd has seen. A device map (snatsh/datapath/maps.py): the kernel removes an interface that goes. */
-SHARED_MAP("hash", u32, u32, known_interfaces);
+/* Interfaces that snatd has seen. The kernel removes one that goes. */
+SHARED_DEVICES(known_interfaces);
 
 /* Indices into tc_programs (snatsh/datapath/programs.py). */
 enum tc_tail_call {

@@ -59,7 +59,7 @@ def test_shared_maps_are_declared_with_their_type() -> None:
     text = assemble(program_files())
     found = re.findall(r'^SHARED_MAP\("(\w+)", [^;]*?(\w+)\);', text, re.MULTILINE)
     declared = {name: kind for kind, name in found}
-    for macro, kind in (("TRIE", "lpm_trie"), ("QUEUE", "queue")):
+    for macro, kind in (("TRIE", "lpm_trie"), ("QUEUE", "queue"), ("DEVICES", "devmap_hash")):
         declared |= dict.fromkeys(re.findall(rf"^SHARED_{macro}\(.*?(\w+)\);", text, re.MULTILINE), kind)
     assert declared == {name: definition.kind for name, definition in maps.MAPS.items()}
 
