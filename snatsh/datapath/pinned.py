@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.datapath import bpf_syscall, commit_mark
 from snatsh.datapath.commit_mark import CommitMark
 from snatsh.datapath.layout import INDEX
 from snatsh.datapath.maps import LAYOUT_VERSION, MAPS
-
-_CLSACT_HOOKS = (0xFFFFFFF2, 0xFFFFFFF3)
-_FILTER_PREFIX = "snatsh:"
+from snatsh.datapath.netlink_hooks import our_filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +75,4 @@ def _read_generation(pin: Path) -> int | None:
 def _hooks() -> tuple[str, ...]:
     with IPRoute() as netlink:
         links = {link["index"]: str(link.get_attr("IFLA_IFNAME")) for link in netlink.get_links()}
-        return tuple(name for index, name in links.items() if _is_hooked(netlink, index))
-
-
-def _is_hooked(netlink: Any, index: int) -> bool:
-    for parent in _CLSACT_HOOKS:
-        with suppress(NetlinkError):  # no clsact
-            for entry in netlink.get_filters(index=index, parent=parent):
-                options = entry.get_attr("TCA_OPTIONS")
-                name = options.get_attr("TCA_BPF_NAME") if hasattr(options, "get_attr") else None
-                if str(name or "").startswith(_FILTER_PREFIX):
-                    return True
-    return False
+        return tuple(name for index, name in links.items() if our_filters(netlink, index))
