@@ -56,7 +56,7 @@ def seen_from(gateway: Gateway, server: str = SERVER) -> str:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_an_outside_interface_without_guard_sends_nothing(fresh_gateway: Gateway, change: str) -> None:
+def test_recreated_outside_interface_sends_nothing_untranslated(fresh_gateway: Gateway, change: str) -> None:
     snatd, box = fresh_gateway.snatd, fresh_gateway.lab["gateway"]
     box.run("ip", "link", "add", "unused", "index", "2000", "type", "bridge")
     fresh_gateway.commit("set system host-name seen")  # and with it the newest interface
@@ -71,7 +71,7 @@ def test_an_outside_interface_without_guard_sends_nothing(fresh_gateway: Gateway
         assert untranslated.count() == 0, untranslated.example()
 
 
-def test_a_renamed_interface_keeps_role_and_guard(fresh_gateway: Gateway) -> None:
+def test_renamed_interface_keeps_role_and_guard(fresh_gateway: Gateway) -> None:
     snatd, box = fresh_gateway.snatd, fresh_gateway.lab["gateway"]
     snatd.kill()
     with no_leak(fresh_gateway.lab), Stream(fresh_gateway.client, SERVER, every=0.005):

@@ -83,7 +83,7 @@ def frame_programs(gateway: Gateway) -> int:
 
 
 @pytest.mark.parametrize(("shared", "lost"), MATRIX, indirect=["shared"])
-def test_a_start_without_pins_takes_over_what_is_attached(shared: Gateway, lost: str) -> None:
+def test_start_without_pins_takes_over_attached_programs(shared: Gateway, lost: str) -> None:
     snatd = shared.snatd
     with no_leak(shared.lab), connection(shared) as echo:
         attached = frame_programs(shared)
@@ -103,7 +103,7 @@ def test_a_start_without_pins_takes_over_what_is_attached(shared: Gateway, lost:
     [("xdp", "everything"), ("tc", "the folder of programs"), ("auto", "everything")],
     indirect=["shared"],
 )
-def test_remove_detaches_what_has_no_pin(shared: Gateway, lost: str) -> None:
+def test_remove_detaches_programs_without_pins(shared: Gateway, lost: str) -> None:
     snatd, box = shared.snatd, shared.lab["gateway"]
     snatd.kill()
     LOST[lost](snatd.pins)
