@@ -44,5 +44,8 @@ def builtins(value: object) -> Any:
 
 
 def from_builtins(value: object, kind: type[T]) -> T:
-    """The model of a dictionary with the JSON's names."""
-    return msgspec.convert(value, kind)
+    """The model of a dictionary with the JSON's names. Malformed as in `decode`."""
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Malformed(str(error)) from None

@@ -109,6 +109,7 @@ class Engine:
         self._sessions.shared.rebase(self.running.document)
         await self._reconciler.follow_switch()
         self.commits.load()
+        await self.archive.check()
         timekeeper = Timekeeper(self.commits, self.notices)
         await timekeeper.tick()
         ager = Ager(self._datapath.age, self._snapshots, self.pools.post_events)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import accumulate
+from math import isfinite
 from typing import Any
 
 from snatsh.model.errors import FormError
@@ -48,7 +49,21 @@ def _first_too_deep(text: str) -> int:
 
 
 def load_json(text: str | bytes) -> Any:
-    """Parse JSON within the depth limit. ValueError says what is wrong with it."""
+    """Parse JSON within the depth limit, with finite numbers. ValueError says what is wrong with it."""
     text = text if isinstance(text, str) else text.decode()
     check_json_depth(text)
-    return json.loads(text)
+    return json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_unique)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return number
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return found

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from snatsh.client import Busy
+from snatsh.engine.storage.json_record import CHECKSUM
 from snatsh.lab import services
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
@@ -103,6 +107,14 @@ def seen_from(
     """The source address that a server sees of a new connection, empty when there is no reply."""
     fetch = ("curl", "-sS", "--max-time", str(seconds), f"http://{server}/")
     return gateway.client.run(*fetch, check=False).stdout.strip().replace(":", " ").partition(" ")[0]
+
+
+def edit_record(file: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change a record of the state folder while snatd is stopped."""
+    content = json.loads(file.read_text())
+    edit(content)
+    del content[CHECKSUM]  # as versions without one wrote it
+    file.write_text(json.dumps(content))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 from snatsh.lab.watch import Watch
 from tests.e2e.flow_stream import Stream
-from tests.e2e.harness import VIA_A, VIA_B, Gateway, no_leak
+from tests.e2e.harness import VIA_A, VIA_B, Gateway, edit_record, no_leak
 from tests.e2e.link_failures import (
     OWN,
     A,
@@ -200,9 +200,8 @@ def test_snatd_killed_during_a_failover_resumes_it(gateway: Gateway) -> None:
         gateway.snatd.kill()
         assert seen_from(gateway) in B
         # A clock that is put back: what was written down lies in the future.
-        content = json.loads(kept.read_text())
-        content["isp-a"]["since"] = (datetime.now(UTC) + timedelta(days=400)).isoformat()
-        kept.write_text(json.dumps(content))
+        since = datetime.now(UTC) + timedelta(days=400)
+        edit_record(kept, lambda links: links["isp-a"].update(since=since.isoformat()))
         gateway.snatd.start()
         assert row(gateway).state == "down"
         assert datetime.fromisoformat(row(gateway).since) <= datetime.now(UTC)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
+import msgspec
+
 from snatsh.api.commits import CommittedEntry, HistoryEntry
 from snatsh.engine.config.commit import Committer
 from snatsh.engine.config.history import Store, StoredEntry
@@ -15,6 +17,12 @@ from snatsh.engine.worker import ChangeWorker
 from snatsh.model.document.document import Document, validate_shape
 
 
+class RescueRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    user: str
+    time: datetime
+    document: Document
+
+
 class Archive:
     """Reads and writes in the thread of changes, in turn with commits."""
 
@@ -22,7 +30,7 @@ class Archive:
         self._store = store
         self._committer = committer
         self._worker = worker
-        self._rescue = Record(store.folder / "rescue.json")
+        self._rescue = Record(store.folder / "rescue.json", RescueRecord)
 
     def entries(self) -> list[HistoryEntry]:
         """List the history, newest first."""
@@ -44,19 +52,26 @@ class Archive:
 
     async def rescue(self) -> Document:
         """Return the rescue configuration. NoRescue if none was saved."""
-        found = await self._worker.run(self._rescue.read)
+        found = await self._worker.run(self._read_rescue)
         if found is None:
             raise NoRescue
-        return validate_shape(found.get("document"))
+        return found
+
+    async def check(self) -> None:
+        """Find a damaged rescue configuration at the start, not when it is needed."""
+        await self._worker.run(self._read_rescue)
 
     async def save_rescue(self, user: str) -> None:
         """Save the running configuration as the rescue configuration."""
         document = self._committer.current.document
-        content = {"user": user, "time": datetime.now(UTC).isoformat(), "document": document}
+        content = RescueRecord(user, datetime.now(UTC), document)
         await self._worker.run(lambda: self._rescue.write(content))
 
     async def delete_rescue(self) -> None:
         await self._worker.run(lambda: self._rescue.write(None))
+
+    def _read_rescue(self) -> Document | None:
+        return self._rescue.read(lambda found: validate_shape(found.document))
 
 
 def _entry_row(number: int, entry: StoredEntry) -> HistoryEntry:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from snatsh.api.commits import PendingCommit, ScheduledCommit, WaitingCommits
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committed, Committer
-from snatsh.engine.config.confirm import Confirmation, NothingPending, UnconfirmedCommit, rollback_notice
+from snatsh.engine.config.confirm import (
+    Confirmation,
+    NothingPending,
+    UnconfirmedCommit,
+    confirmed_method,
+    rollback_notice,
+)
 from snatsh.engine.config.edit_sessions import EditSessions
 from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.config.schedule import DeferredCommit, Schedule, boot_id, parse_time
@@ -41,8 +47,8 @@ class CommitRequest:
 
     @property
     def metadata(self) -> Metadata:
-        how = f" commit confirmed, rollback in {self.confirmed}mins" if self.confirmed else ""
-        return Metadata.now(self.user, self.method + how, self.comment)
+        method = confirmed_method(self.method, self.confirmed) if self.confirmed else self.method
+        return Metadata.now(self.user, method, self.comment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class CommitService:
 
     def load(self) -> None:
         """Take over the pending and the scheduled commit of an earlier snatd."""
-        self._confirmation.load(self._store.last_serial)
+        self._confirmation.load(self._store)
         self._schedule.load()
 
     @property

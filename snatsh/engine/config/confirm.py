@@ -8,21 +8,29 @@ a commit, or between publishing the confirming commit and removing it, the file 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from snatsh.engine.config.history import Metadata
+import msgspec
+
+from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.errors import EngineError, StoreError
-from snatsh.engine.storage.json_record import Json, Record
+from snatsh.engine.storage.json_record import Record
 from snatsh.model.document.document import Document, validate_shape
-from snatsh.model.errors import SnatshError
 
 WARNINGS = (300, 60)
 """Seconds before the rollback at which a notice is posted."""
+
+_METHOD = re.compile(r" commit confirmed, rollback in (\d{1,5})mins$")
+
+Minutes = Annotated[int, msgspec.Meta(ge=1, le=99_999)]
+Serial = Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999)]
 
 log = logging.getLogger(__name__)
 
@@ -59,26 +67,35 @@ class UnconfirmedCommit:
         return max(0.0, self.due - time.monotonic())
 
 
+class ConfirmRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file: deadline by the clock, and the serials of the commits it covers."""
+
+    user: str
+    minutes: Minutes
+    deadline: Annotated[datetime, msgspec.Meta(tz=True)]
+    first: Serial
+    last: Serial
+    document: Document
+    comment: str = ""
+
+
 class Confirmation:
     """The pending commit, on disk and in memory. Changes belong to the thread that commits."""
 
     def __init__(self, folder: Path) -> None:
-        self._record = Record(folder / "confirm.json")
+        self._record = Record(folder / "confirm.json", ConfirmRecord)
         self.pending: UnconfirmedCommit | None = None
 
-    def load(self, newest: int) -> None:
-        """Take over the record of an earlier snatd. newest: serial of the newest commit."""
-        found = self._record.read()
-        if found is None:
-            return
-        try:
-            pending = _from_json(found)
-        except (SnatshError, ValueError, KeyError, TypeError) as error:
-            self._record.set_aside(str(error))
-            return
-        if pending.first <= newest <= pending.last:
+    def load(self, store: Store) -> None:
+        """Take over the record of an earlier snatd. If it is lost, the history has what it takes."""
+        pending = self._record.read(_pending_of)
+        if pending is not None and pending.first <= store.last_serial <= pending.last:
             self.pending = pending
-        else:
+        elif recovered := _from_history(store):
+            log.error("%s is lost; deadline and rollback are taken from the history", self._record.path)
+            self._record.write(recovered)
+            self.pending = _pending_of(recovered)
+        elif pending is not None:
             self._record.write(None)
 
     def guard(
@@ -97,11 +114,11 @@ class Confirmation:
             last=serial,
             document=before.document if before else running,
         )
-        self._record.write(_to_json(pending))
+        self._record.write(_record_of(pending))
         try:
             done = commit()
         except BaseException:
-            self._record.write(_to_json(before) if before else None)
+            self._record.write(_record_of(before) if before else None)
             raise
         self.pending = pending
         return done
@@ -117,36 +134,60 @@ class Confirmation:
             log.error("%s; the pending rollback is cancelled nevertheless", error)
 
 
+def confirmed_method(method: str, minutes: int) -> str:
+    """Word the method of a commit that has to be confirmed, as the history keeps it."""
+    return f"{method} commit confirmed, rollback in {minutes}mins"
+
+
+def _from_history(store: Store) -> ConfirmRecord | None:
+    """Rebuild the record of the newest commits, if they have to be confirmed: any other commit confirms."""
+    entries = store.entries()
+    waiting = list(takewhile(lambda entry: _METHOD.search(entry.metadata.method), entries))
+    if not waiting or waiting[0].serial != store.last_serial:
+        return None
+    newest, minutes = waiting[0].metadata, _METHOD.search(waiting[0].metadata.method)
+    if minutes is None or len(waiting) == len(entries):
+        log.error("the history has nothing to roll back the unconfirmed commit %s to", waiting[0])
+        return None
+    return ConfirmRecord(
+        user=newest.user,
+        comment=newest.comment or "",
+        minutes=int(minutes[1]),
+        deadline=newest.time + timedelta(minutes=int(minutes[1])),
+        first=waiting[-1].serial,
+        last=waiting[0].serial,
+        document=store.document(len(waiting)),
+    )
+
+
 def rollback_notice(user: str, minutes: int) -> str:
     """Word the notice of a commit that is waiting to be confirmed."""
     plural = "" if minutes == 1 else "s"
     return f"commit by {user} will be rolled back in {minutes} minute{plural} unless confirmed"
 
 
-def _to_json(pending: UnconfirmedCommit) -> Json:
-    return {
-        "user": pending.user,
-        "comment": pending.comment,
-        "minutes": pending.minutes,
-        "deadline": pending.deadline.isoformat(),
-        "first": pending.first,
-        "last": pending.last,
-        "document": pending.document,
-    }
+def _record_of(pending: UnconfirmedCommit) -> ConfirmRecord:
+    return ConfirmRecord(
+        user=pending.user,
+        comment=pending.comment,
+        minutes=pending.minutes,
+        deadline=pending.deadline,
+        first=pending.first,
+        last=pending.last,
+        document=pending.document,
+    )
 
 
-def _from_json(found: Json) -> UnconfirmedCommit:
-    deadline = datetime.fromisoformat(found["deadline"])
-    minutes = int(found["minutes"])
+def _pending_of(found: ConfirmRecord) -> UnconfirmedCommit:
     # A host without a battery-backed clock may boot in the past; wait no longer than requested.
-    left = min((deadline - datetime.now(UTC)).total_seconds(), 60 * minutes)
+    left = min((found.deadline - datetime.now(UTC)).total_seconds(), 60 * found.minutes)
     return UnconfirmedCommit(
-        user=str(found["user"]),
-        comment=str(found.get("comment", "")),
-        minutes=minutes,
-        deadline=deadline,
+        user=found.user,
+        comment=found.comment,
+        minutes=found.minutes,
+        deadline=found.deadline,
         due=time.monotonic() + left,
-        first=int(found["first"]),
-        last=int(found["last"]),
-        document=validate_shape(found["document"]),
+        first=found.first,
+        last=found.last,
+        document=validate_shape(found.document),
     )

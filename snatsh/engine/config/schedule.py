@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from snatsh.engine.errors import EngineError
-from snatsh.engine.storage.json_record import Json, Record
+from snatsh.engine.storage.json_record import Record
 from snatsh.model.document.document import Document, validate_shape
-from snatsh.model.errors import SnatshError
 
 AT_REBOOT = "reboot"
 
@@ -53,29 +55,28 @@ class DeferredCommit:
         return self.boot != boot_id() if self.at is None else datetime.now(UTC) >= self.at
 
 
+class ScheduleRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    user: str
+    method: str
+    comment: str | None
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None
+    boot: str
+    document: Document
+
+
 class Schedule:
     """The scheduled commit, on disk and in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._record = Record(folder / "scheduled.json")
+        self._record = Record(folder / "scheduled.json", ScheduleRecord)
         self.waiting: DeferredCommit | None = None
 
     def load(self) -> None:
-        found = self._record.read()
-        if found is None:
-            return
-        try:
-            at = datetime.fromisoformat(found["at"]) if found["at"] else None
-            document = validate_shape(found["document"])
-            self.waiting = DeferredCommit(
-                found["user"], found["method"], found["comment"], at, found["boot"], document
-            )
-        except (SnatshError, ValueError, KeyError, TypeError) as error:
-            self._record.set_aside(str(error))
+        self.waiting = self._record.read(_commit_of)
 
     def put(self, scheduled: DeferredCommit) -> None:
         self.require_free()
-        self._record.write(_to_json(scheduled))
+        self._record.write(_record_of(scheduled))
         self.waiting = scheduled
 
     def take(self) -> DeferredCommit | None:
@@ -118,12 +119,17 @@ def boot_id() -> str:
         return ""
 
 
-def _to_json(scheduled: DeferredCommit) -> Json:
-    return {
-        "user": scheduled.user,
-        "method": scheduled.method,
-        "comment": scheduled.comment,
-        "at": scheduled.at.isoformat() if scheduled.at else None,
-        "boot": scheduled.boot,
-        "document": scheduled.document,
-    }
+def _record_of(scheduled: DeferredCommit) -> ScheduleRecord:
+    return ScheduleRecord(
+        user=scheduled.user,
+        method=scheduled.method,
+        comment=scheduled.comment,
+        at=scheduled.at,
+        boot=scheduled.boot,
+        document=scheduled.document,
+    )
+
+
+def _commit_of(found: ScheduleRecord) -> DeferredCommit:
+    document = validate_shape(found.document)
+    return DeferredCommit(found.user, found.method, found.comment, found.at, found.boot, document)

@@ -12,9 +12,10 @@ from pathlib import Path
 from snatsh.api.codec import Malformed, decode, encode
 from snatsh.api.links import LinkChange
 from snatsh.engine.failure_log import FailureLog
-from snatsh.engine.storage import atomic_file
+from snatsh.engine.storage import atomic_file, trusted_file
 
 KEPT = 1000
+_LIMIT = 16 << 20
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +60,11 @@ def _lines(changes: Iterable[LinkChange]) -> bytes:
 def _read(path: Path) -> list[LinkChange]:
     """Read the valid lines: the last one may be incomplete."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = trusted_file.read(path, _LIMIT).decode(errors="replace").splitlines()
     except FileNotFoundError:
         return []
-    except OSError as error:
-        log.error("%s: %s; starting with an empty link history", path, error.strerror)
+    except (OSError, ValueError) as error:
+        log.error("%s: %s; starting with an empty link history", path, error)
         return []
     found = []
     for line in lines:

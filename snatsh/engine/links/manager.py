@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from snatsh.api.links import LinkOrder, LinkStatus
 from snatsh.engine.errors import EngineError, StoreError
@@ -16,7 +18,7 @@ from snatsh.engine.host.facts import Hop
 from snatsh.engine.links.monitor import LinkWatch, fault
 from snatsh.engine.links.probes.targets import Target
 from snatsh.engine.links.state_machine import Health, Quality
-from snatsh.engine.storage.json_record import Json, Record
+from snatsh.engine.storage.json_record import Record
 from snatsh.model.facts import Facts
 from snatsh.model.next_hops import next_hop
 from snatsh.model.schema.profile import Link, Profile
@@ -67,6 +69,16 @@ class ManualState:
     user: str
 
 
+class LinkRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The state of a link in the file. falls: how often it went down lately."""
+
+    state: LinkStatus
+    since: Annotated[datetime, msgspec.Meta(tz=True)]
+    falls: Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+    order: Literal["down", "drain"] | None = None
+    user: str = ""
+
+
 Changed = Callable[[str, LinkState | None, LinkState], None]
 """Receives the name of a link, its previous state (None for a new link) and its state."""
 
@@ -74,7 +86,7 @@ Changed = Callable[[str, LinkState | None, LinkState], None]
 class LinkManager:
     """The links of the running profile, by name. Belongs to the event loop, except `down_in`."""
 
-    def __init__(self, record: Record, changed: Changed) -> None:
+    def __init__(self, record: Record[dict[str, LinkRecord]], changed: Changed) -> None:
         self._record = record
         self._changed = changed
         self._states: dict[str, LinkState] = {}
@@ -97,6 +109,11 @@ class LinkManager:
     def known(self) -> Mapping[str, LinkState]:
         """States as last reported."""
         return self._states
+
+    @property
+    def orders(self) -> Mapping[str, ManualState]:
+        """What operators ordered, by link."""
+        return self._orders
 
     def quality(self, name: str) -> Quality | None:
         return self._watches[name].quality if name in self._watches else None
@@ -139,7 +156,7 @@ class LinkManager:
         for name, watch in gone.items():
             watch.close()
             self._states.pop(name, None)
-            self._orders.pop(name, None)
+        self._drop_orders(watches.keys())
         for name, watch in watches.items():
             hop = next_hop(watch.link, facts)
             watch.follow(facts, self._path_fault((watch.link.interface, hop)) if hop is not None else "")
@@ -167,6 +184,13 @@ class LinkManager:
         for watch in self._watches.values():
             watch.close()
         self._watches = {}
+
+    def _drop_orders(self, links: Set[str]) -> None:
+        """Let orders end whose link does not run, or never ran since the start."""
+        for name in self._orders.keys() - links:
+            ended = self._orders.pop(name)
+            log.warning("link %s: order %s of %s ends: no such link runs", name, ended.order, ended.user)
+            self._unsaved = True
 
     def _note_routes(self, facts: Facts) -> None:
         """Remember next hops that had a route. A recreated interface, as of PPP, starts without."""
@@ -217,23 +241,12 @@ class LinkManager:
         return LinkState(state, reason, since, who)
 
     def _load(self) -> None:
-        content = self._record.read() or {}
-        try:
-            for name, row in content.items():
-                self._read(name, row)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._before, self._orders, self._falls = {}, {}, {}
-            self._record.set_aside(f"{error!r}")
-
-    def _read(self, name: str, row: Mapping[str, Any]) -> None:
-        if row["state"] not in ("up", "degraded", "down", "drained"):
-            raise ValueError(f"state {row['state']}")
-        # The clock may have been set back since; never show a future time.
-        since = min(datetime.fromisoformat(row["since"]).astimezone(UTC), datetime.now(UTC))
-        self._before[name] = LinkState(row["state"], "", since)
-        self._falls[name] = int(row["falls"])
-        if row.get("order") in ("down", "drain"):
-            self._orders[name] = ManualState(row["order"], str(row["user"]))
+        read = self._record.read(lambda rows: [(name, row, _since(row)) for name, row in rows.items()])
+        for name, row, since in read or []:
+            self._before[name] = LinkState(row.state, "", since)
+            self._falls[name] = row.falls
+            if row.order is not None:
+                self._orders[name] = ManualState(row.order, row.user)
 
     async def keep(self) -> None:
         """Save changed states, so that a restart continues with them."""
@@ -250,11 +263,16 @@ class LinkManager:
             rows = {name: self._row(name) for name in self._watches}
             await asyncio.to_thread(self._record.write, rows or None)
 
-    def _row(self, name: str) -> Json:
+    def _row(self, name: str) -> LinkRecord:
         state, ordered = self._states.get(name) or self._stated(name), self._orders.get(name)
-        row: Json = {"state": "down" if not self._watches[name].verdict.up else state.state}
-        row |= {"since": state.since.isoformat(), "falls": self._watches[name].verdict.falls}
-        return row | ({"order": ordered.order, "user": ordered.user} if ordered else {})
+        verdict = self._watches[name].verdict
+        order, user = (ordered.order, ordered.user) if ordered else (None, "")
+        return LinkRecord(state.state if verdict.up else "down", state.since, verdict.falls, order, user)
+
+
+def _since(row: LinkRecord) -> datetime:
+    """Return when the state began; the clock may have been set back since, so never a future time."""
+    return min(row.since.astimezone(UTC), datetime.now(UTC))
 
 
 def _same_path(one: Link, other: Link) -> bool:

@@ -10,7 +10,7 @@ from snatsh.api.links import LinkChange, LinkOrder, LinkRow, LinkSeries, LinkSum
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.links.events import LinkEvents
 from snatsh.engine.links.history import LinkHistory
-from snatsh.engine.links.manager import LinkManager, LinkState
+from snatsh.engine.links.manager import LinkManager, LinkRecord, LinkState
 from snatsh.engine.links.rows import link_rows, link_series
 from snatsh.engine.notices import Notices
 from snatsh.engine.storage.json_record import Record
@@ -22,7 +22,7 @@ class LinkService:
     def __init__(
         self, folder: Path, notices: Notices, running: Callable[[], Plan], changed: Callable[[], None]
     ) -> None:
-        self.manager = LinkManager(Record(folder / "links.json"), self._state_changed)
+        self.manager = LinkManager(Record(folder / "links.json", dict[str, LinkRecord]), self._state_changed)
         self._history = LinkHistory(folder / "links.log")
         self._events = LinkEvents(notices, self._history)
         self._running = running

@@ -23,6 +23,7 @@ FULL = 0.9
 @dataclass(frozen=True, slots=True)
 class AlarmInputs:
     """damaged: unusable entries of the history. fallback: what runs in place of newer, unusable ones.
+    set_aside: damaged records of the state folder.
 
     interfaces: rows of the configured interfaces.
     """
@@ -36,6 +37,7 @@ class AlarmInputs:
     damaged: int
     pending: UnconfirmedCommit | None
     fallback: str = ""
+    set_aside: Sequence[str] = ()
 
 
 def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
@@ -87,6 +89,8 @@ def _configuration_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
         yield Alarm("major", f"history: {inputs.fallback}")
     elif inputs.damaged:
         yield Alarm("minor", f"{inputs.damaged} entries of the history are damaged")
+    for record in inputs.set_aside:
+        yield Alarm("major", record)
     if inputs.pending is not None:
         yield Alarm("minor", f"a commit by {inputs.pending.user} is not confirmed")
 

@@ -26,6 +26,7 @@ from snatsh.engine.status import resources, totals
 from snatsh.engine.status.alarms import AlarmInputs, alarm_rows
 from snatsh.engine.status.interfaces import interface_rows
 from snatsh.engine.status.totals import Totals
+from snatsh.engine.storage.json_record import set_aside
 from snatsh.model.facts import Facts
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class StatusService:
                 damaged=len(self._store.damaged),
                 pending=self._pending(),
                 fallback=self._store.fallback,
+                set_aside=set_aside(self._store.folder),
             )
         )
 

@@ -1,54 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small records that outlive snatd: one JSON file each, replaced whole or not at all."""
+"""Small records that outlive snatd: one JSON file each, replaced whole or not at all.
+
+A checksum in the file covers the rest of it: a record that changed on disk never takes effect. Version 0.2.0
+and older wrote none; their files are still read.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
+from snatsh.api.codec import builtins, from_builtins
 from snatsh.engine.errors import StoreError
-from snatsh.engine.storage import atomic_file
+from snatsh.engine.storage import atomic_file, trusted_file
+from snatsh.model.errors import SnatshError
 from snatsh.model.limits import load_json
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
-"""An object as its file has it; readers check each field."""
+T = TypeVar("T")
+U = TypeVar("U")
+
+CHECKSUM = "#sha256"
+"""No field and no name in a record begins with `#`."""
+
+_LIMIT = 64 << 20
+_DAMAGED = ".damaged"
+_LOST = {
+    "confirm.json": "the deadline of a commit confirmed, unless the history has it",
+    "scheduled.json": "a scheduled commit",
+    "rescue.json": "the rescue configuration",
+    "links.json": "the states of links, and orders to drain them or take them down",
+}
 
 
-class Record:
+class Record(Generic[T]):
     """One file in the state folder. None stands for a missing file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[T]) -> None:
         self.path = path
+        self._kind = kind
 
-    def read(self) -> Json | None:
-        """Read the record. An unusable file is logged and set aside."""
+    def read(self, parse: Callable[[T], U]) -> U | None:
+        """Read and parse the record. A file that is no such record is logged and set aside."""
         try:
-            content = load_json(self.path.read_bytes())
+            content = load_json(trusted_file.read(self.path, _LIMIT))
             if not isinstance(content, dict):
                 raise ValueError("expected an object")
+            checksum = content.pop(CHECKSUM, None)
+            if checksum not in (None, _digest(content)):
+                raise ValueError("does not match its checksum")
+            return parse(from_builtins(content, self._kind))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            self.set_aside(str(error))
+        except (OSError, ValueError, OverflowError, SnatshError) as error:
+            self._set_aside(str(error))
             return None
-        return content
 
-    def set_aside(self, reason: str) -> None:
-        log.error("%s cannot be used: %s; set aside as %s.damaged", self.path, reason, self.path.name)
-        with contextlib.suppress(OSError):
-            self.path.rename(self.path.with_name(self.path.name + ".damaged"))
-
-    def write(self, content: Json | None) -> None:
+    def write(self, content: T | None) -> None:
         """Replace the record durably. None removes the file. StoreError on failure."""
         try:
             if content is None:
                 atomic_file.remove(self.path)
             else:
-                atomic_file.replace(self.path, json.dumps(content).encode())
+                fields = builtins(content)
+                text = json.dumps({**fields, CHECKSUM: _digest(fields)})
+                atomic_file.replace(self.path, text.encode())
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}; expected a file snatd can write") from None
+
+    def _set_aside(self, reason: str) -> None:
+        name = self.path.name
+        log.error("%s cannot be used: %s; set aside as %s%s", self.path, reason, name, _DAMAGED)
+        log.error("lost with it: %s", _LOST.get(name, "what it kept"))
+        with contextlib.suppress(OSError):
+            self.path.rename(self.path.with_name(name + _DAMAGED))
+
+
+def set_aside(folder: Path) -> list[str]:
+    """Say which records of a state folder were set aside and are still there, and what was lost with them."""
+    names = sorted(path.name.removesuffix(_DAMAGED) for path in folder.glob(f"*{_DAMAGED}"))
+    return [
+        f"{name} was damaged; lost: {_LOST[name]}; see {folder / (name + _DAMAGED)}, then remove it"
+        for name in names
+        if name in _LOST
+    ]
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -15,7 +15,7 @@ import pytest
 from snatsh.api.configuration import Statement
 from snatsh.client import Client, Rejected
 from snatsh.lab.gateway import SNATSH
-from tests.e2e.harness import Gateway, document
+from tests.e2e.harness import Gateway, document, edit_record
 from tests.e2e.ssh_gateway import SshGateway
 from tests.e2e.terminals import Terminal, Tmux
 from tests.waiting import wait
@@ -34,9 +34,8 @@ def confirmed(gateway: Gateway, name: str = "c", minutes: int = 10) -> None:
 def move_deadline(gateway: Gateway, seconds: float) -> None:
     """What time alone would do; snatd must be stopped."""
     file = gateway.snatd.state / "confirm.json"
-    held = json.loads(file.read_text())
-    held["deadline"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
-    file.write_text(json.dumps(held))
+    deadline = datetime.now(UTC) + timedelta(seconds=seconds)
+    edit_record(file, lambda held: held.update(deadline=deadline.isoformat()))
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,14 @@ def test_major_alarms_come_first() -> None:
     ]  # fmt: skip
 
 
+def test_what_the_state_folder_lost_is_major() -> None:
+    rows = alarm_rows(inputs(damaged=2, fallback="commit 3 runs instead", set_aside=["links.json …"]))
+    assert [(row.severity, row.text) for row in rows] == [
+        ("major", "history: commit 3 runs instead"),
+        ("major", "links.json …"),
+    ]
+
+
 def test_missing_hook_raises_an_alarm_unless_the_datapath_is_disabled() -> None:
     bare = [interface("eth1", "up")]
     assert "has no hook" in alarm_rows(inputs(interfaces=bare))[0].text

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from snatsh.engine.links.manager import LinkManager, NoSuchLink, Paths
+from snatsh.engine.links.manager import LinkManager, LinkRecord, NoSuchLink, Paths
 from snatsh.engine.storage.json_record import Record
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.schema.profile import Link, Profile
@@ -44,7 +44,7 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
 def made(folder: Path, seen: list[str] | None = None) -> LinkManager:
     return LinkManager(
-        Record(folder / "links.json"),
+        Record(folder / "links.json", dict[str, LinkRecord]),
         lambda name, before, now: seen.append(now.state) if seen is not None else None,
     )
 
@@ -174,6 +174,22 @@ async def test_future_times_and_invalid_state_files_are_ignored(tmp_path: Path) 
         assert links.states["isp-a"].state == "up", nonsense
         assert file.with_name("links.json.damaged").exists(), nonsense
         links.close()
+
+
+@in_loop
+async def test_an_order_that_ends_with_its_link_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    links = made(tmp_path)
+    links.update(LINKS, facts(up=True))
+    await links.order("isp-a", "drain", "ann")
+    links.close()
+    again = made(tmp_path)  # with a configuration that has no such link
+    again.update({}, facts(up=True))
+    assert "link isp-a: order drain of ann ends: no such link runs" in caplog.text
+    again.update(LINKS, facts(up=True))
+    assert again.states["isp-a"].state == "up"
+    again.close()
 
 
 @in_loop
