@@ -78,6 +78,17 @@ inline_always u32 parse_icmp(void *l4, void *end, struct packet *p)
     return PARSED;
 }
 
+/* Whether the packet itself holds the transport header. Without this, the padding of a short frame would be read as the
+ * rest of a header that is in the next fragment (RFC 1858, section 3). */
+inline_always int holds_transport_header(const struct packet *p, u32 header)
+{
+    u32 transport = p->protocol == IPPROTO_TCP                                     ? sizeof(struct tcphdr)
+                    : p->protocol == IPPROTO_UDP || p->protocol == IPPROTO_ICMP ? 8
+                                                                                   : 0;
+
+    return p->length >= header + transport;
+}
+
 inline_always u32 parse(void *data, void *end, struct packet *p)
 {
     struct ethhdr *ethernet = data;
@@ -114,8 +125,11 @@ inline_always u32 parse(void *data, void *end, struct packet *p)
             return PARSED_MALFORMED; /* would overwrite the ports and flags (RFC 1858, section 3) */
         return PARSED;
     }
-    if (ip->frag_off & bpf_htons(0x2000))
+    if (ip->frag_off & bpf_htons(0x2000)) {
         p->fragment = FIRST_FRAGMENT;
+        if (!holds_transport_header(p, header))
+            return PARSED_MALFORMED;
+    }
     l4 = data + L3 + header;
     if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
         return parse_ports(l4, end, p);

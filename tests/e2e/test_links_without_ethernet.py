@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from snatsh.client import Rejected
+from snatsh.lab.namespaces import Namespace
+from snatsh.lab.services import ECHO_PORT
 from snatsh.lab.watch import Watch
 from tests.e2e.harness import VIA_A, VIA_B, Gateway, document
 from tests.e2e.link_failures import A, commit, row, seen_from, wait, wait_state
@@ -52,6 +55,15 @@ def line(gateway: Gateway) -> Iterator[Gateway]:
         assert untranslated.count() == 0, untranslated.example()
 
 
+def port_seen(host: Namespace, port: int) -> int:
+    """The source port that the echo server sees of a datagram from this port of a host."""
+    with host.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(2)
+        asking.bind(("", port))
+        asking.sendto(b"x", (VIA_A, ECHO_PORT))
+        return int(asking.recv(100).split()[1])
+
+
 def test_traffic_over_a_link_without_ethernet_headers(line: Gateway) -> None:
     gateway, box, client = line, line.lab["gateway"], line.client
     with dial(gateway, "10.64.0.2"):
@@ -70,6 +82,8 @@ def test_traffic_over_a_link_without_ethernet_headers(line: Gateway) -> None:
         assert PEER in hops
         assert VIA_A in hops.splitlines()[-1]
         box.run("ping", "-c", "1", "-W", "2", PEER)  # the box itself by the same address
+        assert port_seen(client, 25_000) == 25_000
+        assert port_seen(box, 25_000) != 25_000, "and from a port that a flow has"
         wait_state(gateway, "up", "dsl")
         wait(lambda: row(gateway, "dsl").rtt is not None, "round trips")
         assert row(gateway, "dsl").next_hop == PEER

@@ -28,10 +28,12 @@ PACKETS: dict[str, tuple[Any, dict[str, Any]]] = {
     "first fragment": (udp(53, 5000, bytes(64)), {"flags": "MF"}),
     "later fragment": (bytes(64), {"proto": 17, "frag": 8}),
     "tiny fragment": (bytes(8), {"proto": 6, "flags": "MF"}),
+    "padded tiny fragment": (bytes(8), {"proto": 6, "flags": "MF"}),
+    "empty first fragment": (b"", {"proto": 17, "flags": "MF"}),
     "fragment over a TCP header": (bytes(64), {"proto": 6, "frag": 1}),
     "options": (udp(53, 5000), {"options": b"\x94\x04\0\0"}),
 }
-MALFORMED = {"tiny fragment", "fragment over a TCP header"}
+MALFORMED = {"tiny fragment", "padded tiny fragment", "empty first fragment", "fragment over a TCP header"}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +63,12 @@ def sent_out(gateway: Rig, frame: Any) -> None:
 
 def arriving(kind: str, destination: str = SERVER) -> Any:
     l4, ip = PACKETS[kind]
-    return from_outside(l4, destination, REMOTE, **ip)
+    return padded(kind, from_outside(l4, destination, REMOTE, **ip))
+
+
+def padded(kind: str, frame: Any) -> Any:
+    """As a card delivers a short frame: with 60 bytes."""
+    return Ether(bytes(frame).ljust(60, b"\0")) if "padded" in kind or "empty" in kind else frame
 
 
 @pytest.mark.parametrize("rules", [TRANSLATE, EXEMPT], ids=["translated", "exempt"])
@@ -135,7 +142,7 @@ def test_malformed_fragments_to_a_pool_are_counted(gateway: Rig, kind: str) -> N
 def test_malformed_fragments_from_inside_are_counted(gateway: Rig, kind: str) -> None:
     commit(gateway, TRANSLATE)
     l4, ip = PACKETS[kind]
-    frame = from_inside(l4, SERVER, REMOTE, **ip)
+    frame = padded(kind, from_inside(l4, SERVER, REMOTE, **ip))
     if gateway.hook != "tc-egress":
         assert gateway.outbound(frame).verdict == "passed"
     assert gateway.tc("tc_outside_out", "eth1", frame, came_in="eth0").verdict == "dropped"
