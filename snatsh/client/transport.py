@@ -8,7 +8,9 @@ import http.client
 import json
 import os
 import socket
+import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -24,7 +26,7 @@ ANSWER_LIMIT = 256 << 20
 """Bytes of an answer. A listing of a million flows stays below."""
 
 T = TypeVar("T")
-_CONNECT_SECONDS = 5.0
+_CONNECT_TIMEOUT = struct.pack("@ll", 5, 0)  # struct timeval
 _ANSWER_SECONDS = 60.0
 _CHUNK = 1 << 18
 
@@ -69,7 +71,9 @@ class Transport:
             encoded = json.dumps(builtins(body)).encode()
             headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, path, encoded, headers)
+            # snatd may refuse a connection before it has read a request, and says why.
+            with suppress(BrokenPipeError):
+                connection.request(method, path, encoded, headers)
             response = connection.getresponse()
             raw = connection.read_bounded(response, self._answer_limit)
         except TimeoutError:
@@ -126,7 +130,8 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_CONNECT_SECONDS)
+        # Blocking: it waits while the backlog is full, where a non-blocking connect fails.
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _CONNECT_TIMEOUT)
         self.sock.connect(os.fspath(self._path))
         self._await()
 

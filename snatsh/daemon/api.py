@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,26 +16,41 @@ from snatsh.daemon.audit import Audit
 from snatsh.daemon.consoles import Consoles
 from snatsh.daemon.errors import BadRequest, Handler
 from snatsh.daemon.roles import Peer, Role, peer_of
+from snatsh.daemon.shares import Shares, TooSlow
 from snatsh.engine.engine import Engine
 from snatsh.model.limits import check_json_depth
 
 ENGINE = web.AppKey("engine", Engine)
 AUDIT = web.AppKey("audit", Audit)
 CONSOLES = web.AppKey("consoles", Consoles)
+SHARES = web.AppKey("shares", Shares)
+
+SMALL_BODY = 256 << 10
+LARGE_BODY = 16 << 20
+"""A profile, or a file."""
+
+VIEW_BODY = 4 << 20
+"""The largest body of a user who may only look: a file."""
 
 _PEER = web.RequestKey("peer", Peer)
 _DETAIL = web.RequestKey("detail", str)
+_HELD = web.RequestKey("held", int)
+_LIMIT = web.RequestKey("limit", int)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """role: the least role that may send the request. answers: the model of what it gets."""
+    """role: the least role that may send the request. answers: the model of what it gets.
+
+    body: most bytes of its body.
+    """
 
     method: str
     path: str
     role: Role
     handler: Handler
     answers: type[Model]
+    body: int = SMALL_BODY
 
 
 class Body(BaseModel):
@@ -53,16 +69,55 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 async def body(request: web.Request, kind: type[AnyBody]) -> AnyBody:
     """Decode the request's JSON body. BadRequest says what is wrong with it."""
-    raw = await request.read()
+    raw = await _read(request)
     try:
-        check_json_depth(raw.decode(errors="replace"))
-        return kind.model_validate_json(raw)
+        return await asyncio.to_thread(_decode, raw, kind) if len(raw) > SMALL_BODY else _decode(raw, kind)
     except json.JSONDecodeError as error:
         raise BadRequest(f"{request.method} {request.path}: body: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise BadRequest(f"{request.method} {request.path}: {where}: {first['msg']}") from None
+
+
+def _decode(raw: bytes | bytearray, kind: type[AnyBody]) -> AnyBody:
+    check_json_depth(raw.decode(errors="replace"))
+    return kind.model_validate_json(raw)
+
+
+def limit_body(request: web.Request, most: int) -> None:
+    """Set how long the body may be."""
+    request[_LIMIT] = most
+
+
+async def _read(request: web.Request) -> bytearray:
+    """Read the body within its limits of size and time, and within its sender's share of memory."""
+    shares, limit = request.app[SHARES], request.get(_LIMIT, SMALL_BODY)
+    if (request.content_length or 0) > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(shares.limits.body_seconds):
+            while chunk := await request.content.readany():
+                if len(raw) + len(chunk) > limit:
+                    raise web.HTTPRequestEntityTooLarge(limit, len(raw) + len(chunk))
+                shares.bodies.take(peer(request).uid, len(chunk))
+                request[_HELD] = request.get(_HELD, 0) + len(chunk)
+                raw += chunk
+    except TimeoutError:
+        raise TooSlow(
+            f"{request.method} {request.path}: the body did not arrive within "
+            f"{shares.limits.body_seconds:g} s; send it without pauses"
+        ) from None
+    return raw
+
+
+def free_body(request: web.Request) -> None:
+    """Give the memory of the body back: the request has ended."""
+    held = request.get(_HELD, 0)
+    shares = request.app[SHARES]
+    shares.bodies.free(peer(request).uid, held)
+    shares.freed(held)
 
 
 def query_of(request: web.Request) -> dict[str, str]:

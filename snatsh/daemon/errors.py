@@ -13,6 +13,7 @@ from snatsh.api.codec import encode
 from snatsh.api.commits import ProblemRow
 from snatsh.api.errors import ErrorAnswer, ErrorDetails
 from snatsh.daemon.roles import Forbidden
+from snatsh.daemon.shares import Overloaded, TooMuch, TooSlow
 from snatsh.engine.config.confirm import NothingPending
 from snatsh.engine.config.edit_sessions import Locked
 from snatsh.engine.config.schedule import AlreadyScheduled, BadTime
@@ -57,6 +58,9 @@ class SessionLost(SnatshError):
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Forbidden, 403),
+    (TooSlow, 408),
+    (TooMuch, 429),
+    (Overloaded, 503),
     (CommitInProgress, 409),
     (SessionLost, 410),
     (Locked, 423),
@@ -93,11 +97,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         return _answer(error.status, ErrorDetails(_http_message(request, error)))
     except SnatshError as error:
-        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        return _answer(status, describe(error))
+        return refuse(error)
     except Exception:
         log.exception("%s %s", request.method, request.path)
         return _answer(500, ErrorDetails("internal error; see the snatd log"))
+
+
+def refuse(error: SnatshError) -> web.Response:
+    """Answer an error of our own with its status."""
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    return _answer(status, describe(error))
 
 
 def client_left() -> web.Response:

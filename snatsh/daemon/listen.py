@@ -12,7 +12,7 @@ from pathlib import Path
 from snatsh.daemon.roles import VIEW_GROUP, group_id
 from snatsh.model.errors import SnatshError
 
-_BACKLOG = 128
+_BACKLOG = 1024
 _LONGEST = 107
 _CONNECT_SECONDS = 2.0
 

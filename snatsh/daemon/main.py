@@ -32,8 +32,6 @@ DEFAULT_STATE = Path("/var/lib/snatsh")
 DEFAULT_PINS = Path("/sys/fs/bpf/snatsh")
 MAX_FLOWS = (1024, 16_777_216)
 
-_SHUTDOWN_SECONDS = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -51,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Numeric libraries start a thread per CPU, which nothing here uses and which would keep its capabilities.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(format="snatd: %(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    from snatsh.daemon.log_limit import limit_log
     from snatsh.daemon.messages import MESSAGES
 
     logging.getLogger().addHandler(MESSAGES)
+    limit_log()
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
         if given.check:
@@ -233,10 +233,9 @@ async def _run(
     profile: Document | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from aiohttp import web
-
     from snatsh.daemon.app import build
     from snatsh.daemon.audit import Audit
+    from snatsh.daemon.serve import Server
     from snatsh.engine.engine import Engine
 
     stop = asyncio.Event()
@@ -248,12 +247,11 @@ async def _run(
     engine = Engine(datapath, store)
     try:
         await engine.start(profile)
-        runner = web.AppRunner(build(engine, Audit(store.folder / "audit.log")), access_log=None)
-        await runner.setup()
-        await web.SockSite(runner, listener.socket, shutdown_timeout=_SHUTDOWN_SECONDS).start()
+        server = Server(build(engine, Audit(store.folder / "audit.log")), listener.socket)
+        await server.start()
         log.info("ready at %s", listener.path)
         await stop.wait()
-        await runner.cleanup()
+        await server.close()
     finally:
         await engine.close()
     log.info("stopped; the datapath keeps running")

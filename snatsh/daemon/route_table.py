@@ -38,7 +38,7 @@ from snatsh.api.system import (
     Uptime,
     Version,
 )
-from snatsh.daemon.api import Route
+from snatsh.daemon.api import LARGE_BODY, Route
 from snatsh.daemon.roles import Role
 from snatsh.daemon.routes import (
     commit,
@@ -66,9 +66,9 @@ ROUTES = (
     Route("GET", "/v1/configuration", _VIEW, config.running, RunningConfiguration),
     Route("GET", "/v1/candidate", _VIEW, config.candidate, CandidateConfiguration),
     Route("GET", "/v1/candidate/names", _VIEW, config.names, Values),
-    Route("PUT", "/v1/candidate", _ADMIN, config.replace, Edited),
-    Route("POST", "/v1/candidate/statements", _ADMIN, config.edit, Edited),
-    Route("POST", "/v1/candidate/merge", _ADMIN, config.merge, Edited),
+    Route("PUT", "/v1/candidate", _ADMIN, config.replace, Edited, LARGE_BODY),
+    Route("POST", "/v1/candidate/statements", _ADMIN, config.edit, Edited, LARGE_BODY),
+    Route("POST", "/v1/candidate/merge", _ADMIN, config.merge, Edited, LARGE_BODY),
     Route("POST", "/v1/candidate/rollback", _ADMIN, config.rollback, Edited),
     Route("POST", "/v1/candidate/update", _ADMIN, config.update, Updated),
     Route("POST", "/v1/commit", _ADMIN, commit.commit, CommitResult),
@@ -87,7 +87,7 @@ ROUTES = (
     Route("POST", COMMANDS, _VIEW, sessions.ran, Empty),
     Route("GET", "/v1/files", _VIEW, files.entries, FileList),
     Route("GET", "/v1/files/{name:.*}", _VIEW, files.read, FileContent),
-    Route("PUT", "/v1/files/{name:.*}", _VIEW, files.write, FileWritten),
+    Route("PUT", "/v1/files/{name:.*}", _VIEW, files.write, FileWritten, LARGE_BODY),
     Route("DELETE", "/v1/files/{name:.*}", _VIEW, files.delete, Empty),
     Route("GET", "/v1/flows", _VIEW, flows.flows, FlowListing),
     Route("DELETE", "/v1/flows", _OPERATOR, flows.end, Ended),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from itertools import islice
 
 from aiohttp import web
@@ -11,7 +12,8 @@ from aiohttp import web
 from snatsh.api.codec import encode
 from snatsh.api.configuration import Values
 from snatsh.api.flows import Ended, FlowListing, TalkerList
-from snatsh.daemon.api import answer, engine, note, query_of
+from snatsh.daemon.api import SHARES, answer, engine, note, peer, query_of
+from snatsh.engine.flows.query import parse_limit
 from snatsh.engine.flows.service import SelectedFlows
 
 _CHUNK = 1000
@@ -19,7 +21,18 @@ _CHUNK = 1000
 
 
 async def flows(request: web.Request) -> web.StreamResponse:
-    return await _stream(request, await engine(request).flows.listing(query_of(request)))
+    query = query_of(request)
+    if parse_limit(query.get("limit", "0")) <= _SHORT:
+        return await _stream(request, await engine(request).flows.listing(query))
+    shares = request.app[SHARES]
+    async with shares.listings.turn(peer(request).uid), asyncio.timeout(shares.limits.listing_seconds):
+        response = await _stream(request, await engine(request).flows.listing(query))
+    shares.freed(sys.maxsize)
+    return response
+
+
+_SHORT = 1000
+"""A listing of more flows takes a turn of its own."""
 
 
 async def _stream(request: web.Request, listing: SelectedFlows) -> web.StreamResponse:
