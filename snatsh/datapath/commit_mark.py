@@ -31,21 +31,16 @@ ANY = CommitMark(0, "")
 
 def read(pins: Path) -> CommitMark | None:
     """Return the mark; None without one, as 0.2.0 and older left it."""
-    found = [_parse(path.name) for path in _marks(pins)]
-    return max(found, key=lambda mark: mark.serial, default=None)
+    return next((_parse(path.name) for path in _marks(pins)), None)
 
 
 def put(pins: Path, mark: CommitMark) -> None:
     """Replace the mark. OSError."""
-    old = _marks(pins)
-    if [path.name for path in old] == [mark.name]:
-        return
-    if old:
-        old[0].rename(pins / mark.name)
-    else:
+    old = next(iter(_marks(pins)), None)
+    if old is None:
         (pins / mark.name).mkdir(mode=0o700)
-    for path in old[1:]:
-        path.rmdir()
+    elif old.name != mark.name:
+        old.rename(pins / mark.name)
 
 
 def clear(pins: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from snatsh.api.configuration import Statement
+from snatsh.client import Rejected
 from snatsh.lab.gateway import Snatd
 from tests.e2e.harness import Gateway, addresses, document, no_leak
 
@@ -93,7 +95,7 @@ def of_another_gateway(state: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [moved, without_entries, older, of_another_gateway])
-def test_a_history_without_the_running_commit_is_refused(running: Gateway, damage: Damage) -> None:
+def test_history_without_the_running_commit_is_refused(running: Gateway, damage: Damage) -> None:
     damage(running.snatd.state)
     said = refused(running)
     for expected in ("pins in", "commit 2", "eth0, eth1, eth2", str(running.snatd.state), "--begin-anew"):
@@ -101,14 +103,14 @@ def test_a_history_without_the_running_commit_is_refused(running: Gateway, damag
     assert damage is not moved or not running.snatd.state.exists()
 
 
-def test_a_profile_does_not_replace_a_lost_history(running: Gateway, tmp_path: Path) -> None:
+def test_profile_does_not_replace_a_lost_history(running: Gateway, tmp_path: Path) -> None:
     moved(running.snatd.state)
     profile = tmp_path / "profile.yaml"
     profile.write_text(yaml.safe_dump(document(running.hook)))
     assert "--begin-anew" in refused(running, "--profile", str(profile))
 
 
-def test_hooks_whose_pins_are_lost_too(running: Gateway) -> None:
+def test_hooks_without_pins_and_history_are_kept(running: Gateway) -> None:
     moved(running.snatd.state)
     other = Snatd(running.lab)
     other.pins = running.lab.pins / "empty"
@@ -119,7 +121,43 @@ def test_hooks_whose_pins_are_lost_too(running: Gateway) -> None:
     other.pins.rmdir()
 
 
-def test_a_newest_commit_that_is_damaged_is_not_lost(running: Gateway) -> None:
+def with_mount(gateway: Gateway, mount: str) -> Snatd:
+    """A snatd of this gateway that alone sees something mounted on its state folder."""
+    snatd = Snatd(gateway.lab)
+    plain = snatd.command
+
+    def command(*options: str) -> list[str]:
+        script = f'{mount.format(state=snatd.state)} && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", script, "sh", *plain(*options)]
+
+    snatd.command = command  # type: ignore[method-assign]
+    return snatd
+
+
+def test_start_on_a_read_only_file_system_is_refused(running: Gateway) -> None:
+    snatd = with_mount(running, "mount --bind {state} {state} && mount -o remount,ro,bind {state}")
+    before = datapath(running)
+    done = running.lab["gateway"].run(*snatd.command(), check=False, timeout=20)
+    assert done.returncode == 1
+    assert "Read-only file system" in done.stderr
+    assert datapath(running) == before
+
+
+def test_start_on_a_full_file_system_runs_the_same_and_commits_nothing(running: Gateway) -> None:
+    copied = "cp -a {state} {state}-copy && mount -t tmpfs -o size=64k,mode=0700 tmpfs {state}"
+    filled = "cp -a {state}-copy/history {state} && ! dd if=/dev/zero of={state}/rest bs=1k 2>/dev/null"
+    snatd = with_mount(running, f"{copied} && {filled}")
+    snatd.start()
+    try:
+        snatd.client.edit([Statement("set", ["rules", "10", "pool", "a"])])
+        with pytest.raises(Rejected, match="No space left"):
+            snatd.client.commit()
+        assert seen_from(running) in addresses("c")
+    finally:
+        snatd.kill()
+
+
+def test_damaged_newest_commit_raises_a_major_alarm(running: Gateway) -> None:
     newest = max((running.snatd.state / "history").iterdir())
     newest.write_bytes(b"")
     running.snatd.start()
@@ -138,7 +176,7 @@ def test_a_newest_commit_that_is_damaged_is_not_lost(running: Gateway) -> None:
     assert seen_from(running) in addresses("c")
 
 
-def test_beginning_anew_on_purpose(running: Gateway, tmp_path: Path) -> None:
+def test_begin_anew_replaces_the_running_commit_once(running: Gateway, tmp_path: Path) -> None:
     """The last test: the profile is committed in place of what runs, and nothing leaks meanwhile."""
     moved(running.snatd.state)
     profile = tmp_path / "profile.yaml"

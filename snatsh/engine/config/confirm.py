@@ -23,6 +23,7 @@ from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.errors import EngineError, StoreError
 from snatsh.engine.storage.json_record import Record
 from snatsh.model.document.document import Document, validate_shape
+from snatsh.model.errors import SnatshError
 
 WARNINGS = (300, 60)
 """Seconds before the rollback at which a notice is posted."""
@@ -91,12 +92,20 @@ class Confirmation:
         pending = self._record.read(_pending_of)
         if pending is not None and pending.first <= store.last_serial <= pending.last:
             self.pending = pending
-        elif recovered := _from_history(store):
+            return
+        try:
+            self._recover(store, stale=pending is not None)
+        except (SnatshError, OverflowError) as error:
+            log.error("deadlines of commits that have to be confirmed: %s", error)
+
+    def _recover(self, store: Store, *, stale: bool) -> None:
+        """Write the record again from the history, or remove a stale one."""
+        recovered = _from_history(store)
+        if recovered is not None:
             log.error("%s is lost; deadline and rollback are taken from the history", self._record.path)
-            self._record.write(recovered)
             self.pending = _pending_of(recovered)
-        elif pending is not None:
-            self._record.write(None)
+        if recovered is not None or stale:
+            self._record.write(recovered)
 
     def guard(
         self, minutes: int, metadata: Metadata, serial: int, running: Document, commit: Callable[[], T]

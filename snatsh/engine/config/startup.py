@@ -24,6 +24,8 @@ def run_first(store: Store, committer: Committer, profile: Document | None) -> N
         _resume(store, committer)
         return
     comment = None if profile else "empty profile of the first start"
+    if not profile:
+        log.warning("no history in %s: starting with the empty configuration, without NAT", store.folder)
     committer.commit(profile or {}, survey(), Metadata.now("snatd", "profile", comment))
 
 
