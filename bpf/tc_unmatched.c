@@ -59,7 +59,7 @@ inline_always int is_decrypted(struct __sk_buff *skb)
     return !bpf_skb_get_xfrm_state(skb, 0, &xfrm, sizeof(xfrm), 0);
 }
 
-/* Whether routing alone would take the packet to an inside network. */
+/* Whether routing alone would take the packet to an inside network, or by an interface whose role is not known yet. */
 inline_always int enters_inside(struct __sk_buff *skb, u32 slot, const struct packet *p)
 {
     struct path path;
@@ -67,7 +67,7 @@ inline_always int enters_inside(struct __sk_buff *skb, u32 slot, const struct pa
     if (is_local_address(slot, p->destination))
         return 0;
     find_path(skb, skb->ifindex, p->source, p->destination, &path);
-    return path.out_ifindex && has_role(slot, path.out_ifindex, ROLE_INSIDE);
+    return path.out_ifindex && (is_new(path.out_ifindex) || has_role(slot, path.out_ifindex, ROLE_INSIDE));
 }
 
 int tc_unmatched(struct __sk_buff *skb)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -91,6 +92,22 @@ def test_only_the_inside_is_closed(gateway: Rig, destination: str) -> None:
     """Open are the gateway itself, and networks that are not inside."""
     commit(gateway, TRANSLATE)
     assert {verdict(gateway, arriving(kind, destination)) for kind in PACKETS} == {"passed"}
+
+
+def test_an_interface_that_snatd_has_not_seen_is_closed(gateway: Rig) -> None:
+    commit(gateway, TRANSLATE)
+    link = ["link", "add", "late", "type", "veth", "peer", "name", "latep"]
+    for arguments in (
+        link,
+        ["address", "add", "172.31.0.1/24", "dev", "late"],
+        ["link", "set", "late", "up"],
+    ):
+        subprocess.run(["ip", *arguments], check=True)
+    try:
+        assert verdict(gateway, arriving("connection", "172.31.0.9")) == "dropped"
+    finally:
+        subprocess.run(["ip", "link", "del", "late"], check=True)
+    assert gateway.drops() == {"inbound": 1}
 
 
 EXCHANGES = {
