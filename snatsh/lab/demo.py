@@ -29,7 +29,8 @@ WELCOME = """\
 client-a 192.168.40.9  --.                  .-- isp-a 1.1.2.1 --.
                           +-- this gateway --+                    +-- server: the internet
 client-b 192.168.40.10 --'   192.168.40.1   '-- isp-b 1.1.3.1 --'
-TCP, UDP and ping run through it. Try `show flows`, `show pools`, `configure`; `exit` removes everything.
+TCP, UDP and ping traffic is running. Try `show flows`, `show pools`,
+`configure` and `monitor dashboard`; `exit` removes the demo.
 """
 
 

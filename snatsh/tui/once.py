@@ -16,7 +16,7 @@ from snatsh.api.subscribers import SubscriberPage
 from snatsh.api.system import Version
 from snatsh.client import Client
 from snatsh.shell.render.text import count, duration, fields
-from snatsh.tui.widgets.graph import bits, per_second
+from snatsh.tui.widgets.graph import bits, packets, per_second
 
 ROWS = 20
 _BETWEEN = 1.0  # seconds between the two samples that rates need
@@ -60,7 +60,7 @@ def text(found: Glance) -> str:
     traffic, cpu = overview.traffic, overview.processor
     rows = [("Gateway", overview.host_name)]
     rows += [
-        (direction, f"{bits(speed.bits)}, {per_second(speed.packets)} packets")
+        (direction, f"{bits(speed.bits)}, {packets(speed.packets)}")
         for direction, speed in (("Out", traffic.outbound), ("In", traffic.inbound))
     ]
     rows += [

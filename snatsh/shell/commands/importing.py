@@ -27,7 +27,7 @@ def commands() -> CommandSet:
     from snatsh.interop.dialects import DIALECTS
 
     found = CommandSet()
-    _declare(found, None, "load import", "Replace rules and pools by those of another NAT")
+    _declare(found, None, "load import", "Replace rules and pools with those of another NAT system")
     for dialect in DIALECTS:
         _declare(found, dialect.name, f"load import {dialect.name}", dialect.help)
     found.command("load import live", "Active rules of iptables or nft on this gateway")(_load_live)

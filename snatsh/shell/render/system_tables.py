@@ -61,8 +61,8 @@ def talkers(data: Sequence[Talker]) -> str:
 
 
 def subscribers(data: SubscriberListing) -> str:
-    allowed = "no limit of" if data.allowed is None else f"at most {count(data.allowed)}"
-    foot = f"{plural(data.total, 'subscriber')}, {allowed} sessions per subscriber\n"
+    limit = "no session limit" if data.allowed is None else f"at most {count(data.allowed)} sessions each"
+    foot = f"{plural(data.total, 'subscriber')}, {limit}\n"
     if not data.subscribers:
         return foot
     columns = columns_of(SUBSCRIBER_FIELDS, "name", "sessions", "refused")

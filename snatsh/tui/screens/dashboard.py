@@ -13,7 +13,7 @@ from snatsh.client import Client
 from snatsh.shell.render.text import count, duration
 from snatsh.tui.context import console_of
 from snatsh.tui.screens.base import LiveScreen
-from snatsh.tui.widgets.graph import bits, graph, level, meter, per_second, percent
+from snatsh.tui.widgets.graph import bits, graph, level, meter, packets, per_second, percent
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.panel import Panel
 
@@ -77,7 +77,7 @@ class DashboardScreen(LiveScreen):
             ("in", found.traffic.inbound, "↓", "graph2"),
         )
         for direction, speed, sign, style in directions:
-            head = f"{sign} {direction:<3} {bits(speed.bits):>8} {per_second(speed.packets):>7} pkts"
+            head = f"{sign} {direction:<3} {bits(speed.bits):>8} {packets(speed.packets):>11}"
             if height < 6:
                 left = max(0, width - len(head) - 1)
                 yield [(head + " ", "plain"), (graph(self._series(f"{direction} bits"), left)[0], style)]

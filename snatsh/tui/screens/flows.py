@@ -20,8 +20,8 @@ from snatsh.tui.widgets.graph import bits
 from snatsh.tui.widgets.table import Cell, TableColumn
 
 GROUPS = ("", "subscriber", "rule", "pool-address", "destination", "link")
-STATES = {"established": ("estab", "good"), "unreplied": ("wait", "warn"), "transitory": ("trans", "plain"),
-          "time-wait": ("closed", "dim")}  # fmt: skip
+STATES = {"established": ("estab", "good"), "unreplied": ("unrepl", "warn"), "transitory": ("trans", "plain"),
+          "time-wait": ("t-wait", "dim")}  # fmt: skip
 
 
 def _rate(row: LiveFlow | FlowGroup) -> Cell:

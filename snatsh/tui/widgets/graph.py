@@ -58,3 +58,8 @@ def bits(value: float | None) -> str:
 
 def per_second(value: float | None) -> str:
     return "-" if value is None else f"{size(value)}/s"
+
+
+def packets(rate: float | None) -> str:
+    """Format packets per second."""
+    return "-" if rate is None else f"{size(rate)} pkts/s"

@@ -17,8 +17,8 @@ def heat_lines(heat: HeatMap, width: int, height: int) -> Iterator[Line]:
         joined = -(-len(cells) // room)
         cells = "".join(max(cells[at : at + joined]) for at in range(0, len(cells), joined))
         per_cell *= joined
-    what = "an address each" if per_cell == 1 else f"{per_cell} addresses each, by the fullest"
-    yield [(f"from {heat.first}, {what}: · unused, 1-9 tenths used", "dim")]
+    what = "one address per cell" if per_cell == 1 else f"{per_cell} addresses per cell, fullest counts"
+    yield [(f"from {heat.first}, {what}: · unused, 1-9 tenths in use", "dim")]
     for at in range(0, len(cells), width):
         pieces: list[Piece] = []
         for cell in cells[at : at + width]:
