@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from snatsh.api.codec import Malformed, decode, encode
 from snatsh.api.system import AuditEntry
 from snatsh.daemon.roles import Peer
 from snatsh.engine.failure_log import FailureLog
-from snatsh.engine.storage import atomic_file
+from snatsh.engine.storage import atomic_file, trusted_file
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +21,8 @@ FILE_LIMIT = 8 << 20
 KEPT = 4
 _SHOWN = 1000
 _DETAIL_LIMIT = 4096
+_SLACK = 1 << 20
+"""Bytes by which a file may exceed its limit."""
 
 
 class Audit:
@@ -65,10 +66,13 @@ class Audit:
     def last(self) -> list[AuditEntry]:
         """Return the newest entries, oldest first."""
         try:
-            with self.path.open("rb") as file:
-                return list(_entries(deque(file, _SHOWN)))
+            lines = trusted_file.read(self.path, self._limit + _SLACK).splitlines()
         except FileNotFoundError:
             return []
+        except (OSError, ValueError) as error:
+            self._failures.failed(f"cannot read the audit log {self.path}: {error}")
+            return []
+        return list(_entries(lines[-_SHOWN:]))
 
     def _append(self, entry: AuditEntry) -> None:
         line = encode(entry) + b"\n"

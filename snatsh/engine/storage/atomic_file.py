@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 _MODE = 0o600
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # not waiting for the reader of a pipe
 
 
 def write(path: Path, content: bytes, *, sync: bool = True) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,24 @@ def test_full_disk_is_logged_once_and_requests_continue(
         audit.record(PEER, "POST", "/v1/commit", 200)
     assert len(caplog.records) == 1
     assert "No space left" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda path: path.mkdir(),
+        os.mkfifo,
+        lambda path: path.symlink_to(path.with_name("elsewhere")),
+        lambda path: path.write_bytes(bytes(range(256)) * 100),
+        lambda path: path.write_text('{"time": ' + "[" * 100_000 + "\n"),
+        lambda path: path.write_text('{"pid": 1e999}\n{"pid": NaN}\n{"uid": ' + "9" * 5000 + "}\n[]\n{}\n"),
+        lambda path: path.write_text('{"time": "2026", "user": "ann", "uid"'),
+    ],
+    ids=["folder", "pipe", "link", "binary", "deep", "numbers", "torn"],
+)
+def test_damaged_audit_log_is_no_obstacle(tmp_path: Path, made: Callable[[Path], object]) -> None:
+    audit = Audit(tmp_path / "audit.log")
+    made(audit.path)
+    assert audit.last() == []
+    audit.record(PEER, "POST", "/v1/commit", 200)
+    audit.last()
