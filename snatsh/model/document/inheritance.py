@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from snatsh.model.document.document import Document
@@ -11,7 +10,6 @@ from snatsh.model.errors import Path
 from snatsh.model.schema.tree import Node, root
 
 NOTE = "default"
-_MARKED = re.compile(r"^(?:(?:inactive|protect): )+")
 
 
 def with_defaults(document: Document) -> Document:
@@ -37,28 +35,11 @@ def _filled(node: Node, held: Any) -> Any:
     return filled
 
 
-def mark(text: str, document: Document, path: Path) -> str:
-    """Curly text with `##` behind each statement that the document itself does not have."""
-    lines, above = [], list(path)
-    for line in text.splitlines():
-        bare = _MARKED.sub("", line.strip())
-        if bare.startswith(("/*", "#")):
-            lines.append(line)
-            continue
-        if bare.endswith("{"):
-            above.append(bare[:-1].strip().strip('"'))
-        elif bare == "}":
-            above.pop()
-        elif bare.endswith(";") and not _has(document, (*above, bare.split()[0].rstrip(";"))):
-            lines.append(f"{line} ## {NOTE}")
-            continue
-        lines.append(line)
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _has(document: Any, path: Path) -> bool:
+def note(document: Document, path: Path) -> str:
+    """Return the note on a statement that the document does not have, but its defaults."""
+    held: Any = document
     for name in path:
-        if not isinstance(document, dict) or name not in document:
-            return False
-        document = document[name]
-    return True
+        if not isinstance(held, dict) or name not in held:
+            return f" ## {NOTE}"
+        held = held[name]
+    return ""

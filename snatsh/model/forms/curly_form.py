@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from snatsh.model.document import marks
@@ -15,9 +15,15 @@ from snatsh.model.schema.tokenizer import quote
 from snatsh.model.schema.tree import Node
 
 INDENT = "    "
+Note = Callable[[Path], str]
+"""What follows a statement on its line."""
 
 
-def render(document: Document, path: Sequence[str] = ()) -> str:
+def _no_note(_at: Path) -> str:
+    return ""
+
+
+def render(document: Document, path: Sequence[str] = (), note: Note = _no_note) -> str:
     """The document, or the contents of the part at a path."""
     found = part(document, path)
     if found is None:
@@ -26,9 +32,9 @@ def render(document: Document, path: Sequence[str] = ()) -> str:
     at = resolve(path).path
     marked = marks.of(document)
     if node.value:
-        shown_lines = lines(name, node, held, "", at[:-1], marked)
+        shown_lines = lines(name, node, held, "", at[:-1], marked, note)
     else:
-        shown_lines = contents(node, held, "", at, marked)
+        shown_lines = contents(node, held, "", at, marked, note)
     heads = () if node.value else _heads(at, marked)
     return "".join(f"{line}\n" for line in (*heads, *shown_lines))
 
@@ -43,15 +49,21 @@ def _heads(path: Path, marked: Marks) -> Iterator[str]:
 
 
 def contents(
-    node: Node, held: Any, pad: str = "", at: Path = (), marked: Marks = marks.NONE
+    node: Node, held: Any, pad: str = "", at: Path = (), marked: Marks = marks.NONE, note: Note = _no_note
 ) -> Iterator[str]:
     """The lines of a container's or a list's contents. at: its path."""
     for name, child, value in shown_members(node, held):
-        yield from lines(name, child, value, pad, at, marked)
+        yield from lines(name, child, value, pad, at, marked, note)
 
 
 def lines(
-    name: str, node: Node, held: Any, pad: str = "", above: Path = (), marked: Marks = marks.NONE
+    name: str,
+    node: Node,
+    held: Any,
+    pad: str = "",
+    above: Path = (),
+    marked: Marks = marks.NONE,
+    note: Note = _no_note,
 ) -> Iterator[str]:
     """The lines of a statement and everything below it."""
     at = (*above, name)
@@ -60,15 +72,15 @@ def lines(
         yield f"{pad}/* {mark['comment']} */"
     name = "".join(f"{flag}: " for flag in ("inactive", "protect") if flag in mark) + quote(name)
     if node.kind == "leaf":
-        yield f"{pad}{name} {quote(str(held))};"
+        yield f"{pad}{name} {quote(str(held))};{note(at)}"
     elif node.kind == "leaf-list":
         values = " ".join(quote(str(value)) for value in held)
-        yield f"{pad}{name} [ {values} ];" if len(held) > 1 else f"{pad}{name} {values};"
+        yield f"{pad}{name} {f'[ {values} ]' if len(held) > 1 else values};{note(at)}"
     elif not held:
-        yield f"{pad}{name};"
+        yield f"{pad}{name};{note(at)}"
     else:
         yield f"{pad}{name} {{"
-        yield from contents(node, held, pad + INDENT, at, marked)
+        yield from contents(node, held, pad + INDENT, at, marked, note)
         yield f"{pad}}}"
 
 

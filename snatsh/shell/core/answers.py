@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from snatsh.model.document.types import Document
@@ -125,7 +126,7 @@ class Configuration(Answer):
         from snatsh.model.forms import curly_form
 
         document = inheritance.with_defaults(self.document)
-        return inheritance.mark(curly_form.render(document, self.path), self.document, self.path)
+        return curly_form.render(document, self.path, partial(inheritance.note, self.document))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from snatsh.model.document import inheritance
 from snatsh.model.document.document import Document
 from snatsh.model.schema.tree import Node, root
+from snatsh.shell.core.answers import Configuration
 
 LINK = {"interface": "eth1", "next-hop": "1.1.2.1"}
 
@@ -40,6 +43,24 @@ def test_configured_probe_gets_its_defaults() -> None:
     monitor = {"http": {"target": ["8.8.8.8"]}}
     found = shown({"links": {"isp-a": {**LINK, "monitor": monitor}}})["links"]["isp-a"]["monitor"]
     assert found["http"]["port"] == 80
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (("rules", "10", "pool"), "pool a;\n"),
+        (("rules", "10", "algorithm"), "algorithm source-destination-hash; ## default\n"),
+        (("timeouts", "udp"), "replied 300; ## default\nunreplied 12;\n"),
+        (("links", "isp-a", "next-hop"), "next-hop 1.1.2.1;\n"),
+    ],
+)
+def test_only_statements_from_defaults_are_noted(path: tuple[str, ...], shown: str) -> None:
+    document: Document = {
+        "rules": {"10": {"pool": "a"}},
+        "timeouts": {"udp": {"unreplied": 12}},
+        "links": {"isp-a": LINK},
+    }
+    assert Configuration(document, path).display("inheritance") == shown
 
 
 def test_presence_containers_follow_the_schema() -> None:
