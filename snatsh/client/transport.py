@@ -79,9 +79,9 @@ class Transport:
         except TimeoutError:
             raise TimedOut(f"snatd at {self.path} does not answer {method} {path} in time") from None
         except (http.client.RemoteDisconnected, http.client.IncompleteRead):
-            raise ServerGone(f"snatd at {self.path} went away before it had answered") from None
+            raise ServerGone(f"snatd at {self.path} closed the connection before it answered") from None
         except http.client.HTTPException as error:
-            raise Garbled(f"what answers at {self.path} does not speak HTTP: {error!r}") from None
+            raise Garbled(f"the server at {self.path} does not speak HTTP: {error!r}") from None
         except OSError as error:
             raise self._gone(error) from None
         finally:
@@ -96,15 +96,15 @@ class Transport:
             return decode(raw, kind)
         except Malformed as error:
             raise Garbled(
-                f"snatd at {self.path} answers what this client does not understand: {error}; "
-                "are both of the same release?"
+                f"snatd at {self.path} sent an answer that this client does not understand: {error}; "
+                "check that both are of the same release"
             ) from None
 
     def _gone(self, error: OSError) -> ClientError:
         if error.errno in (errno.EACCES, errno.EPERM):
             return Refused(f"no permission to open {self.path}; ask for membership in the group snatsh")
         if error.errno in (errno.ECONNRESET, errno.EPIPE):
-            return ServerGone(f"snatd at {self.path} went away before it had answered")
+            return ServerGone(f"snatd at {self.path} closed the connection before it answered")
         return ServerGone(
             f"no snatd answers at {self.path} ({os.strerror(error.errno or 0) if error.errno else error}); "
             f"start it with: snatd --socket {self.path}"
@@ -114,9 +114,9 @@ class Transport:
         try:
             answer = json.loads(raw)
         except (ValueError, RecursionError):
-            return Garbled(f"snatd at {self.path} answers {status} without JSON")
+            return Garbled(f"snatd at {self.path} sent status {status} without JSON")
         if not isinstance(answer, dict):
-            return Garbled(f"snatd at {self.path} answers {status} without an object")
+            return Garbled(f"snatd at {self.path} sent status {status} without an object")
         return refusal(status, answer)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """End the flows of a failed link, where the profile says so.
 
-The entry in the datapath is freed at once. The inside host of a TCP flow has to be reset as well, but a
-reset is only valid with the sequence number that the host expects, which its next packet reveals; the
-datapath answers that packet with a reset (bpf/reset.h). A silent host is prompted: it receives a segment
-with impossible numbers, and answers with its own (RFC 9293, 3.10.7.4).
+The record in the datapath is freed at once. The subscriber of a TCP flow has to be reset as well, but a reset
+is only valid with the sequence number that it expects, which its next packet reveals; the datapath answers that
+packet with a reset (bpf/reset.h). A silent subscriber is prompted: it receives a segment with impossible
+numbers, and answers with its own (RFC 9293, 3.10.7.4).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]
 
 
 async def _prompt(flows: Flows) -> None:
-    """Prompt the inside hosts of these TCP flows to send, paced."""
+    """Prompt the subscribers of these TCP flows to send, paced."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
         for start in range(0, len(flows), BATCH):
             for flow in flows[start : start + BATCH]:
@@ -113,7 +113,7 @@ async def _prompt(flows: Flows) -> None:
 
 
 def impossible_segment(flow: Any) -> tuple[bytes, str]:
-    """Build a segment with random numbers from a flow's server to its inside host. Return both."""
+    """Build a segment with random numbers from a flow's server to its subscriber. Return both."""
     inside, outside = (int(flow[name]).to_bytes(4, "big") for name in ("source", "destination"))
     segment = Segment(
         int(flow["destination_port"]),
