@@ -2,8 +2,8 @@
 """End the flows of a failed link, where the profile says so.
 
 The record in the datapath is freed at once. The subscriber of a TCP flow has to be reset as well, but a reset
-is only valid with the sequence number that it expects, which its next packet reveals; the datapath answers that
-packet with a reset (bpf/reset.h). A silent subscriber is prompted: it receives a segment with impossible
+is only valid with the sequence number that it expects, which its next packet reveals; the datapath answers
+that packet with a reset (bpf/reset.h). A silent subscriber is prompted: it receives a segment with impossible
 numbers, and answers with its own (RFC 9293, 3.10.7.4).
 """
 
