@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -40,12 +41,13 @@ class Options:
     pins: Path
     max_flows: int | None
     profile: Path | None
+    hook_user: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `snatd`."""
     given = _parser().parse_args(arguments)
-    options = Options(given.socket, given.state, given.pins, given.max_flows, given.profile)
+    options = Options(given.socket, given.state, given.pins, given.max_flows, given.profile, given.hook_user)
     # Numeric libraries start a thread per CPU, which nothing here uses and which would keep its capabilities.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(format="snatd: %(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -108,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="YAML profile to commit at the first start, without a history",
     )
+    parser.add_argument(
+        "--hook-user",
+        metavar="USER",
+        default="nobody",
+        help="user that the event hook runs as (%(default)s)",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--check", action="store_true", help="check whether this host can run snatd, and change nothing"
@@ -132,7 +140,7 @@ def _flows(text: str) -> int:
 
 
 def _serve(options: Options) -> int:
-    from snatsh.daemon import privileges
+    from snatsh.daemon import hook_launcher, privileges
     from snatsh.daemon.listen import Listener
     from snatsh.engine.config.history import Store
     from snatsh.engine.config.running_commit import require_history
@@ -151,9 +159,11 @@ def _serve(options: Options) -> int:
         require_history(store, options.pins)
         datapath = _open_datapath(options.pins, options.max_flows or _capacity(store, profile))
         held.callback(_leave, datapath)
+        launcher = hook_launcher.start(options.hook_user)
+        held.callback(launcher.close)
         # Before any thread is started: a thread keeps the capabilities it starts with.
         privileges.drop()
-        asyncio.run(_run(datapath, store, listener, namespace, profile))
+        asyncio.run(_run(datapath, store, listener, namespace, launcher, profile))
     return 0
 
 
@@ -230,6 +240,7 @@ async def _run(
     store: Store,
     listener: Listener,
     namespace: NamespaceLock,
+    launcher: socket.socket,
     profile: Document | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
@@ -244,7 +255,7 @@ async def _run(
         loop.add_signal_handler(number, stop.set)
     if namespace.held:
         loop.add_reader(namespace.fileno(), namespace.answer)
-    engine = Engine(datapath, store)
+    engine = Engine(datapath, store, launcher)
     try:
         await engine.start(profile)
         server = Server(build(engine, Audit(store.folder / "audit.log")), listener.socket)

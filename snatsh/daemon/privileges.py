@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from snatsh.datapath.capabilities import Capability, effective
@@ -35,16 +36,16 @@ def require() -> None:
         raise NotPrivileged(f"{who} lacks {', '.join(lacking)}; start snatd as root")
 
 
-def drop() -> None:
-    """Drop all capabilities but the needed ones, for good. Threads that exist already keep theirs."""
+def drop(wanted: Collection[Capability] = NEEDED) -> None:
+    """Drop all capabilities but the wanted ones, for good. Threads that exist already keep theirs."""
     libc = ctypes.CDLL(None, use_errno=True)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     for number in range(last + 1):
-        if number not in NEEDED:
+        if number not in wanted:
             # Fails without CAP_SETPCAP, and then there is nothing to drop either.
             libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    kept = sum(1 << needed for needed in NEEDED)
+    kept = sum(1 << one for one in wanted)
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     words = (kept & 0xFFFFFFFF, kept >> 32)
     # Effective, permitted, inheritable: the low words, then the high words.

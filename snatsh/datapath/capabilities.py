@@ -12,6 +12,9 @@ _STATUS = Path("/proc/self/status")
 class Capability(IntEnum):
     """Numbers of linux/capability.h."""
 
+    KILL = 5
+    SETGID = 6
+    SETUID = 7
     NET_ADMIN = 12
     NET_RAW = 13
     SYS_ADMIN = 21

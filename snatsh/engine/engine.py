@@ -46,14 +46,14 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """One gateway. `start` before anything else."""
+    """One gateway. `start` before anything else. launcher: the socket to the launcher of the event hook."""
 
-    def __init__(self, datapath: Datapath, store: Store) -> None:
+    def __init__(self, datapath: Datapath, store: Store, launcher: socket.socket) -> None:
         self._datapath = datapath
         self._store = store
         self._worker = ChangeWorker()
         self.notices = Notices()
-        self.links = LinkService(store.folder, self.notices, self._plan, self._link_changed)
+        self.links = LinkService(store.folder, self.notices, self._plan, self._link_changed, launcher)
         self._compose_configuration(self.links.manager)
         self._compose_views()
         self._tasks: list[asyncio.Task[None]] = []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -83,14 +84,16 @@ def pair() -> Iterator[tuple[Lab, dict[str, Snatd]]]:
 def start(lab: Lab, name: str) -> Snatd:
     """snatd and keepalived on one of the gateways."""
     track = lab.folder / f"{name}-links"
+    track.write_text("0\n")
+    shutil.chown(track, "nobody")
     hook = lab.folder / f"{name}-hook"
-    hook.write_text((EXAMPLE / "links-hook").read_text().replace("/run/keepalived-links", str(track)))
+    hook.write_text((EXAMPLE / "links-hook").read_text().replace("/etc/keepalived/links", str(track)))
     hook.chmod(0o755)
     written = lab.folder / f"{name}.yaml"
     written.write_text(yaml.safe_dump(profile(hook)))
     box = Snatd(lab, name)
     box.start(written)
-    text = (EXAMPLE / "keepalived.conf").read_text().replace("/run/keepalived-links", str(track))
+    text = (EXAMPLE / "keepalived.conf").read_text().replace("/etc/keepalived/links", str(track))
     if name == "gw2":  # as its head says
         text = text.replace("state MASTER", "state BACKUP").replace("priority 150", "priority 100")
         for one, other in (INSIDE.values(), OUTSIDE.values()):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import stat
 from collections import Counter
@@ -143,8 +144,11 @@ def executable(path: Path, text: str) -> Path:
 def test_events_reach_consoles_the_log_and_the_hook(fresh_gateway: Gateway) -> None:
     gateway, client = fresh_gateway, fresh_gateway.snatd.client
     output = gateway.lab.folder / "told"
+    output.touch()
+    shutil.chown(output, "nobody")
     hook = executable(
-        gateway.lab.folder / "hook", f'echo "$1 $2 $SNATSH_BEFORE $SNATSH_USABLE/$SNATSH_LINKS" >>{output}'
+        gateway.lab.folder / "hook",
+        f'echo "$1 $2 $SNATSH_BEFORE $SNATSH_USABLE/$SNATSH_LINKS $(id -un)" >>{output}',
     )
     wanted = with_monitors(gateway.hook)
     wanted["system"] = {"event-hook": {"command": str(hook), "timeout": 1}}
@@ -152,11 +156,11 @@ def test_events_reach_consoles_the_log_and_the_hook(fresh_gateway: Gateway) -> N
     wait_state(gateway, "up")
     repair = cable_down(gateway)
     wait(
-        lambda: output.exists() and "down isp-a up 1/2" in output.read_text(),
+        lambda: output.exists() and "down isp-a up 1/2 nobody" in output.read_text(),
         "the hook called for isp-a down",
     )
     repair()
-    wait(lambda: "up isp-a down 2/2" in output.read_text(), "the hook called for isp-a up")
+    wait(lambda: "up isp-a down 2/2 nobody" in output.read_text(), "the hook called for isp-a up")
     notices = [notice.text for notice in client.notices(after=1).notices]
     assert any(text.startswith("link isp-a is down: ") for text in notices)
     assert "link isp-a is down" in gateway.snatd.log.read_text()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Mapping
 
 from snatsh.api.links import LinkChange
@@ -17,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class LinkEvents:
-    def __init__(self, notices: Notices, history: LinkHistory) -> None:
+    def __init__(self, notices: Notices, history: LinkHistory, launcher: socket.socket) -> None:
         self._history = history
         self._notices = notices
-        self._hook = HookRunner()
+        self._hook = HookRunner(launcher)
 
     def follow(self, profile: Profile) -> None:
         """Use the event hook of the profile that runs now."""

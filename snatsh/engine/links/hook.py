@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event hook: a program of the operator that runs on every change of link state, one call at a time."""
+"""The event hook: a program of the operator that runs on every change of link state, one call at a time.
+
+The launcher, a process of its own, checks the program and runs it as an unprivileged user.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import logging
-import os
-import signal
-import stat
+import socket
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from snatsh.model.schema.profile import EventHook as Settings
 
@@ -22,7 +22,9 @@ MOST_WAITING = 64
 """Most events queued while the program runs. The oldest are dropped: the last state counts."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_MOST_BYTES = 4096
+_GRACE = 5
+"""Seconds beyond the time limit until the launcher has to have answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,11 @@ class LinkEvent:
 
 
 class HookRunner:
-    """Runs the program once for each event, in order, within a time limit."""
+    """Runs the program once for each event, in order, within a time limit. launcher: the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: socket.socket) -> None:
         self.settings = Settings()
+        self._launcher = launcher
         self._waiting: deque[LinkEvent] = deque(maxlen=MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
 
@@ -59,57 +62,32 @@ class HookRunner:
             self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
+        """End the program that runs, with the launcher."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._launcher.close()
 
     async def _run(self) -> None:
         while self._waiting:
             event = self._waiting.popleft()
             if self.settings.command is not None:
-                await _call(self.settings.command, self.settings.timeout, event)
+                await self._call(self.settings.command, self.settings.timeout, event)
 
-
-async def _call(command: str, seconds: int, event: LinkEvent) -> None:
-    if refusal := _unfit(Path(command)):
-        log.error("event hook %s refused: %s", command, refusal)
-        return
-    try:
-        # A new session, so that the time limit also ends its children. Its output goes to the snatd log.
-        process = await asyncio.create_subprocess_exec(
-            command,
-            event.state,
-            event.link,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=2,
-            env=event.environment,
-            start_new_session=True,
-        )
-    except OSError as error:
-        log.error("event hook %s cannot be run: %s", command, error.strerror)
-        return
-    try:
-        status = await asyncio.wait_for(process.wait(), seconds)
-        if status:
-            log.error(
-                "event hook %s: exit status %d for link %s %s", command, status, event.link, event.state
-            )
-    except TimeoutError:
-        log.error("event hook %s killed after %d s", command, seconds)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-
-def _unfit(path: Path) -> str:
-    """Return why a file must not run with the rights of snatd, empty if it may."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        return error.strerror or "not found"
-    if not stat.S_ISREG(found.st_mode) or not os.access(path, os.X_OK):
-        return "not an executable file"
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & _WRITABLE_BY_OTHERS:
-        return "writable by others than root; expected mode 755 or less, owned by root"
-    return ""
+    async def _call(self, command: str, seconds: int, event: LinkEvent) -> None:
+        request = {
+            "command": command,
+            "arguments": [event.state, event.link],
+            "environment": dict(event.environment),
+            "seconds": seconds,
+        }
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.sock_sendall(self._launcher, json.dumps(request).encode())
+            async with asyncio.timeout(seconds + _GRACE):
+                outcome = (await loop.sock_recv(self._launcher, _MOST_BYTES)).decode()
+        except (OSError, TimeoutError):
+            outcome = ""
+        if outcome != "ok":
+            reason = outcome or "its launcher has ended; restart snatd"
+            log.error("event hook %s for link %s %s: %s", command, event.link, event.state, reason)

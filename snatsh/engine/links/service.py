@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,14 +18,22 @@ from snatsh.engine.storage.json_record import Record
 
 
 class LinkService:
-    """changed: called when the state of a link changed, before anything else learns of it."""
+    """changed: called when the state of a link changed, before anything else learns of it.
+
+    launcher: the socket to the launcher of the event hook.
+    """
 
     def __init__(
-        self, folder: Path, notices: Notices, running: Callable[[], Plan], changed: Callable[[], None]
+        self,
+        folder: Path,
+        notices: Notices,
+        running: Callable[[], Plan],
+        changed: Callable[[], None],
+        launcher: socket.socket,
     ) -> None:
         self.manager = LinkManager(Record(folder / "links.json", dict[str, LinkRecord]), self._state_changed)
         self._history = LinkHistory(folder / "links.log")
-        self._events = LinkEvents(notices, self._history)
+        self._events = LinkEvents(notices, self._history, launcher)
         self._running = running
         self._changed = changed
 
