@@ -13,7 +13,7 @@ InterfaceState = Literal["up", "down", "missing"]
 
 
 class InterfaceSummary(Model, frozen=True):
-    """hook: what is attached; empty for nothing."""
+    """hook: what is attached; empty for nothing. fault: what runs in place of current programs of snatsh."""
 
     name: str
     index: int
@@ -23,6 +23,7 @@ class InterfaceSummary(Model, frozen=True):
     mac: str
     mtu: int
     addresses: list[str]
+    fault: str = ""
 
 
 class InterfaceRow(InterfaceSummary, frozen=True):

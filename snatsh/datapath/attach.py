@@ -65,12 +65,13 @@ class Hook:
 class Standing:
     """An interface and what is attached to it. hook: None where no role is complete.
 
-    other: what runs there that is no current program of ours, in words.
+    is_current: whether the programs of the hook are those of this process. other: what else runs, in words.
     """
 
     interface: str
     index: int
     hook: Hook | None
+    is_current: bool
     other: str
 
 
@@ -247,7 +248,9 @@ class Attacher:
             if names == _TC[role] or (names == _PLAIN and role == "outside"):
                 by_xdp = self._name_of(program) == _XDP[role]
                 hook = Hook(name, index, role, "xdp" if by_xdp else "tc")
-        return Standing(name, index, hook, ", ".join(other))
+        is_old = self._name_of(program) and program not in self._current
+        is_current = not is_old and all(one.program in self._current for one in held.values())
+        return Standing(name, index, hook, is_current, ", ".join(other))
 
 
 def framing(link: Any) -> Framing:

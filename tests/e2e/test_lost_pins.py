@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pyroute2 import IPRoute
 
+from snatsh.datapath import bpf_syscall
 from tests.e2e.harness import Gateway, addresses, no_leak, running_gateway
 from tests.waiting import wait
 
 SERVER = "8.8.8.8"
+RETURN_PASS = struct.pack("=BBhi", 0xB7, 0, 0, 2) + struct.pack("=BBhi", 0x95, 0, 0, 0)
 
 
 def unpin_one(pattern: str) -> Callable[[Path], None]:
@@ -113,3 +118,25 @@ def test_remove_detaches_programs_without_pins(shared: Gateway, lost: str) -> No
     assert not snatd.pins.exists()
     snatd.start()
     wait(lambda: seen_from(shared) in addresses("a"), "translated again")
+
+
+@pytest.mark.parametrize("shared", ["xdp"], indirect=True)
+def test_program_of_another_in_place_of_ours_is_a_major_alarm(shared: Gateway) -> None:
+    def raised() -> list[str]:
+        alarms = shared.snatd.client.alarms().alarms
+        return [alarm.text for alarm in alarms if alarm.severity == "major"]
+
+    with shared.lab["gateway"].entered():
+        fd = bpf_syscall.load_program("other", bpf_syscall.XDP, RETURN_PASS, "GPL")
+        attach_xdp(fd, socket.if_nametoindex("eth1"))
+    number = bpf_syscall.program_id(fd)
+    os.close(fd)
+    expected = f"interface eth1 runs XDP program {number}, not the current programs of snatsh"
+    wait(lambda: raised() == [expected], expected)
+    shared.lab["gateway"].run("ip", "link", "set", "eth1", "xdpdrv", "off")
+    wait(lambda: raised() == [], "its own program again")
+
+
+def attach_xdp(fd: int, index: int) -> None:
+    with IPRoute() as netlink:
+        netlink.link("set", index=index, xdp={"attrs": [["IFLA_XDP_FD", fd], ["IFLA_XDP_FLAGS", 1 << 2]]})

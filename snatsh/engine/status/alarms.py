@@ -63,6 +63,8 @@ def _interface_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
     for row in inputs.interfaces:
         if row.state != "up":
             yield Alarm("major", f"interface {row.name} is {row.state}")
+        elif row.fault and not _disabled(inputs):
+            yield Alarm("major", f"interface {row.name} runs {row.fault}, not the current programs of snatsh")
         elif not row.hook and not _disabled(inputs):
             yield Alarm("major", f"interface {row.name} has no hook: its traffic is not translated")
     if not inputs.plan.facts.forwarding:

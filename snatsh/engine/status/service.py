@@ -79,7 +79,7 @@ class StatusService:
     def _alarms(self) -> list[Alarm]:
         facts = gather()
         usage = self._datapath.address_usage()
-        interfaces = interface_rows(self._running().profile, facts, self._datapath.attached())
+        interfaces = interface_rows(self._running().profile, facts, self._datapath.standing())
         return self._alarm_rows(self._datapath.flow_count(), usage, interfaces)
 
     async def drops(self) -> Drops:
@@ -97,7 +97,7 @@ class StatusService:
         return await asyncio.to_thread(self._interfaces)
 
     def _interfaces(self) -> list[InterfaceRow]:
-        rows = interface_rows(self._running().profile, gather(), self._datapath.attached())
+        rows = interface_rows(self._running().profile, gather(), self._datapath.standing())
         counted = traffic()
         return [from_builtins({**builtins(row), **counted.get(row.name, {})}, InterfaceRow) for row in rows]
 
@@ -111,7 +111,7 @@ class StatusService:
         now, before = self._totals.look()
         profile = self._running().profile
         outside = [name for name, one in profile.interfaces.items() if one.role == "outside"]
-        interfaces = interface_rows(profile, facts, self._datapath.attached())
+        interfaces = interface_rows(profile, facts, self._datapath.standing())
         return Overview(
             seconds=round(now.at - before.at, 2) if before else None,
             traffic=totals.traffic(now, before, outside),

@@ -6,6 +6,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from ipaddress import IPv4Interface
 
+from msgspec.structs import replace
+
 from snatsh.api.interfaces import HookMode, InterfaceState, InterfaceSummary
 from snatsh.engine.config.commit import Plan, examine
 from snatsh.engine.config.confirm import UnconfirmedCommit
@@ -70,6 +72,13 @@ def test_what_the_state_folder_lost_is_major() -> None:
         ("major", "history: commit 3 runs instead"),
         ("major", "links.json …"),
     ]
+
+
+def test_programs_of_others_raise_an_alarm() -> None:
+    foreign = replace(interface("eth1", "up", "tc"), fault="XDP program 41")
+    (alarm,) = alarm_rows(inputs(interfaces=[foreign]))
+    assert alarm.severity == "major"
+    assert alarm.text == "interface eth1 runs XDP program 41, not the current programs of snatsh"
 
 
 def test_missing_hook_raises_an_alarm_unless_the_datapath_is_disabled() -> None:
