@@ -101,4 +101,5 @@ async def _audited(request: web.Request, handler: Handler) -> web.StreamResponse
     changes = request.method not in ("GET", "HEAD") and request.path not in UNAUDITED
     if changes or response.status == 403:
         audit(request).record(sender, request.method, request.path, response.status, detail_of(request))
+        await audit(request).pace(sender)
     return response

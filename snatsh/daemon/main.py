@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -246,6 +247,7 @@ async def _run(
     """Serve until SIGTERM or SIGINT."""
     from snatsh.daemon.app import build
     from snatsh.daemon.audit import Audit
+    from snatsh.daemon.journal import Journal
     from snatsh.daemon.serve import Server
     from snatsh.engine.engine import Engine
 
@@ -258,7 +260,10 @@ async def _run(
     engine = Engine(datapath, store, launcher)
     try:
         await engine.start(profile)
-        server = Server(build(engine, Audit(store.folder / "audit.log")), listener.socket)
+        audit = Audit(
+            store.folder / "audit.log", in_background=partial(loop.run_in_executor, None), journal=Journal()
+        )
+        server = Server(build(engine, audit), listener.socket)
         await server.start()
         log.info("ready at %s", listener.path)
         await stop.wait()

@@ -95,4 +95,5 @@ async def ran(request: web.Request) -> web.Response:
     command = await body(request, CommandBody)
     consoles(request).ran(peer(request), command.command, command.origin, command.terminal)
     audit(request).command(peer(request), command.command, command.failed, command.origin, command.terminal)
+    await audit(request).pace(peer(request))
     return answer(Empty())

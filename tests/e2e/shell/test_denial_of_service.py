@@ -102,3 +102,12 @@ def test_failover_and_root_go_on(gateway: NarrowGateway, attack: str) -> None:
     assert console < CONSOLE_SECONDS
     assert most < MEMORY
     assert gateway.snatd.log.stat().st_size - logged < LOG
+
+
+def test_the_audit_log_is_not_flooded(gateway: NarrowGateway) -> None:
+    gateway.snatd.shell("show version")
+    with attacked(gateway, "audit"):
+        found = gateway.audit()
+    assert any(entry["uid"] == 0 and entry.get("command") == "show version" for entry in found)
+    assert 50 < sum(entry["uid"] == ACCOUNTS["vera"] for entry in found) < 200
+    assert gateway.snatd.shell("show log audit | last 5").returncode == 0

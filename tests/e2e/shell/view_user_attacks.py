@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 Answers = list[bytes]
@@ -73,8 +74,31 @@ def storm(path: str) -> list[socket.socket]:
     return []
 
 
+def audit(path: str) -> list[socket.socket]:
+    """3,600 commands of 16 kB for the audit log, or as many as can be got rid of in three seconds."""
+    body = b'{"command": "%s", "failed": false}' % ("\\u20ac" * 2_700).encode()
+    request = b"POST /v1/commands HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    end = time.monotonic() + 3
+
+    def post() -> None:
+        with connected(path) as connection:
+            connection.settimeout(10)
+            for _ in range(225):
+                if time.monotonic() > end:
+                    return
+                connection.sendall(request)
+                connection.recv(4096)
+
+    threads = [threading.Thread(target=post) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return []
+
+
 ATTACKS: dict[str, Callable[[str], list[socket.socket]]] = {
-    attack.__name__: attack for attack in (idle, bodies, readers, storm)
+    attack.__name__: attack for attack in (idle, bodies, readers, storm, audit)
 }
 
 if __name__ == "__main__":
