@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -249,14 +248,13 @@ async def _run(
     from snatsh.daemon.audit import Audit
     from snatsh.daemon.journal import Journal
     from snatsh.daemon.serve import Server
+    from snatsh.daemon.stopping import stop_on_signals
     from snatsh.engine.engine import Engine
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     if namespace.held:
-        loop.add_reader(namespace.fileno(), namespace.answer)
+        asyncio.get_running_loop().add_reader(namespace.fileno(), namespace.answer)
     engine = Engine(datapath, store, launcher)
     try:
         await engine.start(profile)
