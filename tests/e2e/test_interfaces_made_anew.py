@@ -12,7 +12,7 @@ from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import INSIDE_PREFIX
 from snatsh.lab.watch import Watch
 from tests.e2e.flow_stream import Stream
-from tests.e2e.harness import Gateway, addresses, no_leak
+from tests.e2e.harness import Gateway, addresses
 from tests.waiting import wait
 
 SERVER = "203.0.113.9"
@@ -74,7 +74,12 @@ def test_recreated_outside_interface_sends_nothing_untranslated(fresh_gateway: G
 def test_renamed_interface_keeps_role_and_guard(fresh_gateway: Gateway) -> None:
     snatd, box = fresh_gateway.snatd, fresh_gateway.lab["gateway"]
     snatd.kill()
-    with no_leak(fresh_gateway.lab), Stream(fresh_gateway.client, SERVER, every=0.005):
+    expression = f"ip src net {INSIDE_PREFIX}"
+    with (
+        Watch(fresh_gateway.lab["isp-a"], "eth0", expression) as by_a,
+        Watch(fresh_gateway.lab["isp-b"], "eth0", expression) as by_b,
+        Stream(fresh_gateway.client, SERVER, every=0.005),
+    ):
         for name, renamed in (("eth0", "lan0"), ("eth2", "wan2")):
             box.run("ip", "link", "set", name, "down")
             box.run("ip", "link", "set", name, "name", renamed)
@@ -84,6 +89,7 @@ def test_renamed_interface_keeps_role_and_guard(fresh_gateway: Gateway) -> None:
         wait(lambda: seen_from(fresh_gateway, "8.8.8.8") in addresses("a"), "translated still")
         box.run("ip", "link", "set", "eth1", "mtu", "1400")  # a change that snatd follows
         wait(lambda: seen_from(fresh_gateway, "8.8.8.8") in addresses("a"), "translated still")
+        assert (by_a.count(), by_b.count()) == (0, 0)
     missing = [row.name for row in snatd.client.interfaces() if row.state == "missing"]
     assert missing == ["eth0", "eth2"]
     said = [alarm.text for alarm in snatd.client.alarms().alarms]
