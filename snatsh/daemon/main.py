@@ -252,9 +252,10 @@ async def _run(
     from snatsh.engine.engine import Engine
 
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     stop_on_signals(stop)
     if namespace.held:
-        asyncio.get_running_loop().add_reader(namespace.fileno(), namespace.answer)
+        loop.add_reader(namespace.fileno(), namespace.answer)
     engine = Engine(datapath, store, launcher)
     try:
         await engine.start(profile)
