@@ -57,6 +57,8 @@ def findings(state: Path, pins: Path) -> Iterator[CheckResult]:
     if all(finding.level == "ok" for finding in (rights, bcc, bpffs)):
         yield _trial(pins)
     yield _state(state)
+    if rights.level == "ok":
+        yield from _history(state, pins)
     yield _forwarding()
     yield from _interfaces()
 
@@ -129,6 +131,15 @@ def _state(folder: Path) -> CheckResult:
         return CheckResult("FAIL", "state folder", f"{above} is not writable; choose another with --state")
     made = "can be written" if above == folder else f"can be made in {above}"
     return CheckResult("ok", "state folder", f"{folder} {made}")
+
+
+def _history(state: Path, pins: Path) -> Iterator[CheckResult]:
+    """Report a running datapath whose commit the history lacks."""
+    from snatsh.engine.config.running_commit import lacking
+
+    if found := lacking(state, pins):
+        reason = f"lacks the commit that runs ({found}); choose another --state, or run snatd --begin-anew"
+        yield CheckResult("FAIL", "history", reason)
 
 
 def _forwarding() -> CheckResult:

@@ -117,6 +117,7 @@ def test_pin_folder_outside_bpffs_is_refused(shared: Gateway, tmp_path: Path) ->
     check = shared.lab["gateway"].run(*second.command("--check"), check=False)
     assert check.returncode == 1
     assert any(line.startswith("FAIL  bpffs") for line in check.stdout.splitlines())
+    assert "FAIL  history: lacks the commit that runs" in check.stdout  # its state folder is another one
 
 
 def test_check_beside_a_running_snatd(shared: Gateway) -> None:

@@ -116,11 +116,6 @@ class Store:
         newest = max(lost, key=lambda damage: damage.serial)
         return f"commit {newest.serial} cannot be used ({newest}); commit {entries[0]} runs instead"
 
-    def has(self, serial: int, digest: str) -> bool:
-        """Whether a commit is in the history, be it damaged."""
-        intact = any((entry.serial, entry.digest) == (serial, digest) for entry in self._entries)
-        return intact or any(damage.serial == serial for damage in self.damaged)
-
     def left_over(self) -> str:
         """Name a file that snatd wrote besides the history, empty if there is none."""
         return next(
@@ -165,7 +160,7 @@ class Store:
     def publish(self) -> StoredEntry:
         """Make the prepared entry number 0."""
         serial = self._last_serial + 1
-        path = self._history / _name(serial)
+        path = self._history / history_entry.file_name(serial)
         try:
             self._pending.rename(path)
         except OSError as error:
@@ -222,11 +217,7 @@ class Store:
 def _serial(path: Path) -> int:
     """Return the serial that a file is named by, -1 if snatd would not name it so."""
     serial = int(path.stem) if path.stem.isascii() and path.stem.isdigit() else -1
-    return serial if path.name == _name(serial) else -1
-
-
-def _name(serial: int) -> str:
-    return f"{serial:010}.yaml"
+    return serial if path.name == history_entry.file_name(serial) else -1
 
 
 def _make_folder(folder: Path) -> bool:

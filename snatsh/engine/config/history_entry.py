@@ -66,6 +66,10 @@ def compose(document: Document, metadata: Metadata) -> bytes:
     return head + _CHECKSUM + checksum + b"\n" + _RULER + body
 
 
+def file_name(serial: int) -> str:
+    return f"{serial:010}.yaml"
+
+
 def digest(content: bytes) -> str:
     """Name the content of an entry's file."""
     return _sha256(content)[:16]

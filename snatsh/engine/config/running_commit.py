@@ -13,6 +13,7 @@ from pathlib import Path
 from snatsh.datapath import commit_mark, pinned
 from snatsh.datapath.commit_mark import ANY, CommitMark
 from snatsh.datapath.pinned import Pinned
+from snatsh.engine.config import history_entry
 from snatsh.engine.config.history import Store, StoredEntry
 from snatsh.engine.errors import StoreError
 
@@ -50,19 +51,31 @@ class HistoryGone(StoreError):
 
 def require_history(store: Store, pins: Path) -> None:
     """Refuse to start over a datapath whose configuration this history does not have. Changes nothing."""
-    empty = not store.entries() and not store.damaged
-    found = pinned.look(pins)
-    if found.mark == ANY:
-        return
-    if found.runs and (empty or not _has(store, found.mark)):
+    if found := lacking(store.folder, pins):
         raise ForeignState(found, store)
-    if empty and (left := store.left_over()):
+    empty = not store.entries() and not store.damaged
+    if empty and commit_mark.read(pins) != ANY and (left := store.left_over()):
         raise HistoryGone(store, left)
 
 
-def _has(store: Store, mark: CommitMark | None) -> bool:
-    """Whether the history has the commit, be it damaged. 0.2.0 and older noted none."""
-    return mark is None or store.has(mark.serial, mark.digest)
+def lacking(folder: Path, pins: Path) -> Pinned | None:
+    """Return what runs, if the history in a state folder does not have it. Changes nothing."""
+    found = pinned.look(pins)
+    return found if found.runs and not _has(folder / "history", found.mark) else None
+
+
+def _has(history: Path, mark: CommitMark | None) -> bool:
+    """Whether a history has a commit, be it damaged. 0.2.0 and older noted none: then any commit will do."""
+    if mark is None:
+        return any(history.glob("*.yaml"))
+    if mark == ANY:
+        return True
+    try:
+        return history_entry.read(history / history_entry.file_name(mark.serial)).digest == mark.digest
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
 
 
 def note(pins: Path, entry: StoredEntry) -> None:

@@ -57,19 +57,3 @@ def test_first_start_needs_no_history(tmp_path: Path) -> None:
 def test_begin_anew_leaves_no_permission_where_nothing_runs(tmp_path: Path) -> None:
     assert not begin_anew(tmp_path)
     assert commit_mark.read(tmp_path) is None
-
-
-def test_history_has_damaged_commits_and_not_others_of_the_same_number(tmp_path: Path) -> None:
-    store = Store(tmp_path / "state")
-    for number in (1, 2):
-        store.prepare({}, Metadata.now("ann", "cli", str(number)))
-        store.publish()
-    newest, first = store.entries()
-    store.close()
-    newest.path.write_bytes(b"")
-    again = Store(store.folder)
-    assert again.has(2, newest.digest)
-    assert again.has(1, first.digest)
-    assert not again.has(1, newest.digest)
-    assert not again.has(3, newest.digest)
-    again.close()
