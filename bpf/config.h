@@ -22,6 +22,8 @@ SHARED_TRIE(struct pool_address_key, struct pool_address, pool_addresses);
 /* Round-robin position by pool. */
 SHARED_MAP("array", u32, u32, round_robin_positions);
 
+#define SLICE 4 /* records of the flow table that one new flow goes on by, to end what has expired (reclaim.h) */
+
 /* Loop state lives here, not in registers: the verifier does not follow values in memory, so the turns
  * of a loop look alike to it and long loops stay cheap to verify. Per CPU; the hooks run with bottom
  * halves off and do not nest. */
@@ -41,9 +43,23 @@ struct scratch {
     u32 addresses; /* given up for this packet */
     u32 full;  /* the address has no port left for this flow */
     u32 rounds;
-    u32 evictions; /* for this packet */
+    u32 inside; /* the subscriber's address */
+    u32 is_eim; /* the flow is claimed by its endpoint-independent rule's program */
+    u32 is_fresh; /* its mapping was claimed for it */
+    u32 from_outside; /* the flow is opened by a packet to an endpoint-independent mapping */
+    u32 is_refused; /* that one */
+    u32 table_full;
+    u32 runs; /* of the reclaiming program, for this packet */
+    u32 evictions; /* remembered flows looked at for this packet */
+    u32 looked; /* by this run of the sweep: 0 when the table was gone through before */
+    u32 first; /* record of the slice of the sweep */
+    u32 noted; /* something is in `ending` */
+    u32 evicted; /* `ending` holds a flow that has not expired */
+    u32 slices; /* of the table that this run of the sweep may look at */
+    u32 limit; /* that the subscriber has reached, as a drop reason */
     u32 ended;  /* by this run of the sweep */
     u32 refused; /* drop reason, for the program that sends the ICMP error */
+    u64 ending[SLICE]; /* the `live` of flows that this run ends; 0: none */
     struct flow_key key;
     struct flow_key reply;
     struct eim_mapping eim_mapping;

@@ -8,6 +8,8 @@
 #include "allocator.h"
 #include "config.h"
 
+enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
+
 SHARED_MAP("hash", struct endpoint_key, struct eim_mapping_key, endpoints);
 SHARED_MAP("hash", struct eim_mapping_key, struct eim_mapping, eim_mappings);
 
@@ -55,20 +57,20 @@ inline_always void end_eim_mapping(struct eim_mapping_key *key, const struct eim
     free_port(&hint, key->mapped_port);
 }
 
-/* Returns 1 when the mapping was claimed. */
-inline_always int claim_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *fresh, u32 now)
+/* CLAIM_FULL: there is no room for another mapping. */
+inline_always u32 claim_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *fresh, u32 now)
 {
     int outcome = eim_mappings.insert(key, fresh);
     struct eim_mapping *held;
 
     if (outcome != -17) /* EEXIST */
-        return !outcome;
+        return !outcome ? CLAIMED : CLAIM_FULL;
     held = eim_mappings.lookup(key);
     if (held && !is_past(now, held->expires))
-        return 0;
+        return CLAIM_BUSY;
     if (held)
         end_eim_mapping(key, held);
-    return !eim_mappings.insert(key, fresh);
+    return !eim_mappings.insert(key, fresh) ? CLAIMED : CLAIM_BUSY;
 }
 
 /* The mapping that the internal endpoint already has, into scratch->reply; 0 when there is no usable one. */

@@ -6,7 +6,6 @@
 #define SNATSH_EVICTION_H
 
 #include "config.h"
-#include "flows.h"
 #include "table.h"
 
 struct recent {
@@ -16,8 +15,6 @@ struct recent {
 };
 BPF_TABLE("array", u32, struct flow_key, recent_flows, MAX_RECENT * RECENT_CPUS);
 BPF_TABLE("array", u32, struct recent, recent_ends, RECENT_CPUS);
-
-#define EVICTIONS 12 /* remembered flows looked at for one packet */
 
 inline_always struct flow_key *recent_flow(u32 cpu, u32 position)
 {
@@ -38,45 +35,33 @@ inline_always void note_recent(const struct flow_key *key)
     recent->head++;
 }
 
-inline_always void evict(struct flow_key *key)
-{
-    const struct control *state = running();
-    u64 live = 0;
-    struct record *record = state ? find_record(state, SIDE_OUTBOUND, key, &live) : 0;
-    struct subscriber *subscriber;
-
-    if (!record)
-        return;
-    if (record->outbound.state != STATE_UNREPLIED || record->outbound.seen & SEEN_REPLY || !end_flow(state, record, live))
-        return;
-    subscriber = subscribers.lookup(&key->source);
-    if (subscriber)
-        lock_xadd(&subscriber->evicted, 1);
-}
-
-/* One remembered flow is looked at in each run of the claim, on one CPU after the other. 1 when another run is
- * worth it. */
-inline_always int make_room(struct scratch *scratch)
+/* Looks at the oldest remembered flow, of one CPU after the other, and notes it in scratch->ending if it has no reply. */
+inline_always void look_for_victim(const struct control *state, struct scratch *scratch)
 {
     u32 cpu = (bpf_get_smp_processor_id() + scratch->evictions) & (RECENT_CPUS - 1), tail;
     struct recent *recent = recent_ends.lookup(&cpu);
-    struct flow_key *remembered, key;
+    struct flow_key *remembered;
+    struct record *record;
+    u64 live = 0;
 
-    if (scratch->evictions >= EVICTIONS || !recent)
-        return 0;
     scratch->evictions++;
+    if (!recent)
+        return;
     if (recent->head - recent->tail > MAX_RECENT)
         recent->tail = recent->head - MAX_RECENT; /* older ones are written over */
     tail = recent->tail;
     if (tail == recent->head)
-        return 1;
+        return;
     recent->tail = tail + 1;
     remembered = recent_flow(cpu, tail);
     if (!remembered)
-        return 0;
-    key = *remembered;
-    evict(&key);
-    return 1;
+        return;
+    scratch->key = *remembered;
+    record = find_record(state, SIDE_OUTBOUND, &scratch->key, &live);
+    if (record && record->outbound.state == STATE_UNREPLIED && !(record->outbound.seen & SEEN_REPLY)) {
+        scratch->ending[0] = live;
+        scratch->noted = scratch->evicted = 1;
+    }
 }
 
 #endif

@@ -31,28 +31,39 @@ inline_always struct subscriber *subscriber_of(u32 inside)
     return subscribers.lookup(&inside);
 }
 
-/* The limit that prevents the subscriber from opening a flow, as a drop reason; NOT_REFUSED for none. */
-inline_always u32 limit_reached(u32 slot, u32 inside, u32 now)
+/* Counts that the subscriber asks for a flow. */
+inline_always void note_request(struct subscriber *subscriber, u32 now)
 {
-    struct settings *limits = settings.lookup(&slot);
-    struct subscriber *subscriber = subscriber_of(inside);
-    u32 reason = NOT_REFUSED;
-
-    if (!limits)
-        return DROP_INTERNAL;
-    if (!subscriber) /* the map is full: a configured limit that can't be counted refuses */
-        return limits->subscriber_sessions || limits->subscriber_new_flows ? DROP_SUBSCRIBER_LIMIT : NOT_REFUSED;
+    if (!subscriber)
+        return;
     start_second(subscriber, now);
     subscriber->opened++;
+}
+
+/* The limit that prevents the subscriber from opening a flow, as a drop reason; NOT_REFUSED for none. */
+inline_always u32 limit_reached(const struct settings *limits, const struct subscriber *subscriber)
+{
+    if (!subscriber) /* the map is full: a configured limit that can't be counted refuses */
+        return limits->subscriber_sessions || limits->subscriber_new_flows ? DROP_SUBSCRIBER_LIMIT : NOT_REFUSED;
     if (limits->subscriber_sessions && (s32)subscriber->sessions >= (s32)limits->subscriber_sessions)
-        reason = DROP_SUBSCRIBER_LIMIT;
-    else if (limits->subscriber_new_flows && subscriber->opened > limits->subscriber_new_flows)
-        reason = DROP_SUBSCRIBER_RATE;
-    else if (limits->subscriber_half_open && (s32)subscriber->half_open >= (s32)limits->subscriber_half_open)
-        reason = DROP_HALF_OPEN;
-    if (reason != NOT_REFUSED)
-        lock_xadd(&subscriber->refused, 1);
-    return reason;
+        return DROP_SUBSCRIBER_LIMIT;
+    if (limits->subscriber_new_flows && subscriber->opened > limits->subscriber_new_flows)
+        return DROP_SUBSCRIBER_RATE;
+    if (limits->subscriber_half_open && (s32)subscriber->half_open >= (s32)limits->subscriber_half_open)
+        return DROP_HALF_OPEN;
+    return NOT_REFUSED;
+}
+
+inline_always int is_near(u32 gauge, u32 limit)
+{
+    return limit && (s32)gauge >= (s32)(limit - limit / 4);
+}
+
+/* Whether expired flows that still count could soon make the difference. */
+inline_always int is_near_limit(const struct settings *limits, const struct subscriber *subscriber)
+{
+    return subscriber && (is_near(subscriber->sessions, limits->subscriber_sessions) ||
+                          is_near(subscriber->half_open, limits->subscriber_half_open));
 }
 
 #endif

@@ -12,13 +12,13 @@
 #include "pools.h"
 #include "ports.h"
 #include "rules.h"
+#include "sweep_place.h"
 
-enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP, VERDICT_AGAIN };
+enum verdict { VERDICT_TRANSLATE, VERDICT_PASS, VERDICT_DROP, VERDICT_AGAIN, VERDICT_RECLAIM };
 
 struct new_flow {
     u32 verdict;
     u32 reason; /* of a drop */
-    u32 is_eim; /* the flow is claimed by its endpoint-independent rule's program */
 };
 
 /* Packets that may not open a flow: an unsolicited reply, a reset without a flow, and if so configured a
@@ -232,10 +232,14 @@ inline_always void publish_flow(const struct control *state, struct scratch *scr
 /* Sets the verdict after a failed claim. */
 inline_always void handle_claim_failure(struct scratch *scratch, u32 outcome, struct new_flow *new_flow)
 {
-    if (outcome == CLAIM_AGAIN || (outcome == CLAIM_FULL && make_room(scratch)))
+    if (outcome == CLAIM_AGAIN) {
         new_flow->verdict = VERDICT_AGAIN;
-    else
-        refuse(new_flow, outcome == CLAIM_FULL ? DROP_TABLE_FULL : DROP_POOL_EXHAUSTED);
+    } else if (outcome == CLAIM_FULL) {
+        scratch->table_full = 1;
+        new_flow->verdict = VERDICT_RECLAIM;
+    } else {
+        refuse(new_flow, DROP_POOL_EXHAUSTED);
+    }
 }
 
 inline_always void start_flow(void *ctx, struct scratch *scratch, const struct rule *rule, struct packet *p,
@@ -274,28 +278,46 @@ inline_always void start_flow(void *ctx, struct scratch *scratch, const struct r
     publish_flow(state, scratch, record, number, 0, new_flow);
 }
 
-/* Stores the rule and the pool address for claim_flow, which runs next on this CPU. */
+/* Counts that the subscriber asks for a flow, and sets what `reclaim` starts from. Returns 1 when that has something to
+ * do before the claim: because of a limit, or the sweep of the table while snatd does not see to it. */
+inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u32 from_outside, u32 now)
+{
+    u32 zero = 0;
+    struct settings *limits = settings.lookup(&slot);
+    struct subscriber *subscriber = subscriber_of(inside);
+    struct sweep *sweep = sweeps.lookup(&zero);
+    const struct control *state = running();
+
+    scratch->slot = slot;
+    scratch->inside = inside;
+    scratch->from_outside = from_outside;
+    scratch->runs = scratch->table_full = scratch->evictions = 0;
+    if (subscriber)
+        note_request(subscriber, now);
+    if (!limits || is_near_limit(limits, subscriber) || limit_reached(limits, subscriber) != NOT_REFUSED)
+        return 1;
+    return sweep && state && is_past(now, state->watched) && is_sweep_due(sweep, now);
+}
+
+/* Stores the rule and the pool address for claim_flow, which runs next on this CPU, or after `reclaim`. */
 inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct packet *p, struct new_flow *new_flow,
                                  u32 now)
 {
-    u32 zero = 0, limit = limit_reached(slot, p->source, now);
+    u32 zero = 0;
     struct scratch *scratch = scratches.lookup(&zero);
     struct pool *pool = pool_of(slot, rule);
 
-    if (limit != NOT_REFUSED)
-        return refuse(new_flow, limit);
     if (!scratch || !pool)
         return refuse(new_flow, DROP_INTERNAL);
     scratch->pool = rule->pool;
     scratch->index = choose_address(slot, rule, pool, p, scratch);
-    scratch->slot = slot;
-    scratch->addresses = scratch->rounds = scratch->evictions = 0;
-    new_flow->is_eim = rule->flags & RULE_ENDPOINT_INDEPENDENT;
+    scratch->addresses = scratch->rounds = 0;
+    scratch->is_eim = rule->flags & RULE_ENDPOINT_INDEPENDENT;
     start_address(scratch, pool);
-    new_flow->verdict = VERDICT_TRANSLATE;
+    new_flow->verdict = start_reclaim(scratch, slot, p->source, 0, now) ? VERDICT_RECLAIM : VERDICT_TRANSLATE;
 }
 
-/* Decides about a packet without a flow; VERDICT_TRANSLATE: claim_flow comes next. `path`
+/* Decides about a packet without a flow; VERDICT_TRANSLATE: claim_flow comes next, VERDICT_RECLAIM: `reclaim`. `path`
  * is the route before any redirect. */
 inline_always void match_packet(u32 slot, struct packet *p, const struct path *path, struct new_flow *new_flow,
                                 u32 now)

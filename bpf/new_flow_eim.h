@@ -11,7 +11,7 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
 {
     struct flow_key *reply = &scratch->reply;
     struct eim_mapping_key key;
-    u32 i;
+    u32 i, outcome;
 
     for (i = 0; i < ENDPOINT_TRIES; i++) {
         u16 port;
@@ -30,7 +30,10 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
             continue;
         reply->destination_port = port;
         eim_mapping_key_of(scratch->address, port, p->protocol, &key);
-        if (!claim_eim_mapping(&key, &scratch->eim_mapping, now))
+        outcome = claim_eim_mapping(&key, &scratch->eim_mapping, now);
+        if (outcome == CLAIM_FULL)
+            return CLAIM_FULL;
+        if (outcome != CLAIMED)
             continue;
         note_spare_address(scratch);
         if (scratch->step > 1)
@@ -70,6 +73,7 @@ inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, 
     eim_mapping->counter = rule->counter;
     eim_mapping->expires = now + timeout_ticks(scratch->slot & 1, p->protocol, STATE_UNREPLIED);
     endpoint_key_of(eim_mapping, p->protocol, &endpoint);
+    scratch->is_fresh = 0;
     if (find_eim_mapping(scratch, scratch->slot & 1, &endpoint, now) && !is_taken_towards(ctx, scratch, pool, p, now))
         return CLAIMED;
     outcome = claim_new_eim_mapping(scratch, pool, p, now);
@@ -81,6 +85,7 @@ inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, 
         return next_round(scratch);
     }
     endpoints.update(&endpoint, &key);
+    scratch->is_fresh = 1;
     return CLAIMED;
 }
 
@@ -111,6 +116,15 @@ inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow
     return outcome;
 }
 
+/* Ends the mapping that was claimed for a flow which could not be opened: without a flow nothing would end it. */
+inline_always void end_own_eim_mapping(const struct scratch *scratch)
+{
+    struct eim_mapping_key key;
+
+    eim_mapping_key_of(scratch->reply.destination, scratch->reply.destination_port, scratch->reply.protocol, &key);
+    end_eim_mapping(&key, &scratch->eim_mapping);
+}
+
 inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *new_flow, u32 now)
 {
     u32 zero = 0, outcome;
@@ -123,14 +137,18 @@ inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *
         return refuse(new_flow, DROP_INTERNAL);
     key_of(p, &key);
     outcome = find_or_claim_eim_mapping(ctx, scratch, rule, pool, p, now);
-    if (outcome == CLAIMED)
+    if (outcome == CLAIMED) {
         outcome = open_by_eim_mapping(scratch, &key, &scratch->eim_mapping, rule->redirect, new_flow, now);
+        if (outcome != CLAIMED && scratch->is_fresh)
+            end_own_eim_mapping(scratch);
+    }
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);
 }
 
-/* The mapping with endpoint-independent filtering that admits this packet from outside; 0 for none. */
-inline_always struct eim_mapping *find_unfiltered_eim_mapping(const struct packet *p, u32 now)
+/* Copies the mapping with endpoint-independent filtering that admits this packet from outside. Returns 0 for none. The
+ * kernel may give the entry to another mapping at any time, so it is looked up again after the copy. */
+inline_always int find_unfiltered_eim_mapping(const struct packet *p, struct eim_mapping *copy, u32 now)
 {
     struct eim_mapping_key key;
     struct eim_mapping *eim_mapping;
@@ -139,35 +157,40 @@ inline_always struct eim_mapping *find_unfiltered_eim_mapping(const struct packe
         return 0;
     eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
     eim_mapping = eim_mappings.lookup(&key);
-    if (!eim_mapping || !(eim_mapping->flags & RULE_FILTER_ENDPOINT_INDEPENDENT) || is_past(now, eim_mapping->expires))
+    if (!eim_mapping)
         return 0;
-    return eim_mapping;
+    *copy = *eim_mapping;
+    return eim_mappings.lookup(&key) == eim_mapping && copy->flags & RULE_FILTER_ENDPOINT_INDEPENDENT &&
+           !is_past(now, copy->expires);
 }
 
-/* Opens a flow for a packet from outside to the endpoint of a mapping. Returns 1 when the flow exists. */
-inline_always int open_from_outside(u32 slot, const struct packet *p, u32 now)
+/* Whether a packet from outside without a flow may open one. Its tuple into scratch->reply, and the mapping into
+ * scratch->eim_mapping, for open_from_outside. */
+inline_always int may_open_from_outside(struct scratch *scratch, u32 slot, const struct packet *p, u32 now)
 {
-    struct eim_mapping *eim_mapping = find_unfiltered_eim_mapping(p, now);
-    struct new_flow new_flow = {};
-    struct scratch *scratch;
-    struct flow_key key = {};
-    u32 zero = 0;
-
-    scratch = scratches.lookup(&zero);
-    if (!eim_mapping || !scratch || !find_pool_address(slot, p->destination) || limit_reached(slot, eim_mapping->inside, now) != NOT_REFUSED)
+    if (!find_unfiltered_eim_mapping(p, &scratch->eim_mapping, now))
         return 0;
     if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return 0;
-    scratch->slot = slot;
-    scratch->reply.destination = p->destination;
-    scratch->reply.destination_port = p->destination_port;
+    key_of(p, &scratch->reply);
+    return find_pool_address(slot, p->destination) != 0;
+}
+
+/* Opens a flow to the endpoint of scratch->eim_mapping. */
+inline_always void open_from_outside(struct scratch *scratch, struct new_flow *new_flow, u32 now)
+{
+    struct eim_mapping *eim_mapping = &scratch->eim_mapping;
+    struct flow_key key = {};
+    u32 outcome;
+
     key.source = eim_mapping->inside;
-    key.destination = p->source;
+    key.destination = scratch->reply.source;
     key.source_port = eim_mapping->inside_port;
-    key.destination_port = p->source_port;
-    key.protocol = p->protocol;
-    return open_by_eim_mapping(scratch, &key, eim_mapping, 0, &new_flow, now) == CLAIMED &&
-           new_flow.verdict == VERDICT_TRANSLATE;
+    key.destination_port = scratch->reply.source_port;
+    key.protocol = scratch->reply.protocol;
+    outcome = open_by_eim_mapping(scratch, &key, eim_mapping, 0, new_flow, now);
+    if (outcome != CLAIMED)
+        handle_claim_failure(scratch, outcome, new_flow);
 }
 
 #endif

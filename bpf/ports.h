@@ -14,8 +14,6 @@
 #define CLAIM_ROUNDS 16 /* … which tail-calls itself so many times; the kernel allows 33 tail calls */
 #define ADDRESS_TRIES 17 /* one may be tried twice */
 
-enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
-
 /* Sets the translation of the record's flow to the destination of `reply`. */
 inline_always void set_translation(struct record *record, const struct flow_key *reply)
 {

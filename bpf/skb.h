@@ -26,6 +26,8 @@ enum tc_tail_call {
     TC_PROGRAM_INSIDE,
     TC_PROGRAM_OWN,
     TC_PROGRAM_UNMATCHED,
+    TC_PROGRAM_RECLAIM,
+    TC_PROGRAM_OPEN,
 };
 
 /* BCC 0.26 declares this helper without its third argument. */

@@ -4,6 +4,7 @@
 #include "established.h"
 #include "icmp.h"
 #include "new_flow_eim.h"
+#include "reclaim.h"
 #include "refuse.h"
 #include "reset.h"
 #include "skb.h"
@@ -20,6 +21,20 @@ inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct pac
         tc_programs.call(skb, TC_PROGRAM_REFUSE);
     }
     return drop_skb(reason, p);
+}
+
+inline_always int call_claim_skb(struct __sk_buff *skb, const struct packet *p)
+{
+    u32 zero = 0;
+    struct scratch *scratch = scratches.lookup(&zero);
+
+    if (scratch && !scratch->table_full) /* else it was before */
+        trace_new_flow(p);
+    if (scratch && scratch->is_eim)
+        tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
+    else
+        tc_programs.call(skb, TC_PROGRAM_CLAIM);
+    return drop_skb(DROP_INTERNAL, p);
 }
 
 int tc_match(struct __sk_buff *skb)
@@ -62,12 +77,34 @@ int tc_match(struct __sk_buff *skb)
         note_exempt_connection(&p, now);
         return let_pass(skb);
     }
-    trace_new_flow(&p);
-    if (new_flow.is_eim)
-        tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
-    else
-        tc_programs.call(skb, TC_PROGRAM_CLAIM);
+    if (new_flow.verdict == VERDICT_TRANSLATE)
+        return call_claim_skb(skb, &p);
+    tc_programs.call(skb, TC_PROGRAM_RECLAIM);
     return drop_skb(DROP_INTERNAL, &p);
+}
+
+int tc_reclaim(struct __sk_buff *skb)
+{
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct new_flow new_flow = {};
+    struct packet p;
+
+    if (!scratch || parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    reclaim(scratch, &new_flow, now);
+    if (new_flow.verdict == VERDICT_DROP && !scratch->from_outside)
+        return refuse_skb(skb, new_flow.reason, &p);
+    if (new_flow.verdict == VERDICT_RECLAIM) {
+        tc_programs.call(skb, TC_PROGRAM_RECLAIM);
+        return drop_skb(DROP_INTERNAL, &p);
+    }
+    if (scratch->from_outside) {
+        scratch->is_refused = new_flow.verdict == VERDICT_DROP;
+        tc_programs.call(skb, TC_PROGRAM_OPEN);
+        return drop_skb(DROP_INTERNAL, &p);
+    }
+    return call_claim_skb(skb, &p);
 }
 
 /* Continues after a claim: from the start, which finds the flow; or refuses the packet. */
@@ -75,7 +112,10 @@ inline_always int finish_new_flow_skb(struct __sk_buff *skb, const struct packet
 {
     if (new_flow->verdict == VERDICT_DROP)
         return refuse_skb(skb, new_flow->reason, p);
-    tc_programs.call(skb, at_ingress(skb) ? TC_PROGRAM_INSIDE : TC_PROGRAM_OUTSIDE_OUT);
+    if (new_flow->verdict == VERDICT_RECLAIM)
+        tc_programs.call(skb, TC_PROGRAM_RECLAIM);
+    else
+        tc_programs.call(skb, at_ingress(skb) ? TC_PROGRAM_INSIDE : TC_PROGRAM_OUTSIDE_OUT);
     return drop_skb(DROP_INTERNAL, p);
 }
 

@@ -48,6 +48,7 @@ int tc_outside_in(struct __sk_buff *skb)
 {
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
+    struct scratch *scratch;
     struct inbound *inbound;
     struct record *record;
     struct forwarding forwarding;
@@ -75,12 +76,17 @@ int tc_outside_in(struct __sk_buff *skb)
         return leave_unmatched(skb, &p);
     key_of(&p, &reply);
     record = find_record(state, SIDE_INBOUND, &reply, 0);
-    if (!record && !find_own_connection(slot, &reply, now) && open_from_outside(slot, &p, now))
-        record = find_record(state, SIDE_INBOUND, &reply, 0);
-    if (!record || yields_to_socket(skb, state, record, &reply, &p, now) ||
-        !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
-        !read_inbound(record, (u64 *)&reply, &forwarding))
+    if (record && yields_to_socket(skb, state, record, &reply, &p, now))
         return leave_unmatched(skb, &p);
+    if (!record || !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
+        !read_inbound(record, (u64 *)&reply, &forwarding)) {
+        scratch = scratches.lookup(&zero);
+        if (scratch && !find_own_connection(slot, &reply, now) && may_open_from_outside(scratch, slot, &p, now)) {
+            start_reclaim(scratch, slot, scratch->eim_mapping.inside, 1, now);
+            tc_programs.call(skb, TC_PROGRAM_RECLAIM);
+        }
+        return leave_unmatched(skb, &p);
+    }
     inbound = &record->inbound;
     if (p.ttl <= 1)
         return TC_ACT_OK; /* unchanged: the stack's ICMP error must not show the internal address */
@@ -90,6 +96,25 @@ int tc_outside_in(struct __sk_buff *skb)
     if (forwarding.out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= forwarding.mtu)
         return send_skb(skb, &p, &forwarding.translation, (u8 *)forwarding.ethernet, forwarding.out_ifindex);
     return rewrite_skb(skb, &p, &forwarding.translation) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
+}
+
+/* Opens a flow from outside to the endpoint-independent mapping that tc_outside_in found, after tc_reclaim. Continues
+ * from the start, which finds the flow. */
+int tc_open(struct __sk_buff *skb)
+{
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct new_flow new_flow = {};
+
+    if (scratch && !scratch->is_refused) {
+        open_from_outside(scratch, &new_flow, now);
+        if (new_flow.verdict == VERDICT_RECLAIM)
+            tc_programs.call(skb, TC_PROGRAM_RECLAIM);
+        if (new_flow.verdict == VERDICT_TRANSLATE)
+            tc_programs.call(skb, TC_PROGRAM_OUTSIDE_IN);
+    }
+    tc_programs.call(skb, TC_PROGRAM_UNMATCHED);
+    return TC_ACT_SHOT;
 }
 
 /* Translates at the egress. */

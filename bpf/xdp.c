@@ -8,6 +8,7 @@
 #include "new_flow.h"
 #include "new_flow_eim.h"
 #include "own_connections.h"
+#include "reclaim.h"
 #include "refuse.h"
 #include "reset.h"
 #include "stack_connections.h"
@@ -140,6 +141,20 @@ open:
     return XDP_PASS; /* the TC programs open the flow */
 }
 
+inline_always int call_claim(struct xdp_md *ctx, const struct packet *p)
+{
+    u32 zero = 0;
+    struct scratch *scratch = scratches.lookup(&zero);
+
+    if (scratch && !scratch->table_full) /* else it was before */
+        trace_new_flow(p);
+    if (scratch && scratch->is_eim)
+        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
+    else
+        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
+    return drop_frame(DROP_INTERNAL, p);
+}
+
 int xdp_match(struct xdp_md *ctx)
 {
     u32 zero = 0, slot, now = now_ticks();
@@ -169,12 +184,29 @@ int xdp_match(struct xdp_md *ctx)
         note_exempt_connection(&p, now);
         return pass_traced(PASS_EXEMPT, &p);
     }
-    trace_new_flow(&p);
-    if (new_flow.is_eim)
-        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
-    else
-        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
+    if (new_flow.verdict == VERDICT_TRANSLATE)
+        return call_claim(ctx, &p);
+    xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
     return drop_frame(DROP_INTERNAL, &p);
+}
+
+int xdp_reclaim(struct xdp_md *ctx)
+{
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct new_flow new_flow = {};
+    struct packet p;
+
+    if (!scratch || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+        return XDP_DROP;
+    reclaim(scratch, &new_flow, now);
+    if (new_flow.verdict == VERDICT_DROP)
+        return refuse_frame(ctx, new_flow.reason, &p);
+    if (new_flow.verdict == VERDICT_RECLAIM) {
+        xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
+        return drop_frame(DROP_INTERNAL, &p);
+    }
+    return call_claim(ctx, &p);
 }
 
 /* Continues after a claim: from the start, which finds the flow; or refuses the packet. */
@@ -182,7 +214,10 @@ inline_always int finish_new_flow(struct xdp_md *ctx, const struct packet *p, co
 {
     if (new_flow->verdict == VERDICT_DROP)
         return refuse_frame(ctx, new_flow->reason, p);
-    xdp_programs.call(ctx, XDP_PROGRAM_INSIDE);
+    if (new_flow->verdict == VERDICT_RECLAIM)
+        xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
+    else
+        xdp_programs.call(ctx, XDP_PROGRAM_INSIDE);
     return drop_frame(DROP_INTERNAL, p);
 }
 
@@ -285,6 +320,7 @@ int xdp_outside(struct xdp_md *ctx)
 {
     u32 zero = 0, to, now, outcome;
     struct control *state = control.lookup(&zero);
+    struct eim_mapping eim_mapping;
     struct pool_address *address;
     struct inbound *inbound;
     struct record *record;
@@ -320,7 +356,7 @@ int xdp_outside(struct xdp_md *ctx)
     address = find_pool_address(state->generation & 1, p.destination);
     if (!address || address->flags & POOL_ADDRESS_TO_STACK)
         return XDP_PASS;
-    if (find_unfiltered_eim_mapping(&p, now))
+    if (find_unfiltered_eim_mapping(&p, &eim_mapping, now))
         return pass_to_stack(PASS_ENDPOINT, &p);
     trace(&p, TRACE_DROPPED, DROP_NO_FLOW, 0, 0);
     return is_probe_answer(&p) ? XDP_DROP : drop_frame(DROP_NO_FLOW, &p);

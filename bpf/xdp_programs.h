@@ -17,6 +17,7 @@ enum xdp_tail_call {
     XDP_PROGRAM_RESET,
     XDP_PROGRAM_INSIDE,
     XDP_PROGRAM_SWEEP,
+    XDP_PROGRAM_RECLAIM,
 };
 
 #endif

@@ -30,10 +30,9 @@ class Ager:
         self._failures = FailureLog(log)
 
     async def run(self) -> None:
-        pause = SECONDS
+        """Sweep at once: the gauges count what has expired since another snatd ran."""
         while True:
-            await asyncio.sleep(pause)
-            pause = max(SECONDS, await self._turn() / SHARE)
+            await asyncio.sleep(max(SECONDS, await self._turn() / SHARE))
 
     async def _turn(self) -> float:
         """Sweep once. Return the CPU seconds it took."""

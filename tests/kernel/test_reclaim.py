@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Without snatd, the datapath reclaims what has expired: records, sessions, half-open flows, mappings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from scapy.layers.inet import IP, UDP
+
+from snatsh.datapath import layout
+from snatsh.datapath.flows import now_ticks
+from tests.kernel.frames import from_inside, from_outside, reply_to, udp
+from tests.kernel.rig import Rig, rig
+
+CAPACITY = 200
+HOST, OTHER = "192.168.40.9", "192.168.40.10"
+ONE: dict[str, Any] = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
+INDEPENDENT = {"mapping": "endpoint-independent", "filtering": "endpoint-independent"}
+PERIOD = 16  # ticks in which each record is looked at once
+
+
+@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
+def opened(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    with rig(request.param, max_flows=CAPACITY) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def small(opened: Rig) -> Rig:
+    opened.commit(ONE)
+    opened.forget()
+    opened.datapath.watch_paths(0)
+    return opened
+
+
+def open_flow(gateway: Rig, port: int, host: str = HOST) -> str:
+    return gateway.outbound(from_inside(udp(port, 53), host)).verdict
+
+
+def open_flows(gateway: Rig, first: int, count: int, host: str = HOST, *, replied: bool = False) -> list[str]:
+    """The verdicts of so many new flows."""
+    verdicts = []
+    for port in range(first, first + count):
+        sent = gateway.outbound(from_inside(udp(port, 53), host))
+        verdicts.append(sent.verdict)
+        if replied and sent.verdict == "translated":
+            gateway.inbound(reply_to(sent.frame), "eth1")
+    return verdicts
+
+
+def expire(gateway: Rig) -> None:
+    """The time of all flows and mappings is over; the datapath may look at each again."""
+    past = now_ticks() - 1
+    for name in ("records", "eim_mappings"):
+        keys, values = gateway.entries(name)
+        (values["outbound"] if name == "records" else values)["expires"] = past
+        if len(keys):
+            gateway.datapath.maps[name].put_all(keys, values)
+    period = past // PERIOD
+    while (now_ticks() - 1) // PERIOD <= period + 1:  # the kernel's coarse clock lags
+        time.sleep(0.01)
+
+
+def sessions(gateway: Rig, host: str = HOST) -> tuple[int, int]:
+    counts = gateway.subscriber(host)
+    return counts["sessions"], counts["half_open"]
+
+
+def used_ports(gateway: Rig) -> int:
+    return int(gateway.datapath.address_usage()["udp"].sum())
+
+
+@pytest.mark.parametrize("watched", [0, 3600], ids=["alone", "snatd reports"])
+def test_a_table_of_expired_flows_takes_new_ones_at_once(small: Rig, watched: int) -> None:
+    """Flows that were replied to, which no eviction ends. snatd may live and be late."""
+    small.datapath.watch_paths(watched)
+    assert set(open_flows(small, 2000, CAPACITY, replied=True)) == {"translated"}
+    assert open_flow(small, 9000, OTHER) == "dropped", "full of flows in use"
+    small.datapath.clear_counters()
+    expire(small)
+    assert set(open_flows(small, 9000, CAPACITY, OTHER, replied=True)) == {"translated"}
+    assert small.drops() == {}
+    assert sessions(small) == (0, 0)
+    assert sessions(small, OTHER) == (CAPACITY, 0)
+    assert used_ports(small) == CAPACITY == len(small.datapath.flow_table)
+
+
+def test_flows_that_expire_before_the_table_is_full_leave_the_gauges(small: Rig) -> None:
+    open_flows(small, 2000, CAPACITY // 2)
+    expire(small)
+    open_flows(small, 9000, CAPACITY // 4, OTHER)
+    assert sessions(small) == (0, 0)
+    assert used_ports(small) == CAPACITY // 4 == len(small.datapath.flow_table)
+
+
+@pytest.mark.parametrize("limit", ["half-open", "sessions"])
+def test_expired_flows_count_for_no_limit(small: Rig, limit: str) -> None:
+    """In a table that is nearly full of others' flows, which the sweep has to pass."""
+    small.commit({**ONE, "limits": {"subscriber": {limit: 40}}, "timeouts": {"udp": {"unreplied": 60}}})
+    mine = open_flows(small, 2000, 41)
+    assert mine == ["translated"] * 40 + ["dropped"]
+    assert small.drops() == {"half-open" if limit == "half-open" else "subscriber-limit": 1}
+    assert list(small.datapath.subscribers()["refused"]) == [1], "each packet counts once"
+    expire(small)
+    for other in range(4):
+        open_flows(small, 3000, 35, f"192.168.40.{20 + other}")
+    small.datapath.clear_counters()
+    assert open_flows(small, 4000, 40) == ["translated"] * 40
+    assert sessions(small) == (40, 40)
+    assert open_flow(small, 5000) == "dropped", "the limit holds"
+
+
+def test_new_flows_go_on_over_many_times_the_size_of_the_table(small: Rig) -> None:
+    """As with 60 of 200 flows in use: what expires in one period is there for the next."""
+    for turn in range(8):
+        assert set(open_flows(small, 2000 + 100 * turn, 60, replied=True)) == {"translated"}
+        expire(small)
+    assert small.drops() == {}
+    assert len(small.datapath.flow_table) < CAPACITY
+
+
+def test_mappings_end_with_their_last_flow(small: Rig) -> None:
+    """As many endpoint-independent mappings as there is room for, several times."""
+    small.commit({**ONE, "rules": {"10": {"pool": "a", **INDEPENDENT}}})
+    for turn in range(3):
+        assert set(open_flows(small, 2000 + CAPACITY * turn, CAPACITY, replied=True)) == {"translated"}
+        expire(small)
+    assert set(open_flows(small, 9000, CAPACITY)) == {"translated"}
+    keys, _ = small.entries("eim_mappings")
+    assert len(keys) == len(small.entries("endpoints")[0]) == CAPACITY
+    assert small.drops() == {}
+
+
+def test_a_mapping_ends_with_the_flow_that_is_evicted(small: Rig) -> None:
+    small.commit({**ONE, "rules": {"10": {"pool": "a", **INDEPENDENT}}})
+    verdicts = open_flows(small, 2000, 4 * CAPACITY)
+    assert verdicts.count("translated") > 2 * CAPACITY, "once those that ended meanwhile are forgotten"
+    assert len(small.entries("eim_mappings")[0]) == CAPACITY
+
+
+def test_a_refused_flow_leaves_no_mapping(small: Rig) -> None:
+    """Nothing would end it: mappings end with their flows."""
+    small.commit({**ONE, "rules": {"10": {"pool": "a", **INDEPENDENT}}})
+    for port in range(CAPACITY):
+        small.inbound(reply_to(small.outbound(from_inside(udp(2000, 1000 + port))).frame), "eth1")
+    assert set(open_flows(small, 3000, 50)) == {"dropped"}
+    assert small.drops() == {"table-full": 50}
+    assert len(small.entries("eim_mappings")[0]) == len(small.entries("endpoints")[0]) == 1
+
+
+def test_a_flow_from_outside_finds_room_as_well(small: Rig) -> None:
+    """Of an endpoint whose subscriber has as many expired sessions as it may have."""
+    small.commit(
+        {**ONE, "rules": {"10": {"pool": "a", **INDEPENDENT}}, "limits": {"subscriber": {"sessions": 40}}}
+    )
+    open_flows(small, 2000, 39)
+    expire(small)
+    sent = small.outbound(from_inside(udp(5000, 53))).frame
+    open_flows(small, 6000, 39)
+    stranger = from_outside(udp(7000, sent[UDP].sport), "1.1.2.100", "203.0.113.9")
+    assert arrives(small, stranger) is None, "the limit holds for it"
+    expire_but(small, 5000)
+    arrived = arrives(small, stranger)
+    assert arrived is not None and (arrived[IP].dst, arrived[UDP].dport) == (HOST, 5000)
+
+
+def arrives(gateway: Rig, frame: Any) -> Any:
+    """The frame as it goes inside, None when it does not: XDP hands the first of a flow to TC."""
+    sent = gateway.inbound(frame, "eth1")
+    if sent.verdict == "passed":
+        sent = gateway.tc("tc_outside_in", "eth1", frame)
+    return sent.frame if sent.verdict == "translated" else None
+
+
+def expire_but(gateway: Rig, port: int) -> None:
+    keys, kept = gateway.entries("eim_mappings")
+    kept, records = kept[kept["inside_port"] == port], gateway.entries("records")[1]
+    expire(gateway)
+    gateway.datapath.maps["eim_mappings"].put_all(
+        keys[gateway.entries("eim_mappings")[1]["inside_port"] == port], kept
+    )
+    at = np.flatnonzero((records["key"]["source_port"] == port) & (records["live"] != 0))
+    gateway.datapath.maps["records"].put_all(at.astype(layout.INDEX), records[at])
