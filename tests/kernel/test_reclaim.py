@@ -177,11 +177,11 @@ def arrives(gateway: Rig, frame: Any) -> Any:
 
 
 def expire_but(gateway: Rig, port: int) -> None:
-    keys, kept = gateway.entries("eim_mappings")
-    kept, records = kept[kept["inside_port"] == port], gateway.entries("records")[1]
+    """All but the flow and the mapping of this inside port."""
+    keys, mappings = gateway.entries("eim_mappings")
+    _, records = gateway.entries("records")
     expire(gateway)
-    gateway.datapath.maps["eim_mappings"].put_all(
-        keys[gateway.entries("eim_mappings")[1]["inside_port"] == port], kept
-    )
+    mine = mappings["inside_port"] == port
+    gateway.datapath.maps["eim_mappings"].put_all(keys[mine], mappings[mine])
     at = np.flatnonzero((records["key"]["source_port"] == port) & (records["live"] != 0))
     gateway.datapath.maps["records"].put_all(at.astype(layout.INDEX), records[at])
