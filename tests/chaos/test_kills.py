@@ -50,7 +50,7 @@ class Committer:
 
 
 @pytest.mark.timeout(3600)
-def test_no_packet_is_lost_by_kills(gateway: Gateway, choice: random.Random, seconds: float) -> None:
+def test_killing_snatd_loses_no_packet(gateway: Gateway, choice: random.Random, seconds: float) -> None:
     snatd, kills = gateway.snatd, 0
     program = (sys.executable, "-m", "snatsh.lab.traffic", SERVER, "--interval", "0.005")
     with no_leak(gateway.lab), ExitStack() as stack:

@@ -121,7 +121,7 @@ def test_remove_detaches_programs_without_pins(shared: Gateway, lost: str) -> No
 
 
 @pytest.mark.parametrize("shared", ["xdp"], indirect=True)
-def test_program_of_another_in_place_of_ours_is_a_major_alarm(shared: Gateway) -> None:
+def test_foreign_program_on_a_hook_is_a_major_alarm(shared: Gateway) -> None:
     def raised() -> list[str]:
         alarms = shared.snatd.client.alarms().alarms
         return [alarm.text for alarm in alarms if alarm.severity == "major"]

@@ -158,7 +158,7 @@ def held(gateway: Gateway, shared_address: None) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_what_the_gateway_sends_is_answered_when_a_subscriber_was_first(
+def test_gateway_gets_its_replies_when_a_subscriber_used_the_port_first(
     gateway: Gateway, held: Callable[[str], None], name: str
 ) -> None:
     client = CLIENTS[name]
@@ -171,7 +171,7 @@ def test_what_the_gateway_sends_is_answered_when_a_subscriber_was_first(
 
 
 @pytest.mark.parametrize("name", [name for name in CLIENTS if name != "icmp raw"])
-def test_what_the_gateway_sends_is_answered_when_a_subscriber_follows(gateway: Gateway, name: str) -> None:
+def test_gateway_gets_its_replies_when_a_subscriber_uses_the_port_later(gateway: Gateway, name: str) -> None:
     client, server = CLIENTS[name], "1.0.0.1"
     with gateway.lab["gateway"].entered():
         opened = client.open(server)
@@ -182,7 +182,7 @@ def test_what_the_gateway_sends_is_answered_when_a_subscriber_follows(gateway: G
             assert exchange(opened, client, server)
 
 
-def test_a_subscriber_does_not_bring_a_link_down(gateway: Gateway) -> None:
+def test_subscribers_cannot_bring_a_link_down(gateway: Gateway) -> None:
     """Every kind of probe, before and after the subscriber has taken what probes can use.
 
     The link is isp-a's; the subscriber reaches the target by it, too.
@@ -221,7 +221,7 @@ def assert_probes_answered(gateway: Gateway, probes: int = 12) -> None:
     assert lost == {"icmp": 0, "tcp": 0, "http": 0}
 
 
-def test_a_service_bound_to_the_device_gets_its_datagrams(gateway: Gateway) -> None:
+def test_service_bound_to_an_interface_gets_its_datagrams(gateway: Gateway) -> None:
     """Which a server outside sends, after an inside host has taken the port."""
     with gateway.lab["gateway"].entered():
         service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -73,7 +73,7 @@ def padded(kind: str, frame: Any) -> Any:
 
 
 @pytest.mark.parametrize("rules", [TRANSLATE, EXEMPT], ids=["translated", "exempt"])
-def test_nothing_reaches_the_inside_by_routing(gateway: Rig, rules: dict[str, Any]) -> None:
+def test_inbound_drop_blocks_routed_traffic(gateway: Rig, rules: dict[str, Any]) -> None:
     commit(gateway, rules)
     for kind in PACKETS:
         gateway.datapath.clear_counters()
@@ -81,20 +81,20 @@ def test_nothing_reaches_the_inside_by_routing(gateway: Rig, rules: dict[str, An
         assert gateway.drops() == {"malformed" if kind in MALFORMED else "inbound": 1}, kind
 
 
-def test_with_pass_everything_is_left_to_the_stack(gateway: Rig) -> None:
+def test_inbound_pass_leaves_traffic_to_the_stack(gateway: Rig) -> None:
     commit(gateway, TRANSLATE, inbound="pass")
     assert {verdict(gateway, arriving(kind)) for kind in PACKETS} == {"passed"}
     assert not gateway.drops()
 
 
 @pytest.mark.parametrize("destination", ["1.1.2.2", "192.168.40.1", "9.9.9.9", "1.1.3.50"])
-def test_only_the_inside_is_closed(gateway: Rig, destination: str) -> None:
+def test_inbound_drop_applies_to_inside_networks_only(gateway: Rig, destination: str) -> None:
     """Open are the gateway itself, and networks that are not inside."""
     commit(gateway, TRANSLATE)
     assert {verdict(gateway, arriving(kind, destination)) for kind in PACKETS} == {"passed"}
 
 
-def test_an_interface_that_snatd_has_not_seen_is_closed(gateway: Rig) -> None:
+def test_inbound_drop_applies_to_unknown_interfaces(gateway: Rig) -> None:
     commit(gateway, TRANSLATE)
     link = ["link", "add", "late", "type", "veth", "peer", "name", "latep"]
     for arguments in (
@@ -120,7 +120,7 @@ EXCHANGES = {
 
 @pytest.mark.parametrize("default", [False, True], ids=["by rule", "by default"])
 @pytest.mark.parametrize("query", EXCHANGES)
-def test_replies_to_exempt_connections_are_let_in(gateway: Rig, query: str, default: bool) -> None:
+def test_replies_to_exempt_connections_are_admitted(gateway: Rig, query: str, default: bool) -> None:
     sent, reply, ip = EXCHANGES[query]
     commit(gateway, {} if default else EXEMPT, **({"default-action": "pass"} if default else {}))
     answer = from_outside(reply, SERVER, REMOTE, **ip)
@@ -131,7 +131,7 @@ def test_replies_to_exempt_connections_are_let_in(gateway: Rig, query: str, defa
     assert verdict(gateway, other) == "dropped", "to another host"
 
 
-def test_errors_about_exempt_connections_are_let_in(gateway: Rig) -> None:
+def test_icmp_errors_about_exempt_connections_are_admitted(gateway: Rig) -> None:
     commit(gateway, EXEMPT)
     sent_out(gateway, from_inside(udp(5000, 53), SERVER, REMOTE))
     error = from_outside(ICMP(type=3, code=4, nexthopmtu=1280) / QUOTED, SERVER, "1.1.2.1")
@@ -140,7 +140,7 @@ def test_errors_about_exempt_connections_are_let_in(gateway: Rig) -> None:
     assert verdict(gateway, misdirected) == "dropped"
 
 
-def test_fragmented_replies_to_exempt_connections_are_let_in(gateway: Rig) -> None:
+def test_fragmented_replies_to_exempt_connections_are_admitted(gateway: Rig) -> None:
     commit(gateway, EXEMPT)
     sent_out(gateway, from_inside(udp(5000, 53), SERVER, REMOTE))
     whole = from_outside(udp(53, 5000, bytes(2000)), SERVER, REMOTE, id=11)

@@ -82,7 +82,7 @@ def memory(gateway: NarrowGateway) -> int:
 
 
 @pytest.mark.parametrize("attack", ["readers", "idle", "bodies", "storm"])
-def test_failover_and_root_go_on(gateway: NarrowGateway, attack: str) -> None:
+def test_failover_and_root_console_work_under_load(gateway: NarrowGateway, attack: str) -> None:
     if attack == "readers":
         assert gateway.snatd.client.flows(limit=1).total > 20_000
     logged, used = gateway.snatd.log.stat().st_size, memory(gateway)

@@ -28,7 +28,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "LIMITS", ShareLimits(patience=0.05))
 
 
-def test_turns_of_one_user_and_of_all() -> None:
+def test_requests_are_limited_per_user_and_in_total() -> None:
     async def run() -> None:
         turns = Turns("listings", each=2, together=3)
         async with turns.turn(ALICE), turns.turn(ALICE):
@@ -47,7 +47,7 @@ def test_turns_of_one_user_and_of_all() -> None:
     asyncio.run(run())
 
 
-def test_memory_of_bodies() -> None:
+def test_memory_of_request_bodies_is_limited() -> None:
     memory = BodyMemory(ShareLimits(body_bytes=10, all_body_bytes=15))
     memory.take(ALICE, 10)
     with pytest.raises(TooMuch):
@@ -96,9 +96,7 @@ async def received(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("protocol", [asyncio.Protocol, Talker])
-def test_a_client_that_does_not_send_or_does_not_read_is_cut_off(
-    tmp_path: Path, protocol: type[asyncio.Protocol]
-) -> None:
+def test_stalled_clients_are_disconnected(tmp_path: Path, protocol: type[asyncio.Protocol]) -> None:
     path = tmp_path / "socket"
     idle = 0.1 if protocol is asyncio.Protocol else 60
     limits = ConnectionLimits(idle_seconds=idle, write_seconds=0.1)
@@ -115,7 +113,7 @@ def test_a_client_that_does_not_send_or_does_not_read_is_cut_off(
     serve(path, limits, protocol, act)
 
 
-def test_a_connection_above_the_limit_is_told_why(tmp_path: Path) -> None:
+def test_connections_above_the_limit_are_refused_with_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "socket"
 
     async def act() -> None:
@@ -135,7 +133,7 @@ def test_a_connection_above_the_limit_is_told_why(tmp_path: Path) -> None:
     serve(path, ConnectionLimits(each=1), asyncio.Protocol, act)
 
 
-def test_without_descriptors_accepting_pauses_and_goes_on(
+def test_accepting_pauses_while_descriptors_are_exhausted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "socket"
@@ -157,7 +155,7 @@ def test_without_descriptors_accepting_pauses_and_goes_on(
     serve(path, ConnectionLimits(), Talker, act)
 
 
-def test_the_log_of_one_kind_is_bounded() -> None:
+def test_log_messages_of_one_kind_are_rate_limited() -> None:
     limit = LogLimit(burst=3, per_second=0)
     lines = [
         logging.LogRecord("a", logging.INFO, "a.py", 7, "line %d", (number,), None) for number in range(9)

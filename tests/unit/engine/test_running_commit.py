@@ -29,7 +29,7 @@ def test_mark_is_replaced_and_cleared(tmp_path: Path) -> None:
     assert commit_mark.read(tmp_path) is None
 
 
-def test_nothing_runs_where_nothing_is_pinned(tmp_path: Path) -> None:
+def test_no_commit_runs_without_pins(tmp_path: Path) -> None:
     found = pinned.look(tmp_path / "pins")
     assert (found.generation, found.mark) == (0, None)
 

@@ -146,7 +146,7 @@ def pipe_in_place(path: Path) -> None:
     ids=["empty", "cut", "binary", "deep list", "deep object", "list", "version", "twice", "changed",
          "folder", "link", "pipe", "writable"],
 )  # fmt: skip
-def test_a_damaged_record_is_set_aside_and_what_is_lost_is_said(
+def test_damaged_record_is_set_aside_and_reported(
     kept: Kept, store: Store, damage: Callable[[Path], object]
 ) -> None:
     path = kept.write(store)
@@ -159,7 +159,7 @@ def fields(content: dict[str, Any]) -> list[dict[str, Any]]:
     return [content, *(row for row in content.values() if isinstance(row, dict) and "falls" in row)]
 
 
-def test_no_value_of_a_field_is_an_unexpected_error(kept: Kept, store: Store) -> None:
+def test_arbitrary_field_values_raise_no_unexpected_error(kept: Kept, store: Store) -> None:
     path = kept.write(store)
     content = json.loads(path.read_text())
     del content[CHECKSUM]
@@ -191,7 +191,7 @@ def test_times_at_the_ends_of_the_calendar(store: Store, key: str, time: str) ->
         kept.taken(store)
 
 
-def test_a_record_whose_bits_flipped_is_not_taken(kept: Kept, store: Store) -> None:
+def test_record_with_flipped_bits_is_rejected(kept: Kept, store: Store) -> None:
     store.prepare(document(4), Metadata.now("ann", "cli"))
     store.publish()
     path = kept.write(store)
@@ -205,7 +205,7 @@ def test_a_record_whose_bits_flipped_is_not_taken(kept: Kept, store: Store) -> N
             path.with_name(path.name + ".damaged").unlink(missing_ok=True)
 
 
-def test_a_lost_deadline_is_taken_from_the_history(store: Store) -> None:
+def test_lost_deadline_is_recovered_from_the_history(store: Store) -> None:
     confirmation = Confirmation(store.folder)
     confirmation.load(store)
     assert confirmation.pending is not None
@@ -224,7 +224,7 @@ def test_a_lost_deadline_is_taken_from_the_history(store: Store) -> None:
     assert pending(store) is None, "confirmed by the last one"
 
 
-def test_a_damaged_commit_that_may_have_confirmed_is_not_rolled_back(store: Store) -> None:
+def test_damaged_commit_that_may_have_confirmed_is_not_rolled_back(store: Store) -> None:
     store.prepare(document(4), Metadata.now("ann", "cli"))
     newest = store.publish().path
     store.close()
@@ -235,7 +235,7 @@ def test_a_damaged_commit_that_may_have_confirmed_is_not_rolled_back(store: Stor
     again.close()
 
 
-def test_histories_damaged_at_random_hold_only_what_was_committed(store: Store) -> None:
+def test_randomly_damaged_histories_yield_only_committed_configurations(store: Store) -> None:
     store.close()
     chance = random.Random(SEED)
     committed = [(document(number), f"commit {number}") for number in (1, 2, 3)]
@@ -274,7 +274,7 @@ def _damaged(content: bytes, chance: random.Random) -> bytes:
     "name",
     [".", "history", "history/0000000002.yaml", "confirm.json", "links.json", "audit.log"],
 )
-def test_what_others_may_write_is_refused_at_the_start(store: Store, name: str, mode: int) -> None:
+def test_state_files_writable_by_others_are_refused(store: Store, name: str, mode: int) -> None:
     path = store.folder / name
     store.close()
     if not path.exists():
@@ -290,7 +290,7 @@ def test_what_others_may_write_is_refused_at_the_start(store: Store, name: str, 
 
 
 @pytest.mark.parametrize("name", [".", "history", "history/0000000001.yaml", "scheduled.json", "audit.log"])
-def test_what_belongs_to_another_is_refused_at_the_start(
+def test_state_files_of_another_owner_are_refused(
     store: Store, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = store.folder / name
@@ -317,7 +317,9 @@ def test_what_belongs_to_another_is_refused_at_the_start(
     ],
     ids=["folder", "link", "pipe", "binary", "deep", "numbers"],
 )
-def test_a_damaged_link_history_is_no_obstacle(tmp_path: Path, made: Callable[[Path], object]) -> None:
+def test_damaged_link_history_does_not_prevent_a_start(
+    tmp_path: Path, made: Callable[[Path], object]
+) -> None:
     path = tmp_path / "links.log"
     made(path)
     assert LinkHistory(path).newest() == []
