@@ -19,6 +19,7 @@ from snatsh.datapath import (
     bpf_syscall,
     flow_migration,
     flows,
+    gauges,
     layout,
     loader,
     map_reader,
@@ -186,9 +187,8 @@ class Datapath:
 
     def flow_count(self) -> int:
         """Return how many flows the table holds, summed over the gauges of the pool addresses."""
-        _, usage = self._maps["address_usage"].dump()
-        gauges = sum(usage[name].astype(np.int32).astype(np.int64) for name in ("tcp", "udp", "icmp"))
-        return int(np.maximum(gauges, 0).sum())
+        usage = self.address_usage()
+        return sum(int(usage[name].sum(dtype=np.int64)) for name in ("tcp", "udp", "icmp"))
 
     def flows_again(self, rows: NDArray[Any]) -> NDArray[Any]:
         """These FLOW_VIEW rows as they are now, without those that ended meanwhile. For a few rows."""
@@ -245,27 +245,11 @@ class Datapath:
 
     def address_usage(self) -> NDArray[Any]:
         """A row for each pool address that was ever used: active flows by protocol, created, exhausted."""
-        addresses, usage = self._maps["address_usage"].dump()
-        shown: NDArray[Any] = np.zeros(
-            len(addresses),
-            dtype=[("address", "u4"), *((name, "u4") for name in ("tcp", "udp", "icmp")),
-                   ("created", "u8"), ("exhausted", "u8")],
-        )  # fmt: skip
-        shown["address"] = addresses
-        for name in ("tcp", "udp", "icmp", "created", "exhausted"):
-            shown[name] = usage[name]
-        return shown
+        return gauges.usage_rows(self._maps["address_usage"])
 
     def subscribers(self) -> NDArray[Any]:
         """A row for each inside address: its sessions, and how many it was refused."""
-        addresses, counts = self._maps["subscribers"].dump()
-        shown: NDArray[Any] = np.zeros(
-            len(addresses), dtype=[("address", "u4"), ("sessions", "u4"), ("refused", "u4")]
-        )
-        shown["address"] = addresses
-        for name in ("sessions", "refused"):
-            shown[name] = counts[name]
-        return shown
+        return gauges.subscriber_rows(self._maps["subscribers"])
 
     def drops(self) -> dict[str, Count]:
         """By reason, all reasons."""

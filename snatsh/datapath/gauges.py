@@ -51,3 +51,36 @@ def _put(gauges: Map, counts: Counts) -> None:
             found, count = np.unique(part, return_counts=True)
             rows[name][np.searchsorted(addresses, found)] += count.astype(rows[name].dtype)
     gauges.put_all(addresses.astype(gauges.key), rows)
+
+
+def usage_rows(gauges: Map) -> NDArray[Any]:
+    """A row for each pool address that was ever used: active flows by protocol, created, exhausted."""
+    addresses, usage = gauges.dump()
+    names = ("tcp", "udp", "icmp")
+    kinds = [("address", "u4"), *((name, "u4") for name in names), ("created", "u8"), ("exhausted", "u8")]
+    rows: NDArray[Any] = np.zeros(len(addresses), dtype=kinds)
+    rows["address"] = addresses
+    for name in names:
+        rows[name] = _held(usage[name])
+    for name in ("created", "exhausted"):
+        rows[name] = usage[name]
+    return rows
+
+
+def subscriber_rows(gauges: Map) -> NDArray[Any]:
+    """A row for each inside address: its sessions, and how many it was refused."""
+    addresses, counts = gauges.dump()
+    rows: NDArray[Any] = np.zeros(
+        len(addresses), dtype=[("address", "u4"), ("sessions", "u4"), ("refused", "u4")]
+    )
+    rows["address"], rows["sessions"], rows["refused"] = (
+        addresses,
+        _held(counts["sessions"]),
+        counts["refused"],
+    )
+    return rows
+
+
+def _held(gauge: NDArray[Any]) -> NDArray[Any]:
+    """A gauge as it is shown. One below zero is the end of a flow seen before its begin, by another CPU."""
+    return np.maximum(gauge.astype(np.int32), 0)
