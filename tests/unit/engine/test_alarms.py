@@ -66,7 +66,7 @@ def test_major_alarms_come_first() -> None:
     ]  # fmt: skip
 
 
-def test_what_the_state_folder_lost_is_major() -> None:
+def test_losses_of_the_state_folder_are_major() -> None:
     rows = alarm_rows(inputs(damaged=2, fallback="commit 3 runs instead", set_aside=["links.json …"]))
     assert [(row.severity, row.text) for row in rows] == [
         ("major", "history: commit 3 runs instead"),

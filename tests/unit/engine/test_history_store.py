@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -183,3 +185,31 @@ def test_unused_state_folder_is_removed_only_if_it_was_created(tmp_path: Path) -
     (tmp_path / "given").mkdir()
     Store(tmp_path / "given").close()
     assert (tmp_path / "given").is_dir()
+
+
+def test_entry_of_0_2_0_is_read(store: Store, folder: Path) -> None:
+    """Its checksum covers the document alone."""
+    commit(store, 1, "of old")
+    store.close()
+    head, _, body = files(folder)[0].read_bytes().partition(b"---\n")
+    old = hashlib.sha256(body).hexdigest().encode()
+    files(folder)[0].write_bytes(re.sub(rb"[0-9a-f]{64}", old, head) + b"---\n" + body)
+    again = Store(folder)
+    assert again.document(0) == document(1)
+    assert again.entry(0).metadata.comment == "of old"
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"alice", b"admin"), (b"of old", b"of new"), (b'"cli"', b'"api"')],
+)
+def test_changed_header_does_not_match_the_checksum(
+    store: Store, folder: Path, old: bytes, new: bytes
+) -> None:
+    commit(store, 1, "of old")
+    store.close()
+    files(folder)[0].write_bytes(files(folder)[0].read_bytes().replace(old, new))
+    again = Store(folder)
+    assert [damage.reason for damage in again.damaged] == ["does not match its checksum"]
+    again.close()

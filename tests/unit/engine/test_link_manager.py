@@ -177,7 +177,7 @@ async def test_future_times_and_invalid_state_files_are_ignored(tmp_path: Path) 
 
 
 @in_loop
-async def test_an_order_that_ends_with_its_link_is_said(
+async def test_order_that_ends_with_its_link_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     links = made(tmp_path)

@@ -224,6 +224,14 @@ def test_lost_deadline_is_recovered_from_the_history(store: Store) -> None:
     assert pending(store) is None, "confirmed by the last one"
 
 
+def test_deadline_from_the_history_counts_where_it_cannot_be_written(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    (store.folder / ".confirm.json.new").symlink_to("/dev/full")
+    assert pending(store) == document(2)
+    assert "confirm.json" in caplog.text
+
+
 def test_damaged_commit_that_may_have_confirmed_is_not_rolled_back(store: Store) -> None:
     store.prepare(document(4), Metadata.now("ann", "cli"))
     newest = store.publish().path
