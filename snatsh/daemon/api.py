@@ -12,11 +12,11 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snatsh.api.codec import Model, encode
+from snatsh.daemon.access.shares import Shares, TooSlow
 from snatsh.daemon.audit import Audit
 from snatsh.daemon.consoles import Consoles
 from snatsh.daemon.errors import BadRequest, Handler
 from snatsh.daemon.roles import Peer, Role, peer_of
-from snatsh.daemon.shares import Shares, TooSlow
 from snatsh.engine.engine import Engine
 from snatsh.model.limits import check_json_depth
 

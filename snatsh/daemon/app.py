@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from snatsh.daemon.access.connections import Connection
+from snatsh.daemon.access.shares import Overloaded, Shares, TooMuch
 from snatsh.daemon.api import (
     AUDIT,
     CONSOLES,
@@ -20,12 +22,10 @@ from snatsh.daemon.api import (
     peer,
 )
 from snatsh.daemon.audit import Audit
-from snatsh.daemon.connections import Connection
 from snatsh.daemon.consoles import Consoles
 from snatsh.daemon.errors import Handler, SessionLost, answer_errors, client_left, refuse
 from snatsh.daemon.roles import Role
 from snatsh.daemon.route_table import ROUTES, UNAUDITED
-from snatsh.daemon.shares import Overloaded, Shares, TooMuch
 from snatsh.engine.engine import Engine
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from snatsh.api.codec import encode
 from snatsh.api.system import AuditEntry
+from snatsh.daemon.access.shares import is_unlimited
 from snatsh.daemon.audit_shares import kept, parsed
 from snatsh.daemon.journal import Journal
 from snatsh.daemon.roles import Peer, Role
-from snatsh.daemon.shares import is_unlimited
 from snatsh.engine.failure_log import FailureLog
 from snatsh.engine.storage import atomic_file, trusted_file
 

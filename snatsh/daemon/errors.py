@@ -12,8 +12,8 @@ from msgspec import UNSET
 from snatsh.api.codec import encode
 from snatsh.api.commits import ProblemRow
 from snatsh.api.errors import ErrorAnswer, ErrorDetails
+from snatsh.daemon.access.shares import Overloaded, TooMuch, TooSlow
 from snatsh.daemon.roles import Forbidden
-from snatsh.daemon.shares import Overloaded, TooMuch, TooSlow
 from snatsh.engine.config.confirm import NothingPending
 from snatsh.engine.config.edit_sessions import Locked
 from snatsh.engine.config.schedule import AlreadyScheduled, BadTime

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Numeric libraries start a thread per CPU, which nothing here uses and which would keep its capabilities.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(format="snatd: %(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
-    from snatsh.daemon.log_limit import limit_log
+    from snatsh.daemon.access.log_limit import limit_log
     from snatsh.daemon.messages import MESSAGES
 
     logging.getLogger().addHandler(MESSAGES)
@@ -244,10 +244,10 @@ async def _run(
     profile: Document | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
+    from snatsh.daemon.access.serve import Server
     from snatsh.daemon.app import build
     from snatsh.daemon.audit import Audit
     from snatsh.daemon.journal import Journal
-    from snatsh.daemon.serve import Server
     from snatsh.daemon.stopping import stop_on_signals
     from snatsh.engine.engine import Engine
 

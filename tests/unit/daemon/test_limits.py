@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.daemon import connections, shares
-from snatsh.daemon.connections import ConnectionLimits, Connections
-from snatsh.daemon.log_limit import LogLimit
-from snatsh.daemon.shares import BodyMemory, Overloaded, ShareLimits, TooMuch, Turns
+from snatsh.daemon.access import connections, shares
+from snatsh.daemon.access.connections import ConnectionLimits, Connections
+from snatsh.daemon.access.log_limit import LogLimit
+from snatsh.daemon.access.shares import BodyMemory, Overloaded, ShareLimits, TooMuch, Turns
 
 ALICE, BOB, CAROL = 7001, 7002, 7003
 

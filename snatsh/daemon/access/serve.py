@@ -8,7 +8,7 @@ import socket
 
 from aiohttp import web
 
-from snatsh.daemon.connections import Connections, raise_descriptor_limit
+from snatsh.daemon.access.connections import Connections, raise_descriptor_limit
 
 _SHUTDOWN_SECONDS = 2.0
 

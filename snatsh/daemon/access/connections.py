@@ -18,7 +18,7 @@ from typing import cast
 
 from snatsh.api.codec import encode
 from snatsh.api.errors import ErrorAnswer, ErrorDetails
-from snatsh.daemon.shares import is_unlimited
+from snatsh.daemon.access.shares import is_unlimited
 from snatsh.engine.peer_credentials import peer_credentials
 
 log = logging.getLogger(__name__)
