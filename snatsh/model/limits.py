@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -21,7 +20,6 @@ TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING.pattern}|(?P<open>[\[{{])|(?P<close>[\]}}])", re.DOTALL)
-_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def check_size(text: str) -> None:
@@ -34,18 +32,15 @@ def check_json_depth(text: str) -> None:
     """Refuse JSON that is nested too deep. JSONDecodeError names the place."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    brackets = re.findall(r"[\[\]{}]", _STRING.sub("", text))
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
-        raise json.JSONDecodeError(TOO_DEEP, text, _first_too_deep(text))
-
-
-def _first_too_deep(text: str) -> int:
     depth = 0
+    # Token by token: one search of the whole text would keep all other threads from running.
     for found in _BRACKET.finditer(text):
-        depth += 1 if found["open"] else -1 if found["close"] else 0
-        if depth > MAX_DEPTH:
-            return found.start()
-    raise AssertionError("expected a bracket beyond the limit")
+        if found.lastgroup == "open":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise json.JSONDecodeError(TOO_DEEP, text, found.start())
+        elif found.lastgroup == "close":
+            depth -= 1
 
 
 def load_json(text: str | bytes) -> Any:
