@@ -191,7 +191,7 @@ def _capacity(store: Store, profile: Document | None) -> int:
 
 def _leave(datapath: Datapath) -> None:
     """Leave the datapath running; remove it if it never ran a configuration."""
-    if datapath.generation == 0 and not datapath.attached():
+    if datapath.is_unused and not datapath.attached():
         datapath.remove()
         _remove_folder(datapath.pins)
     else:

@@ -74,6 +74,7 @@ class Datapath:
         self._table = FlowTable(opened.maps, opened.programs)
         self._control_lock = Lock()  # a path refresh must not write back a generation just flipped away
         self._fresh = opened.fresh
+        self.is_unused = self.generation == 0  # nothing of it was ever attached
         self._xdp: frozenset[int] = frozenset()  # interfaces that frames may be redirected into from XDP
         self._quiet = -1  # generation in which no program reads the idle half any more
         self._attacher = Attacher(opened.programs, own)
@@ -104,7 +105,7 @@ class Datapath:
         """Attach to these interfaces; raises AttachError with nothing changed."""
         self._attacher.ensure(hooks)
         self._xdp = frozenset(hook.index for hook in self.attached() if hook.mode == "xdp")
-        self._fresh = False
+        self._fresh = self.is_unused = False
         for before in self._predecessors:  # their programs have just been replaced
             flow_migration.copy_flows(before.maps, self._maps, self._table, settle=True)
             before.close()
