@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,9 +49,11 @@ def test_start_without_root_is_refused(snatd: Snatd) -> None:
 
 
 def test_start_without_bcc_is_refused(snatd: Snatd, tmp_path: Path) -> None:
-    (tmp_path / "bcc.py").write_text("raise ImportError(\"No module named 'bcc'\")\n")
-    nothing_compiled = {"PYTHONPATH": str(tmp_path), "CACHE_DIRECTORY": str(tmp_path / "cache")}
-    assert "python3-bpfcc" in fails(snatd, *snatd.command(), env=nothing_compiled)
+    found = importlib.util.find_spec("bcc")
+    assert found is not None and found.origin is not None
+    hide = f"mount --bind {tmp_path} {Path(found.origin).parent}"
+    argv = ("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", *snatd.command())
+    assert "python3-bpfcc" in fails(snatd, *argv, env={"CACHE_DIRECTORY": str(tmp_path / "cache")})
 
 
 def test_state_folder_occupied_by_a_file_is_refused(snatd: Snatd, tmp_path: Path) -> None:
