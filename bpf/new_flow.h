@@ -309,6 +309,7 @@ inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct
 
     if (!scratch || !pool)
         return refuse(new_flow, DROP_INTERNAL);
+    scratch->slot = slot; /* before an address is looked up by it */
     scratch->pool = rule->pool;
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->addresses = scratch->rounds = 0;

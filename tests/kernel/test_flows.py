@@ -129,6 +129,7 @@ def test_mid_stream_tcp_opens_a_flow_unless_configured_otherwise(gateway: Rig) -
 
 def test_expired_flows_are_reusable_before_and_removed_by_the_sweep(gateway: Rig) -> None:
     gateway.commit({**ONE_ADDRESS, "timeouts": {"udp": {"unreplied": 5}}})
+    gateway.datapath.watch_paths(8)  # or the datapath would reclaim by itself
     frame = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9")).frame
     assert frame[UDP].sport == 5000
     for port in (5001, 5002):
@@ -139,10 +140,20 @@ def test_expired_flows_are_reusable_before_and_removed_by_the_sweep(gateway: Rig
     again = gateway.outbound(from_inside(udp(5001, 53), "192.168.40.10")).frame
     assert again[UDP].sport == 5001, "the expired flow's port is free without a sweep"
     assert gateway.datapath.age() >= 1
+    gateway.datapath.watch_paths(0)
     (left,) = gateway.datapath.flows()
     assert str(IPv4Address(int(left["source"]))) == "192.168.40.10"
     assert gateway.datapath.address_usage()["udp"].sum() == 1
     assert gateway.datapath.flow_count() == 1
+
+
+@pytest.mark.parametrize("mapping", ["endpoint-dependent", "endpoint-independent"])
+def test_first_flow_after_a_commit_uses_the_pool_of_that_commit(gateway: Rig, mapping: str) -> None:
+    for number, address in enumerate(("1.1.2.100", "1.1.2.101", "1.1.2.102")):
+        rule = {"pool": "a", "mapping": mapping}
+        gateway.commit({"pools": {"a": {"address": [address]}}, "rules": {"1": rule}})
+        assert gateway.outbound(from_inside(udp(5000 + number, 53))).frame[IP].src == address
+        assert gateway.datapath.rule_counters()[1].flows == number + 1, "claimed once"
 
 
 def test_exhausted_pool_refuses_and_counts(gateway: Rig) -> None:
