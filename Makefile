@@ -2,10 +2,11 @@
 # Everything a person types: `make help`.
 PYTHON := .venv/bin/python
 # Several processes, a file of tests at a time; those of e2e wait more than they compute. Tests marked serial measure
-# time or CPU: they run afterwards, alone, since gateways and traffic of the other processes would count too.
-PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not serial"
-PARALLEL_E2E := $(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m "not serial"
-SERIAL := $(PYTHON) -m pytest -m serial
+# time or CPU: they run afterwards, alone, since gateways and traffic of the other processes would count too. Those
+# marked chaos are left to `make chaos`.
+PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not serial and not chaos"
+PARALLEL_E2E := $(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m "not serial and not chaos"
+SERIAL := $(PYTHON) -m pytest -m "serial and not chaos"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-lint test-unit test-wheel test-kernel test-e2e chaos \
@@ -45,7 +46,7 @@ test-e2e: setup
 
 ## make chaos                   kill -9, commits, consoles and cut cables at random; CHAOS_SECONDS=120 for each test
 chaos: setup
-	@$(PYTHON) -m pytest tests/chaos
+	@$(PYTHON) -m pytest -m chaos tests/chaos tests/e2e
 
 test-lint: check
 
