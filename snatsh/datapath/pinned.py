@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from pyroute2 import IPRoute
 
-from snatsh.datapath import bpf_syscall, commit_mark
+from snatsh.datapath import bpf_syscall, commit_mark, recovery
 from snatsh.datapath.commit_mark import CommitMark
 from snatsh.datapath.layout import INDEX
-from snatsh.datapath.maps import LAYOUT_VERSION, MAPS
+from snatsh.datapath.maps import LAYOUT_VERSION
 from snatsh.datapath.netlink_hooks import our_filters
 
 
@@ -61,11 +61,10 @@ def _generation(pins: Path) -> int | None:
 
 def _read_generation(pin: Path) -> int | None:
     key: Any = np.zeros(1, dtype=INDEX)
-    definition = MAPS["control"]
     with suppress(OSError):
         fd = bpf_syscall.open_pin(pin)
         try:
-            control: Any = bpf_syscall.Map(fd, definition.key, definition.value).get(key)
+            control: Any = recovery.opened("control", fd).get(key)
             return int(control["generation"])
         finally:
             os.close(fd)

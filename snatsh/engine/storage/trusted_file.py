@@ -12,7 +12,7 @@ from pathlib import Path
 from snatsh.engine.errors import StoreError
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # not waiting for the writer of a pipe
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -53,7 +53,7 @@ def _fault(status: os.stat_result) -> str:
     own = os.geteuid()
     if status.st_uid != own:
         return f"belongs to uid {status.st_uid}; expected uid {own} (chown)"
-    if status.st_mode & _OTHERS_WRITE:
+    if status.st_mode & WRITABLE_BY_OTHERS:
         mode = stat.S_IMODE(status.st_mode)
         return f"has mode {mode:04o}; expected one that only its owner may write (chmod go-w)"
     return ""

@@ -9,11 +9,10 @@ from collections import deque
 from pathlib import PurePosixPath
 
 from snatsh.engine.errors import EngineError
+from snatsh.engine.storage.trusted_file import WRITABLE_BY_OTHERS
 
 _MOST_LINKS = 40
 """As many symbolic links as the kernel follows in a path."""
-
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotTrusted(EngineError):
@@ -65,7 +64,7 @@ def _names(path: str) -> list[str]:
 
 def _check(descriptor: int, name: str, own: int) -> None:
     found = os.fstat(descriptor)
-    if found.st_uid not in (0, own) or found.st_mode & _WRITABLE_BY_OTHERS:
+    if found.st_uid not in (0, own) or found.st_mode & WRITABLE_BY_OTHERS:
         what = "the folder " if stat.S_ISDIR(found.st_mode) else ""
         raise NotTrusted(
             f"{what}{name} is writable by others than root; expected mode 755 or less, owned by root"
