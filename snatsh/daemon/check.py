@@ -110,12 +110,13 @@ def _bpffs(pins: Path) -> CheckResult:
 def _trial(pins: Path) -> CheckResult:
     """Load the datapath beside a running one without attaching it, and remove it again."""
     from snatsh.datapath.gateway import Datapath
+    from snatsh.datapath.programs import GROUPS
 
     # A bpffs does not accept names with a dot.
     trial = _existing(pins.absolute().parent) / f"snatd-check-{os.getpid()}"
     started = time.monotonic()
     try:
-        Datapath.open(trial, max_flows=_TRIAL_FLOWS, apart=True)
+        Datapath.open(trial, max_flows=_TRIAL_FLOWS, apart=True).programs.require(*GROUPS)
     except SnatshError as error:
         return CheckResult("FAIL", "datapath", str(error).replace("\n", " "))
     finally:

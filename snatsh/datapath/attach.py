@@ -17,7 +17,6 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.compile.image import HookRequest
-from snatsh.datapath import bpf_syscall
 from snatsh.datapath.errors import AttachError
 from snatsh.datapath.netlink_hooks import (
     EGRESS,
@@ -29,9 +28,10 @@ from snatsh.datapath.netlink_hooks import (
     xdp_program,
 )
 from snatsh.datapath.own_programs import OwnPrograms
+from snatsh.datapath.program_set import ProgramSet
 from snatsh.model.facts import Framing
 
-__all__ = ["Attacher", "Hook", "HookRequest", "Standing"]
+__all__ = ["Attacher", "Detacher", "Hook", "HookRequest", "Standing"]
 
 _XDP_DRIVER_MODE, _XDP_ATTACHED_NATIVE = 1 << 2, 1
 _ETHER = 1
@@ -75,16 +75,61 @@ class Standing:
     other: str
 
 
-class Attacher:
-    """Attaches and detaches in this process's network namespace.
+class Detacher:
+    """Detaches programs of ours in this process's network namespace.
 
-    programs: file descriptors by name. own: programs of ours that were there before, older ones included.
+    own: those that were there before, older ones included. current: of this version, names by id.
     """
 
-    def __init__(self, programs: Mapping[str, int], own: OwnPrograms) -> None:
-        self._programs = programs
+    def __init__(self, own: OwnPrograms, current: Mapping[int, str]) -> None:
         self._own = own
-        self._current = {bpf_syscall.program_id(fd): name for name, fd in programs.items()}
+        self._current = current
+
+    def prune(self, wishes: Iterable[HookRequest]) -> None:
+        """Detach from every interface that is not wished for."""
+        kept = {wish.index for wish in wishes}
+        with IPRoute() as netlink:
+            for link in netlink.get_links():
+                if link["index"] not in kept:
+                    self._detach(netlink, link)
+
+    def forget_older(self) -> None:
+        """Let go of the programs that were there before: none of them is attached any more."""
+        self._own.close()
+
+    def _name_of(self, program: int) -> str:
+        """The name of a program of ours, of any version; empty for another's."""
+        return self._current.get(program) or self._own.names.get(program, "")
+
+    def _drop_xdp(self, netlink: Any, link: Any) -> None:
+        if self._name_of(xdp_program(link)):
+            _set_xdp(netlink, link["index"], -1)
+
+    @staticmethod
+    def _drop_filter(netlink: Any, index: int, parent: int) -> None:
+        if parent in our_filters(netlink, index):
+            netlink.tc("del-filter", "bpf", index, 1, parent=parent, prio=_PRIORITY)
+
+    def _detach(self, netlink: Any, link: Any) -> None:
+        """Detach the programs of snatsh, and remove the clsact qdisc if nothing else uses it."""
+        index = link["index"]
+        if not (self._name_of(xdp_program(link)) or our_filters(netlink, index)):
+            return
+        self._drop_xdp(netlink, link)
+        for parent in (INGRESS, EGRESS):
+            self._drop_filter(netlink, index, parent)
+        if _has_clsact(netlink, index) and not any(
+            filters(netlink, index, parent) for parent in (INGRESS, EGRESS)
+        ):
+            netlink.tc("del", "clsact", index)
+
+
+class Attacher(Detacher):
+    """Attaches and detaches the programs of this version."""
+
+    def __init__(self, programs: ProgramSet, own: OwnPrograms) -> None:
+        super().__init__(own, programs.names)
+        self._programs = programs
 
     def attached(self) -> tuple[Hook, ...]:
         """What is attached now, by interface index. An interface without its guard does not count."""
@@ -96,7 +141,9 @@ class Attacher:
             return tuple(self._standing_of(netlink, link) for link in netlink.get_links())
 
     def ensure(self, wishes: Sequence[HookRequest]) -> None:
-        """Attach what is missing or of another version. On AttachError nothing has changed."""
+        """Attach what is missing or of another version. On LoadError or AttachError nothing has changed."""
+        if any(wish.mode != "tc" for wish in wishes):
+            self._programs.require("xdp")
         before: list[tuple[int, int, dict[int, TcFilter]]] = []
         wish = None
         with IPRoute() as netlink:
@@ -114,18 +161,6 @@ class Attacher:
                     raise
                 raise AttachError(wish.interface if wish else "", f"can't attach: {error}") from error
 
-    def prune(self, wishes: Iterable[HookRequest]) -> None:
-        """Detach from every interface that is not wished for."""
-        kept = {wish.index for wish in wishes}
-        with IPRoute() as netlink:
-            for link in netlink.get_links():
-                if link["index"] not in kept:
-                    self._detach(netlink, link)
-
-    def forget_older(self) -> None:
-        """Let go of the programs that were there before: none of them is attached any more."""
-        self._own.close()
-
     def _restore(self, netlink: Any, link: Any, program: int, held: Mapping[int, TcFilter]) -> None:
         """Attach again what was there, of whichever version."""
         if not (held or self._name_of(program)):
@@ -142,10 +177,6 @@ class Attacher:
                 self._put_filter(
                     netlink, link["index"], parent, held[parent].name, self._descriptor(held[parent].program)
                 )
-
-    def _name_of(self, program: int) -> str:
-        """The name of a program of ours, of any version; empty for another's."""
-        return self._current.get(program) or self._own.names.get(program, "")
 
     def _descriptor(self, program: int) -> int:
         if program in self._current:
@@ -196,10 +227,6 @@ class Attacher:
                     wish.interface, f"the driver does not support native XDP ({error.args[-1]}); set hook tc"
                 ) from error
 
-    def _drop_xdp(self, netlink: Any, link: Any) -> None:
-        if self._name_of(xdp_program(link)):
-            _set_xdp(netlink, link["index"], -1)
-
     @staticmethod
     def _put_filter(netlink: Any, index: int, parent: int, name: str, fd: int) -> None:
         try:
@@ -218,24 +245,6 @@ class Attacher:
             prio=_PRIORITY,
             direct_action=True,
         )
-
-    @staticmethod
-    def _drop_filter(netlink: Any, index: int, parent: int) -> None:
-        if parent in our_filters(netlink, index):
-            netlink.tc("del-filter", "bpf", index, 1, parent=parent, prio=_PRIORITY)
-
-    def _detach(self, netlink: Any, link: Any) -> None:
-        """Detach the programs of snatsh, and remove the clsact qdisc if nothing else uses it."""
-        index = link["index"]
-        if not (self._name_of(xdp_program(link)) or our_filters(netlink, index)):
-            return
-        self._drop_xdp(netlink, link)
-        for parent in (INGRESS, EGRESS):
-            self._drop_filter(netlink, index, parent)
-        if _has_clsact(netlink, index) and not any(
-            filters(netlink, index, parent) for parent in (INGRESS, EGRESS)
-        ):
-            netlink.tc("del", "clsact", index)
 
     def _standing_of(self, netlink: Any, link: Any) -> Standing:
         name, index, program = link.get_attr("IFLA_IFNAME"), link["index"], xdp_program(link)

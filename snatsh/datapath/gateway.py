@@ -21,12 +21,13 @@ from snatsh.datapath import (
     flows,
     gauges,
     layout,
+    linker,
     loader,
     map_reader,
     map_writer,
     tracing,
 )
-from snatsh.datapath.attach import Attacher, Hook, Standing
+from snatsh.datapath.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.map_writer import Stage
@@ -67,8 +68,7 @@ class Datapath:
         self.pins = pins
         self.max_flows = max_flows
         self.adopted = opened.adopted
-        self.programs = opened.programs  # file descriptors by name
-        self._loaded = opened
+        self.programs = opened.programs
         self._predecessors = opened.predecessors
         self._maps = opened.maps
         self._table = FlowTable(opened.maps, opened.programs)
@@ -143,7 +143,7 @@ class Datapath:
         """Detach from all other interfaces, and unpin what older versions left."""
         self._attacher.prune(hooks)
         self._attacher.forget_older()
-        loader.remove_others(self.pins, self._loaded.folder)
+        loader.remove_others(self.pins, self.programs)
 
     def end_withdrawn(self) -> int:
         """End the flows whose external address left every pool; return how many."""
@@ -312,13 +312,13 @@ def _per_cpu_sum(values: NDArray[Any]) -> NDArray[Any]:
     return values if values.ndim == 1 else values.sum(axis=1)
 
 
-def remove(pins: Path, attacher: Attacher | None = None) -> None:
+def remove(pins: Path, detacher: Detacher | None = None) -> None:
     """Detach and unpin everything that this process or an earlier one loaded, whatever pins are left."""
-    if attacher is None:
+    if detacher is None:
         own = OwnPrograms(loader.program_pins(pins))
         own.find_attached()
-        attacher = Attacher({}, own)
-    attacher.prune([])
-    attacher.forget_older()
+        detacher = Detacher(own, {})
+    detacher.prune([])
+    detacher.forget_older()
     for folder in loader.versions(pins):
-        loader.unpin(folder)
+        linker.unpin(folder)

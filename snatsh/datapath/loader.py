@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile, load and pin the programs, or find again what is pinned.
 
-Below the pins folder: `v<layout>-<flows>/` holds the maps of one layout and size, and in it
-`programs-<hash>/` the programs of one source text. A restart opens both and compiles nothing; new
-source text over the same layout keeps the maps and so the flows.
+Below the pins folder: `v<layout>-<flows>/` holds the maps of one layout and size, and in it the programs of
+one source text (program_set.py). A restart opens both and compiles nothing; new source text over the same
+layout keeps the maps and so the flows.
 
 A folder is filled under another name, with the flows of the table in use, and then renamed: under its own
 name it is complete. What a killed snatd left under the other name is removed.
@@ -12,11 +12,10 @@ name it is complete. What a killed snatd left under the other name is removed.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
 import os
 import secrets
-import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,16 +28,19 @@ from snatsh.datapath.bcc.object_code import ObjectCode
 from snatsh.datapath.bcc.source import assemble, program_files
 from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.capabilities import Capability, holds
-from snatsh.datapath.errors import DatapathError, LoadError
+from snatsh.datapath.errors import LoadError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX
+from snatsh.datapath.linker import unpin
 from snatsh.datapath.maps import MAPS, TableSize
 from snatsh.datapath.own_programs import OwnPrograms
-from snatsh.datapath.programs import PROGRAMS, TAIL_CALLS
+from snatsh.datapath.program_set import ProgramSet, pinned_programs
+from snatsh.datapath.programs import PROGRAMS, Group
 from snatsh.datapath.recovery import MapSet
 
 log = logging.getLogger(__name__)
 
+_ALWAYS: tuple[Group, ...] = ("table", "tc")
 _BPFFS_MAGIC = 0xCAFE4A11
 _VERSIONS, _REPLACED, _UNFINISHED = "v*-*", "was-v*-*", "making-v*-*"
 """Folders in use, one that a new one of the same name replaces, and those a killed snatd left."""
@@ -54,7 +56,7 @@ class Loaded:
 
     folder: Path
     maps: dict[str, bpf_syscall.Map]
-    programs: dict[str, int]
+    programs: ProgramSet
     adopted: bool
     fresh: bool = False
     predecessors: tuple[MapSet, ...] = ()
@@ -83,7 +85,9 @@ def load(pins: Path, max_flows: int, own: OwnPrograms | None = None) -> Loaded:
             for one in mine:
                 one.close()
             others = tuple(one for one in used if one.folder != wanted)
-            return replace(_adopt(text, wanted, max_flows), fresh=not mine, predecessors=others)
+            adopted = _adopt(text, wanted, max_flows)
+            adopted.programs.require(*_takeover(others))
+            return replace(adopted, fresh=not mine, predecessors=others)
         before = used or _left(pins)
         _report(wanted, before, own is not None and own.is_attached)
         return _begin(text, wanted, max_flows, before)
@@ -93,35 +97,40 @@ def load(pins: Path, max_flows: int, own: OwnPrograms | None = None) -> Loaded:
 
 def _adopt(text: str, folder: Path, max_flows: int) -> Loaded:
     """Go on with the maps of a folder; programs of this source text are added where there are none."""
-    programs = folder / _programs_name(text)
-    adopted = all((programs / name).exists() for name in PROGRAMS)
-    if not adopted:
-        _load_programs(_object_code(text, TableSize(max_flows)), folder, programs)
-    loaded = Loaded(folder, _open_maps(folder), _open_programs(programs), adopted)
-    _link_tail_calls(loaded)
-    return loaded
+    opened = _open_maps(folder)
+    programs = _programs(folder, text, opened, max_flows)
+    adopted = programs.has(*_ALWAYS)
+    programs.require(*_ALWAYS)
+    return Loaded(folder, opened, programs, adopted)
 
 
 def _begin(text: str, folder: Path, max_flows: int, before: list[MapSet]) -> Loaded:
     """Make new maps and programs, and copy the flows of the tables before; on an error nothing is left."""
-    code = _object_code(text, TableSize(max_flows))
     making = folder.with_name(f"making-{folder.name}")
-    programs = making / _programs_name(text)
     making.mkdir(mode=0o700)
     try:
         for name in MAPS:
             os.close(linker.shared_map(making / name, TableSize(max_flows)))
-        _load_programs(code, making, programs)
-        loaded = Loaded(folder, _open_maps(making), _open_programs(programs), False, True, tuple(before))
-        _link_tail_calls(loaded)
-        flow_migration.copy_tables(before, loaded.maps)
-        _keep_secret(loaded.maps["control"])
-        flow_migration.copy_all_flows(before, loaded.maps, FlowTable(loaded.maps, loaded.programs))
+        opened = _open_maps(making)
+        programs = _programs(making, text, opened, max_flows)
+        programs.require(*_ALWAYS, *_takeover(before))
+        flow_migration.copy_tables(before, opened)
+        _keep_secret(opened["control"])
+        flow_migration.copy_all_flows(before, opened, FlowTable(opened, programs))
     except BaseException:
         unpin(making)
         raise
     _name(making, folder, before)
-    return loaded
+    programs.folder = folder
+    return Loaded(folder, opened, programs, False, True, tuple(before))
+
+
+def _takeover(before: Collection[MapSet]) -> tuple[Group, ...]:
+    return ("takeover",) if before else ()
+
+
+def _programs(folder: Path, text: str, opened: dict[str, bpf_syscall.Map], max_flows: int) -> ProgramSet:
+    return ProgramSet(folder, text, opened, lambda: _object_code(text, TableSize(max_flows)))
 
 
 def _report(folder: Path, before: list[MapSet], is_attached: bool) -> None:
@@ -164,14 +173,12 @@ def _left(pins: Path) -> list[MapSet]:
     return []
 
 
-def remove_others(pins: Path, kept: Path) -> None:
+def remove_others(pins: Path, kept: ProgramSet) -> None:
     """Unpin maps of other layouts and programs of other source texts than those in use."""
     for folder in versions(pins):
-        if folder != kept:
+        if folder != kept.folder:
             unpin(folder)
-    for folder in kept.glob("programs-*"):
-        if folder.name != _programs_name(source_text()):
-            unpin(folder)
+    kept.remove_others()
 
 
 def versions(pins: Path) -> list[Path]:
@@ -184,13 +191,9 @@ def other_layouts(pins: Path) -> list[Path]:
     return sorted(set(pins.glob(_VERSIONS)) - set(pins.glob(f"v{maps.LAYOUT_VERSION}-*")))
 
 
-def unpin(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def program_pins(pins: Path) -> list[Path]:
     """Return the pinned programs of all versions."""
-    return [path for folder in versions(pins) for path in sorted(folder.glob("programs-*/*"))]
+    return [path for folder in versions(pins) for path in pinned_programs(folder)]
 
 
 def check_bpffs(pins: Path) -> None:
@@ -217,25 +220,6 @@ def is_bpffs(path: Path) -> bool:
 
 def _may_bpf() -> bool:
     return holds(Capability.BPF) or holds(Capability.SYS_ADMIN)
-
-
-def _programs_name(text: str) -> str:
-    return f"programs-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def _load_programs(code: ObjectCode, folder: Path, programs: Path) -> None:
-    """Load and pin the programs over the maps of a folder; on an error none is left."""
-    unpin(programs)
-    programs.mkdir(mode=0o700)
-    try:
-        shared = {name: bpf_syscall.open_pin(folder / name) for name in MAPS}
-        linker.load_programs(code, shared, programs)
-    except (DatapathError, OSError) as error:
-        unpin(programs)
-        if isinstance(error, LoadError):
-            raise
-        release = os.uname().release
-        raise LoadError(f"the datapath does not load on this kernel ({release}): {error}") from error
 
 
 def _object_code(text: str, size: TableSize) -> ObjectCode:
@@ -266,14 +250,3 @@ def _recent_cpus() -> int:
 
 def _open_maps(folder: Path) -> dict[str, bpf_syscall.Map]:
     return {name: recovery.opened(name, bpf_syscall.open_pin(folder / name)) for name in MAPS}
-
-
-def _open_programs(folder: Path) -> dict[str, int]:
-    return {name: bpf_syscall.open_pin(folder / name) for name in PROGRAMS}
-
-
-def _link_tail_calls(loaded: Loaded) -> None:
-    for table, names in TAIL_CALLS.items():
-        for index, name in enumerate(names):
-            key: Any = np.array([index], dtype=INDEX)
-            loaded.maps[table].put(key, np.array([loaded.programs[name]], dtype=INDEX))

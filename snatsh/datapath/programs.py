@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs by name, and the places of those that others tail-call."""
+"""The programs by name, in the groups they are loaded in, and the places of those that others tail-call."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
 
 XDP_TAIL_CALLS = (
     "xdp_match",
@@ -20,11 +23,17 @@ TC_TAIL_CALLS = (
 TAIL_CALLS = {"xdp_programs": XDP_TAIL_CALLS, "tc_programs": TC_TAIL_CALLS}
 """By map, in the order of the indices that the programs call by."""
 
-XDP_PROGRAMS = (
-    *XDP_TAIL_CALLS, "xdp_outside", "xdp_sweep_eim", "xdp_find", "xdp_migrate",
-)  # fmt: skip
-TC_PROGRAMS = (*TC_TAIL_CALLS, "tc_inside_out", "tc_l3_in", "tc_l3_out")
-PROGRAMS = (*XDP_PROGRAMS, *TC_PROGRAMS)
+Group = Literal["table", "tc", "xdp", "takeover"]
+GROUPS: Mapping[Group, tuple[str, ...]] = {
+    "table": ("xdp_sweep", "xdp_sweep_eim", "xdp_find"),
+    "tc": (*TC_TAIL_CALLS, "tc_inside_out", "tc_l3_in", "tc_l3_out"),
+    "xdp": (*(name for name in XDP_TAIL_CALLS if name != "xdp_sweep"), "xdp_outside"),
+    "takeover": ("xdp_migrate",),
+}
+"""table: run by user space, on the flow table. tc: on every interface that has a role. The others are loaded,
+which means verified, when an interface or a takeover needs them."""
+
+PROGRAMS = tuple(name for names in GROUPS.values() for name in names)
 
 
 def tail_call_indices() -> dict[str, int]:

@@ -21,7 +21,7 @@ from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.loader import unpin
+from snatsh.datapath.linker import unpin
 from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
 from snatsh.lab.namespaces import PIN_FOLDER, new_identity
 from tests.kernel.frames import from_inside, udp
@@ -251,10 +251,10 @@ def arena() -> Iterator[Arena]:
     made["fights"] = bpf_syscall.create_map("fights", MAP_TYPES["array"], 4, FIGHTERS.itemsize, 4)
     fights = Map(os.dup(made["fights"]), layout.INDEX, FIGHTERS)
     lines = Map(os.dup(made["tag_buckets"]), layout.INDEX, layout.TAG_BUCKET)
-    linker.load_programs(code, made, pins)
+    linker.load_programs(code, ["xdp_fight"], made, pins, pins)
     program = bpf_syscall.open_pin(pins / "xdp_fight")
     yield Arena(program, fights, lines)
-    for fd in (program, fights.fd, lines.fd):
+    for fd in (program, fights.fd, lines.fd, *made.values()):
         os.close(fd)
     unpin(pins)
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from snatsh.datapath import layout
+from snatsh.datapath.bpf_syscall import map_by_id, map_info, program_info
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.gateway import Datapath
-from snatsh.datapath.loader import load
+from snatsh.datapath.loader import load, program_pins
 from snatsh.datapath.maps import LAYOUT_VERSION
+from snatsh.datapath.programs import GROUPS, PROGRAMS
 from tests.kernel.frames import from_inside, udp
-from tests.kernel.rig import rig
+from tests.kernel.rig import Rig, rig
 
 RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 
@@ -35,6 +37,49 @@ def test_new_process_adopts_flows_rules_and_hooks() -> None:
         assert again.attached() == gateway.datapath.attached()
         assert len(again.flows()) == 1
         assert again.rule_counters()[10].flows == 1
+
+
+def test_xdp_programs_are_loaded_when_an_interface_needs_them() -> None:
+    with rig("tc") as gateway:
+        gateway.commit(RULES)
+        assert not _pinned(gateway) & {*GROUPS["xdp"], *GROUPS["takeover"]}
+        gateway.outbound(from_inside(udp(5000, 53)))
+        gateway.hook = "xdp"
+        gateway.commit(RULES)
+        assert _pinned(gateway) == set(PROGRAMS) - set(GROUPS["takeover"])
+        assert {hook.mode for hook in gateway.datapath.attached()} == {"xdp"}
+        assert gateway.outbound(from_inside(udp(5000, 53))).redirected
+        assert gateway.outbound(from_inside(udp(5001, 53))).verdict == "translated"
+        assert len(gateway.datapath.flows()) == 2
+        by_name = gateway.datapath.programs
+        claims = [set(program_info(by_name[name]).maps) for name in ("xdp_claim", "tc_claim")]
+        names = {map_info(map_by_id(number)).name for number in claims[0] & claims[1]}
+        assert {"recent_flows", "spare_addresses"} <= names, "both remember in the same maps"
+
+
+def test_refused_xdp_programs_leave_what_is_attached() -> None:
+    with rig("tc") as gateway:
+        gateway.commit(RULES)
+        before = gateway.datapath.standing()
+        in_the_way = gateway.datapath.programs.folder / _folder(gateway) / "xdp_inside"
+        in_the_way.mkdir()
+        gateway.hook = "xdp"
+        with pytest.raises(LoadError, match="File exists"):
+            gateway.commit(RULES)
+        assert gateway.datapath.standing() == before
+        assert not _pinned(gateway) & {*GROUPS["xdp"]} - {"xdp_inside"}
+        in_the_way.rmdir()
+        gateway.commit(RULES)
+        assert {hook.mode for hook in gateway.datapath.attached()} == {"xdp"}
+
+
+def _folder(gateway: Rig) -> str:
+    (found,) = gateway.datapath.programs.folder.glob("programs-*")
+    return found.name
+
+
+def _pinned(gateway: Rig) -> set[str]:
+    return {path.name for path in program_pins(gateway.datapath.pins)}
 
 
 def test_changed_table_size_replaces_the_table_and_removes_the_old_pins() -> None:
