@@ -98,7 +98,7 @@ def _bcc() -> CheckResult:
 
 
 def _bpffs(pins: Path) -> CheckResult:
-    from snatsh.datapath.loader import is_bpffs
+    from snatsh.datapath.loading.loader import is_bpffs
 
     above = _existing(pins)
     if not is_bpffs(above):

@@ -169,7 +169,7 @@ def _serve(options: Options) -> int:
 
 def _open_datapath(pins: Path, max_flows: int) -> Datapath:
     from snatsh.datapath.gateway import Datapath
-    from snatsh.datapath.loader import other_layouts
+    from snatsh.datapath.loading.loader import other_layouts
 
     datapath = Datapath.open(pins, max_flows=max_flows)
     log.info("datapath %s at %s", "adopted" if datapath.adopted else "loaded", pins)
@@ -200,7 +200,7 @@ def _leave(datapath: Datapath) -> None:
 
 def _lock_pins(pins: Path) -> FolderLock:
     """Lock the pins folder against a second snatd with another state folder."""
-    from snatsh.datapath.loader import check_bpffs
+    from snatsh.datapath.loading.loader import check_bpffs
     from snatsh.engine.storage.locks import FolderLock
 
     check_bpffs(pins)
@@ -310,7 +310,7 @@ def _sole(options: Options) -> Iterator[None]:
 
 
 def _remove_folder(pins: Path) -> None:
-    from snatsh.datapath import commit_mark
+    from snatsh.datapath.loading import commit_mark
 
     commit_mark.clear(pins)
     with suppress(OSError):

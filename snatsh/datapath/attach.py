@@ -18,6 +18,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.compile.image import HookRequest
 from snatsh.datapath.errors import AttachError
+from snatsh.datapath.loading.own_programs import OwnPrograms
+from snatsh.datapath.loading.program_set import ProgramSet
 from snatsh.datapath.netlink_hooks import (
     EGRESS,
     INGRESS,
@@ -27,8 +29,6 @@ from snatsh.datapath.netlink_hooks import (
     our_filters,
     xdp_program,
 )
-from snatsh.datapath.own_programs import OwnPrograms
-from snatsh.datapath.program_set import ProgramSet
 from snatsh.model.facts import Framing
 
 __all__ = ["Attacher", "Detacher", "Hook", "HookRequest", "Standing"]

@@ -15,23 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import HookRequest, Image
-from snatsh.datapath import (
-    bpf_syscall,
-    flow_migration,
-    flows,
-    gauges,
-    layout,
-    linker,
-    loader,
-    map_reader,
-    map_writer,
-    tracing,
-)
+from snatsh.datapath import bpf_syscall, flows, gauges, layout, map_reader, map_writer, tracing
 from snatsh.datapath.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.flow_table import FlowTable
+from snatsh.datapath.loading import flow_migration, linker, loader
+from snatsh.datapath.loading.own_programs import OwnPrograms
 from snatsh.datapath.map_writer import Stage
-from snatsh.datapath.own_programs import OwnPrograms
 from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 

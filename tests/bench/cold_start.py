@@ -12,14 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from snatsh.datapath.linker import unpin
+from snatsh.datapath.loading.linker import unpin
 
 PINS = Path("/sys/fs/bpf/snatsh-bench-start")
 FLOWS = 262_144
 LOAD = f"""
 import sys
 from pathlib import Path
-from snatsh.datapath.loader import load
+from snatsh.datapath.loading.loader import load
 load(Path("{PINS}"), {FLOWS}).programs.require(*sys.argv[1:])
 """
 STARTS = (("nothing compiled", False), ("compiled before", False), ("pinned", True))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.datapath.linker import unpin
+from snatsh.datapath.loading.linker import unpin
 from snatsh.lab.namespaces import PIN_FOLDER, new_identity, remove
 from tests.kernel.rig import Rig, standing_rig
 

@@ -16,7 +16,7 @@ from snatsh.datapath import constants, layout
 from snatsh.datapath.bcc.source import SOURCE_FOLDER, assemble
 from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.errors import CompileError
-from snatsh.datapath.loader import load, source_text
+from snatsh.datapath.loading.loader import load, source_text
 from snatsh.datapath.maps import MAPS, TableSize
 from tests.waiting import wait
 
@@ -79,7 +79,7 @@ def test_build_includes_the_assertions(pins: Path, monkeypatch: pytest.MonkeyPat
 LOAD = """
 import sys
 from pathlib import Path
-from snatsh.datapath.loader import load
+from snatsh.datapath.loading.loader import load
 load(Path(sys.argv[1]), 64)
 """
 

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from snatsh.datapath import bpf_syscall, flows, layout, linker
+from snatsh.datapath import bpf_syscall, flows, layout
 from snatsh.datapath.bcc.source import assemble
 from snatsh.datapath.bcc.toolchain import compile_source
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.bpf_syscall import test_run as run_program
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.linker import unpin
+from snatsh.datapath.loading import linker
+from snatsh.datapath.loading.linker import unpin
 from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
 from snatsh.lab.namespaces import PIN_FOLDER, new_identity
 from tests.kernel.frames import from_inside, udp

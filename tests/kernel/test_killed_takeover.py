@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 
-from snatsh.datapath import loader
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.own_programs import OwnPrograms
-from snatsh.datapath.recovery import sets_in_use
+from snatsh.datapath.loading import loader
+from snatsh.datapath.loading.own_programs import OwnPrograms
+from snatsh.datapath.loading.recovery import sets_in_use
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import Rig, rig
 
@@ -54,12 +54,12 @@ with namespace.entered():
 
 # What it is killed at, and at which call. In this order each finds what the one before left.
 STEPS = {
-    "half of the maps": ("snatsh.datapath.linker:shared_map", 15),
+    "half of the maps": ("snatsh.datapath.loading.linker:shared_map", 15),
     "the first flows": ("snatsh.datapath.flow_table:FlowTable.adopt", 1),
     "after the new name": ("snatsh.datapath.attach:Attacher.ensure", 1),
     "between two interfaces": ("snatsh.datapath.attach:Attacher._attach", 2),
-    "the flows opened meanwhile": ("snatsh.datapath.flow_migration:copy_flows", 1),
-    "before the old pins go": ("snatsh.datapath.loader:remove_others", 1),
+    "the flows opened meanwhile": ("snatsh.datapath.loading.flow_migration:copy_flows", 1),
+    "before the old pins go": ("snatsh.datapath.loading.loader:remove_others", 1),
 }
 
 

@@ -11,7 +11,7 @@ from snatsh.datapath import layout
 from snatsh.datapath.bpf_syscall import map_by_id, map_info, program_info
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.gateway import Datapath
-from snatsh.datapath.loader import load, program_pins
+from snatsh.datapath.loading.loader import load, program_pins
 from snatsh.datapath.maps import LAYOUT_VERSION
 from snatsh.datapath.programs import GROUPS, PROGRAMS
 from tests.kernel.frames import from_inside, udp

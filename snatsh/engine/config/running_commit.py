@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from snatsh.datapath import commit_mark, pinned
-from snatsh.datapath.commit_mark import ANY, CommitMark
-from snatsh.datapath.pinned import Pinned
+from snatsh.datapath.loading import commit_mark, pinned
+from snatsh.datapath.loading.commit_mark import ANY, CommitMark
+from snatsh.datapath.loading.pinned import Pinned
 from snatsh.engine.config import history_entry
 from snatsh.engine.config.history import Store, StoredEntry
 from snatsh.engine.errors import StoreError

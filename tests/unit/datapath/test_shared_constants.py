@@ -10,7 +10,7 @@ import pytest
 
 from snatsh.datapath import constants, flows, layout, maps
 from snatsh.datapath.bcc.source import SOURCE_FOLDER, assemble, program_files
-from snatsh.datapath.loader import source_text
+from snatsh.datapath.loading.loader import source_text
 from snatsh.datapath.programs import PROGRAMS
 
 SHARED_ENUMS = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from snatsh.datapath import commit_mark, pinned
-from snatsh.datapath.commit_mark import ANY, CommitMark
+from snatsh.datapath.loading import commit_mark, pinned
+from snatsh.datapath.loading.commit_mark import ANY, CommitMark
 from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.config.running_commit import HistoryGone, begin_anew, require_history
 

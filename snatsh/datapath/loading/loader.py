@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.datapath import bpf_syscall, constants, flow_migration, layout, linker, maps, recovery
+from snatsh.datapath import bpf_syscall, constants, layout, maps
 from snatsh.datapath.bcc.object_cache import ObjectCache, default_folder, key_of
 from snatsh.datapath.bcc.object_code import ObjectCode
 from snatsh.datapath.bcc.source import assemble, program_files
@@ -31,12 +31,13 @@ from snatsh.datapath.capabilities import Capability, holds
 from snatsh.datapath.errors import LoadError
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.layout import INDEX
-from snatsh.datapath.linker import unpin
+from snatsh.datapath.loading import flow_migration, linker, recovery
+from snatsh.datapath.loading.linker import unpin
+from snatsh.datapath.loading.own_programs import OwnPrograms
+from snatsh.datapath.loading.program_set import ProgramSet, pinned_programs
+from snatsh.datapath.loading.recovery import MapSet
 from snatsh.datapath.maps import MAPS, TableSize
-from snatsh.datapath.own_programs import OwnPrograms
-from snatsh.datapath.program_set import ProgramSet, pinned_programs
 from snatsh.datapath.programs import PROGRAMS, Group
-from snatsh.datapath.recovery import MapSet
 
 log = logging.getLogger(__name__)
 

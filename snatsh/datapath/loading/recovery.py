@@ -17,8 +17,8 @@ import numpy as np
 from snatsh.datapath import bpf_syscall, maps
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.layout import INDEX
+from snatsh.datapath.loading.own_programs import OwnPrograms
 from snatsh.datapath.maps import MAPS
-from snatsh.datapath.own_programs import OwnPrograms
 from snatsh.datapath.programs import TAIL_CALLS
 
 _TABLE = "records"

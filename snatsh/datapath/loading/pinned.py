@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from pyroute2 import IPRoute
 
-from snatsh.datapath import bpf_syscall, commit_mark, recovery
-from snatsh.datapath.commit_mark import CommitMark
+from snatsh.datapath import bpf_syscall
 from snatsh.datapath.layout import INDEX
+from snatsh.datapath.loading import commit_mark, recovery
+from snatsh.datapath.loading.commit_mark import CommitMark
 from snatsh.datapath.maps import LAYOUT_VERSION
 from snatsh.datapath.netlink_hooks import our_filters
 

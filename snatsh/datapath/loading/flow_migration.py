@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from snatsh.datapath import gauges, layout
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.recovery import MapSet
+from snatsh.datapath.loading.recovery import MapSet
 
 Maps = Mapping[str, Map]
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.datapath import bpf_syscall, linker
+from snatsh.datapath import bpf_syscall
 from snatsh.datapath.bcc.object_code import ObjectCode
 from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.errors import DatapathError, LoadError
 from snatsh.datapath.layout import INDEX
+from snatsh.datapath.loading import linker
 from snatsh.datapath.programs import GROUPS, TAIL_CALLS, Group
 
 _PROGRAMS, _PRIVATE = "programs-", "private-"
