@@ -45,7 +45,6 @@ struct scratch {
     u32 rounds;
     u32 inside; /* the subscriber's address */
     u32 is_eim; /* the flow is claimed by its endpoint-independent rule's program */
-    u32 is_fresh; /* its mapping was claimed for it */
     u32 from_outside; /* the flow is opened by a packet to an endpoint-independent mapping */
     u32 is_refused; /* that one */
     u32 table_full;

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Endpoint-independent mapping (EIM) and filtering (RFC 4787, REQ-1 and REQ-8). The mapping reserves an external
  * address and port for all destinations, by an insert with BPF_NOEXIST; its flows then claim their tuples. A pool
- * serves either endpoint-independent rules or others, never both, so no other flow competes for the port. */
+ * serves either endpoint-independent rules or others, never both, so no other flow competes for the port.
+ *
+ * A mapping counts the flows that hold it, and ends with the last one, for whatever reason it ends. The kernel may give
+ * the memory of an entry to another one while it is used, so a count can be off by a race: `expires` ends the mapping
+ * in that case. */
 #ifndef SNATSH_EIM_H
 #define SNATSH_EIM_H
 
 #include "allocator.h"
 #include "config.h"
+
+/* Ticks. A flow holds no mapping that is younger by more: CPUs that open flows at the same time differ by less, and
+ * mappings of one port that follow each other without the flows' end by a timeout at least. */
+#define HOLD_SLACK (TICKS_PER_SECOND / 2)
 
 enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 
@@ -30,7 +38,7 @@ inline_always void endpoint_key_of(const struct eim_mapping *eim_mapping, u8 pro
     key->pad = 0;
 }
 
-/* Extends the mapping that a flow uses. */
+/* Extends the mapping that a flow holds. */
 inline_always void extend_eim_mapping(u32 mapped, u16 port, u8 protocol, u32 expires)
 {
     struct eim_mapping_key key;
@@ -42,19 +50,39 @@ inline_always void extend_eim_mapping(u32 mapped, u16 port, u8 protocol, u32 exp
         eim_mapping->expires = expires;
 }
 
-inline_always void end_eim_mapping(struct eim_mapping_key *key, const struct eim_mapping *eim_mapping)
+/* Ends the mapping if `flows` hold it. Of several CPUs one does, and removes what is found under the key. */
+inline_always int end_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *eim_mapping, u64 flows)
 {
     struct allocator_key hint = {.mapped = key->mapped, .protocol = key->protocol};
     struct eim_mapping_key *current;
     struct endpoint_key endpoint;
 
     endpoint_key_of(eim_mapping, key->protocol, &endpoint);
-    if (eim_mappings.delete(key))
-        return;
+    if (flows & EIM_ENDED || __sync_val_compare_and_swap(&eim_mapping->flows, flows, EIM_ENDED) != flows)
+        return 0;
     current = endpoints.lookup(&endpoint);
     if (current && current->mapped == key->mapped && current->mapped_port == key->mapped_port)
         endpoints.delete(&endpoint); /* else the endpoint has moved to another mapping */
+    eim_mappings.delete(key);
     free_port(&hint, key->mapped_port);
+    return 1;
+}
+
+/* Holds the mapping for one more flow. Returns 0 when it ends at this moment. */
+inline_always int hold_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *eim_mapping)
+{
+    return !(__sync_fetch_and_add(&eim_mapping->flows, 1) & EIM_ENDED) && eim_mappings.lookup(key) == eim_mapping;
+}
+
+/* A flow that was opened at `created` no longer holds its mapping; with the last one it ends. */
+inline_always void release_eim_mapping(struct eim_mapping_key *key, u32 created)
+{
+    struct eim_mapping *eim_mapping = eim_mappings.lookup(key);
+
+    if (!eim_mapping || !is_past(created + HOLD_SLACK, eim_mapping->created))
+        return; /* ended with all its flows, because the time of all was over, and has a successor */
+    if (__sync_fetch_and_add(&eim_mapping->flows, -1) == 1)
+        end_eim_mapping(key, eim_mapping, 0);
 }
 
 /* CLAIM_FULL: there is no room for another mapping. */
@@ -68,13 +96,13 @@ inline_always u32 claim_eim_mapping(struct eim_mapping_key *key, struct eim_mapp
     held = eim_mappings.lookup(key);
     if (held && !is_past(now, held->expires))
         return CLAIM_BUSY;
-    if (held)
-        end_eim_mapping(key, held);
+    if (held && !end_eim_mapping(key, held, held->flows))
+        return CLAIM_BUSY;
     return !eim_mappings.insert(key, fresh) ? CLAIMED : CLAIM_BUSY;
 }
 
-/* The mapping that the internal endpoint already has, into scratch->reply; 0 when there is no usable one. */
-inline_always int find_eim_mapping(struct scratch *scratch, u32 slot, const struct endpoint_key *endpoint, u32 now)
+/* Holds the mapping that the internal endpoint already has, into scratch->reply; 0 when there is no usable one. */
+inline_always int hold_known_eim_mapping(struct scratch *scratch, u32 slot, const struct endpoint_key *endpoint, u32 now)
 {
     struct eim_mapping_key *known = endpoints.lookup((struct endpoint_key *)endpoint), key;
     struct pool_address *address;
@@ -88,7 +116,7 @@ inline_always int find_eim_mapping(struct scratch *scratch, u32 slot, const stru
         is_past(now, eim_mapping->expires))
         return 0;
     address = find_pool_address(slot, key.mapped);
-    if (!address || address->pool != endpoint->pool)
+    if (!address || address->pool != endpoint->pool || !hold_eim_mapping(&key, eim_mapping))
         return 0;
     scratch->reply.destination = key.mapped;
     scratch->reply.destination_port = key.mapped_port;

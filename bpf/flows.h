@@ -38,12 +38,17 @@ inline_always void add_active(struct address_usage *usage, u8 protocol, u32 tran
 inline_always int end_flow(const struct control *state, struct record *record, u64 live)
 {
     u32 mapped = record->reply.destination, inside = record->key.source;
+    struct eim_mapping_key eim_mapping;
     struct address_usage *usage;
     struct subscriber *subscriber;
 
     if (!remove_record(state, record, live))
         return 0;
     free_port_of(&record->reply);
+    if (record->outbound.seen & SEEN_EIM) {
+        eim_mapping_key_of(mapped, record->reply.destination_port, record->reply.protocol, &eim_mapping);
+        release_eim_mapping(&eim_mapping, record->inbound.created);
+    }
     usage = address_usage.lookup(&mapped);
     if (usage)
         add_active(usage, record->reply.protocol, -1);

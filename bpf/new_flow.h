@@ -198,8 +198,8 @@ inline_always struct record *prepare_record(u32 slot, const struct flow_key *key
     return record;
 }
 
-/* Makes the record, which has its external address and port, the flow of its key. */
-inline_always void publish_flow(const struct control *state, struct scratch *scratch, struct record *record, u32 number,
+/* Makes the record, which has its external address and port, the flow of its key. Returns 0 when it is not used. */
+inline_always int publish_flow(const struct control *state, struct scratch *scratch, struct record *record, u32 number,
                                 u8 seen, struct new_flow *new_flow)
 {
     u8 protocol = record->key.protocol;
@@ -216,7 +216,7 @@ inline_always void publish_flow(const struct control *state, struct scratch *scr
         free_record(number);
         if (outcome != DUPLICATE) /* else another CPU opened the same flow; its record serves */
             refuse(new_flow, DROP_TABLE_FULL);
-        return;
+        return 0;
     }
     if (seen & SEEN_EIM)
         extend_eim_mapping(record->outbound.mapped, record->outbound.mapped_port, protocol, record->outbound.expires);
@@ -227,6 +227,7 @@ inline_always void publish_flow(const struct control *state, struct scratch *scr
     count = rule_counters.lookup(&counter);
     if (count)
         count->flows++;
+    return 1;
 }
 
 /* Sets the verdict after a failed claim. */

@@ -54,9 +54,18 @@ inline_always int is_taken_towards(void *ctx, struct scratch *scratch, const str
     return pool->flags & POOL_LOCAL && is_taken_by_gateway(ctx, scratch->slot & 1, reply, now);
 }
 
+/* Releases the mapping in scratch->reply, which was held or claimed for a flow that is not opened. */
+inline_always void release_claimed_eim_mapping(const struct scratch *scratch, u32 now)
+{
+    struct eim_mapping_key key;
+
+    eim_mapping_key_of(scratch->reply.destination, scratch->reply.destination_port, scratch->reply.protocol, &key);
+    release_eim_mapping(&key, now);
+}
+
 /* An endpoint whose mapping cannot serve this destination, where the gateway has the tuple, moves to another one. Its
  * flows keep the one that they have. */
-inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, const struct rule *rule, const struct pool *pool,
+inline_always u32 hold_or_claim_eim_mapping(void *ctx, struct scratch *scratch, const struct rule *rule, const struct pool *pool,
                                   const struct packet *p, u32 now)
 {
     struct eim_mapping *eim_mapping = &scratch->eim_mapping;
@@ -72,24 +81,28 @@ inline_always u32 find_or_claim_eim_mapping(void *ctx, struct scratch *scratch, 
     eim_mapping->rule = rule->number;
     eim_mapping->counter = rule->counter;
     eim_mapping->expires = now + timeout_ticks(scratch->slot & 1, p->protocol, STATE_UNREPLIED);
+    eim_mapping->flows = 1;
+    eim_mapping->created = now;
     endpoint_key_of(eim_mapping, p->protocol, &endpoint);
-    scratch->is_fresh = 0;
-    if (find_eim_mapping(scratch, scratch->slot & 1, &endpoint, now) && !is_taken_towards(ctx, scratch, pool, p, now))
-        return CLAIMED;
+    if (hold_known_eim_mapping(scratch, scratch->slot & 1, &endpoint, now)) {
+        if (!is_taken_towards(ctx, scratch, pool, p, now))
+            return CLAIMED;
+        release_claimed_eim_mapping(scratch, now);
+    }
     outcome = claim_new_eim_mapping(scratch, pool, p, now);
     if (outcome != CLAIMED)
         return outcome;
     eim_mapping_key_of(reply->destination, reply->destination_port, p->protocol, &key);
     if (is_taken_towards(ctx, scratch, pool, p, now)) {
-        eim_mappings.delete(&key);
+        eim_mappings.delete(&key); /* the port is not released: no mapping may use it now */
         return next_round(scratch);
     }
     endpoints.update(&endpoint, &key);
-    scratch->is_fresh = 1;
     return CLAIMED;
 }
 
-/* The flow of this key, with the mapped address and port in scratch->reply. */
+/* The flow of this key, with the mapped address and port in scratch->reply, whose mapping is held for it. Releases
+ * it where no flow is opened. */
 inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow_key *key, const struct eim_mapping *eim_mapping,
                                    u32 redirect, struct new_flow *new_flow, u32 now)
 {
@@ -98,31 +111,24 @@ inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow
     struct record *record;
     u32 outcome, number = 0;
 
-    if (!state)
-        return CLAIM_BUSY;
     reply->source = key->destination;
     reply->source_port = key->destination_port;
     reply->protocol = key->protocol;
+    if (!state) {
+        release_claimed_eim_mapping(scratch, now);
+        return CLAIM_BUSY;
+    }
     record = prepare_record(scratch->slot & 1, key, eim_mapping->rule, eim_mapping->counter, redirect, now, &number);
     outcome = record ? claim(state, record, number, reply, now) : CLAIM_FULL;
     if (outcome == CLAIMED && find_own_connection(scratch->slot & 1, reply, now)) { /* noted meanwhile */
         remove_tuple(state, SIDE_INBOUND, reply, number);
         outcome = next_round(scratch);
     }
-    if (outcome == CLAIMED)
-        publish_flow(state, scratch, record, number, SEEN_EIM, new_flow);
-    else if (record)
+    if (outcome != CLAIMED && record)
         free_record(number);
+    if (outcome != CLAIMED || !publish_flow(state, scratch, record, number, SEEN_EIM, new_flow))
+        release_claimed_eim_mapping(scratch, now);
     return outcome;
-}
-
-/* Ends the mapping that was claimed for a flow which could not be opened: without a flow nothing would end it. */
-inline_always void end_own_eim_mapping(const struct scratch *scratch)
-{
-    struct eim_mapping_key key;
-
-    eim_mapping_key_of(scratch->reply.destination, scratch->reply.destination_port, scratch->reply.protocol, &key);
-    end_eim_mapping(&key, &scratch->eim_mapping);
 }
 
 inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *new_flow, u32 now)
@@ -136,12 +142,9 @@ inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *
     if (!pool)
         return refuse(new_flow, DROP_INTERNAL);
     key_of(p, &key);
-    outcome = find_or_claim_eim_mapping(ctx, scratch, rule, pool, p, now);
-    if (outcome == CLAIMED) {
+    outcome = hold_or_claim_eim_mapping(ctx, scratch, rule, pool, p, now);
+    if (outcome == CLAIMED)
         outcome = open_by_eim_mapping(scratch, &key, &scratch->eim_mapping, rule->redirect, new_flow, now);
-        if (outcome != CLAIMED && scratch->is_fresh)
-            end_own_eim_mapping(scratch);
-    }
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);
 }
@@ -180,6 +183,8 @@ inline_always int may_open_from_outside(struct scratch *scratch, u32 slot, const
 inline_always void open_from_outside(struct scratch *scratch, struct new_flow *new_flow, u32 now)
 {
     struct eim_mapping *eim_mapping = &scratch->eim_mapping;
+    struct eim_mapping_key mapping_key;
+    struct eim_mapping *held;
     struct flow_key key = {};
     u32 outcome;
 
@@ -188,6 +193,10 @@ inline_always void open_from_outside(struct scratch *scratch, struct new_flow *n
     key.source_port = eim_mapping->inside_port;
     key.destination_port = scratch->reply.source_port;
     key.protocol = scratch->reply.protocol;
+    eim_mapping_key_of(scratch->reply.destination, scratch->reply.destination_port, key.protocol, &mapping_key);
+    held = eim_mappings.lookup(&mapping_key);
+    if (!held || !hold_eim_mapping(&mapping_key, held))
+        return refuse(new_flow, DROP_NO_FLOW);
     outcome = open_by_eim_mapping(scratch, &key, eim_mapping, 0, new_flow, now);
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);

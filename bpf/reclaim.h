@@ -78,23 +78,6 @@ inline_always void note_victim(const struct control *state, struct scratch *scra
     }
 }
 
-/* Ends a flow that has expired or is evicted, and the endpoint-independent mapping that no other flow has kept longer. */
-inline_always int end_with_mapping(const struct control *state, struct record *record, u64 live, u32 now)
-{
-    struct eim_mapping *eim_mapping;
-    struct eim_mapping_key key;
-    u32 expires = record->outbound.expires;
-    u8 seen = record->outbound.seen;
-
-    eim_mapping_key_of(record->outbound.mapped, record->outbound.mapped_port, record->key.protocol, &key);
-    if (!end_flow(state, record, live))
-        return 0;
-    eim_mapping = seen & SEEN_EIM ? eim_mappings.lookup(&key) : 0;
-    if (eim_mapping && (is_past(now, eim_mapping->expires) || eim_mapping->expires == expires))
-        end_eim_mapping(&key, eim_mapping);
-    return 1;
-}
-
 /* Ends the flows that were noted; counts them in scratch->ended. */
 inline_always void end_noted(const struct control *state, struct scratch *scratch, u32 now)
 {
@@ -107,7 +90,7 @@ inline_always void end_noted(const struct control *state, struct scratch *scratc
         struct record *record = record_at(live & NUMBER_MASK);
 
         if (live && record && (scratch->evicted || is_past(now, record->outbound.expires)))
-            scratch->ended += end_with_mapping(state, record, live, now);
+            scratch->ended += end_flow(state, record, live);
     }
     if (!scratch->evicted || !scratch->ended)
         return;

@@ -96,6 +96,20 @@ inline_always void count_migrated_flow(const struct record *record)
         add_half_open(record->key.source, -1);
 }
 
+/* The mapping of a flow that was opened in another table; copied without flows. */
+inline_always void hold_migrated_eim_mapping(struct record *record)
+{
+    struct eim_mapping_key key;
+    struct eim_mapping *eim_mapping;
+
+    if (!(record->outbound.seen & SEEN_EIM))
+        return;
+    eim_mapping_key_of(record->outbound.mapped, record->outbound.mapped_port, record->key.protocol, &key);
+    eim_mapping = eim_mappings.lookup(&key);
+    if (!eim_mapping || !hold_eim_mapping(&key, eim_mapping))
+        record->outbound.seen &= ~SEEN_EIM;
+}
+
 /* Adds records of another table whose tuples are free here. `force`: counts them in the gauges. */
 int xdp_migrate(struct xdp_md *ctx)
 {
@@ -128,6 +142,7 @@ int xdp_migrate(struct xdp_md *ctx)
             free_record(number);
             continue;
         }
+        hold_migrated_eim_mapping(record);
         if (header->force)
             count_migrated_flow(record);
         activate_record(record, number);
@@ -136,7 +151,8 @@ int xdp_migrate(struct xdp_md *ctx)
     return scratch->ended;
 }
 
-/* Ends endpoint-independent mappings, given by their keys. */
+/* Ends endpoint-independent mappings, given by their keys, that no flow holds or whose time is over: what a race has
+ * left. An ended one that still is there a second later has lost the CPU that would have removed it. */
 int xdp_sweep_eim(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -155,10 +171,12 @@ int xdp_sweep_eim(struct xdp_md *ctx)
             break;
         __builtin_memcpy(&key, from + i, sizeof(key));
         eim_mapping = eim_mappings.lookup(&key);
-        if (!eim_mapping || (!header->force && !is_past(now, eim_mapping->expires)))
+        if (!eim_mapping || (eim_mapping->flows && !is_past(now, eim_mapping->expires)))
             continue;
-        end_eim_mapping(&key, eim_mapping);
-        scratch->ended++;
+        if (eim_mapping->flows & EIM_ENDED && is_past(now, eim_mapping->expires + TICKS_PER_SECOND))
+            scratch->ended += !eim_mappings.delete(&key);
+        else
+            scratch->ended += end_eim_mapping(&key, eim_mapping, eim_mapping->flows);
     }
     return scratch->ended;
 }

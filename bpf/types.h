@@ -268,7 +268,7 @@ struct record_counts {
 #define SEEN_FIN_OUT 2
 #define SEEN_FIN_IN 4
 #define SEEN_RST 8
-#define SEEN_EIM 16 /* the mapping is endpoint-independent and lives at least as long as this flow */
+#define SEEN_EIM 16 /* holds an endpoint-independent mapping, which lives as long as a flow does */
 #define SEEN_HAIRPIN 32  /* goes to a pool address: back in as if from outside */
 
 /* Where to look for a free port once luck has run out: per mapped address, protocol and destination. Only
@@ -293,7 +293,7 @@ struct allocator {
 };
 
 /* Endpoint-independent mapping: an inside address and port has one mapped address and port of a pool, for
- * every destination. `endpoints` finds it, `eim_mappings` owns it and holds its expiry. */
+ * every destination. `endpoints` finds it, `eim_mappings` owns it. */
 struct endpoint_key {
     u32 inside;
     u32 pool; /* id */
@@ -316,8 +316,13 @@ struct eim_mapping {
     u16 flags; /* RULE_* */
     u32 rule;  /* number */
     u32 counter;
-    u32 expires; /* tick */
+    u32 expires; /* tick: the latest at which one of its flows expires */
+    u64 flows;   /* that hold it, or EIM_ENDED */
+    u32 created; /* tick */
+    u32 reserved;
 };
+
+#define EIM_ENDED (1ull << 63) /* about to be removed: nothing may hold it */
 
 /* What the first fragment of a packet was translated to; the others carry no ports. */
 struct fragment_key {

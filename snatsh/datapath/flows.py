@@ -84,10 +84,11 @@ def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
     return keys
 
 
-def expired_eim_mappings(maps: Mapping[str, Map]) -> NDArray[Any]:
-    """Keys of the endpoint-independent mappings that no flow keeps any more."""
+def unused_eim_mappings(maps: Mapping[str, Map]) -> NDArray[Any]:
+    """Keys of the endpoint-independent mappings whose time is over or that no flow holds."""
     keys, mappings = maps["eim_mappings"].dump()
-    return keys[elapsed(now_ticks(), mappings["expires"]) >= 0]
+    unused: NDArray[Any] = keys[(elapsed(now_ticks(), mappings["expires"]) >= 0) | (mappings["flows"] == 0)]
+    return unused
 
 
 def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
@@ -98,12 +99,12 @@ def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
     return idle
 
 
-def end_eim_mappings(sweep: int, keys: NDArray[Any], *, force: bool) -> None:
-    """End these mappings; without `force` only expired ones. sweep: the program's file descriptor."""
+def end_unused_eim_mappings(sweep: int, keys: NDArray[Any]) -> None:
+    """End these mappings, if they still are unused. sweep: the program's file descriptor."""
     for start in range(0, len(keys), SWEEP_KEYS):
         part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
         header: NDArray[Any] = np.zeros(1, dtype=layout.SWEEP_HEADER)
-        header["count"], header["force"] = len(part), force
+        header["count"] = len(part)
         bpf_syscall.test_run(sweep, header.tobytes() + part.tobytes())
 
 

@@ -199,8 +199,8 @@ class Datapath:
     def age(self) -> int:
         """End expired flows and mappings, which only frees room; return how many flows."""
         ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
-        mappings = flows.expired_eim_mappings(self._maps)
-        flows.end_eim_mappings(self.programs["xdp_sweep_eim"], mappings, force=False)
+        unused = flows.unused_eim_mappings(self._maps)
+        flows.end_unused_eim_mappings(self.programs["xdp_sweep_eim"], unused)
         self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 

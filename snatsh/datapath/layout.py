@@ -104,7 +104,7 @@ ENDPOINT_KEY = _record(
 EIM_MAPPING_KEY = _record(("mapped", NET32), ("mapped_port", NET16), ("protocol", "u1"), ("pad", "u1"))
 EIM_MAPPING = _record(
     ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("flags", "u2"), ("rule", "u4"),
-    ("counter", "u4"), ("expires", "u4"),
+    ("counter", "u4"), ("expires", "u4"), ("flows", "u8"), ("created", "u4"), ("reserved", "u4"),
 )  # fmt: skip
 FRAGMENT_KEY = _record(
     ("source", NET32), ("destination", NET32), ("id", NET16), ("protocol", "u1"), ("pad", "u1")

@@ -22,7 +22,6 @@ from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import Image
 from snatsh.compile.match import Packet
 from snatsh.datapath.bpf_syscall import test_run as run_program
-from snatsh.datapath.flows import end_eim_mappings
 from snatsh.datapath.gateway import Datapath
 from snatsh.engine.host.facts import gather
 from snatsh.lab.namespaces import PIN_FOLDER, Namespace, new_identity, remove, remove_orphans
@@ -89,9 +88,8 @@ class Rig:
     def forget(self) -> None:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
-        keys, _ = self.entries("eim_mappings")
-        end_eim_mappings(self.datapath.programs["xdp_sweep_eim"], keys, force=True)
-        self.clear("stack_connections", "exempt_connections", "own_connections", "fragments", "subscribers")
+        self.clear("eim_mappings", "endpoints", "stack_connections", "exempt_connections", "own_connections")
+        self.clear("fragments", "subscribers")
         self.datapath.clear_counters()
 
     def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

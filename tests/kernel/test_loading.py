@@ -94,6 +94,30 @@ def test_changed_table_size_replaces_the_table_and_removes_the_old_pins() -> Non
         assert len(bigger.attached()) == 3
 
 
+def test_endpoint_independent_mappings_are_held_by_the_flows_that_a_new_table_adopts() -> None:
+    """By those copied at first, and by those that the old programs opened meanwhile."""
+    independent = {"10": {"pool": "a", "mapping": "endpoint-independent"}}
+    with rig("xdp") as gateway:
+        gateway.commit({**RULES, "rules": independent, "timeouts": {"udp": {"unreplied": 3600}}})
+        for to in ("8.8.8.8", "8.8.4.4"):
+            gateway.outbound(from_inside(udp(5000, 53), destination=to))
+        gateway.outbound(from_inside(udp(5001, 53)))
+        bigger = Datapath.open(gateway.datapath.pins, max_flows=8192)
+        assert held(bigger) == [1, 2]
+        gateway.outbound(from_inside(udp(5000, 53), destination="9.9.9.9"))
+        assert gateway.image
+        bigger.ensure(gateway.image.hooks)
+        assert held(bigger) == [1, 3]
+        assert bigger.end_flows(bigger.flows()) == 4
+        assert held(bigger) == []
+
+
+def held(datapath: Datapath) -> list[int]:
+    """How many flows hold each mapping."""
+    _, mappings = datapath.maps["eim_mappings"].dump()
+    return sorted(int(flows) for flows in mappings["flows"])
+
+
 def test_mismatching_pinned_maps_are_replaced(pins: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = load(pins, 64).folder
     (folder / "records").unlink()

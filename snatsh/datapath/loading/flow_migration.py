@@ -31,7 +31,8 @@ def copy_tables(sets: Iterable[MapSet], new: Maps) -> None:
     for name in sorted(set(new) - _LEFT):
         held = next((one.maps[name] for one in sets if name in one.maps), None)
         if held is not None:
-            new[name].put_all(*held.dump())
+            keys, values = held.dump()
+            new[name].put_all(keys, _unheld(values) if name == "eim_mappings" else values)
 
 
 def copy_all_flows(sets: Iterable[MapSet], new: Maps, table: FlowTable) -> None:
@@ -51,12 +52,19 @@ def copy_flows(old: Maps, new: Maps, table: FlowTable, *, settle: bool) -> int:
     if "eim_mappings" in old:
         keys, values = old["eim_mappings"].dump()
         missing = _missing(keys, new["eim_mappings"])
-        new["eim_mappings"].put_all(keys[missing], values[missing])
+        new["eim_mappings"].put_all(keys[missing], _unheld(values[missing]))
         new["endpoints"].put_all(_endpoints(keys[missing], values[missing]), keys[missing])
     adopted = 0
     for records in FlowTable(old, {}).parts():
         adopted += table.adopt(records[table.find(records["key"]) == 0], settle=settle)
     return adopted
+
+
+def _unheld(mappings: NDArray[Any]) -> NDArray[Any]:
+    """These mappings without flows: each that is adopted holds its mapping."""
+    copied: NDArray[Any] = mappings.copy()
+    copied["flows"] = 0
+    return copied
 
 
 def _endpoints(keys: NDArray[Any], mappings: NDArray[Any]) -> NDArray[Any]:
