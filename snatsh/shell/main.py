@@ -32,13 +32,14 @@ programs:
 examples:
   snatsh                                      start the shell
   snatsh -c 'show flows summary'              run one command
+  snatsh <commands                            run the lines of a file up to the first that fails
   snatsh top                                  open the live view
   snatsh import iptables rules.txt >p.yaml    convert the output of iptables-save to a profile
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the shell. The exit status is that of the last command."""
+    """Run the shell. The exit status is that of the last command; of the last that failed in a script."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["top"]:
         return _top(given[1:])
@@ -52,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands = _commands(options.commands)
         if commands:
             session = Session(client, batch.BatchTerminal(), MODES)
-            return batch.run_commands(session, map(_text, commands))
+            return batch.run_commands(session, map(_text, commands), keep_going=options.keep_going)
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-            return batch.run_stdin(Session(client, batch.BatchTerminal(), MODES))
+            session = Session(client, batch.BatchTerminal(), MODES)
+            return batch.run_stdin(session, keep_going=options.keep_going)
         # No core dump and no stop: as a login shell, there is no other shell to return to.
         for number in (signal.SIGQUIT, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)
@@ -117,6 +119,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="COMMAND",
         action="append",
         help="run COMMAND and exit with its status; may be repeated, stops at the first failure",
+    )
+    parser.add_argument(
+        "-k",
+        "--keep-going",
+        action="store_true",
+        help="run the commands of -c or standard input after one that fails, too; the status tells of it",
     )
     parser.add_argument(
         "--socket", metavar="PATH", help=f"socket of snatd (default $SNATSH_SOCKET, else {DEFAULT_SOCKET})"

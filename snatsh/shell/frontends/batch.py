@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from snatsh.shell.core.outcome import LineTerminal, Outcome
 from snatsh.shell.core.session import Session
@@ -36,22 +37,33 @@ class BatchTerminal(LineTerminal):
         return nullcontext()
 
 
-def run_commands(session: Session, commands: Iterable[str]) -> int:
-    """Run commands up to the first that fails. Returns its status."""
-    for command in commands:
-        status = _run(session, command)
-        if status or session.finished:
-            return status
-    return 0
+def run_commands(session: Session, commands: Iterable[str], *, keep_going: bool = False) -> int:
+    """Run commands up to the first that fails, or all of them. Returns the status of the last that failed."""
+    return _run_all(session, commands, keep_going, lambda _number: None)
 
 
-def run_stdin(session: Session) -> int:
-    """Run all lines. Returns the status of the last."""
+def run_stdin(session: Session, *, keep_going: bool = False) -> int:
+    """Run the lines of standard input, as `run_commands` does. A failed one is named by its number."""
+    lines = iter(sys.stdin.readline, "")
+    return _run_all(session, lines, keep_going, partial(_report_line, stopped=not keep_going))
+
+
+def _run_all(
+    session: Session, commands: Iterable[str], keep_going: bool, report_failed: Callable[[int], None]
+) -> int:
     status = 0
-    while not session.finished and (line := sys.stdin.readline()):
-        if line.strip():
-            status = _run(session, line.rstrip("\r\n"))
+    for number, command in enumerate(commands, 1):
+        if failed := _run(session, command.rstrip("\r\n")):
+            status = failed
+            report_failed(number)
+        if session.finished or (failed and not keep_going):
+            break
     return status
+
+
+def _report_line(number: int, *, stopped: bool) -> None:
+    rest = "; the lines after it were not run" if stopped else ""
+    print(f"error: line {number} of standard input failed{rest}", file=sys.stderr)
 
 
 def _run(session: Session, command: str) -> int:
