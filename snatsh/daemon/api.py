@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ from snatsh.daemon.consoles import Consoles
 from snatsh.daemon.errors import BadRequest, Handler
 from snatsh.daemon.roles import Peer, Role, peer_of
 from snatsh.engine.engine import Engine
-from snatsh.model.limits import check_json_depth
+from snatsh.model.limits import check_json_depth, load_json
 
 ENGINE = web.AppKey("engine", Engine)
 AUDIT = web.AppKey("audit", Audit)
@@ -71,18 +72,24 @@ async def body(request: web.Request, kind: type[AnyBody]) -> AnyBody:
     """Decode the request's JSON body. BadRequest says what is wrong with it."""
     raw = await _read(request)
     try:
-        return await asyncio.to_thread(_decode, raw, kind) if len(raw) > SMALL_BODY else _decode(raw, kind)
+        return await asyncio.to_thread(decode, raw, kind) if len(raw) > SMALL_BODY else decode(raw, kind)
     except json.JSONDecodeError as error:
         raise BadRequest(f"{request.method} {request.path}: body: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise BadRequest(f"{request.method} {request.path}: {where}: {first['msg']}") from None
+    except ValueError as error:
+        raise BadRequest(f"{request.method} {request.path}: body: {error}") from None
 
 
-def _decode(raw: bytes | bytearray, kind: type[AnyBody]) -> AnyBody:
+def decode(raw: bytes | bytearray, kind: type[AnyBody]) -> AnyBody:
+    """Decode JSON. ValidationError, JSONDecodeError, or ValueError that says what is wrong with it."""
+    raw = raw.removeprefix(BOM_UTF8)
     check_json_depth(raw.decode(errors="replace"))
-    return kind.model_validate_json(raw)
+    found = kind.model_validate_json(raw)
+    load_json(bytes(raw))  # refuses a name that is given twice, of which pydantic takes the last
+    return found
 
 
 def limit_body(request: web.Request, most: int) -> None:

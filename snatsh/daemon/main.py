@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "--profile",
         type=Path,
         metavar="FILE",
-        help="YAML profile to commit at the first start, without a history",
+        help="profile, in any form, to commit at the first start, without a history",
     )
     parser.add_argument(
         "--hook-user",
@@ -223,10 +223,10 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
 
 def _read_profile(path: Path) -> Document:
     from snatsh.model.errors import FormError
-    from snatsh.model.forms import yaml_form
+    from snatsh.model.forms import any_form
 
     try:
-        return yaml_form.parse(path.read_text())
+        return any_form.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -9,7 +9,7 @@ from snatsh.interop.dialect import Dialect, InterfaceAddresses
 from snatsh.interop.dpvs import FIELDS, Service, services
 from snatsh.interop.intermediate import Finding, Imported, SourceLocation
 from snatsh.interop.text import ShellWord
-from snatsh.model.limits import check_size
+from snatsh.model.limits import accept
 
 _ROW = re.compile(r"MATCH (\w+),(?:from=([0-9.]+-[0-9.]+)(?::0-0)?,?)?(?:to=([0-9.]+-[0-9.]+)(?::0-0)?,?)?"
                   r"(?:oif=([^,\s]+),?)?(?:iif=([^,\s]+))? (\w+)")  # fmt: skip
@@ -17,7 +17,7 @@ _SERVER = re.compile(r"\s*-> ([0-9.]+):0\s+SNAT\s+(\d+)\b.*")
 
 
 def read(source: str, _own: InterfaceAddresses) -> Imported:
-    check_size(source)
+    source = accept(source)
     found: list[Service] = []
     findings: list[Finding] = []
     for number, line in enumerate(source.splitlines(), 1):

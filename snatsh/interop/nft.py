@@ -21,7 +21,7 @@ from snatsh.interop.intermediate import (
 )
 from snatsh.interop.text import ShellWord
 from snatsh.model.errors import FormError
-from snatsh.model.limits import check_size, load_json
+from snatsh.model.limits import accept, load_json
 from snatsh.model.values import AddressRange, PortRange, Prefix
 from snatsh.model.vocabulary import PROTOCOLS
 
@@ -34,7 +34,7 @@ class _NoCounterpartError(Exception):
 
 
 def read(source: str, own: InterfaceAddresses) -> Imported:
-    check_size(source)
+    source = accept(source)
     try:
         objects = load_json(source)["nftables"]
         if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from snatsh.interop.intermediate import SourceLocation
 from snatsh.model.errors import FormError
-from snatsh.model.limits import check_size
+from snatsh.model.limits import accept
 from snatsh.model.values import (
     Address,
     AddressRange,
@@ -75,7 +75,7 @@ def parse(grammar: str, text: str) -> Any:
     """The tree of a text; FormError says where it departs from the grammar."""
     from lark.exceptions import UnexpectedInput
 
-    check_size(text)
+    text = accept(text)
     try:
         return _parser(grammar).parse(text)
     except UnexpectedInput as error:
@@ -97,7 +97,7 @@ def lines(text: str) -> Iterator[Line]:
 
 def _raw_lines(text: str) -> Iterator[list[ShellWord]]:
     """The words of each command as they are written. FormError at a quote that is not closed."""
-    check_size(text)
+    text = accept(text)
     words: list[ShellWord] = []
     number, start, at = 1, 0, 0
     while at < len(text):

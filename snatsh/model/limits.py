@@ -18,14 +18,18 @@ MAX_DEPTH = 32
 
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Some editors begin a file with it."""
+
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING.pattern}|(?P<open>[\[{{])|(?P<close>[\]}}])", re.DOTALL)
 
 
-def check_size(text: str) -> None:
-    """Refuse a text that is too long to be a profile."""
+def accept(text: str) -> str:
+    """Return a text without its byte order mark. One that is too long to be a profile is refused."""
     if len(text) > MAX_TEXT:
         raise FormError(f"the text has {len(text):,} characters; expected at most {MAX_TEXT:,}")
+    return text.removeprefix(BYTE_ORDER_MARK)
 
 
 def check_json_depth(text: str) -> None:
@@ -45,7 +49,7 @@ def check_json_depth(text: str) -> None:
 
 def load_json(text: str | bytes) -> Any:
     """Parse JSON within the depth limit, with finite numbers. ValueError says what is wrong with it."""
-    text = text if isinstance(text, str) else text.decode()
+    text = (text if isinstance(text, str) else text.decode()).removeprefix(BYTE_ORDER_MARK)
     check_json_depth(text)
     return json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_unique)
 
@@ -60,5 +64,7 @@ def _finite(text: str) -> float:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("an object has a key twice")
+        names = [name for name, _ in pairs]
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise ValueError(f"an object has the key {json.dumps(twice[:80])} twice")
     return found

@@ -13,6 +13,7 @@ from snatsh.model.document.marks import VERB_OF, translated
 from snatsh.model.errors import FormError, Path
 from snatsh.model.forms.curly_parser import CurlyStatement, statements
 from snatsh.model.forms.curly_reader import flags_and_words
+from snatsh.model.limits import accept
 from snatsh.model.schema.schema_path import resolve
 from snatsh.model.schema.tokenizer import split
 
@@ -83,7 +84,7 @@ class _Section:
 
 def _sections(text: str, under: Path) -> Iterator[_Section]:
     section: _Section | None = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(accept(text).splitlines(), 1):
         if header := _HEADER.fullmatch(line.strip()):
             if section is not None:
                 yield section

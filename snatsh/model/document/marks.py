@@ -108,10 +108,13 @@ def _without(held: Document, path: Path, keys: frozenset[int]) -> Document:
 
 
 def tidy(document: Document) -> Document:
-    """The document without marks of statements that it does not have."""
+    """The document without marks of statements that it does not have, and without empty annotations."""
     if MARKS not in document:
         return document
-    kept = {name: mark for name, mark in document[MARKS].items() if mark and _has(document, path_of(name))}
+    given = {
+        name: {flag: value for flag, value in mark.items() if value} for name, mark in document[MARKS].items()
+    }
+    kept = {name: mark for name, mark in given.items() if mark and _has(document, path_of(name))}
     if kept == document[MARKS] and kept:
         return document
     rest = {name: held for name, held in document.items() if name != MARKS}

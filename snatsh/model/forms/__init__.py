@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The YAML, set and curly forms of a document."""
+"""The YAML, JSON, set and curly forms of a document."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from snatsh.model.errors import FormError
-from snatsh.model.limits import check_size
+from snatsh.model.limits import accept
 from snatsh.model.schema.schema_path import one_of, shown
 from snatsh.model.schema.tokenizer import QUOTED, unquote
 
@@ -39,7 +39,7 @@ class CurlyStatement(NamedTuple):
 
 def statements(text: str) -> list[CurlyStatement]:
     """The statements of a text. FormError when it can't be parsed."""
-    check_size(text)
+    text = accept(text)
     parser = _Parser()
     at = start = 0
     line, last = 1, (1, 1)

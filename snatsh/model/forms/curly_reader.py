@@ -12,11 +12,10 @@ from snatsh.model.document.document import Document, Draft
 from snatsh.model.document.document_validator import MAX_PROBLEMS
 from snatsh.model.errors import Path, Problem, ProfileError, StatementError
 from snatsh.model.forms.curly_parser import CurlyStatement, statements
+from snatsh.model.limits import accept
 from snatsh.model.schema.schema_path import refuse, resolve
 from snatsh.model.schema.tokenizer import QUOTED
-
-_LONGEST_COMMENT = 200
-"""Characters of an annotation. A longer comment, or one with control characters, is ignored."""
+from snatsh.model.schema.tree import root
 
 _FLAGS = {"inactive:": "deactivate", "protect:": "protect"}
 
@@ -32,6 +31,7 @@ def flags_and_words(words: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]
 
 def read(text: str, under: Path = ()) -> Document:
     """The document of a text. FormError when it can't be parsed, ProfileError with all problems."""
+    text = accept(text)
     reading = _Reading(_comments(text))
     reading.block(under, statements(text))
     return reading.finish()
@@ -48,8 +48,24 @@ def _comments(text: str) -> dict[int, str]:
         if match[0].startswith("/*"):
             following = _BLANKS.match(text, match.end())
             assert following is not None
-            found[following.end()] = " ".join(match[0][2:-2].split())
+            found[following.end()] = _comment(match[0][2:-2])
     return found
+
+
+def _comment(text: str) -> str:
+    """The text of a comment. On one line it stays as it is, but for the blanks that set it off."""
+    return " ".join(text.split()) if "\n" in text else text.removeprefix(" ").removesuffix(" ")
+
+
+def _is_annotation(comment: str) -> bool:
+    """Whether a comment can be kept: it is not too long, and has no control characters."""
+    kind = root().children[marks.MARKS].entry.children["comment"].value
+    assert kind is not None
+    try:
+        kind.parse(comment)
+    except ValueError:
+        return False
+    return True
 
 
 class _Reading:
@@ -85,7 +101,7 @@ class _Reading:
 
     def _mark(self, statement: CurlyStatement, flags: Sequence[str], path: Path) -> None:
         comment = self._comments.get(statement.position, "")
-        if comment and len(comment) <= _LONGEST_COMMENT and comment.isprintable():
+        if comment and _is_annotation(comment):
             self._marked.append(("annotate", (*path, comment)))
         self._marked += [(flag, path) for flag in flags]
 

@@ -11,7 +11,7 @@ from snatsh.model.document import marks
 from snatsh.model.document.document import Document, Draft, part
 from snatsh.model.document.document_validator import MAX_PROBLEMS
 from snatsh.model.errors import FormError, Path, ProfileError, StatementError
-from snatsh.model.limits import check_size
+from snatsh.model.limits import accept
 from snatsh.model.schema.schema_path import resolve, shown, shown_members
 from snatsh.model.schema.tokenizer import quote, split
 from snatsh.model.schema.tree import Node
@@ -68,7 +68,7 @@ def parse(text: str) -> Document:
 
 def statements(text: str, under: Path = ()) -> Iterator[SetLine]:
     """The statements of a text below a path, not validated."""
-    check_size(text)
+    text = accept(text)
     for number, line in enumerate(text.split("\n"), 1):
         words = list(split(line, number)) if not line.lstrip().startswith("#") else []
         if not words:

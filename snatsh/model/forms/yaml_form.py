@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import yaml
 
-from snatsh.model.document.document import Document, part, validate_shape
-from snatsh.model.errors import ProfileError
+from snatsh.model.document.document import Document, part
 from snatsh.model.forms import yaml_reader
 from snatsh.model.schema.schema_path import members
+from snatsh.model.schema.tokenizer import BIDI_CONTROL, bidi_escape
 from snatsh.model.schema.tree import Node
 
 _SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -25,6 +24,15 @@ class _Dumper(_SafeDumper):  # type: ignore[misc]
         return True
 
 
+def _text(dumper: Any, text: str) -> Any:
+    """Quote text that needs an escape."""
+    style = '"' if BIDI_CONTROL.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def render(document: Document, path: Sequence[str] = ()) -> str:
     """The document, or the part at the path."""
     found = part(document, path)
@@ -32,7 +40,8 @@ def render(document: Document, path: Sequence[str] = ()) -> str:
         return ""
     name, node, held = found
     shape = {name: held} if node.value else _ordered(node, held)
-    return str(yaml.dump(shape, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000))
+    text = yaml.dump(shape, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return BIDI_CONTROL.sub(bidi_escape, text)
 
 
 def _ordered(node: Node, held: Any) -> Any:
@@ -48,16 +57,4 @@ def parse(text: str, under: Sequence[str] = ()) -> Document:
 
     FormError where it is no YAML we read, ProfileError with every problem.
     """
-    found = yaml_reader.read(text)
-    try:
-        return validate_shape(_nested(found.content, under))
-    except ProfileError as error:
-        raise ProfileError(
-            [replace(problem, line=found.line_of(problem)) for problem in error.problems]
-        ) from None
-
-
-def _nested(held: Any, under: Sequence[str]) -> Any:
-    for name in reversed(under):
-        held = {name: held}
-    return held
+    return yaml_reader.read(text).document(under)

@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from snatsh.model.document.types import Document
-from snatsh.model.errors import FormError, Path, Problem
-from snatsh.model.limits import MAX_DEPTH, TOO_DEEP, check_size
+from snatsh.model.errors import FormError, Path
+from snatsh.model.forms.located_text import LocatedText
+from snatsh.model.limits import MAX_DEPTH, TOO_DEEP, accept
 from snatsh.model.schema.schema_path import shown
 
 _NULL = ("", "~", "null", "Null", "NULL")
@@ -32,24 +33,9 @@ _FLOW = re.compile(
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
-class YamlText:
-    """content: dicts, lists, text and None; lines: where each of them stands."""
-
-    content: Any
-    lines: dict[Path, int]
-
-    def line_of(self, problem: Problem) -> int:
-        """The line of the offending name or value, or of the closest thing around it."""
-        path = (*problem.path, problem.value)
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 0)
-
-
-def read(text: str) -> YamlText:
+def read(text: str) -> LocatedText:
     """FormError where it is no YAML we read."""
-    check_size(text)
+    text = accept(text)
     reading = _Reading()
     try:
         reading.read(yaml.parse(text, Loader=_Loader))
@@ -92,8 +78,8 @@ class _Reading:
         self._at = 0
 
     @property
-    def result(self) -> YamlText:
-        return YamlText(self._documents[0] if self._documents else None, self._lines)
+    def result(self) -> LocatedText:
+        return LocatedText(self._documents[0] if self._documents else None, self._lines)
 
     def read(self, events: Iterable[yaml.Event]) -> None:
         for event in events:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Words of the set and curly forms: bare, or in double quotes with `\"` and `\\`."""
+r"""Words of the set and curly forms: bare, or in double quotes with `\"`, `\\` and `\uXXXX`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ QUOTED = r'"(?:[^"\\\n]|\\[^\n])*"'
 """The pattern of a quoted word. A backslash before any other character is literal."""
 
 _BARE = re.compile(r"[A-Za-z0-9_.:/,+@%=~-]+")
-_ESCAPE = re.compile(r'\\(["\\])')
+BIDI_CONTROL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of text. A terminal must not get them, so the forms escape them."""
+
+ESCAPE = re.compile(r'\\(?:(?P<sign>["\\])|u(?P<bidi>061c|200[ef]|202[a-e]|206[6-9]))')
 _TOKEN = re.compile(rf'(?P<quoted>{QUOTED})|(?P<bare>[^\s"]+)|(?P<open>")')
 
 
@@ -32,12 +35,23 @@ def quote(word: str) -> str:
 
 def in_quotes(word: str) -> str:
     """The word in quotes."""
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{BIDI_CONTROL.sub(bidi_escape, escaped)}"'
+
+
+def bidi_escape(match: re.Match[str]) -> str:
+    """The escape of a matched control, the same in JSON, YAML and quoted words."""
+    return f"\\u{ord(match[0]):04x}"
+
+
+def unescape(match: re.Match[str]) -> str:
+    """The character of a matched escape."""
+    return match["sign"] or chr(int(match["bidi"], 16))
 
 
 def unquote(quoted: str) -> str:
     """The text of a quoted word."""
-    return _ESCAPE.sub(r"\1", quoted[1:-1])
+    return ESCAPE.sub(unescape, quoted[1:-1])
 
 
 def split(line: str, number: int = 0) -> Iterator[Word]:

@@ -92,8 +92,11 @@ class Configuration(Answer):
     def data(self) -> Any:
         from snatsh.model.document import document
 
-        found = document.get(self.document, self.path)
-        return {} if found is None else found
+        found = document.part(self.document, self.path)
+        if found is None:
+            return {}
+        name, node, held = found
+        return {name: held} if node.value else held
 
     def text(self) -> str:
         from snatsh.model.forms import curly_form

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING
 
 from snatsh.api.configuration import Statement
@@ -41,31 +39,12 @@ def own(client: Client, name: str) -> str:
 
 
 def parse(text: str, under: Path = ()) -> Document:
-    """Parse a configuration below a path, in curly form, YAML or JSON by its first statement."""
-    form = form_of(text)
-    if form == "set":
+    """Parse a configuration below a path, in curly form, YAML or JSON by how it begins."""
+    from snatsh.model.forms import any_form
+
+    if any_form.form_of(text) == "set":
         raise ShellError("set commands found; expected curly form, YAML or JSON; use `load set`")
-    if form == "yaml":
-        from snatsh.model.forms import yaml_form
-
-        return yaml_form.parse(text, under)
-    from snatsh.model.forms import curly_form
-
-    return curly_form.parse(text, under)
-
-
-def form_of(text: str) -> str:
-    """Return the format: set, yaml (which includes JSON) or curly."""
-    from snatsh.model.document.marks import VERBS
-
-    bare = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    lines = (line.strip() for line in bare.splitlines())
-    first = next((line for line in lines if line and not line.startswith("#")), "")
-    if re.match(rf"(set|delete|{'|'.join(VERBS)})\s", first):
-        return "set"
-    if first.startswith(("{", "---", "%")) or re.match(r"[^\s{;]+:(\s|$)", first):
-        return "yaml"
-    return "curly"
+    return any_form.parse(text, under)
 
 
 def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int]]:
@@ -78,14 +57,14 @@ def set_commands(text: str, under: Path = ()) -> tuple[list[Statement], list[int
 
 def render(name: str, document: Document) -> str:
     """Render the document in the format of the file name, curly by default."""
-    from snatsh.model.forms import curly_form, set_form, yaml_form
+    from snatsh.model.forms import curly_form, json_form, set_form, yaml_form
 
     if name.endswith((".yaml", ".yml")):
         return yaml_form.render(document)
     if name.endswith(".set"):
         return set_form.render(document)
     if name.endswith(".json"):
-        return json.dumps(document, indent=2) + "\n"
+        return json_form.render(document)
     return curly_form.render(document)
 
 

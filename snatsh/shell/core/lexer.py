@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snatsh.model.schema.tokenizer import ESCAPE, unescape
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -62,14 +64,13 @@ def lex(text: str) -> Line:
 
 
 def _quoted(text: str, start: int) -> tuple[Token, bool]:
-    r"""Return the quoted word at `start`, and whether its quote is closed. `\"` and `\\` are escapes."""
+    """Return the quoted word at `start`, with its escapes replaced, and whether its quote is closed."""
     letters: list[str] = []
     at = start + 1
     while at < len(text):
         if text[at] == '"':
             return Token("".join(letters), start, at + 1, quoted=True), True
-        if text[at] == "\\" and text[at + 1 : at + 2] in ('"', "\\"):
-            at += 1
-        letters.append(text[at])
-        at += 1
+        escape = ESCAPE.match(text, at)
+        letters.append(unescape(escape) if escape else text[at])
+        at = escape.end() if escape else at + 1
     return Token("".join(letters), start, at, quoted=True), False

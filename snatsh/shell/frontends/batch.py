@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from itertools import chain
 
+from snatsh.model.limits import BYTE_ORDER_MARK
 from snatsh.shell.core.outcome import LineTerminal, Outcome
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.loop import caret
@@ -44,7 +46,8 @@ def run_commands(session: Session, commands: Iterable[str], *, keep_going: bool 
 
 def run_stdin(session: Session, *, keep_going: bool = False) -> int:
     """Run the lines of standard input, as `run_commands` does. A failed one is named by its number."""
-    lines = iter(sys.stdin.readline, "")
+    first = sys.stdin.readline().removeprefix(BYTE_ORDER_MARK)
+    lines = chain([first], iter(sys.stdin.readline, ""))
     return _run_all(session, lines, keep_going, partial(_report_line, stopped=not keep_going))
 
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three forms of one document: each reads back what it renders and refuses junk by line."""
+"""Four forms of one document: each reads back what it renders and refuses junk by line."""
 
 from __future__ import annotations
 
+import json
+import re
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,13 +14,13 @@ from hypothesis import strategies as st
 
 from snatsh.model.document.document import Document, validate_shape
 from snatsh.model.errors import FormError, ProfileError, SnatshError
-from snatsh.model.forms import curly_form, set_form, yaml_form
+from snatsh.model.forms import curly_form, json_form, json_reader, set_form, yaml_form
 from snatsh.model.limits import MAX_TEXT
 from snatsh.model.schema.tokenizer import quote, split
 from snatsh.shell.core.lexer import lex
 from tests.unit.model.strategies import documents, profiles
 
-FORMS = [yaml_form, set_form, curly_form]
+FORMS = [yaml_form, set_form, curly_form, json_form]
 every_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__.rpartition(".")[2])
 
 EXAMPLE = validate_shape(
@@ -96,6 +99,8 @@ timeouts {
 }
 """
 
+JSON = json.dumps(EXAMPLE, indent=2) + "\n"
+
 
 @every_form
 @given(document=documents() | profiles())
@@ -104,7 +109,9 @@ def test_documents_round_trip_in_every_form(form: ModuleType, document: Document
 
 
 @pytest.mark.parametrize(
-    ("form", "text"), list(zip(FORMS, [YAML, SET, CURLY], strict=True)), ids=["yaml", "set", "curly"]
+    ("form", "text"),
+    list(zip(FORMS, [YAML, SET, CURLY, JSON], strict=True)),
+    ids=["yaml", "set", "curly", "json"],
 )
 def test_forms_have_their_expected_format(form: ModuleType, text: str) -> None:
     assert form.render(EXAMPLE) == text
@@ -116,8 +123,8 @@ def test_subtrees_can_be_rendered(form: ModuleType) -> None:
     whole = form.render(EXAMPLE, ("rules", "9"))
     assert "b" in whole
     assert "100" not in whole
-    assert form.render(EXAMPLE, ("rules", "10")) == ""
-    assert form.render({}) == ""
+    nothing = "{}\n" if form is json_form else ""
+    assert form.render(EXAMPLE, ("rules", "10")) == form.render({}) == nothing
 
 
 def test_rendered_subtrees_have_their_expected_format() -> None:
@@ -126,6 +133,7 @@ def test_rendered_subtrees_have_their_expected_format() -> None:
     assert set_form.render(EXAMPLE, ("timeouts", "tcp", "syn")) == "set timeouts tcp syn 20\n"
     assert curly_form.render(EXAMPLE, ("rules",)) == "9 {\n    pool b;\n}\n100 {\n    pool a;\n}\n"
     assert curly_form.render(EXAMPLE, ("pools", "b", "address")) == "address [ 1.1.1.0/24 2.2.2.2 ];\n"
+    assert json_form.render(EXAMPLE, ("timeouts", "tcp", "syn")) == '{\n  "syn": 20\n}\n'
     assert yaml_form.render(EXAMPLE, ("timeouts",)) == "tcp:\n  syn: 20\n"
     assert yaml_form.render(EXAMPLE, ("timeouts", "tcp", "syn")) == "syn: 20\n"
 
@@ -220,6 +228,75 @@ def test_yaml_alias_bomb_is_refused() -> None:
     )
     with pytest.raises(FormError, match="anchors and aliases"):
         yaml_form.parse(bomb)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("", 1, 1, "the text ends here; expected a value"),
+        ('{"rules":', 1, 10, "the text ends here; expected a value"),
+        ('{"rules": {}', 1, 13, "the text ends here; expected ',' or '}'"),
+        ('{"rules": {}}\n x', 2, 2, "unexpected x; expected the end of the text"),
+        ('{"a": 1,}', 1, 9, "unexpected }; expected a name in double quotes"),
+        ('{"a": [1,]}', 1, 10, "unexpected ]; expected a value"),
+        ("{a: 1}", 1, 2, "unexpected a; expected a name in double quotes or '}'"),
+        ("{'a': 1}", 1, 2, "unexpected '; expected a name in double quotes or '}'"),
+        ('{"a" 1}', 1, 6, "unexpected 1; expected ':'"),
+        ('{"a": 01}', 1, 7, "unexpected 01; expected a value"),
+        ('{"a": NaN}', 1, 7, "unexpected NaN; expected a value"),
+        ('{"a": True}', 1, 7, "unexpected True; expected a value"),
+        ('# x\n{"a": 1}', 1, 1, "unexpected #; expected a value"),
+        ('{\n "a": "b\n"}', 2, 7, "the string is never closed"),
+        ('{"a": "b', 1, 7, "the string is never closed"),
+        ('{"a": "b\\x"}', 1, 9, "an unknown escape in a string"),
+        ('{"a": "b\\u12"}', 1, 9, "an unknown escape in a string"),
+        ('{"a": "\tb"}', 1, 8, "a control character in a string"),
+        ('{"rules": {"1": {},\n "1": {}}}', 2, 2, "rules 1: is given twice, first in line 1"),
+        ('{"a": 1, "\\u0061": 2}', 1, 10, "a: is given twice, first in line 1"),
+        ("[" * 100_000, 1, 33, "nested more than 32 levels"),
+        ('{"a":' * 100_000, 1, 161, "nested more than 32 levels"),
+        ("\x00", 1, 1, "unexpected \\x00; expected a value"),
+    ],
+)
+def test_invalid_json_is_refused(text: str, line: int, column: int, message: str) -> None:
+    with pytest.raises(FormError, match=re.escape(message)) as caught:
+        json_form.parse(text)
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    ),
+    st.sampled_from([None, 2]),
+    st.booleans(),
+)
+def test_json_is_read_as_other_readers_read_it(value: Any, indent: int | None, ascii_only: bool) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    assert json_reader.read(text).content == as_text(value)
+
+
+def as_text(value: Any) -> Any:
+    """The same with text in the place of numbers and truth values."""
+    if isinstance(value, dict):
+        return {name: as_text(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [as_text(held) for held in value]
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def test_json_errors_name_their_lines() -> None:
+    rules = '{\n"10": {\n"source": "10.0.0.1/8",\n"sorce": "x"}}'
+    text = f'{{"rules": {rules},\n"pools": {{"a": {{"address": [\n"1.1"]}}}}}}'
+    with pytest.raises(ProfileError) as caught:
+        json_form.parse(text)
+    assert [problem.line for problem in caught.value.problems] == [3, 4, 6]
 
 
 def test_yaml_scalars_are_not_converted() -> None:

@@ -16,7 +16,7 @@ from snatsh.model.changes.merge import merge
 from snatsh.model.document import marks
 from snatsh.model.document.document import Document, delete, set_, to_profile, validate_shape
 from snatsh.model.errors import ProfileError, StatementError
-from snatsh.model.forms import curly_form, set_form, yaml_form
+from snatsh.model.forms import curly_form, json_form, set_form, yaml_form
 from tests.unit.model.strategies import documents, marked
 
 few = settings(max_examples=40)
@@ -74,7 +74,7 @@ def test_forms_show_marks_at_their_statement() -> None:
     assert set_form.render(DOCUMENT, ("rules", "20")) == "set rules 20 action drop\nprotect rules 20 action\n"
 
 
-@pytest.mark.parametrize("form", [set_form, curly_form, yaml_form])
+@pytest.mark.parametrize("form", [set_form, curly_form, yaml_form, json_form])
 @few
 @given(document=any_marked)
 def test_marked_documents_round_trip_in_every_form(form: ModuleType, document: Document) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from snatsh.model.changes.diff import apply, diff, render_curly
 from snatsh.model.document.document import Document, set_, to_profile, validate_shape
-from snatsh.model.forms import curly_form, set_form, yaml_form
+from snatsh.model.forms import curly_form, json_form, set_form, yaml_form
 from snatsh.model.validate.profile_validator import validate
 from tests.unit.model.strategies import FACTS
 
@@ -51,7 +51,9 @@ def large() -> Document:
     }
 
 
-@pytest.mark.parametrize("form", [yaml_form, set_form, curly_form], ids=["yaml", "set", "curly"])
+@pytest.mark.parametrize(
+    "form", [yaml_form, set_form, curly_form, json_form], ids=["yaml", "set", "curly", "json"]
+)
 def test_forms_of_ten_thousand_rules_are_fast(form: ModuleType, large: Document) -> None:
     assert form.parse(form.render(large)) == large
 

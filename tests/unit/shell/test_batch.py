@@ -61,6 +61,10 @@ def test_comments_and_empty_lines_are_no_errors(run: Run, door: str) -> None:
     assert run(door, ["# a script", "", "   ", "set cli timestamp on"])[::2] == (0, "")
 
 
+def test_a_byte_order_mark_begins_no_command(run: Run) -> None:
+    assert run("standard input", ["\ufeffset cli screen-width 77"])[::2] == (0, "")
+
+
 def test_standard_input_names_the_line_that_failed(run: Run) -> None:
     script = ["# a script", "show nonsense", "show cli"]
     assert run("standard input", script)[2].endswith(
