@@ -45,6 +45,7 @@ enum pass_reason {
     PASS_VLAN,
     PASS_NOT_IP,
     PASS_MALFORMED,
+    PASS_STATION,
     PASS_COUNT,
 };
 

@@ -7,6 +7,7 @@
 
 #include "established.h"
 #include "rewrite.h"
+#include "station.h"
 #include "table.h"
 
 /* Several fields are read and checked as one word: to save instructions. Little-endian. */
@@ -60,7 +61,8 @@ inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32
     u32 out_ifindex, now = now_ticks();
     u64 live = 0;
 
-    if ((state->traced && !is_past(now, state->traced)) || !read_fast_frame(data, end, &frame))
+    if ((state->traced && !is_past(now, state->traced)) || !read_fast_frame(data, end, &frame) ||
+        !is_for_station(state, ctx->ingress_ifindex, data))
         return 0;
     make_index_key(state, side, frame.addresses, frame.ports, &index_key);
     tag_bucket = bucket_at(&index_key, 0);

@@ -148,6 +148,15 @@ inline_always int is_martian(u32 source)
     return first == 0 || first == 127 || first >= 224;
 }
 
+/* Whether routing may forward the packet: not what is for all stations of a network, or for a group of stations (RFC
+ * 1812, section 5.3.5). A FIB lookup knows the broadcast addresses of networks alone. */
+inline_always int is_unicast(u32 destination)
+{
+    u32 address = bpf_ntohl(destination);
+
+    return address >> 28 != 14 && address != 0xffffffff;
+}
+
 inline_always void key_of(const struct packet *p, struct flow_key *key)
 {
     key->source = p->source;

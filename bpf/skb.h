@@ -3,6 +3,8 @@
 #ifndef SNATSH_SKB_H
 #define SNATSH_SKB_H
 
+#include <linux/if_packet.h>
+
 #include "config.h"
 #include "counters.h"
 #include "parse.h"
@@ -52,6 +54,12 @@ inline_always int drop_traced_skb(u32 reason, const struct packet *p)
     return drop_skb(reason, p);
 }
 
+/* Whether the frame is for the interface it came in by. The stack forwards no other. */
+inline_always int is_skb_for_gateway(struct __sk_buff *skb)
+{
+    return skb->pkt_type == PACKET_HOST;
+}
+
 inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
 {
     u32 outcome;
@@ -97,6 +105,16 @@ inline_always int let_pass(struct __sk_buff *skb)
         return TC_ACT_OK;
     skb->tc_index = TRANSLATED;
     return bpf_redirect(skb->ifindex, 0);
+}
+
+/* Sends the packet back in by an outside interface, addressed to it. */
+inline_always int turn_back(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 ifindex)
+{
+    struct interface *interface = find_interface(slot, ifindex);
+
+    if (!interface || bpf_skb_store_bytes(skb, 0, interface->mac, sizeof(interface->mac), 0))
+        return drop_skb(DROP_INTERNAL, p);
+    return bpf_redirect(ifindex, BPF_F_INGRESS);
 }
 
 /* Sends by the cached path, bypassing the stack. */

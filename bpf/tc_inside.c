@@ -6,7 +6,7 @@
 
 /* Hairpinning (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
  * by, where it is translated like any packet from outside. Counts as one hop: the TTL is decremented there. */
-inline_always int hairpin_skb(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound,
+inline_always int hairpin_skb(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound,
                               const struct forwarding *forwarding)
 {
     u32 redirect = forwarding->redirect;
@@ -18,7 +18,7 @@ inline_always int hairpin_skb(struct __sk_buff *skb, const struct packet *p, str
     count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
     if (rewrite_skb(skb, p, &forwarding->translation))
         return drop_skb(DROP_INTERNAL, p);
-    return bpf_redirect(path.out_ifindex, BPF_F_INGRESS);
+    return turn_back(skb, slot, p, path.out_ifindex);
 }
 
 /* Lets the stack route the packet. */
@@ -41,7 +41,7 @@ inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *
     if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > forwarding->mtu))
         return TC_ACT_OK; /* the stack answers with an ICMP error */
     if (forwarding->seen & SEEN_HAIRPIN)
-        return hairpin_skb(skb, p, outbound, forwarding);
+        return hairpin_skb(skb, slot, p, outbound, forwarding);
     if (out_ifindex) {
         count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
         return send_skb(skb, p, &forwarding->translation, (const u8 *)forwarding->ethernet, out_ifindex);
@@ -70,7 +70,7 @@ int tc_inside(struct __sk_buff *skb)
     u32 outcome;
 
     skb->tc_index = 0;
-    if (!state)
+    if (!state || !is_skb_for_gateway(skb))
         return TC_ACT_OK;
     slot = state->generation & 1;
     outcome = parse_skb(skb, &p);

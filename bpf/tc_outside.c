@@ -61,6 +61,8 @@ int tc_outside_in(struct __sk_buff *skb)
     slot = state->generation & 1;
     if (skb->protocol == bpf_htons(ETH_P_ARP))
         return answer_arp(skb, slot);
+    if (!is_skb_for_gateway(skb))
+        return TC_ACT_OK;
     outcome = parse_skb(skb, &p);
     if (outcome != PARSED)
         return outcome == PARSED_NOT_IP ? TC_ACT_OK : leave_unmatched(skb, &p);
@@ -118,7 +120,7 @@ int tc_open(struct __sk_buff *skb)
 }
 
 /* Translates at the egress. */
-inline_always int translate_egress(struct __sk_buff *skb, const struct packet *p, struct outbound *outbound,
+inline_always int translate_egress(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound,
                                    const struct forwarding *forwarding, u32 now)
 {
     u32 redirect = forwarding->redirect;
@@ -128,7 +130,7 @@ inline_always int translate_egress(struct __sk_buff *skb, const struct packet *p
     if (rewrite_skb(skb, p, &forwarding->translation))
         return drop_skb(DROP_INTERNAL, p);
     if (forwarding->seen & SEEN_HAIRPIN)
-        return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+        return turn_back(skb, slot, p, skb->ifindex);
     return forward_translated(skb, p, redirect);
 }
 
@@ -179,7 +181,7 @@ int tc_outside_out(struct __sk_buff *skb)
         if (record && goes_on_outbound(skb, skb->ingress_ifindex, record, live, &p, state, now) &&
             read_outbound(record, live, &forwarding)) {
             trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);
-            return translate_egress(skb, &p, &record->outbound, &forwarding, now);
+            return translate_egress(skb, state->generation & 1, &p, &record->outbound, &forwarding, now);
         }
     }
     if (p.kind == KIND_FRAGMENT) {

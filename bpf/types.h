@@ -20,6 +20,7 @@
 #define TOUCH_TICKS 60
 #define TICKS_PER_SECOND 60
 
+#define STATIONS 16 /* places for interfaces in control; a power of two */
 #define MAX_MASK_SETS 256    /* combinations of prefix lengths and fields in one rule set */
 #define MAX_RULES 16384   /* per rule set; also rule counters */
 #define MAX_LINK_BUCKETS 32768    /* buckets of all rules that share links, LINK_BUCKETS each, per rule set */
@@ -65,6 +66,7 @@ struct control {
     u32 watched;
     u32 traced;
     u64 secrets[4]; /* of the flow table's hash; for the life of the table */
+    u64 stations[STATIONS]; /* by the low bits of the index: an interface and its link-layer address (station.h) */
 };
 
 /* What is traced. until: a tick, 0 for nothing. A mask, a protocol or a port of 0 means any. probe: identifier

@@ -12,6 +12,7 @@
 #include "refuse.h"
 #include "reset.h"
 #include "stack_connections.h"
+#include "station.h"
 #include "trace.h"
 #include "xdp_programs.h"
 
@@ -67,6 +68,17 @@ inline_always int pass_unparsed(struct xdp_md *ctx, u32 outcome)
     return XDP_PASS;
 }
 
+/* Whether the frame is for the gateway. The TC programs know better than a table that may be behind a change. */
+inline_always int is_frame_for_gateway(struct xdp_md *ctx, const struct control *state)
+{
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+    if (data + L3 > end || is_for_interface(state, ctx->ingress_ifindex, data))
+        return 1;
+    count_pass(PASS_STATION, end - data);
+    return 0;
+}
+
 /* Returns 1 when XDP can translate the packet; 0 when it was passed to the stack, with the reason counted. */
 inline_always int is_translatable_by_xdp(const struct packet *p, int *verdict)
 {
@@ -117,6 +129,8 @@ int xdp_inside(struct xdp_md *ctx)
     to = send_fast(ctx, state, SIDE_OUTBOUND);
     if (to)
         return bpf_redirect(to, 0);
+    if (!is_frame_for_gateway(ctx, state))
+        return XDP_PASS;
     outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
     if (outcome != PARSED)
         return pass_unparsed(ctx, outcome);
@@ -167,7 +181,7 @@ int xdp_match(struct xdp_md *ctx)
         return XDP_PASS;
     if (p.ttl <= 1)
         return pass_traced(PASS_TTL, &p);
-    if (is_martian(p.source))
+    if (is_martian(p.source) || !is_unicast(p.destination))
         return pass_traced(PASS_ROUTE, &p);
     if (is_terminated(&p, now))
         xdp_programs.call(ctx, XDP_PROGRAM_RESET);
@@ -334,6 +348,8 @@ int xdp_outside(struct xdp_md *ctx)
     to = send_fast(ctx, state, SIDE_INBOUND);
     if (to)
         return bpf_redirect(to, 0);
+    if (!is_frame_for_gateway(ctx, state))
+        return XDP_PASS;
     outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
     if (outcome != PARSED)
         return pass_unparsed(ctx, outcome);

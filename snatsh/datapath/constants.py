@@ -21,6 +21,7 @@ TICK_SHIFT = 24  # a tick is 2^24 ns
 TICKS_OF_SECOND = 60  # rounded: the second that limits count in
 SWEEP_KEYS, FIND_KEYS, MIGRATE_RECORDS = 100, 16, 8  # in one run of a program of bpf/sweep.c
 
+STATIONS = 16  # places for interfaces in control (bpf/station.h)
 SEEN_REPLY = 1  # in outbound.seen
 
 
@@ -66,6 +67,7 @@ def shared() -> dict[str, int]:
     return {
         "TICK_SHIFT": TICK_SHIFT,
         "TICKS_PER_SECOND": TICKS_OF_SECOND,
+        "STATIONS": STATIONS,
         "MAX_MASK_SETS": MAX_MASK_SETS,
         "MAX_RULES": MAX_RULES,
         "MAX_LINK_BUCKETS": MAX_LINK_BUCKETS,

@@ -25,6 +25,7 @@ from snatsh.datapath.map_writer import Stage
 from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.datapath.tracing import TraceEvent, TraceFilter
 
+Words = int | NDArray[np.uint64]
 _CONTROL_KEY: NDArray[Any] = np.zeros(1, dtype=layout.INDEX)
 
 
@@ -115,6 +116,7 @@ class Datapath:
     def admit(self, image: Image) -> None:
         """The interfaces of the running image have their hooks."""
         map_writer.admit(self._maps, self.generation & 1, image, self._xdp)
+        self._change_control(stations=map_writer.stations(image))
 
     def _wait_for_readers(self) -> None:
         """A program run may still be reading the half that went idle with the last flip."""
@@ -127,7 +129,7 @@ class Datapath:
         with self._control_lock:
             if staged.generation != self.generation + 1:
                 raise StageError("another rule set was committed meanwhile; stage again")
-            self._put_control(staged.generation)
+            self._put_control(staged.generation, stations=map_writer.stations(staged.image))
 
     def prune(self, hooks: Iterable[HookRequest]) -> None:
         """Detach from all other interfaces, and unpin what older versions left."""
@@ -278,15 +280,15 @@ class Datapath:
     def _control(self) -> Any:
         return self._maps["control"].get(_CONTROL_KEY)
 
-    def _put_control(self, generation: int) -> None:
+    def _put_control(self, generation: int, **words: Words) -> None:
         epoch = int(self._control()["epoch"]) + 1 & 0xFFFFFFFF
-        self._write_control(generation=generation, epoch=epoch)
+        self._write_control(generation=generation, epoch=epoch, **words)
 
-    def _change_control(self, **words: int) -> None:
+    def _change_control(self, **words: Words) -> None:
         with self._control_lock:
             self._write_control(**words)
 
-    def _write_control(self, **words: int) -> None:
+    def _write_control(self, **words: Words) -> None:
         value = np.array([self._control()])
         for name, word in words.items():
             value[name] = word

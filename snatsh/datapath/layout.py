@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from snatsh.compile.match import MATCH_FIELDS
-from snatsh.datapath.constants import TICK_SHIFT
+from snatsh.datapath.constants import STATIONS, TICK_SHIFT
 from snatsh.model.vocabulary import FLOW_STATES
 
 TICK_NANOSECONDS = 1 << TICK_SHIFT
@@ -32,7 +32,7 @@ INDEX = np.dtype("u4")
 ADDRESS = np.dtype(NET32)
 CONTROL = _record(
     ("generation", "u4"), ("epoch", "u4"), ("watched", "u4"), ("traced", "u4"),
-    ("secrets", "u8", 4),
+    ("secrets", "u8", 4), ("stations", "u8", STATIONS),
 )  # fmt: skip
 SETTINGS = _record(
     ("mask_set_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),

@@ -18,10 +18,18 @@ from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS
 from snatsh.datapath import layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.constants import InterfaceFlag, InterfaceRole, PoolAddressFlag, PoolFlag, RuleFlag
+from snatsh.datapath.constants import (
+    STATIONS,
+    InterfaceFlag,
+    InterfaceRole,
+    PoolAddressFlag,
+    PoolFlag,
+    RuleFlag,
+)
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.maps import MAX_COUNTERS
 
+_MAC_BYTES = 6
 _ROLES = {"inside": InterfaceRole.INSIDE, "outside": InterfaceRole.OUTSIDE}
 SLOT_BASE = {
     "mask_sets": MAX_MASK_SETS,
@@ -123,8 +131,21 @@ def _put_interfaces(maps: Mapping[str, Map], slot: int, image: Image, xdp: froze
             InterfaceFlag.LATE if image.by_mark else 0
         )
         values[at]["address"] = int(interface.address) if interface.address else 0
-        values[at]["mac"] = np.frombuffer(interface.mac.ljust(6, b"\0")[:6], dtype=np.uint8)
+        values[at]["mac"] = np.frombuffer(interface.mac.ljust(_MAC_BYTES, b"\0")[:_MAC_BYTES], dtype=np.uint8)
     maps["interfaces"].put_all(keys, values)
+
+
+def stations(image: Image) -> NDArray[np.uint64]:
+    """What control knows interfaces by: the link-layer address as in a frame, and above it half the index.
+
+    Of two interfaces in one place the later counts.
+    """
+    words: NDArray[np.uint64] = np.zeros(STATIONS, dtype=np.uint64)
+    for interface in image.interfaces:
+        if len(interface.mac) == _MAC_BYTES:
+            tag = (interface.index & 0xFFFF) << 8 * _MAC_BYTES
+            words[interface.index % STATIONS] = tag | int.from_bytes(interface.mac, "little")
+    return words
 
 
 def _put_own_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> None:

@@ -40,4 +40,5 @@ PASS_REASONS: dict[str, str] = {
     "vlan": "A tagged frame, which belongs to its VLAN device",
     "not-ip": "Neither IPv4 nor tagged: ARP, IPv6 and the like",
     "malformed": "Truncated or inconsistent headers; the stack drops it",
+    "station": "Not addressed to the interface it came in by; the stack forwards no such frame",
 }

@@ -8,9 +8,8 @@ from typing import Any
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from tests.kernel.rig import INSIDE_HOST_MAC
+from tests.kernel.rig import GATEWAY_MAC, INSIDE_HOST_MAC
 
-GATEWAY_MAC = "02:00:00:00:00:01"
 ROUTER_MAC = "02:00:00:00:01:00"
 
 

@@ -31,6 +31,7 @@ from snatsh.model.schema.profile import Profile
 XDP_DROP, XDP_PASS, XDP_REDIRECT = 1, 2, 4
 TC_OK, TC_SHOT, TC_REDIRECT = 0, 2, 7
 
+GATEWAY_MAC = "02:00:00:00:00:01"
 INSIDE_HOST_MAC = "02:00:00:00:40:09"
 ADDRESSES = {
     "eth0": IPv4Interface("192.168.40.1/24"),
@@ -64,23 +65,26 @@ class Rig:
     def __init__(self, namespace: Namespace, pins: Path, hook: str, max_flows: int) -> None:
         self.hook = hook
         self.namespace = namespace
-        self.facts = _facts()
+        self.facts = facts()
         self.datapath = Datapath.open(pins, max_flows=max_flows)
         self.image: Image | None = None
 
     def commit(self, document: dict[str, Any]) -> Image:
         """Commit rules and pools over the rig's own interfaces; quiet about refusals unless asked."""
-        interfaces = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
-        mode = "xdp" if self.hook == "xdp" else "tc"
-        own = {name: {"role": role, "hook": mode} for name, role in interfaces.items()}
-        limits = {"refusals": 0, **document.get("limits", {})}
-        profile = Profile.model_validate({"interfaces": own, **document, "limits": limits})
-        image = compile_profile(profile, self.facts)
+        image = self.compiled(document)
         self.datapath.ensure(image.hooks)
         self.datapath.flip(self.datapath.stage(image))
         self.datapath.admit(image)
         self.image = image
         return image
+
+    def compiled(self, document: dict[str, Any]) -> Image:
+        interfaces = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
+        mode = "xdp" if self.hook == "xdp" else "tc"
+        own = {name: {"role": role, "hook": mode} for name, role in interfaces.items()}
+        limits = {"refusals": 0, **document.get("limits", {})}
+        profile = Profile.model_validate({"interfaces": own, **document, "limits": limits})
+        return compile_profile(profile, self.facts)
 
     def end_flows(self) -> None:
         self.datapath.end_flows(self.datapath.flows())
@@ -226,7 +230,7 @@ def _configure(name: str) -> None:
     lines = ["link set lo up"]
     for device, address in ADDRESSES.items():
         lines += [
-            f"link add {device} type veth peer name {device}p",
+            f"link add {device} address {GATEWAY_MAC} type veth peer name {device}p",
             f"addr add {address} dev {device}",
             f"link set {device}p up",
             f"link set {device} up",
@@ -244,7 +248,7 @@ def _configure(name: str) -> None:
     Namespace("gw", name).sysctl({"ipv4/ip_forward": "1"})
 
 
-def _facts() -> Facts:
+def facts() -> Facts:
     found = gather()
     return Facts({name: found.interfaces[name] for name in ADDRESSES})
 

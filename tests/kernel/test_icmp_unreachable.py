@@ -9,8 +9,8 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.packet import Raw
 
-from tests.kernel.frames import GATEWAY_MAC, echo, from_inside, tcp, udp
-from tests.kernel.rig import INSIDE_HOST_MAC, OWN, Rig, checksums_right
+from tests.kernel.frames import echo, from_inside, tcp, udp
+from tests.kernel.rig import GATEWAY_MAC, INSIDE_HOST_MAC, OWN, Rig, checksums_right
 
 NO_RULE: dict[str, Any] = {"rules": {"10": {"source": "10.9.0.0/16", "action": "exempt"}}}
 

@@ -19,8 +19,8 @@ from scapy.layers.l2 import Ether
 from snatsh.datapath import layout
 from snatsh.datapath.flows import now_ticks
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
-from tests.kernel.frames import GATEWAY_MAC, ROUTER_MAC, echo, from_inside, from_outside, tcp, udp
-from tests.kernel.rig import ADDRESSES, Rig, Sent, checksums_right
+from tests.kernel.frames import ROUTER_MAC, echo, from_inside, from_outside, tcp, udp
+from tests.kernel.rig import ADDRESSES, GATEWAY_MAC, Rig, Sent, checksums_right
 
 OWN = str(ADDRESSES["eth1"].ip)
 INSIDE, REMOTE = "192.168.40.9", "8.8.8.8"

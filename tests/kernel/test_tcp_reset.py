@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from scapy.layers.inet import IP, TCP
 
-from tests.kernel.frames import GATEWAY_MAC, from_inside, tcp, udp
-from tests.kernel.rig import INSIDE_HOST_MAC, Rig, checksums_right
+from tests.kernel.frames import from_inside, tcp, udp
+from tests.kernel.rig import GATEWAY_MAC, INSIDE_HOST_MAC, Rig, checksums_right
 
 
 @pytest.fixture(autouse=True)

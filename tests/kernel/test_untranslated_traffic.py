@@ -10,8 +10,8 @@ from scapy.layers.inet import ICMP, IP, UDP, ICMPerror, IPerror, IPOption_RR, TC
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from tests.kernel.frames import GATEWAY_MAC, ROUTER_MAC, echo, from_inside, from_outside, reply_to, tcp, udp
-from tests.kernel.rig import Rig, checksums_right, internet_sum
+from tests.kernel.frames import ROUTER_MAC, echo, from_inside, from_outside, reply_to, tcp, udp
+from tests.kernel.rig import GATEWAY_MAC, Rig, checksums_right, internet_sum
 
 RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 
