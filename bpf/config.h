@@ -47,6 +47,7 @@ struct scratch {
     u32 is_eim; /* the flow is claimed by its endpoint-independent rule's program */
     u32 from_outside; /* the flow is opened by a packet to an endpoint-independent mapping */
     u32 is_refused; /* that one */
+    u32 epoch; /* of the rules that admit it */
     u32 table_full;
     u32 runs; /* of the reclaiming program, for this packet */
     u32 evictions; /* remembered flows looked at for this packet */

@@ -85,6 +85,14 @@ inline_always void release_eim_mapping(struct eim_mapping_key *key, u32 created)
         end_eim_mapping(key, eim_mapping, 0);
 }
 
+/* The mapping of this external address and port if it is in use; else 0. */
+inline_always struct eim_mapping *find_eim_mapping(struct eim_mapping_key *key, u32 now)
+{
+    struct eim_mapping *eim_mapping = eim_mappings.lookup(key);
+
+    return eim_mapping && !(eim_mapping->flows & EIM_ENDED) && !is_past(now, eim_mapping->expires) ? eim_mapping : 0;
+}
+
 /* CLAIM_FULL: there is no room for another mapping. */
 inline_always u32 claim_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *fresh, u32 now)
 {
@@ -111,9 +119,8 @@ inline_always int hold_known_eim_mapping(struct scratch *scratch, u32 slot, cons
     if (!known)
         return 0;
     key = *known;
-    eim_mapping = eim_mappings.lookup(&key);
-    if (!eim_mapping || eim_mapping->inside != endpoint->inside || eim_mapping->inside_port != endpoint->inside_port ||
-        is_past(now, eim_mapping->expires))
+    eim_mapping = find_eim_mapping(&key, now);
+    if (!eim_mapping || eim_mapping->inside != endpoint->inside || eim_mapping->inside_port != endpoint->inside_port)
         return 0;
     address = find_pool_address(slot, key.mapped);
     if (!address || address->pool != endpoint->pool || !hold_eim_mapping(&key, eim_mapping))

@@ -39,23 +39,53 @@ inline_always int may_redirect(u32 slot, u32 from, u32 to, u8 role)
     return !(source->flags & INTERFACE_XDP) || target->flags & INTERFACE_XDP;
 }
 
+/* The mapping that a flow from outside was opened by, as long as it is in use and the rules are those it was opened by;
+ * else 0: the flow is over. */
+inline_always struct eim_mapping *admitting_eim_mapping(const struct record *record, u32 epoch, struct eim_mapping_key *key,
+                                                        u32 now)
+{
+    struct eim_mapping *eim_mapping;
+
+    eim_mapping_key_of(record->outbound.mapped, record->outbound.mapped_port, record->key.protocol, key);
+    eim_mapping = record->inbound.epoch == epoch ? find_eim_mapping(key, now) : 0;
+    return eim_mapping && eim_mapping->inside == record->inbound.inside &&
+                   eim_mapping->inside_port == record->inbound.inside_port
+               ? eim_mapping
+               : 0;
+}
+
+/* The subscriber replies to a flow that was opened from outside: it holds the mapping from now on. */
+inline_always int accept_unasked(struct record *record, u32 epoch, u32 now)
+{
+    struct eim_mapping_key key;
+    struct eim_mapping *eim_mapping = admitting_eim_mapping(record, epoch, &key, now);
+
+    if (!eim_mapping || !hold_eim_mapping(&key, eim_mapping))
+        return 0;
+    record->outbound.seen |= SEEN_REPLY | SEEN_EIM;
+    record->inbound.touched = now - TOUCH_TICKS; /* so that the next inbound packet is seen to complete a handshake */
+    add_half_open(record->key.source, -1);
+    return 1;
+}
+
 /* `live` is the record's as it was found. Returns 0 when the flow is over and the packet has to open a new one. */
 inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
                                    const struct control *state, u32 now)
 {
     u32 slot = state->generation & 1, epoch = state->epoch;
     struct outbound *outbound = &record->outbound;
-    u8 answered = outbound->seen & SEEN_REPLY;
     struct path path;
-    u8 hairpin;
+    u8 hairpin, answered;
     int direct;
 
-    if (!live || is_past(now, outbound->expires) || (outbound->epoch != epoch && leaves_pool(slot, outbound->mapped))) {
+    if (!live || is_past(now, outbound->expires) || (outbound->epoch != epoch && leaves_pool(slot, outbound->mapped)) ||
+        (is_unasked(outbound) && !accept_unasked(record, epoch, now))) {
         end_flow(state, record, live);
         return 0;
     }
     if (!is_still(record, live))
         return 0;
+    answered = outbound->seen & SEEN_REPLY;
     touch_outbound(outbound, slot, p, now);
     if (answered && !(outbound->seen & SEEN_REPLY)) /* a SYN has reopened it */
         add_half_open(p->source, 1);
@@ -85,12 +115,14 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     u32 slot = state->generation & 1, epoch = state->epoch;
     struct inbound *inbound = &record->inbound;
     struct outbound *outbound = &record->outbound;
+    struct eim_mapping_key key;
     u32 inside = inbound->inside;
     struct path path;
     u8 answered;
     int direct;
 
-    if (!live || is_past(now, outbound->expires) || (inbound->epoch != epoch && leaves_pool(slot, outbound->mapped))) {
+    if (!live || is_past(now, outbound->expires) || (inbound->epoch != epoch && leaves_pool(slot, outbound->mapped)) ||
+        (is_unasked(outbound) && !admitting_eim_mapping(record, epoch, &key, now))) {
         end_flow(state, record, live);
         return 0;
     }
@@ -98,7 +130,7 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     if (!is_still(record, live))
         return 0;
     touch_inbound(outbound, slot, p, now);
-    if (!answered)
+    if (!answered && outbound->seen & SEEN_REPLY)
         add_half_open(inside, -1);
     inbound->touched = now;
     if (is_path_known(inbound->out_ifindex, inbound->epoch, state, now))

@@ -79,10 +79,38 @@ inline_always void set_state(struct outbound *outbound, u32 slot, u8 protocol, u
         extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, outbound->expires);
 }
 
+/* The state after a packet from outside. It does not prolong the flow (RFC 4787, REQ-6), unless so configured; a reply
+ * gives it the timeout of a flow with replies, from the last packet of the subscriber on. */
+inline_always void set_state_inbound(struct outbound *outbound, u32 slot, u8 protocol, u8 state, u32 now)
+{
+    struct settings *limits = settings.lookup(&slot);
+    u32 timeout = timeout_ticks(slot, protocol, state), expires = now + timeout;
+
+    if (!limits || !limits->refresh_inbound) {
+        if (outbound->state == STATE_UNREPLIED && state == STATE_ESTABLISHED)
+            expires = outbound->expires - timeout_ticks(slot, protocol, STATE_UNREPLIED) + timeout;
+        else if (is_past(expires, outbound->expires))
+            expires = outbound->expires;
+    }
+    outbound->state = state;
+    outbound->expires = expires;
+    if (outbound->seen & SEEN_EIM)
+        extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, expires);
+}
+
+/* Opened by a packet from outside, to which the subscriber has not replied. Such a flow ends with the mapping, and is
+ * judged again by new rules. */
+inline_always int is_unasked(const struct outbound *outbound)
+{
+    return (outbound->seen & (SEEN_FROM_OUTSIDE | SEEN_REPLY)) == SEEN_FROM_OUTSIDE;
+}
+
 /* TCP after RFC 5382 and 7857: an RST shortens to transitory, never to nothing; both FINs mean
  * time-wait; a SYN on a closed flow reopens it. */
 inline_always u8 next_tcp_state(struct outbound *outbound, u8 tcp_flags, u8 fin, int is_outbound)
 {
+    int from_outside = !!(outbound->seen & SEEN_FROM_OUTSIDE);
+
     if (is_outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && outbound->state >= STATE_TRANSITORY) {
         outbound->seen &= SEEN_EIM;
         return STATE_UNREPLIED;
@@ -95,14 +123,14 @@ inline_always u8 next_tcp_state(struct outbound *outbound, u8 tcp_flags, u8 fin,
         return STATE_TIME_WAIT;
     if (outbound->seen & (SEEN_FIN_OUT | SEEN_FIN_IN | SEEN_RST))
         return STATE_TRANSITORY;
-    if (outbound->state == STATE_UNREPLIED && is_outbound && outbound->seen & SEEN_REPLY)
-        return STATE_ESTABLISHED;
+    if (outbound->state == STATE_UNREPLIED && outbound->seen & SEEN_REPLY && is_outbound == !from_outside)
+        return STATE_ESTABLISHED; /* the third packet of the handshake */
     return outbound->state;
 }
 
 inline_always void touch_outbound(struct outbound *outbound, u32 slot, const struct packet *p, u32 now)
 {
-    u8 state = outbound->state;
+    u8 state = outbound->seen & SEEN_REPLY ? STATE_ESTABLISHED : outbound->state;
 
     if (p->protocol == IPPROTO_TCP)
         state = next_tcp_state(outbound, p->tcp_flags, SEEN_FIN_OUT, 1);
@@ -111,13 +139,15 @@ inline_always void touch_outbound(struct outbound *outbound, u32 slot, const str
 
 inline_always void touch_inbound(struct outbound *outbound, u32 slot, const struct packet *p, u32 now)
 {
-    u8 first = !(outbound->seen & SEEN_REPLY);
-    u8 state = STATE_ESTABLISHED;
+    u8 first = !(outbound->seen & (SEEN_REPLY | SEEN_FROM_OUTSIDE));
+    u8 state;
 
-    outbound->seen |= SEEN_REPLY;
+    if (first)
+        outbound->seen |= SEEN_REPLY;
+    state = outbound->seen & SEEN_REPLY ? STATE_ESTABLISHED : outbound->state;
     if (p->protocol == IPPROTO_TCP)
         state = next_tcp_state(outbound, p->tcp_flags, SEEN_FIN_IN, 0);
-    set_state(outbound, slot, p->protocol, state, now);
+    set_state_inbound(outbound, slot, p->protocol, state, now);
     if (first) /* so that the next outbound packet refreshes and sees the reply */
         outbound->touched = now - TOUCH_TICKS;
 }

@@ -65,8 +65,8 @@ inline_always void release_claimed_eim_mapping(const struct scratch *scratch, u3
 
 /* An endpoint whose mapping cannot serve this destination, where the gateway has the tuple, moves to another one. Its
  * flows keep the one that they have. */
-inline_always u32 hold_or_claim_eim_mapping(void *ctx, struct scratch *scratch, const struct rule *rule, const struct pool *pool,
-                                  const struct packet *p, u32 now)
+inline_always u32 hold_or_claim_eim_mapping(void *ctx, u32 ifindex, struct scratch *scratch, const struct rule *rule,
+                                            const struct pool *pool, const struct packet *p, u32 now)
 {
     struct eim_mapping *eim_mapping = &scratch->eim_mapping;
     struct flow_key *reply = &scratch->reply;
@@ -77,12 +77,14 @@ inline_always u32 hold_or_claim_eim_mapping(void *ctx, struct scratch *scratch, 
     eim_mapping->inside = p->source;
     eim_mapping->pool = pool->id;
     eim_mapping->inside_port = p->source_port;
-    eim_mapping->flags = rule->flags;
+    eim_mapping->pad = 0;
     eim_mapping->rule = rule->number;
-    eim_mapping->counter = rule->counter;
     eim_mapping->expires = now + timeout_ticks(scratch->slot & 1, p->protocol, STATE_UNREPLIED);
     eim_mapping->flows = 1;
     eim_mapping->created = now;
+    eim_mapping->mark = p->mark;
+    eim_mapping->ifindex = ifindex;
+    eim_mapping->reserved = 0;
     endpoint_key_of(eim_mapping, p->protocol, &endpoint);
     if (hold_known_eim_mapping(scratch, scratch->slot & 1, &endpoint, now)) {
         if (!is_taken_towards(ctx, scratch, pool, p, now))
@@ -101,37 +103,37 @@ inline_always u32 hold_or_claim_eim_mapping(void *ctx, struct scratch *scratch, 
     return CLAIMED;
 }
 
-/* The flow of this key, with the mapped address and port in scratch->reply, whose mapping is held for it. Releases
- * it where no flow is opened. */
-inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow_key *key, const struct eim_mapping *eim_mapping,
-                                   u32 redirect, struct new_flow *new_flow, u32 now)
+/* Opens the flow of this key by a rule, with the mapped address and port in scratch->reply. `seen`: whether its mapping
+ * is held for it, which is released where no flow is opened. */
+inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow_key *key, const struct rule *rule, u8 seen,
+                                      struct new_flow *new_flow, u32 now)
 {
     struct flow_key *reply = &scratch->reply;
     const struct control *state = running();
-    struct record *record;
-    u32 outcome, number = 0;
+    u32 outcome = CLAIM_BUSY, number = 0;
+    struct record *record = 0;
 
     reply->source = key->destination;
     reply->source_port = key->destination_port;
     reply->protocol = key->protocol;
-    if (!state) {
-        release_claimed_eim_mapping(scratch, now);
-        return CLAIM_BUSY;
+    if (state) {
+        record = prepare_record(scratch->slot & 1, key, rule->number, rule->counter, rule->redirect, now, &number);
+        outcome = record ? claim(state, record, number, reply, now) : CLAIM_FULL;
     }
-    record = prepare_record(scratch->slot & 1, key, eim_mapping->rule, eim_mapping->counter, redirect, now, &number);
-    outcome = record ? claim(state, record, number, reply, now) : CLAIM_FULL;
     if (outcome == CLAIMED && find_own_connection(scratch->slot & 1, reply, now)) { /* noted meanwhile */
         remove_tuple(state, SIDE_INBOUND, reply, number);
         outcome = next_round(scratch);
     }
-    if (outcome != CLAIMED && record)
+    if (outcome == CLAIMED)
+        record->inbound.epoch = seen & SEEN_FROM_OUTSIDE ? scratch->epoch : 0; /* of the rules that admitted it */
+    else if (record)
         free_record(number);
-    if (outcome != CLAIMED || !publish_flow(state, scratch, record, number, SEEN_EIM, new_flow))
+    if ((outcome != CLAIMED || !publish_flow(state, scratch, record, number, seen, new_flow)) && seen & SEEN_EIM)
         release_claimed_eim_mapping(scratch, now);
     return outcome;
 }
 
-inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *new_flow, u32 now)
+inline_always void claim_eim_flow(void *ctx, u32 ifindex, struct packet *p, struct new_flow *new_flow, u32 now)
 {
     u32 zero = 0, outcome;
     struct scratch *scratch = scratches.lookup(&zero);
@@ -142,62 +144,9 @@ inline_always void claim_eim_flow(void *ctx, struct packet *p, struct new_flow *
     if (!pool)
         return refuse(new_flow, DROP_INTERNAL);
     key_of(p, &key);
-    outcome = hold_or_claim_eim_mapping(ctx, scratch, rule, pool, p, now);
+    outcome = hold_or_claim_eim_mapping(ctx, ifindex, scratch, rule, pool, p, now);
     if (outcome == CLAIMED)
-        outcome = open_by_eim_mapping(scratch, &key, &scratch->eim_mapping, rule->redirect, new_flow, now);
-    if (outcome != CLAIMED)
-        handle_claim_failure(scratch, outcome, new_flow);
-}
-
-/* Copies the mapping with endpoint-independent filtering that admits this packet from outside. Returns 0 for none. The
- * kernel may give the entry to another mapping at any time, so it is looked up again after the copy. */
-inline_always int find_unfiltered_eim_mapping(const struct packet *p, struct eim_mapping *copy, u32 now)
-{
-    struct eim_mapping_key key;
-    struct eim_mapping *eim_mapping;
-
-    if (p->protocol == IPPROTO_ICMP)
-        return 0;
-    eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
-    eim_mapping = eim_mappings.lookup(&key);
-    if (!eim_mapping)
-        return 0;
-    *copy = *eim_mapping;
-    return eim_mappings.lookup(&key) == eim_mapping && copy->flags & RULE_FILTER_ENDPOINT_INDEPENDENT &&
-           !is_past(now, copy->expires);
-}
-
-/* Whether a packet from outside without a flow may open one. Its tuple into scratch->reply, and the mapping into
- * scratch->eim_mapping, for open_from_outside. */
-inline_always int may_open_from_outside(struct scratch *scratch, u32 slot, const struct packet *p, u32 now)
-{
-    if (!find_unfiltered_eim_mapping(p, &scratch->eim_mapping, now))
-        return 0;
-    if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
-        return 0;
-    key_of(p, &scratch->reply);
-    return find_pool_address(slot, p->destination) != 0;
-}
-
-/* Opens a flow to the endpoint of scratch->eim_mapping. */
-inline_always void open_from_outside(struct scratch *scratch, struct new_flow *new_flow, u32 now)
-{
-    struct eim_mapping *eim_mapping = &scratch->eim_mapping;
-    struct eim_mapping_key mapping_key;
-    struct eim_mapping *held;
-    struct flow_key key = {};
-    u32 outcome;
-
-    key.source = eim_mapping->inside;
-    key.destination = scratch->reply.source;
-    key.source_port = eim_mapping->inside_port;
-    key.destination_port = scratch->reply.source_port;
-    key.protocol = scratch->reply.protocol;
-    eim_mapping_key_of(scratch->reply.destination, scratch->reply.destination_port, key.protocol, &mapping_key);
-    held = eim_mappings.lookup(&mapping_key);
-    if (!held || !hold_eim_mapping(&mapping_key, held))
-        return refuse(new_flow, DROP_NO_FLOW);
-    outcome = open_by_eim_mapping(scratch, &key, eim_mapping, 0, new_flow, now);
+        outcome = open_by_eim_mapping(scratch, &key, rule, SEEN_EIM, new_flow, now);
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);
 }

@@ -30,6 +30,7 @@ enum tc_tail_call {
     TC_PROGRAM_UNMATCHED,
     TC_PROGRAM_RECLAIM,
     TC_PROGRAM_OPEN,
+    TC_PROGRAM_ADMIT,
 };
 
 /* BCC 0.26 declares this helper without its third argument. */

@@ -143,7 +143,7 @@ int tc_claim_eim(struct __sk_buff *skb)
 
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
-    claim_eim_flow(skb, &p, &new_flow, now);
+    claim_eim_flow(skb, skb->ingress_ifindex, &p, &new_flow, now);
     if (new_flow.verdict == VERDICT_AGAIN) {
         tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
         return drop_skb(DROP_INTERNAL, &p);

@@ -2,11 +2,11 @@
 /* The TC programs at outside interfaces. Inbound packets are translated before routing. Outbound ones are
  * translated at the egress, which is the leak guard: what came in by an inside interface leaves translated,
  * exempted by a rule, or not at all. */
+#include "admission.h"
 #include "arp.h"
 #include "established.h"
 #include "fragments.h"
 #include "icmp.h"
-#include "new_flow_eim.h"
 #include "own_connections.h"
 #include "skb.h"
 
@@ -48,7 +48,6 @@ int tc_outside_in(struct __sk_buff *skb)
 {
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
-    struct scratch *scratch;
     struct inbound *inbound;
     struct record *record;
     struct forwarding forwarding;
@@ -82,11 +81,8 @@ int tc_outside_in(struct __sk_buff *skb)
         return leave_unmatched(skb, &p);
     if (!record || !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
         !read_inbound(record, (u64 *)&reply, &forwarding)) {
-        scratch = scratches.lookup(&zero);
-        if (scratch && !find_own_connection(slot, &reply, now) && may_open_from_outside(scratch, slot, &p, now)) {
-            start_reclaim(scratch, slot, scratch->eim_mapping.inside, 1, now);
-            tc_programs.call(skb, TC_PROGRAM_RECLAIM);
-        }
+        if (may_be_admitted(slot, &p, now) && !find_own_connection(slot, &reply, now))
+            tc_programs.call(skb, TC_PROGRAM_ADMIT);
         return leave_unmatched(skb, &p);
     }
     inbound = &record->inbound;
@@ -98,25 +94,6 @@ int tc_outside_in(struct __sk_buff *skb)
     if (forwarding.out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= forwarding.mtu)
         return send_skb(skb, &p, &forwarding.translation, (u8 *)forwarding.ethernet, forwarding.out_ifindex);
     return rewrite_skb(skb, &p, &forwarding.translation) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
-}
-
-/* Opens a flow from outside to the endpoint-independent mapping that tc_outside_in found, after tc_reclaim. Continues
- * from the start, which finds the flow. */
-int tc_open(struct __sk_buff *skb)
-{
-    u32 zero = 0, now = now_ticks();
-    struct scratch *scratch = scratches.lookup(&zero);
-    struct new_flow new_flow = {};
-
-    if (scratch && !scratch->is_refused) {
-        open_from_outside(scratch, &new_flow, now);
-        if (new_flow.verdict == VERDICT_RECLAIM)
-            tc_programs.call(skb, TC_PROGRAM_RECLAIM);
-        if (new_flow.verdict == VERDICT_TRANSLATE)
-            tc_programs.call(skb, TC_PROGRAM_OUTSIDE_IN);
-    }
-    tc_programs.call(skb, TC_PROGRAM_UNMATCHED);
-    return TC_ACT_SHOT;
 }
 
 /* Translates at the egress. */

@@ -108,6 +108,8 @@ struct settings {
     u32 subscriber_half_open; /* flows without an answer at once; 0: unlimited */
     u32 refusals; /* ICMP errors about refused flows that an inside address gets a second; 0: none */
     u32 inbound_drop; /* 1: packets that would reach the inside by routing alone are dropped */
+    u32 admits; /* 1: rules let packets from outside open flows to endpoint-independent mappings */
+    u32 refresh_inbound; /* 1: what comes from outside refreshes a flow */
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };
 
@@ -271,6 +273,7 @@ struct record_counts {
 #define SEEN_FIN_IN 4
 #define SEEN_RST 8
 #define SEEN_EIM 16 /* holds an endpoint-independent mapping, which lives as long as a flow does */
+#define SEEN_FROM_OUTSIDE 64 /* opened from outside. Holds the mapping once the subscriber has replied */
 #define SEEN_HAIRPIN 32  /* goes to a pool address: back in as if from outside */
 
 /* Where to look for a free port once luck has run out: per mapped address, protocol and destination. Only
@@ -315,12 +318,13 @@ struct eim_mapping {
     u32 inside;
     u32 pool;
     u16 inside_port;
-    u16 flags; /* RULE_* */
-    u32 rule;  /* number */
-    u32 counter;
+    u16 pad;
+    u32 rule;    /* number of the one that made it */
     u32 expires; /* tick: the latest at which one of its flows expires */
     u64 flows;   /* that hold it, or EIM_ENDED */
     u32 created; /* tick */
+    u32 mark;    /* of its first packet, and the interface that it came in by: what rules match */
+    u32 ifindex;
     u32 reserved;
 };
 

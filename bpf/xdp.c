@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The XDP programs, native only. What they cannot handle is passed to the stack unchanged and translated by the TC
  * programs. Frames sent from here are always translated. */
+#include "admission.h"
 #include "config.h"
 #include "counters.h"
 #include "established.h"
@@ -259,7 +260,7 @@ int xdp_claim_eim(struct xdp_md *ctx)
 
     if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
         return XDP_DROP;
-    claim_eim_flow(ctx, &p, &new_flow, now);
+    claim_eim_flow(ctx, ctx->ingress_ifindex, &p, &new_flow, now);
     if (new_flow.verdict == VERDICT_AGAIN) {
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
         return drop_frame(DROP_INTERNAL, &p);
@@ -334,7 +335,6 @@ int xdp_outside(struct xdp_md *ctx)
 {
     u32 zero = 0, to, now, outcome;
     struct control *state = control.lookup(&zero);
-    struct eim_mapping eim_mapping;
     struct pool_address *address;
     struct inbound *inbound;
     struct record *record;
@@ -372,7 +372,7 @@ int xdp_outside(struct xdp_md *ctx)
     address = find_pool_address(state->generation & 1, p.destination);
     if (!address || address->flags & POOL_ADDRESS_TO_STACK)
         return XDP_PASS;
-    if (find_unfiltered_eim_mapping(&p, &eim_mapping, now))
+    if (may_be_admitted(state->generation & 1, &p, now))
         return pass_to_stack(PASS_ENDPOINT, &p);
     trace(&p, TRACE_DROPPED, DROP_NO_FLOW, 0, 0);
     return is_probe_answer(&p) ? XDP_DROP : drop_frame(DROP_NO_FLOW, &p);

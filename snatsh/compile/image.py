@@ -110,6 +110,11 @@ class RuleImage:
     buckets: tuple[int, ...] = ()
     link_by_flow: bool = False
 
+    @property
+    def admits_from_outside(self) -> bool:
+        """Whether packets from outside may open flows to its mappings."""
+        return self.endpoint_independent and not self.filter_by_endpoint
+
 
 @dataclass(frozen=True, slots=True)
 class MaskSet:
@@ -159,6 +164,8 @@ class Image:
     default_pass: bool
     tcp_syn_only: bool
     inbound_drop: bool
+    refresh_inbound: bool
+    """Whether what comes from outside refreshes a flow."""
     limits: SubscriberLimitImage
     own: tuple[Address, ...]
     """Addresses of the gateway."""

@@ -37,7 +37,7 @@ CONTROL = _record(
 SETTINGS = _record(
     ("mask_set_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
-    ("inbound_drop", "u4"),
+    ("inbound_drop", "u4"), ("admits", "u4"), ("refresh_inbound", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 TRACE_FILTER = _record(
@@ -103,8 +103,9 @@ ENDPOINT_KEY = _record(
 )
 EIM_MAPPING_KEY = _record(("mapped", NET32), ("mapped_port", NET16), ("protocol", "u1"), ("pad", "u1"))
 EIM_MAPPING = _record(
-    ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("flags", "u2"), ("rule", "u4"),
-    ("counter", "u4"), ("expires", "u4"), ("flows", "u8"), ("created", "u4"), ("reserved", "u4"),
+    ("inside", NET32), ("pool", "u4"), ("inside_port", NET16), ("pad", "u2"), ("rule", "u4"),
+    ("expires", "u4"), ("flows", "u8"), ("created", "u4"), ("mark", "u4"), ("ifindex", "u4"),
+    ("reserved", "u4"),
 )  # fmt: skip
 FRAGMENT_KEY = _record(
     ("source", NET32), ("destination", NET32), ("id", NET16), ("protocol", "u1"), ("pad", "u1")

@@ -97,6 +97,8 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["subscriber_half_open"] = image.limits.half_open
     value["refusals"] = image.limits.refusals
     value["inbound_drop"] = image.inbound_drop
+    value["admits"] = any(rule.admits_from_outside for rule in image.rules)
+    value["refresh_inbound"] = image.refresh_inbound
     value["timeouts"][0, :7] = [
         _ticks(seconds)
         for seconds in (

@@ -320,6 +320,9 @@ class Timeouts(Container):
     tcp: TcpTimeouts = Field(default_factory=TcpTimeouts, description="TCP timeouts (RFC 5382, RFC 7857)")
     udp: UdpTimeouts = Field(default_factory=UdpTimeouts, description="UDP timeouts (RFC 4787)")
     icmp: IcmpTimeouts = Field(default_factory=IcmpTimeouts, description="ICMP timeouts (RFC 5508)")
+    refresh: Literal["outbound", "both"] = Field(
+        "outbound", description="Packets that restart idle timeouts: those from inside, or all (RFC 4787)"
+    )
 
 
 class SubscriberLimits(Container):
