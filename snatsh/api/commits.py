@@ -37,13 +37,22 @@ class CommitResult(Model, frozen=True):
 
 
 class PendingCommit(Model, frozen=True):
-    """A commit that has to be confirmed. seconds: left until it is rolled back."""
+    """A commit that has to be confirmed. seconds: left until it is rolled back.
+
+    others: other users whose commits it covers.
+    """
 
     user: str
     comment: str
     minutes: int
     deadline: str
     seconds: float
+    others: list[str] = []
+
+    @property
+    def by(self) -> str:
+        """The users, in words."""
+        return " and ".join([*self.others, self.user])
 
 
 class ScheduledCommit(Model, frozen=True):

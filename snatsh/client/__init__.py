@@ -4,7 +4,16 @@
 from __future__ import annotations
 
 from snatsh.client.configuration import ConfigurationCalls
-from snatsh.client.errors import Busy, ClientError, Garbled, Refused, Rejected, ServerGone, TimedOut
+from snatsh.client.errors import (
+    Busy,
+    ClientError,
+    ConfirmsOthers,
+    Garbled,
+    Refused,
+    Rejected,
+    ServerGone,
+    TimedOut,
+)
 from snatsh.client.live import LiveCalls
 from snatsh.client.state import StateCalls
 from snatsh.client.system import SystemCalls
@@ -21,6 +30,7 @@ __all__ = [
     "Busy",
     "Client",
     "ClientError",
+    "ConfirmsOthers",
     "Garbled",
     "Refused",
     "Rejected",

@@ -67,9 +67,15 @@ class ConfigurationCalls(Transport):
         comment: str | None = None,
         confirmed: int | None = None,
         at: str | None = None,
+        and_confirm: bool = False,
     ) -> CommitResult:
-        """confirmed: minutes within which another commit has to follow. at: a time for later."""
-        body = {"check": check, "comment": comment, "confirmed": confirmed, "at": at}
+        """confirmed: minutes within which another commit has to follow. at: a time for later.
+
+        and_confirm: it may confirm the pending commit of another user; without, ConfirmsOthers.
+        """
+        body = {
+            "check": check, "comment": comment, "confirmed": confirmed, "at": at, "and_confirm": and_confirm
+        }  # fmt: skip
         return self.ask("POST", "/v1/commit", CommitResult, body, _COMMIT_SECONDS)
 
     def abort(self) -> None:

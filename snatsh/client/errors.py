@@ -50,6 +50,13 @@ class Busy(Rejected):
     """Another commit is running."""
 
 
+class ConfirmsOthers(Rejected):
+    """A commit would confirm the pending one of another user, and does not say that it may."""
+
+
+_REJECTED = {409: Busy, 428: ConfirmsOthers}
+
+
 def refusal(status: int, answer: Mapping[str, object]) -> ClientError:
     error = answer.get("error")
     if not isinstance(error, dict):
@@ -57,7 +64,7 @@ def refusal(status: int, answer: Mapping[str, object]) -> ClientError:
     message = str(error.get("message") or f"snatd answers with status {status} and no reason")
     if status == 403:
         return Refused(message)
-    return (Busy if status == 409 else Rejected)(message, error, status)
+    return _REJECTED.get(status, Rejected)(message, error, status)
 
 
 def _rows(value: object) -> list[Mapping[str, object]]:

@@ -90,7 +90,7 @@ class Gateway:
         while True:
             try:
                 self.snatd.client.replace_candidate(document(self.hook))
-                self.snatd.client.commit()
+                self.snatd.client.commit(and_confirm=True)
             except Busy:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

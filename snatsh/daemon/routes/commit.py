@@ -24,11 +24,14 @@ class CommitBody(Body):
     comment: Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
     confirmed: Annotated[int, Field(ge=1, le=MOST_MINUTES)] | None = None
     at: Annotated[str, Field(max_length=40)] | None = None
+    and_confirm: bool = False
 
 
 async def commit(request: web.Request) -> web.Response:
     wanted = await body(request, CommitBody)
     note(request, _command(wanted))
+    if wanted.and_confirm and (wanted.confirmed or wanted.at):
+        raise BadRequest("and_confirm: expected neither confirmed nor at beside it")
     commit_request = CommitRequest(
         user=peer(request).user,
         method=_method(request),
@@ -36,6 +39,7 @@ async def commit(request: web.Request) -> web.Response:
         check=wanted.check,
         confirmed=wanted.confirmed,
         at=wanted.at,
+        and_confirm=wanted.and_confirm,
     )
     done = await engine(request).commits.commit(commit_request, peer(request).pid)
     return answer(
@@ -66,6 +70,8 @@ def _command(wanted: CommitBody) -> str:
         words.append(f"confirmed {wanted.confirmed}")
     if wanted.at:
         words.append(f"at {wanted.at}")
+    if wanted.and_confirm:
+        words.append("and-confirm")
     return " ".join([*words, wanted.comment or ""]).rstrip()
 
 

@@ -14,7 +14,9 @@ from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committed, Committer
 from snatsh.engine.config.confirm import (
     Confirmation,
+    ConfirmsOthers,
     NothingPending,
+    Unconfirmed,
     UnconfirmedCommit,
     confirmed_method,
     rollback_notice,
@@ -36,7 +38,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """confirmed: minutes to confirm within. at: time of a scheduled commit."""
+    """confirmed: minutes to confirm within. at: time of a scheduled commit.
+
+    and_confirm: it may confirm the pending commit of another user.
+    """
 
     user: str
     method: str
@@ -44,6 +49,7 @@ class CommitRequest:
     check: bool = False
     confirmed: int | None = None
     at: str | None = None
+    and_confirm: bool = False
 
     @property
     def metadata(self) -> Metadata:
@@ -122,6 +128,8 @@ class CommitService:
         if not request.check:
             self._schedule.require_free()
         with self._alone():
+            self._require_permission(request)
+            confirms = self.pending
             # No other commit intervenes: the candidate is merged into what is running now.
             snapshot = candidate.document
             document = self._merged(candidate)
@@ -132,9 +140,21 @@ class CommitService:
                 running = self._committer.current.document
                 candidate.committed(running, followed=candidate.document is snapshot)
                 self._sessions.follow(running, source=candidate)
-        if request.confirmed:
-            self._notices.post("commit", rollback_notice(request.user, request.confirmed))
+        if request.confirmed and self.pending:
+            self._notices.post("commit", rollback_notice(self.pending.by, request.confirmed))
+        elif confirms:
+            self._notices.post("commit", f"commit by {confirms.by} was confirmed by {request.user}")
         return result
+
+    def _require_permission(self, request: CommitRequest) -> None:
+        """Refuse to confirm the commit of another user unless the request says so."""
+        pending = self.pending
+        if pending is None or request.check:
+            return
+        if request.at:
+            raise Unconfirmed(pending)
+        if not (request.confirmed or request.and_confirm or pending.is_of(request.user)):
+            raise ConfirmsOthers(pending)
 
     async def roll_back_pending(self, user: str, reason: str) -> None:
         """Return to the configuration before the commit that was not confirmed."""
@@ -144,7 +164,7 @@ class CommitService:
         with self._alone():
             await self._commit(pending.document, Metadata.now(user, "other", reason), again=True)
             await self._update_candidates()
-        self._notices.post("commit", f"commit by {pending.user} was rolled back: {reason}")
+        self._notices.post("commit", f"commit by {pending.by} was rolled back: {reason}")
 
     async def commit_scheduled(self) -> None:
         """Run the scheduled commit. It is removed from the schedule even if it fails."""
@@ -197,7 +217,15 @@ class CommitService:
             waiting = DeferredCommit(request.user, request.method, request.comment, at, boot_id(), document)
             self._schedule.put(waiting)
             scheduled = waiting.when
-        return _result(done, started, scheduled)
+        return _result(done, started, scheduled, self._confirms(request))
+
+    def _confirms(self, request: CommitRequest) -> tuple[Problem, ...]:
+        """Warn of the commit of another user that a commit would confirm."""
+        pending = self.pending
+        if pending is None or pending.is_of(request.user):
+            return ()
+        reason = f"confirms the commit by {pending.by}, which is pending; needs and-confirm"
+        return (Problem((), "commit", reason, "warning"),)
 
     async def _commit(
         self, document: Document, metadata: Metadata, minutes: int | None = None, *, again: bool = False
@@ -224,9 +252,11 @@ class CommitService:
             self._sessions.follow(self._committer.current.document)
 
 
-def _result(done: Committed, started: float, scheduled: str = "") -> CommitOutcome:
+def _result(
+    done: Committed, started: float, scheduled: str = "", also: tuple[Problem, ...] = ()
+) -> CommitOutcome:
     milliseconds = (time.monotonic() - started) * 1000
-    return CommitOutcome(0, done.warnings, done.ended_flows, milliseconds, done.steps, scheduled)
+    return CommitOutcome(0, (*done.warnings, *also), done.ended_flows, milliseconds, done.steps, scheduled)
 
 
 def _pending_row(pending: UnconfirmedCommit) -> PendingCommit:
@@ -236,4 +266,5 @@ def _pending_row(pending: UnconfirmedCommit) -> PendingCommit:
         minutes=pending.minutes,
         deadline=pending.deadline.isoformat(timespec="seconds"),
         seconds=round(pending.seconds, 1),
+        others=list(pending.others),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -45,10 +45,34 @@ class NothingPending(EngineError):
         super().__init__("no commit is pending")
 
 
+class ConfirmsOthers(EngineError):
+    """A commit would confirm that of another user, and does not say that it may."""
+
+    def __init__(self, pending: UnconfirmedCommit) -> None:
+        why = f" ({pending.comment})" if pending.comment else ""
+        left = max(1, round(pending.seconds / 60))
+        super().__init__(
+            f"this commit would confirm the one by {pending.by}{why}, which is rolled back in about "
+            f"{left} min unless confirmed; `commit and-confirm` confirms it, "
+            "`request system commit abort` rolls it back"
+        )
+
+
+class Unconfirmed(EngineError):
+    """A commit cannot be scheduled while another has to be confirmed: it would confirm it unseen."""
+
+    def __init__(self, pending: UnconfirmedCommit) -> None:
+        super().__init__(
+            f"at: the commit by {pending.by} is pending; confirm it with `commit`, or roll it back with "
+            "`request system commit abort`, before you schedule another"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class UnconfirmedCommit:
     """A commit that is pending: rolled back unless confirmed.
 
+    user: of the newest commit that it covers. others: the other users of commits that it covers.
     first, last: serials of the commits it covers. document: what to roll back to.
     due: the deadline on the monotonic clock, which does not follow changes of the system time.
     """
@@ -61,6 +85,16 @@ class UnconfirmedCommit:
     first: int
     last: int
     document: Document
+    others: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """The users, in words."""
+        return " and ".join((*self.others, self.user))
+
+    def is_of(self, user: str) -> bool:
+        """Whether the user made all commits that it covers."""
+        return self.user == user and not self.others
 
     @property
     def seconds(self) -> float:
@@ -78,6 +112,7 @@ class ConfirmRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: Serial
     document: Document
     comment: str = ""
+    others: list[str] = []
 
 
 class Confirmation:
@@ -122,6 +157,7 @@ class Confirmation:
             first=before.first if before else serial,
             last=serial,
             document=before.document if before else running,
+            others=_others([*before.others, before.user] if before else [], metadata.user),
         )
         self._record.write(_record_of(pending))
         try:
@@ -141,6 +177,10 @@ class Confirmation:
             self._record.write(None)
         except StoreError as error:
             log.error("%s; the pending rollback is cancelled nevertheless", error)
+
+
+def _others(users: Iterable[str], user: str) -> tuple[str, ...]:
+    return tuple(other for other in dict.fromkeys(users) if other != user)
 
 
 def confirmed_method(method: str, minutes: int) -> str:
@@ -166,13 +206,14 @@ def _from_history(store: Store) -> ConfirmRecord | None:
         first=waiting[-1].serial,
         last=waiting[0].serial,
         document=store.document(len(waiting)),
+        others=list(_others((entry.metadata.user for entry in reversed(waiting)), newest.user)),
     )
 
 
-def rollback_notice(user: str, minutes: int) -> str:
-    """Word the notice of a commit that is waiting to be confirmed."""
+def rollback_notice(by: str, minutes: int) -> str:
+    """Word the notice of a commit that is waiting to be confirmed. by: its users, in words."""
     plural = "" if minutes == 1 else "s"
-    return f"commit by {user} will be rolled back in {minutes} minute{plural} unless confirmed"
+    return f"commit by {by} will be rolled back in {minutes} minute{plural} unless confirmed"
 
 
 def _record_of(pending: UnconfirmedCommit) -> ConfirmRecord:
@@ -184,6 +225,7 @@ def _record_of(pending: UnconfirmedCommit) -> ConfirmRecord:
         first=pending.first,
         last=pending.last,
         document=pending.document,
+        others=list(pending.others),
     )
 
 
@@ -199,4 +241,5 @@ def _pending_of(found: ConfirmRecord) -> UnconfirmedCommit:
         first=found.first,
         last=found.last,
         document=validate_shape(found.document),
+        others=tuple(found.others),
     )

@@ -67,7 +67,9 @@ class Timekeeper:
             else:
                 self._warn(pending)
         scheduled = self._commits.scheduled
-        if scheduled is not None and scheduled.is_due and not self._commits.busy:
+        # A pending commit left by an older release: one on schedule must not confirm it.
+        waits = self._commits.busy or self._commits.pending is not None
+        if scheduled is not None and scheduled.is_due and not waits:
             await self._commits.commit_scheduled()
 
     def _warn(self, pending: UnconfirmedCommit) -> None:
@@ -77,4 +79,4 @@ class Timekeeper:
         if not crossed or self._warned == (pending, crossed[-1]):
             return
         self._warned = (pending, crossed[-1])
-        self._notices.post("commit", rollback_notice(pending.user, int(crossed[-1]) // 60))
+        self._notices.post("commit", rollback_notice(pending.by, int(crossed[-1]) // 60))

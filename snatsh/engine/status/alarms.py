@@ -94,7 +94,7 @@ def _configuration_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
     for record in inputs.set_aside:
         yield Alarm("major", record)
     if inputs.pending is not None:
-        yield Alarm("minor", f"a commit by {inputs.pending.user} is not confirmed")
+        yield Alarm("minor", f"a commit by {inputs.pending.by} is not confirmed")
 
 
 def _disabled(inputs: AlarmInputs) -> bool:

@@ -9,13 +9,14 @@ from typing import Any
 
 from snatsh.api.codec import builtins
 from snatsh.api.commits import CommitResult, ProblemRow
-from snatsh.client import Busy, ClientError, Rejected
+from snatsh.client import Busy, ClientError, ConfirmsOthers, Rejected
 from snatsh.shell.core.answers import DETAIL, Answer, Message, ShellError
 from snatsh.shell.core.command import Argument, CommandSet, Flag, Option
 from snatsh.shell.core.grammar import Value
 from snatsh.shell.core.session import Session
 from snatsh.shell.core.values import COMMITTED, number
 from snatsh.shell.render.problems import problem_lines
+from snatsh.shell.render.text import duration, printable
 
 CONFIGURE = CommandSet()
 
@@ -68,6 +69,7 @@ class CommitAnswer(Answer):
     Option("comment", "Comment for the commit history", Value("<comment>", _comment)),
     Option("at", 'Schedule the commit: hh:mm[:ss], "yyyy-mm-dd hh:mm[:ss]" or reboot', Value("<time>")),
     Flag("and_quit", "Exit configuration mode after a successful commit"),
+    Flag("and_confirm", "Also confirm the pending commit of another user, without a question"),
     answers=DETAIL,
 )
 def commit(
@@ -77,12 +79,15 @@ def commit(
     comment: str | None = None,
     at: str | None = None,
     and_quit: bool = False,
+    and_confirm: bool = False,
 ) -> Answer:
-    if at and confirmed:
-        raise ShellError("commit: at and confirmed are mutually exclusive")
+    given = {"at": at, "confirmed": confirmed, "and-confirm": and_confirm}
+    if len(exclusive := [name for name, value in given.items() if value]) > 1:
+        raise ShellError(f"commit: {' and '.join(exclusive)} are mutually exclusive")
     started = time.monotonic()
     try:
-        done = _patiently(session, check=check, confirmed=confirmed, comment=comment, at=at)
+        wish = {"check": check, "confirmed": confirmed, "comment": comment, "at": at}
+        done = _with_permission(session, wish, and_confirm)
     except Rejected as error:
         what = "configuration check-out failed" if check else "commit failed"
         raise ShellError(_failure(what, error), problem_lines(error.problems)) from None
@@ -109,6 +114,28 @@ def _success(done: CommitResult, check: bool, confirmed: int | None) -> list[str
         notice = f"commit confirmed will be automatically rolled back in {confirmed} minutes unless confirmed"
         return [notice, "commit complete"]
     return ["commit complete"]
+
+
+def _with_permission(session: Session, wish: dict[str, Any], and_confirm: bool) -> CommitResult:
+    """Commit; where that confirms the commit of another user, ask an operator at a terminal before."""
+    try:
+        return _patiently(session, **wish, and_confirm=and_confirm)
+    except ConfirmsOthers:
+        if not session.has_operator or not _asked_to_confirm(session):
+            raise
+    return _patiently(session, **wish, and_confirm=True)
+
+
+def _asked_to_confirm(session: Session) -> bool:
+    pending = session.client.commits().pending
+    if pending is None:
+        return True  # confirmed or rolled back meanwhile
+    why = f" ({pending.comment})" if pending.comment else ""
+    question = (
+        f"The commit by {pending.by}{why} is rolled back in {duration(pending.seconds)} unless confirmed, "
+        "and this commit confirms it.\nConfirm it?"
+    )
+    return session.terminal.confirm(printable(question), default=False)
 
 
 def _patiently(session: Session, **wish: Any) -> CommitResult:

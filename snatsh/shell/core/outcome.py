@@ -10,7 +10,9 @@ from typing import Protocol
 
 
 class Terminal(Protocol):
-    """Input for commands that ask."""
+    """Input for commands that ask. attended: whether someone is there to answer."""
+
+    attended: bool
 
     def ask(self, question: str) -> str:
         """Return one line of input; empty at its end."""
@@ -27,6 +29,8 @@ class Terminal(Protocol):
 
 class LineTerminal(ABC):
     """A terminal on which yes/no questions are answered by a line."""
+
+    attended = True
 
     @abstractmethod
     def ask(self, question: str) -> str: ...

@@ -160,7 +160,7 @@ class Session:
         left = duration(pending.seconds)
         why = f", {_NOT_OF_A_PROMPT.sub('', pending.comment)}" if pending.comment else ""
         return printable_line(
-            f"(commit confirmed by {pending.user}{why}: rolled back in {left} unless confirmed)"
+            f"(commit confirmed by {pending.by}{why}: rolled back in {left} unless confirmed)"
         )
 
     def greet(self) -> str:
@@ -232,6 +232,11 @@ class Session:
     def refresh(self) -> None:
         """Skip notices of the own commit and update the host name."""
         self.news()
+
+    @property
+    def has_operator(self) -> bool:
+        """Whether a person is there to be asked, no script and no driver."""
+        return self.terminal.attended and not self.settings.automated
 
     # Internals
 

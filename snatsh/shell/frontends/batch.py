@@ -20,6 +20,8 @@ from snatsh.shell.render.text import printable_line
 class BatchTerminal(LineTerminal):
     """A terminal without an operator; questions get their default."""
 
+    attended = False
+
     def ask(self, question: str) -> str:
         print(question, file=sys.stderr)
         return ""

@@ -15,6 +15,8 @@ from snatsh.shell.modes import EMBEDDED
 class _Asking:
     """A terminal that only asks questions."""
 
+    attended = True
+
     def __init__(self, ask: Callable[[str], str], confirm: Callable[[str], bool]) -> None:
         self.ask = ask
         self._confirm = confirm

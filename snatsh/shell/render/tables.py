@@ -260,7 +260,7 @@ def history(data: History) -> str:
     waiting = ""
     if pending := data.pending:
         waiting += (
-            f"commit confirmed by {pending.user} will be rolled back in {duration(pending.seconds)}, "
+            f"commit confirmed by {pending.by} will be rolled back in {duration(pending.seconds)}, "
             f"at {moment(pending.deadline)}, unless confirmed\n"
         )
     if scheduled := data.scheduled:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from textual.binding import Binding
@@ -14,7 +15,7 @@ from textual.widget import Widget
 
 from snatsh.api.commits import CommitResult, History
 from snatsh.api.configuration import Editor, Statement
-from snatsh.client import Client, ClientError, Rejected
+from snatsh.client import Client, ClientError, ConfirmsOthers, Rejected
 from snatsh.model.document.types import Document
 from snatsh.shell.render.text import duration
 from snatsh.tui.context import background, console_of
@@ -28,6 +29,7 @@ from snatsh.tui.widgets.prompt import Prompt
 from snatsh.tui.widgets.tree import ConfigurationTree
 
 MOST_MINUTES = 65_535
+_Action = Callable[[Client], Any]
 
 
 class _Head(Lines):
@@ -98,7 +100,7 @@ class ConfigurationScreen(LiveScreen):
         pending = data.history.pending
         if pending:
             left = duration(pending.seconds)
-            text = f" commit by {pending.user}: rolled back in {left} unless confirmed (y) or aborted (a) "
+            text = f" commit by {pending.by}: rolled back in {left} unless confirmed (y) or aborted (a) "
             head.line = [(text, "caution")]
         elif data.others:
             head.line = [*head.line, (f"  {data.others[0].user} is editing, too", "warn")]
@@ -136,7 +138,8 @@ class ConfigurationScreen(LiveScreen):
         if not (self.data and self.data.history.pending):
             self.complain("confirm: no commit is pending")
             return
-        self._do(lambda client: client.commit(), lambda _: "commit confirmed")
+        # The head of the screen says whose commit it is.
+        self._do(lambda client: client.commit(and_confirm=True), lambda _: "commit confirmed")
 
     def action_abort(self) -> None:
         background(self, self._abort(), "commit")
@@ -157,7 +160,8 @@ class ConfigurationScreen(LiveScreen):
     async def _commit(self) -> None:
         comment = await self.app.push_screen_wait(Ask("Commit the candidate. Comment (optional):"))
         if comment is not None:
-            self._do(lambda client: client.commit(comment=comment or None), _committed)
+            commit = partial(Client.commit, comment=comment or None)
+            self._do(commit, _committed, partial(commit, and_confirm=True))
 
     async def _confirmed(self) -> None:
         minutes = await self.app.push_screen_wait(Ask("Commit confirmed: minutes until rollback:", "10"))
@@ -198,12 +202,17 @@ class ConfigurationScreen(LiveScreen):
         verb: Any = words[0]
         self._do(lambda client: client.edit([Statement(verb, words[1:])]), lambda _: "")
 
-    def _do(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
-        background(self, self._done(action, tell), "commit")
+    def _do(self, action: _Action, tell: Callable[[Any], str], permitted: _Action | None = None) -> None:
+        """Carry out an action and show its result. permitted: the same, once the operator has said yes."""
+        background(self, self._done(action, tell, permitted), "commit")
 
-    async def _done(self, action: Callable[[Client], Any], tell: Callable[[Any], str]) -> None:
+    async def _done(self, action: _Action, tell: Callable[[Any], str], permitted: _Action | None) -> None:
         try:
             found = await asyncio.to_thread(action, console_of(self.app).client)
+        except ConfirmsOthers as error:
+            confirms: bool = await self.app.push_screen_wait(Question(f"{error}\n\nConfirm it?"))
+            if confirms and permitted:
+                await self._done(permitted, tell, None)
         except Rejected as error:
             problems = "".join(f"{' '.join(one.path)}: {one.reason}\n" for one in error.problems)
             await self.app.push_screen(TextView("Failed", plain_lines(f"{error}\n{problems}")))
