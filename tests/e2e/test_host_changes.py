@@ -9,8 +9,6 @@ import time
 from functools import partial
 from typing import Any
 
-import pytest
-
 from snatsh.api.configuration import Statement
 from snatsh.engine.host.gratuitous_arp import frame
 from snatsh.lab.topology import INSIDE_PREFIX
@@ -37,6 +35,22 @@ def commit(gateway: Gateway, wanted: dict[str, Any]) -> None:
     gateway.snatd.client.commit()
 
 
+def make_eth2(gateway: Gateway) -> None:
+    """Make the interface again that a test has deleted, with its provider behind it."""
+    box, provider = gateway.lab["gateway"], gateway.lab["isp-b"]
+    box.run("ip", "link", "add", "eth2", "type", "veth", "peer", "name", "eth0", "netns", provider.name)
+    box.run("ethtool", "-K", "eth2", "tx", "off")
+    provider.run("ethtool", "-K", "eth0", "tx", "off", "gro", "on")
+
+
+def bring_up_eth2(gateway: Gateway) -> None:
+    box, provider = gateway.lab["gateway"], gateway.lab["isp-b"]
+    provider.run("ip", "address", "add", "1.1.3.1/24", "dev", "eth0")
+    provider.run("ip", "link", "set", "eth0", "up")
+    box.run("ip", "address", "add", "1.1.3.2/24", "dev", "eth2")
+    box.run("ip", "link", "set", "eth2", "up")
+
+
 def test_recreated_interface_gets_its_hooks(fresh_gateway: Gateway) -> None:
     gateway, box = fresh_gateway, fresh_gateway.lab["gateway"]
     provider = gateway.lab["isp-b"]
@@ -47,14 +61,9 @@ def test_recreated_interface_gets_its_hooks(fresh_gateway: Gateway) -> None:
     wait(lambda: link_states(gateway) == {"isp-a": "up", "isp-b": "down"}, "isp-b down")
     assert seen_from(gateway, VIA_A) in addresses("a")
     ping = gateway.lab.spawn("client-a", "ping", "-i", "0.002", VIA_B, log="ping.log")
-    box.run("ip", "link", "add", "eth2", "type", "veth", "peer", "name", "eth0", "netns", provider.name)
-    box.run("ethtool", "-K", "eth2", "tx", "off")
-    provider.run("ethtool", "-K", "eth0", "tx", "off", "gro", "on")
+    make_eth2(gateway)
     with Watch(provider, "eth0", f"ip src net {INSIDE_PREFIX}") as untranslated:
-        provider.run("ip", "address", "add", "1.1.3.1/24", "dev", "eth0")
-        provider.run("ip", "link", "set", "eth0", "up")
-        box.run("ip", "address", "add", "1.1.3.2/24", "dev", "eth2")
-        box.run("ip", "link", "set", "eth2", "up")
+        bring_up_eth2(gateway)
         wait(lambda: hooks(gateway) == before, "hooks as they were")
         box.run("ip", "route", "add", "203.0.113.0/24", "via", "1.1.3.1")
         wait(lambda: seen_from(gateway, VIA_B) in addresses("b"), "traffic by isp-b again")
@@ -173,6 +182,47 @@ def test_link_lost_while_snatd_was_down_is_detected(fresh_gateway: Gateway) -> N
     snatd.start()
     assert hooks(gateway)["eth2"] == ""
     assert seen_from(gateway, VIA_A) in addresses("a")
-    # What runs refers to an interface that is missing; a new commit may not.
-    with pytest.raises(Exception, match="eth2"):
-        snatd.client.commit(check=True)
+
+
+def test_commits_while_an_interface_is_missing(fresh_gateway: Gateway) -> None:
+    gateway, client = fresh_gateway, fresh_gateway.snatd.client
+    before = hooks(gateway)
+    gateway.lab["gateway"].run("ip", "link", "delete", "eth2")
+    wait(lambda: hooks(gateway)["eth2"] == "", "eth2 has no hook")
+    client.edit([Statement("set", ["rules", "10", "pool", "c"])])
+    for check in (True, False):
+        warned = [row.path for row in client.commit(check=check).warnings]
+        assert ["interfaces", "eth2"] in warned
+    assert seen_from(gateway, VIA_A) in addresses("c")
+    client.edit([Statement("set", ["rules", "10", "pool", "a"])])
+    client.commit(confirmed=5)
+    assert seen_from(gateway, VIA_A) in addresses("a")
+    client.abort()
+    assert seen_from(gateway, VIA_A) in addresses("c")
+    make_eth2(gateway)
+    with Watch(gateway.lab["isp-b"], "eth0", f"ip src net {INSIDE_PREFIX}") as untranslated:
+        bring_up_eth2(gateway)
+        wait(lambda: hooks(gateway) == before, "hooks as they were")
+        gateway.lab["gateway"].run("ip", "route", "add", "203.0.113.0/24", "via", "1.1.3.1")
+        wait(lambda: seen_from(gateway, VIA_B) in addresses("b"), "traffic by isp-b again")
+        assert untranslated.count() == 0, untranslated.example()
+
+
+def test_wrong_name_of_an_interface_takes_no_guard_away(gateway: Gateway) -> None:
+    wanted = document(gateway.hook)
+    wanted["interfaces"]["eht2"] = wanted["interfaces"].pop("eth2")
+    wanted["links"]["isp-b"]["interface"] = "eht2"
+    for rule in wanted["rules"].values():
+        if rule.get("out-interface") == "eth2":
+            rule["out-interface"] = "eht2"
+    gateway.snatd.client.replace_candidate(wanted)
+    with Watch(gateway.lab["isp-b"], "eth0", f"ip src net {INSIDE_PREFIX}") as untranslated:
+        done = gateway.snatd.client.commit()
+        said = {(" ".join(row.path), row.value): row.reason for row in done.warnings}
+        assert "there are: eth0, eth1, eth2, lo" in said["interfaces eht2", ""]
+        assert "keeps role outside while eht2 is missing" in said["interfaces", "eth2"]
+        gateway.client.run("ping", "-c", "20", "-i", "0.01", "-W", "1", VIA_B, check=False)
+        assert untranslated.count() == 0, untranslated.example()
+    assert seen_from(gateway, VIA_A) in addresses("a")
+    commit(gateway, document(gateway.hook))
+    assert seen_from(gateway, VIA_B) in addresses("b")

@@ -21,6 +21,7 @@ from snatsh.model.errors import Problem, ProfileError
 from snatsh.model.facts import NO_INDEX, Facts, InterfaceFacts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.validate.profile_validator import validate
+from snatsh.model.validate.validation_context import listed
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
@@ -71,7 +72,7 @@ class Committer:
         """Do what a commit does before it changes anything."""
         transaction = Transaction()
         with transaction.timed(_EXAMINING):
-            plan, warnings = examine(document, facts, self._down)
+            plan, warnings = self._examine(document, facts)
         transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
         return Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps))
 
@@ -84,9 +85,7 @@ class Committer:
         """
         transaction = Transaction()
         with transaction.timed(_EXAMINING):
-            plan, warnings = (
-                (self._prepare(document, facts), ()) if again else examine(document, facts, self._down)
-            )
+            plan, warnings = (self._prepare(document, facts), ()) if again else self._examine(document, facts)
         transaction.step(
             "writing the history",
             lambda: self._store.prepare(plan.document, metadata),
@@ -126,8 +125,15 @@ class Committer:
         self._run(plan)
         return True
 
+    def _examine(self, document: Document, facts: Facts) -> tuple[Plan, tuple[Problem, ...]]:
+        plan, warnings = examine(document, facts, self._down)
+        plan = self._with_renamed(plan)
+        return plan, (*warnings, *_kept_roles(plan))
+
     def _prepare(self, document: Document, facts: Facts, profile: Profile | None = None) -> Plan:
-        plan = prepare(document, facts, self._down, profile)
+        return self._with_renamed(prepare(document, facts, self._down, profile))
+
+    def _with_renamed(self, plan: Plan) -> Plan:
         if len(plan.hooks) == len(plan.image.hooks):
             return plan
         return with_renamed(plan, self._attached())
@@ -192,18 +198,17 @@ def none_down(_profile: Profile, _facts: Facts) -> frozenset[str]:
 
 
 def examine(document: Document, facts: Facts, down: Down = none_down) -> tuple[Plan, tuple[Problem, ...]]:
-    """Validate and compile a document. Return the plan and the warnings."""
+    """Validate and compile a document. Return the plan and the warnings, such as of missing interfaces."""
     document = validate_shape(document)
     profile = to_profile(document)
     problems = validate(profile, facts)
     if any(problem.severity == "error" for problem in problems):
         raise ProfileError(problems)
-    image = compile_profile(profile, facts, down(profile, facts))
-    return Plan(document, profile, facts, image, image.hooks), tuple(problems)
+    return prepare(document, facts, down, profile), tuple(problems)
 
 
 def prepare(document: Document, facts: Facts, down: Down = none_down, profile: Profile | None = None) -> Plan:
-    """Compile a committed document. Missing interfaces match nothing and get no hook."""
+    """Compile a valid document. Missing interfaces match nothing and get no hook."""
     profile = profile or to_profile(document)
     complete = replace(facts, interfaces=_with_missing(profile, facts.interfaces))
     image = compile_profile(profile, complete, down(profile, facts))
@@ -234,6 +239,23 @@ def with_renamed(plan: Plan, attached: Sequence[HookRequest]) -> Plan:
         hooks=(*plan.image.hooks, *kept),
     )
     return replace(plan, image=image, hooks=(*plan.hooks, *kept))
+
+
+def _kept_roles(plan: Plan) -> Iterator[Problem]:
+    """Warn of the interfaces that `with_renamed` keeps."""
+    names = plan.profile.interfaces
+    for hook in plan.hooks:
+        if hook.interface not in names:
+            missing = sorted(
+                name
+                for name, one in names.items()
+                if one.role == hook.role and name not in plan.facts.interfaces
+            )
+            reason = (
+                f"is not configured and keeps role {hook.role} while {listed(missing)} is missing: "
+                "it may be that interface under another name"
+            )
+            yield Problem(("interfaces",), hook.interface, reason, "warning")
 
 
 def _with_missing(profile: Profile, present: Mapping[str, InterfaceFacts]) -> dict[str, InterfaceFacts]:

@@ -26,7 +26,9 @@ def run_first(store: Store, committer: Committer, profile: Document | None) -> N
     comment = None if profile else "empty profile of the first start"
     if not profile:
         log.warning("no history in %s: starting with the empty configuration, without NAT", store.folder)
-    committer.commit(profile or {}, survey(), Metadata.now("snatd", "profile", comment))
+    done = committer.commit(profile or {}, survey(), Metadata.now("snatd", "profile", comment))
+    for warning in done.warnings:
+        log.warning("first configuration: %s", warning)
 
 
 def _adopt(committer: Committer, entry: StoredEntry, document: Document, facts: Facts) -> None:

@@ -71,8 +71,9 @@ def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:
                 yield Problem(("interfaces",), "", reason, "warning")
     for name in sorted(profile.interfaces):
         if facts is not None and name not in facts.interfaces:
-            reason = f"no such interface on this gateway; there are: {listed(sorted(facts.interfaces))}"
-            yield Problem(("interfaces", name), "", reason)
+            known = listed(sorted(facts.interfaces))
+            reason = f"missing on this gateway, takes effect when it appears; there are: {known}"
+            yield Problem(("interfaces", name), "", reason, "warning")
         elif facts is not None:
             yield from _check_framing(name, profile.interfaces[name], facts.interfaces[name])
             if name in facts.untagging and profile.interfaces[name].hook != "tc":

@@ -84,10 +84,11 @@ class ValidationContext:
             return
         where = names[0] if len(names) == 1 else "any outside interface"
         present = [name for name in names if name in self.facts.interfaces]
+        missing = [name for name in names if name not in self.facts.interfaces]
         silent = [name for name in present if not self.subnets([name])]
-        if silent:
-            reason = f"can't be verified as on-link: {silent[0]} has no subnet at the moment"
-            yield Problem(path, value, reason, "warning")
+        if silent or missing:
+            what = f"{missing[0]} is missing" if missing else f"{silent[0]} has no subnet at the moment"
+            yield Problem(path, value, f"can't be verified as on-link: {what}", "warning")
         elif present:
             subnets = listed(map(str, self.subnets(names)))
             yield Problem(path, value, f"is not on-link by {where}; expected an address in {subnets}")

@@ -64,7 +64,6 @@ def test_validation_accepts_any_well_formed_document(document: Document) -> None
 
 
 ERRORS = [
-    ("set interfaces eth7 role outside", "interfaces eth7", "", "no such interface on this gateway; there are: eth0"),
     ("set links x interface eth7; set links x next-hop 1.1.2.9", "links x interface", "eth7", "unknown; expected an"),
     ("set links x interface eth0; set links x next-hop 192.168.40.9", "links x interface", "eth0", "role inside"),
     ("set links isp-a next-hop 1.1.3.7", "links isp-a next-hop", "1.1.3.7", "not on-link by eth1; expected an address in 1.1.2.0/24"),
@@ -110,6 +109,7 @@ ERRORS = [
 ]  # fmt: skip
 
 WARNINGS = [
+    ("set interfaces eth7 role outside", "interfaces eth7", "", "missing on this gateway, takes effect when it appears; there are: eth0, eth1, eth2, lo"),
     ("set links isp-b interface eth2; set links isp-b next-hop 1.1.3.1; set links isp-a backup isp-b", "links isp-a backup", "isp-b", "has no pool"),
     ("set links isp-a monitor icmp target 8.8.8.8; set links isp-a monitor quorum 1", "links isp-a monitor quorum", "1", "has no effect"),
     ("set links x interface eth1; set links x next-hop 1.1.2.1", "links x next-hop", "1.1.2.1", "as link isp-a"),
@@ -228,6 +228,27 @@ def test_outside_interface_without_address_is_a_warning() -> None:
         ("warning", "rules 10 redirect"),
     }
     assert all("eth1 has no subnet at the moment" in one.reason for one in found)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "set pools c interface-address eth2",
+        "set rules 20 source 192.168.41.0/24; set rules 20 out-interface eth2; set rules 20 pool b",
+        "set rules 10 redirect 1.1.3.1",
+        "set rules 10 failover isp-a redirect 1.1.3.1",
+        "set links isp-a backup isp-b; set links isp-b pool b",
+        "set link-groups wan link isp-b weight 1; set rules 20 group wan; set rules 20 pool b",
+        "set links isp-b monitor arp target 1.1.3.1",
+        "delete links isp-b next-hop",
+        "set interfaces eth2 hook xdp",
+    ],
+)
+def test_missing_interface_is_a_warning_wherever_it_is_named(statements: str) -> None:
+    there = {name: known for name, known in FACTS.interfaces.items() if name != "eth2"}
+    found = findings(statements, facts=replace(FACTS, interfaces=there))
+    assert [str(one) for one in found if one.severity == "error"] == []
+    assert ("interfaces", "eth2") in [one.path for one in found]
 
 
 def test_link_without_route_or_rule_is_reported() -> None:
