@@ -328,7 +328,7 @@ struct eim_mapping {
     u32 reserved;
 };
 
-#define EIM_ENDED (1ull << 63) /* about to be removed: nothing may hold it */
+#define EIM_ENDED (1ull << 62) /* about to be removed: nothing may hold it */
 
 /* What the first fragment of a packet was translated to; the others carry no ports. */
 struct fragment_key {

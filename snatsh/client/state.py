@@ -18,6 +18,7 @@ from snatsh.api.links import (
     LinkSeries,
     LinkSeriesList,
 )
+from snatsh.api.mappings import MappingFilter, MappingListing
 from snatsh.api.pools import PoolList, PoolRow
 from snatsh.api.rules import RuleList, RuleRow
 from snatsh.api.subscribers import SubscriberListing
@@ -39,6 +40,18 @@ class StateCalls(Transport):
     def end_flows(self, filters: FlowFilter | None = None) -> int:
         """End the flows that match, all without filters; how many those were."""
         return self.ask("DELETE", with_query("/v1/flows", filters), Ended).ended
+
+    def mappings(
+        self, filters: MappingFilter | None = None, *, limit: int = 100, sort: str | None = None
+    ) -> MappingListing:
+        query: dict[str, str | int] = {"limit": limit, **(filters or {})}
+        if sort is not None:
+            query["sort"] = sort
+        return self.get("/v1/mappings", MappingListing, query)
+
+    def end_mappings(self, filters: MappingFilter | None = None) -> int:
+        """End the mappings that match, all without filters; how many those were."""
+        return self.ask("DELETE", with_query("/v1/mappings", filters), Ended).ended
 
     def talkers(self, filters: FlowFilter | None = None, *, limit: int = 10) -> list[Talker]:
         """The inside addresses with the most bytes."""

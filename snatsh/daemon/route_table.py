@@ -19,6 +19,7 @@ from snatsh.api.diagnostics import PacketTrial, ProbeResult, Traced, TraceStarte
 from snatsh.api.flows import Ended, FlowAnswer, FlowListing, FlowPage, GroupPage, TalkerList
 from snatsh.api.interfaces import Drops, InterfaceList
 from snatsh.api.links import LinkChangeList, LinkList, LinkOrdered, LinkSeriesList
+from snatsh.api.mappings import MappingListing
 from snatsh.api.overview import Overview
 from snatsh.api.pools import LivePoolList, PoolList
 from snatsh.api.rules import LiveRuleList, RuleList
@@ -91,6 +92,8 @@ ROUTES = (
     Route("DELETE", "/v1/files/{name:.*}", _VIEW, files.delete, Empty),
     Route("GET", "/v1/flows", _VIEW, flows.flows, FlowListing),
     Route("DELETE", "/v1/flows", _OPERATOR, flows.end, Ended),
+    Route("GET", "/v1/mappings", _VIEW, flows.mappings, MappingListing),
+    Route("DELETE", "/v1/mappings", _OPERATOR, flows.end_mappings, Ended),
     Route("GET", "/v1/talkers", _VIEW, flows.talkers, TalkerList),
     Route("GET", "/v1/subscribers", _VIEW, flows.subscribers, SubscriberListing),
     Route("GET", "/v1/completions/source", _VIEW, flows.sources, Values),

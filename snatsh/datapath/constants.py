@@ -23,6 +23,7 @@ SWEEP_KEYS, FIND_KEYS, MIGRATE_RECORDS = 100, 16, 8  # in one run of a program o
 
 STATIONS = 16  # places for interfaces in control (bpf/station.h)
 SEEN_REPLY = 1  # in outbound.seen
+EIM_ENDED = 1 << 62  # in eim_mapping.flows
 
 
 class InterfaceRole(IntEnum):
@@ -79,6 +80,7 @@ def shared() -> dict[str, int]:
         "FIND_KEYS": FIND_KEYS,
         "MIGRATE_RECORDS": MIGRATE_RECORDS,
         "SEEN_REPLY": SEEN_REPLY,
+        "EIM_ENDED": EIM_ENDED,
         **_members("ROLE", InterfaceRole),
         **_members("ACTION", Action),
         **_members("ALGORITHM", Algorithm),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.constants import SWEEP_KEYS, TICK_SHIFT, TICKS_OF_SECOND
+from snatsh.datapath.constants import TICK_SHIFT, TICKS_OF_SECOND
 from snatsh.datapath.flow_table import FlowTable
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
@@ -27,7 +27,7 @@ FLOW_VIEW = np.dtype(
     ]
 )  # fmt: skip
 
-_SECONDS_PER_TICK = 1 / layout.TICKS_PER_SECOND
+SECONDS_PER_TICK = 1 / layout.TICKS_PER_SECOND
 IDLE_SECONDS = 60
 
 
@@ -69,10 +69,10 @@ def _shown(records: NDArray[Any], now: int) -> NDArray[Any]:
     shown["out_interface"] = flows["out_ifindex"]
     shown["packets_out"], shown["bytes_out"] = flows["packets"], flows["bytes"]
     shown["packets_in"], shown["bytes_in"] = mappings["packets"], mappings["bytes"]
-    shown["age"] = np.maximum(elapsed(now, mappings["created"]), 0) * _SECONDS_PER_TICK
+    shown["age"] = np.maximum(elapsed(now, mappings["created"]), 0) * SECONDS_PER_TICK
     idle = np.minimum(elapsed(now, flows["touched"]), elapsed(now, mappings["touched"]))
-    shown["idle"] = np.minimum(np.maximum(idle, 0) * _SECONDS_PER_TICK, shown["age"])
-    shown["expires"] = -elapsed(now, flows["expires"]) * _SECONDS_PER_TICK
+    shown["idle"] = np.minimum(np.maximum(idle, 0) * SECONDS_PER_TICK, shown["age"])
+    shown["expires"] = -elapsed(now, flows["expires"]) * SECONDS_PER_TICK
     return shown
 
 
@@ -84,28 +84,12 @@ def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
     return keys
 
 
-def unused_eim_mappings(maps: Mapping[str, Map]) -> NDArray[Any]:
-    """Keys of the endpoint-independent mappings whose time is over or that no flow holds."""
-    keys, mappings = maps["eim_mappings"].dump()
-    unused: NDArray[Any] = keys[(elapsed(now_ticks(), mappings["expires"]) >= 0) | (mappings["flows"] == 0)]
-    return unused
-
-
 def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
     """Inside addresses that hold nothing and asked for nothing lately."""
     addresses, counts = maps["subscribers"].dump()
     quiet = now_ticks() // TICKS_OF_SECOND - counts["second"].astype(np.int64) > IDLE_SECONDS
     idle: NDArray[Any] = addresses[quiet & (counts["sessions"] <= 0)]
     return idle
-
-
-def end_unused_eim_mappings(sweep: int, keys: NDArray[Any]) -> None:
-    """End these mappings, if they still are unused. sweep: the program's file descriptor."""
-    for start in range(0, len(keys), SWEEP_KEYS):
-        part = np.ascontiguousarray(keys[start : start + SWEEP_KEYS])
-        header: NDArray[Any] = np.zeros(1, dtype=layout.SWEEP_HEADER)
-        header["count"] = len(part)
-        bpf_syscall.test_run(sweep, header.tobytes() + part.tobytes())
 
 
 def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> None:

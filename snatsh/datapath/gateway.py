@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snatsh.compile.image import HookRequest, Image
-from snatsh.datapath import bpf_syscall, flows, gauges, layout, map_reader, map_writer, tracing
+from snatsh.datapath import bpf_syscall, flows, gauges, layout, map_reader, map_writer, mappings, tracing
 from snatsh.datapath.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.flow_table import FlowTable
@@ -198,11 +198,19 @@ class Datapath:
         flows.note_ended(self._maps, flows.keys_of(tcp[:room]), seconds)
         return self.end_flows(rows)
 
+    def mappings(self) -> NDArray[Any]:
+        """All endpoint-independent mappings in use, MAPPING_VIEW rows."""
+        return mappings.view(self._maps)
+
+    def end_mappings(self, rows: NDArray[Any]) -> int:
+        """End these MAPPING_VIEW rows with all flows that use them; return how many mappings ended."""
+        self._table.end(mappings.flows_of(self._table, rows), force=True)
+        return len(rows) - mappings.count_left(self._maps, rows)
+
     def age(self) -> int:
         """End expired flows and mappings, which only frees room; return how many flows."""
         ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
-        unused = flows.unused_eim_mappings(self._maps)
-        flows.end_unused_eim_mappings(self.programs["xdp_sweep_eim"], unused)
+        mappings.end_unused(self.programs["xdp_sweep_eim"], mappings.unused(self._maps))
         self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 

@@ -24,6 +24,7 @@ from snatsh.engine.config.startup import run_first
 from snatsh.engine.diagnostics.service import Diagnostics
 from snatsh.engine.flows.expiry import Ager
 from snatsh.engine.flows.live import LiveFlows
+from snatsh.engine.flows.mappings import MappingService
 from snatsh.engine.flows.service import FlowService
 from snatsh.engine.flows.snapshot import Snapshots
 from snatsh.engine.flows.subscribers import SubscriberService
@@ -76,6 +77,7 @@ class Engine:
         totals = Totals(datapath)
         self._snapshots = Snapshots(datapath.flows, table.lock)
         self.flows = FlowService(datapath, table, self._worker, running)
+        self.mappings = MappingService(datapath, self._worker, running)
         self.live_flows = LiveFlows(datapath, self._snapshots, running)
         self.subscribers = SubscriberService(datapath, self._snapshots, self.live_flows, running)
         self.pools = PoolService(

@@ -28,6 +28,7 @@ from snatsh.tui.screens.flows import FlowsScreen
 from snatsh.tui.screens.history import HistoryScreen
 from snatsh.tui.screens.links import LinksScreen
 from snatsh.tui.screens.log import LogScreen
+from snatsh.tui.screens.mappings import MappingsScreen
 from snatsh.tui.screens.pools import PoolsScreen
 from snatsh.tui.screens.rules import RulesScreen
 from snatsh.tui.screens.subscribers import SubscribersScreen
@@ -35,12 +36,12 @@ from snatsh.tui.state import ConsoleState, GraphHistory
 from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import TABS, Status
+from snatsh.tui.widgets.status import TABS, TITLES, Status
 from snatsh.tui.widgets.table import Table
 
 SCREENS = (
     DashboardScreen, FlowsScreen, PoolsScreen, LinksScreen, RulesScreen, SubscribersScreen,
-    ConfigurationScreen, LogScreen,
+    ConfigurationScreen, LogScreen, MappingsScreen,
 )  # fmt: skip
 
 DIALOGS = (HistoryScreen, FlowScreen, TextView, Question, Ask)
@@ -169,7 +170,7 @@ class Top(App[None]):
 
     def action_keys(self) -> None:
         if isinstance(self.screen, LiveScreen):
-            title = f"Keys: {TABS[self.screen.NAME]}"
+            title = f"Keys: {TITLES[self.screen.NAME]}"
             self.push_screen(TextView(title, self.screen.help_lines()))
 
     def action_command(self) -> None:
@@ -245,7 +246,7 @@ class Top(App[None]):
         return self.call_from_thread(in_worker)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for name, title in TABS.items():
+        for name, title in TITLES.items():
             yield SystemCommand(f"Go to {title}", f"Screen {title}", lambda name=name: self.switch_mode(name))
         for active in screen.active_bindings.values():
             binding = active.binding

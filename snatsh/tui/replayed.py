@@ -8,12 +8,17 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from snatsh.api.flows import FLOW_FIELDS, GROUP_FIELDS
+from snatsh.api.mappings import MAPPING_FIELDS
 from snatsh.api.subscribers import SUBSCRIBER_FIELDS
 
 Query = Mapping[str, str]
 Json = dict[str, Any]
 
-_LISTS = {"flows": FLOW_FIELDS, "groups": GROUP_FIELDS, "subscribers": SUBSCRIBER_FIELDS}
+_LISTS = {
+    "flows": FLOW_FIELDS, "mappings": MAPPING_FIELDS, "groups": GROUP_FIELDS,
+    "subscribers": SUBSCRIBER_FIELDS,
+}  # fmt: skip
+_MATCHED = {"flows", "mappings"}
 _VIEW = {"sort", "turned", "offset", "limit", "text"}
 _OWN = _VIEW | {"by"}
 _ADDRESSES = {"source", "destination", "mapped"}
@@ -28,7 +33,7 @@ def again(answer: Json, query: Query) -> Json:
     falling = _LISTS[name].is_descending(sort, reversed_=query.get("turned") == "yes")
     rows.sort(key=lambda row: _value(row, sort), reverse=falling)
     offset, limit = int(query.get("offset", 0)), int(query["limit"])
-    kept = {"matched" if name == "flows" else "count": len(rows)}  # more rows were not recorded
+    kept = {"matched" if name in _MATCHED else "count": len(rows)}  # more rows were not recorded
     return {**answer, **kept, name: rows[offset : offset + limit]}
 
 

@@ -11,6 +11,7 @@ import pytest
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
 from tests.e2e.harness import Gateway, addresses, no_leak
+from tests.waiting import wait
 
 SERVER = ("8.8.8.8", ECHO_PORT)
 TIMEOUT = 5.0
@@ -78,3 +79,27 @@ def test_hairpinned_packet_without_a_mapping_is_dropped(gateway: Gateway) -> Non
         with pytest.raises(TimeoutError):
             one.recvfrom(100)
     assert gateway.drops()["no-flow"] > before
+
+
+def test_mappings_are_listed_and_cleared(gateway: Gateway) -> None:
+    """A cleared mapping no longer lets a stranger in; the next packet of its host makes another one."""
+    snatd = gateway.snatd
+    with udp_socket(gateway.client) as one, udp_socket(gateway.other_client) as stranger:
+        address, port = mapped(one)
+        stranger.sendto(b"let me in", (address, port))
+        assert one.recvfrom(100)[0] == b"let me in"
+        (row,) = snatd.client.mappings({"mapped": address, "mapped_port": port, "protocol": "udp"}).mappings
+        assert (row.source, row.source_port, row.rule) == ("192.168.40.9", one.getsockname()[1], 10)
+        shown = snatd.shell(f"show mappings source 192.168.40.9 port {port}").stdout
+        assert f"{address}:{port}" in shown
+        cleared = snatd.shell(f"clear mappings source 192.168.40.9 port {port}").stdout
+        assert cleared.strip() == "1 mapping ended"
+        assert snatd.client.mappings({"mapped_port": port}).mappings == []
+        before = gateway.drops()["no-flow"]
+        stranger.sendto(b"and again", (address, port))
+        wait(lambda: gateway.drops()["no-flow"] > before, "the drop of the stranger's packet")
+        one.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            one.recvfrom(100)
+        one.settimeout(TIMEOUT)
+        assert mapped(one)

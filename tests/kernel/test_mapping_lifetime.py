@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from scapy.layers.inet import IP
 
 from snatsh.datapath.flows import now_ticks
 from snatsh.datapath.gateway import Datapath
-from tests.kernel.frames import echo, from_inside, reply_to, tcp, udp
+from tests.kernel.frames import echo, from_inside, from_outside, reply_to, tcp, udp
 from tests.kernel.rig import Rig
 
 PORTS = 3
@@ -181,3 +182,31 @@ def test_older_flow_does_not_hold_the_next_mapping_of_its_port(gateway: Rig) -> 
     assert taken[0].verdict == "translated"
     gateway.datapath.age()
     assert flows_of_mapping(gateway) == [1]
+
+
+def test_mappings_are_listed_and_ended_with_all_their_flows(gateway: Rig) -> None:
+    """Also with the flow of a stranger, which holds none."""
+    gateway.commit({**rules(filtering="endpoint-independent"), "pools": {"a": POOLS["address"]}})
+    for to in ("8.8.8.8", "8.8.4.4"):
+        gateway.outbound(first_packet("udp", 5000, destination=to))
+    gateway.outbound(first_packet("tcp", 5001))
+    stranger = from_outside(udp(7777, 5000), "1.1.2.100", "9.9.9.9")
+    assert gateway.inbound(stranger, "eth1").verdict in ("passed", "translated")
+    gateway.tc("tc_outside_in", "eth1", stranger)
+    assert len(gateway.datapath.flows()) == 4
+    mappings = gateway.datapath.mappings()
+    assert sorted(zip(*(mappings[name].tolist() for name in SHOWN), strict=True)) == [
+        (HOST, 5000, 5000, 17, 10, 2),
+        (HOST, 5001, 5001, 6, 10, 1),
+    ]
+    assert set(mappings["mapped"]) == {int(IPv4Address("1.1.2.100"))}
+    assert set(mappings["age"] < 10) == {True} == set((mappings["expires"] > 20) & (mappings["expires"] < 31))
+    assert gateway.datapath.end_mappings(mappings[mappings["protocol"] == 17]) == 1
+    assert gateway.datapath.flows()["protocol"].tolist() == [6]
+    assert gateway.datapath.mappings()["protocol"].tolist() == [6]
+    assert gateway.datapath.end_mappings(mappings) == 2
+    assert len(gateway.datapath.mappings()) == len(gateway.datapath.flows()) == mapped(gateway) == 0
+
+
+SHOWN = ("source", "source_port", "mapped_port", "protocol", "rule", "flows")
+HOST = int(IPv4Address("192.168.40.9"))

@@ -58,6 +58,24 @@ async def end(request: web.Request) -> web.Response:
     return answer(Ended(await engine(request).flows.end(query)))
 
 
+async def mappings(request: web.Request) -> web.Response:
+    query = query_of(request)
+    if parse_limit(query.get("limit", "0")) <= _SHORT:
+        return answer(await engine(request).mappings.listing(query))
+    shares = request.app[SHARES]
+    async with shares.listings.turn(peer(request).uid), asyncio.timeout(shares.limits.listing_seconds):
+        response = answer(await engine(request).mappings.listing(query))
+    shares.freed(sys.maxsize)
+    return response
+
+
+async def end_mappings(request: web.Request) -> web.Response:
+    """End the mappings that a filter matches, with their flows."""
+    query = query_of(request)
+    note(request, f"clear mappings {request.query_string}")
+    return answer(Ended(await engine(request).mappings.end(query)))
+
+
 async def talkers(request: web.Request) -> web.Response:
     return answer(TalkerList(await engine(request).flows.talkers(query_of(request))))
 

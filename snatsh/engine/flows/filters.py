@@ -28,18 +28,23 @@ def parse_filter(query: Mapping[str, str], plan: Plan) -> FlowFilter:
 def parse_listing(query: Mapping[str, str], plan: Plan) -> ListingQuery:
     """Read what a page of the live view shows, and its filter."""
     words = dict(query)
-    offset, limit = (_number(name, words.pop(name, default)) for name, default in _WINDOW)
-    turned = words.pop("turned", "no")
-    if turned not in _TURNED:
-        raise QueryError(f"turned: {turned}: expected yes or no")
+    offset, limit = (parse_number(name, words.pop(name, default)) for name, default in _WINDOW)
+    turned = parse_turned(words.pop("turned", "no"))
     text, sort = words.pop("text", ""), words.pop("sort", "rate")
-    return ListingQuery(parse_filter(words, plan), text, sort, _TURNED[turned], offset, limit)
+    return ListingQuery(parse_filter(words, plan), text, sort, turned, offset, limit)
+
+
+def parse_turned(text: str) -> bool:
+    """Read whether the order is reversed."""
+    if text not in _TURNED:
+        raise QueryError(f"turned: {text}: expected yes or no")
+    return _TURNED[text]
 
 
 _WINDOW = (("offset", "0"), ("limit", "50"))
 
 
-def _number(name: str, text: str) -> int:
+def parse_number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise QueryError(f"{name}: {text}: expected a number")
     return int(text)

@@ -63,6 +63,7 @@ class FlowFilter:
     rule: int | None = None
     state: int | None = None
     port: int | None = None
+    mapped_port: int | None = None
     age: int | None = None
     rate: int | None = None
     link: int | None = None
@@ -82,7 +83,7 @@ class FlowFilter:
             prefix: Prefix | None = getattr(self, name)
             if prefix is not None:
                 chosen &= (flows[name] & int(prefix.netmask)) == int(prefix.network_address)
-        for name in ("protocol", "rule", "state"):
+        for name in ("protocol", "rule", "state", "mapped_port"):
             value: int | None = getattr(self, name)
             if value is not None:
                 chosen &= flows[name] == value
@@ -97,7 +98,8 @@ class FlowFilter:
             chosen &= np.logical_or.reduce(runs) if runs else False
         if self.port is not None:
             ports = ("source_port", "destination_port", "mapped_port")
-            chosen &= np.logical_or.reduce([flows[port] == self.port for port in ports])
+            there = [port for port in ports if port in (flows.dtype.names or ())]
+            chosen &= np.logical_or.reduce([flows[port] == self.port for port in there])
         return chosen
 
     def select(self, flows: Flows) -> Flows:
@@ -189,6 +191,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "rule": _integer(1, 1_000_000),
     "state": _word({name: number for number, name in enumerate(STATE_NAMES)}),
     "port": _integer(0, 65_535),
+    "mapped_port": _integer(0, 65_535),
     "age": _integer(0, 10_000_000),
     "rate": _integer(0, 99_999_999_999),
 }

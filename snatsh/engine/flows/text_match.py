@@ -29,7 +29,7 @@ def matching(flows: Picked, text: str, interfaces: Mapping[int, str]) -> Mask:
     if not text:
         return ~found
     for address, port in _ENDPOINTS:
-        found |= _endpoint(flows[address], flows[port], text)
+        found |= endpoint_matches(flows[address], flows[port], text)
     for column, names in (
         ("protocol", PROTOCOL_NAMES),
         ("state", dict(enumerate(STATE_NAMES))),
@@ -44,7 +44,8 @@ def matching(flows: Picked, text: str, interfaces: Mapping[int, str]) -> Mask:
     return found
 
 
-def _endpoint(addresses: NDArray[np.uint32], ports: NDArray[np.uint16], text: str) -> Mask:
+def endpoint_matches(addresses: NDArray[np.uint32], ports: NDArray[np.uint16], text: str) -> Mask:
+    """Return which endpoints contain a text in lower case."""
     nothing = np.zeros(len(addresses), dtype=np.bool_)
     if not set(text) <= set("0123456789.:"):
         return nothing

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from snatsh.api.flows import FLOW_FIELDS, FlowFilter
+from snatsh.api.mappings import MAPPING_FIELDS, MAPPING_FILTERS
 from snatsh.model.vocabulary import FLOW_STATES, PROTOCOLS
 from snatsh.shell.core.answers import (
     CONFIGURATION,
@@ -42,6 +43,8 @@ _FILTERS = (
     Option("age", "Minimum age in seconds", number(0, 10_000_000)),
     Option("rate", "Minimum mean rate in bits per second", number(0, 99_999_999_999)),
 )
+
+_MAPPING_FILTERS = tuple(option for option in _FILTERS if option.name in MAPPING_FILTERS)
 
 
 @OPERATIONAL.command(
@@ -120,6 +123,32 @@ def _matching(session: Session, filters: FlowFilter, kind: str, word: str) -> in
 def clear_flows(session: Session, all: bool = False, **filters: str | int) -> Answer:
     ended = session.client.end_flows(None if all else filters)
     return Message(f"{ended:,} flow{'' if ended == 1 else 's'} ended")
+
+
+@OPERATIONAL.command(
+    "show mappings",
+    "Show endpoint-independent mappings",
+    *_MAPPING_FILTERS,
+    Option("limit", "Maximum number of entries (default 100)", number(1, _MOST_FLOWS)),
+    Option("sort", "Sort order: descending, for addresses and rules ascending", choices=MAPPING_FIELDS.sorts),
+    answers=TABLE,
+)
+def show_mappings(
+    session: Session, limit: int = 100, sort: str | None = None, **filters: str | int
+) -> Answer:
+    return TableAnswer(session.client.mappings(filters, limit=limit, sort=sort), tables.mappings)
+
+
+@OPERATIONAL.command(
+    "clear mappings",
+    "End endpoint-independent mappings that match, with their flows",
+    *_MAPPING_FILTERS,
+    Flag("all", "End all mappings", alone=True),
+    ready=bool,
+)
+def clear_mappings(session: Session, all: bool = False, **filters: str | int) -> Answer:
+    ended = session.client.end_mappings(None if all else filters)
+    return Message(f"{ended:,} mapping{'' if ended == 1 else 's'} ended")
 
 
 @OPERATIONAL.command(

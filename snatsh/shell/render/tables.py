@@ -12,6 +12,7 @@ from snatsh.api.fields import FieldTable
 from snatsh.api.flows import FLOW_FIELDS, Flow, FlowListing
 from snatsh.api.interfaces import Drops, InterfaceRow, Reason
 from snatsh.api.links import LINK_FIELDS, LinkChange, LinkRow
+from snatsh.api.mappings import MAPPING_FIELDS, MappingListing, MappingRow
 from snatsh.api.pools import POOL_FIELDS, PoolRow
 from snatsh.api.rules import RULE_FIELDS, RuleRow
 from snatsh.api.system import Version
@@ -33,6 +34,7 @@ def columns_of(fields: FieldTable, *names: str) -> list[Column]:
 
 _FLOW = ("protocol", "source", "destination", "mapped", "state", "rule", "out_interface", "bytes_out",
          "bytes_in", "idle", "expires")  # fmt: skip
+_MAPPING = ("protocol", "source", "mapped", "rule", "flows", "age", "expires")
 _USAGE = ("tcp", "udp", "icmp", "created", "exhausted")
 _RULE = ("order", "number", "match", "action", "flows", "created", "packets", "bytes")
 _LINK = ("name", "interface", "next_hop", "state", "since", "rtt", "loss", "failed_over", "reason")
@@ -65,15 +67,37 @@ def _flow(flow: Flow) -> list[object]:
     ]
 
 
+def mappings(data: MappingListing) -> str:
+    columns = columns_of(MAPPING_FIELDS, *_MAPPING)
+    listing = table(columns, [_mapping(row) for row in data.mappings]) if data.mappings else ""
+    return listing + listing_footer("mapping", data.total, data.matched, len(data.mappings))
+
+
+def _mapping(row: MappingRow) -> list[object]:
+    return [
+        row.protocol,
+        _end(row.source, row.source_port),
+        _end(row.mapped, row.mapped_port),
+        row.rule,
+        count(row.flows),
+        duration(row.age),
+        duration(row.expires),
+    ]
+
+
 def flows_footer(data: FlowListing) -> str:
-    shown, matched = len(data.flows), data.matched
-    if not data.total:
-        return "No flows\n"
+    return listing_footer("flow", data.total, data.matched, len(data.flows))
+
+
+def listing_footer(what: str, total: int, matched: int, shown: int) -> str:
+    """How many there are, match, and are shown."""
+    if not total:
+        return f"No {what}s\n"
     if not matched:
-        return f"No flow matches, of {count(data.total)}\n"
-    text = plural(matched, "flow")
-    if matched < data.total:
-        text += f" of {count(data.total)}"
+        return f"No {what} matches, of {count(total)}\n"
+    text = plural(matched, what)
+    if matched < total:
+        text += f" of {count(total)}"
     if shown < matched:
         text += f", {count(shown)} shown; use `limit` for more"
     return text + "\n"

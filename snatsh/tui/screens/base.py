@@ -18,7 +18,7 @@ from snatsh.tui.context import background, console_of
 from snatsh.tui.widgets.keys import Keys, key_name
 from snatsh.tui.widgets.lines import Line
 from snatsh.tui.widgets.prompt import Prompt
-from snatsh.tui.widgets.status import TABS, Status
+from snatsh.tui.widgets.status import TITLES, Status
 
 
 class LiveScreen(Screen[None]):
@@ -86,7 +86,7 @@ class LiveScreen(Screen[None]):
                 except ClientError as error:
                     console.unanswered(str(error))
                 except Exception as error:
-                    console.failed(TABS[self.NAME], error)
+                    console.failed(TITLES[self.NAME], error)
                 else:
                     console.answered(version, overview)
                     self._shown(found)
@@ -104,7 +104,7 @@ class LiveScreen(Screen[None]):
             if self.data is not None:
                 self.show(self.data)
         except Exception as error:
-            console_of(self.app).failed(TABS[self.NAME], error)
+            console_of(self.app).failed(TITLES[self.NAME], error)
 
     def _ask(self, client: Client) -> tuple[Any, Any, Any]:
         state = console_of(self.app).state
@@ -137,7 +137,7 @@ class LiveScreen(Screen[None]):
         self.open_filter()
 
     def open_filter(self) -> None:
-        self.complain(f"filter: not available on screen {TABS[self.NAME]}")
+        self.complain(f"filter: not available on screen {TITLES[self.NAME]}")
 
     def help_lines(self) -> list[Line]:
         """Return the keys of this screen for `?`."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual.binding import Binding
@@ -75,6 +75,7 @@ class FlowsScreen(TableScreen[Any]):
         Binding("g", "group", "Group", id="flows.group"),
         Binding("space", "mark", "Mark", id="flows.mark"),
         Binding("x", "clear", "Clear", id="flows.clear"),
+        Binding("m", "app.switch_mode('mappings')", "Mappings", id="flows.mappings"),
         Binding("escape", "back", "Show all", show=False, id="flows.back"),
     ]
 
@@ -118,9 +119,9 @@ class FlowsScreen(TableScreen[Any]):
             return grouped.rstrip("; ")
         return f"{grouped}{'order' if fresh else 'numbers'} as of {duration(age)} ago"
 
-    def show_source(self, source: str) -> None:
-        """Show the flows of an inside address."""
-        self.filter = f"source={source}"
+    def show_matching(self, words: Mapping[str, str | int]) -> None:
+        """Show the flows that a filter matches."""
+        self.filter = " ".join(f"{name}={value}" for name, value in words.items())
         self._group_by("")
 
     # Keys

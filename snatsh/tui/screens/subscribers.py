@@ -84,4 +84,4 @@ class SubscribersScreen(TableScreen[LiveSubscriber]):
         if row is not None:
             await self.app.switch_mode("flows")
             if isinstance(self.app.screen, FlowsScreen):
-                self.app.screen.show_source(row.name)
+                self.app.screen.show_matching({"source": row.name})

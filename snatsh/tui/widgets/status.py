@@ -16,6 +16,9 @@ TABS = {
     "dashboard": "Dashboard", "flows": "Flows", "pools": "Pools", "links": "Links", "rules": "Rules",
     "subscribers": "Subscribers", "configuration": "Config", "log": "Log",
 }  # fmt: skip
+"""Screens with a number."""
+
+TITLES = {**TABS, "mappings": "Mappings"}
 
 
 class Status(Lines):

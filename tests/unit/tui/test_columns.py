@@ -17,6 +17,7 @@ from snatsh.shell.core.command import Option
 from snatsh.tui.screens.flows import FLOW_COLUMNS, GROUP_COLUMNS
 from snatsh.tui.screens.links import LinksScreen
 from snatsh.tui.screens.log import LogScreen
+from snatsh.tui.screens.mappings import MappingsScreen
 from snatsh.tui.screens.pools import PoolsScreen
 from snatsh.tui.screens.rules import RulesScreen, match_text
 from snatsh.tui.screens.subscribers import SubscribersScreen
@@ -40,7 +41,7 @@ def test_rules_screen_shows_every_match_field() -> None:
 
 
 SCREENS: tuple[type[TableScreen[Any]], ...] = (
-    LinksScreen, LogScreen, PoolsScreen, RulesScreen, SubscribersScreen,
+    LinksScreen, LogScreen, MappingsScreen, PoolsScreen, RulesScreen, SubscribersScreen,
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from snatsh.tui.screens.history import HistoryScreen
 from snatsh.tui.screens.tables import TableScreen
 from snatsh.tui.style import palette
 from snatsh.tui.widgets.dialogs import Ask, Question, TextView, plain_lines
-from snatsh.tui.widgets.status import TABS
+from snatsh.tui.widgets.status import TABS, TITLES
 from snatsh.tui.widgets.table import Table
 from snatsh.tui.widgets.tree import ConfigurationTree
 from tests.unit.tui.replay import Player, playing
@@ -68,7 +68,7 @@ async def walk(player: Player, fresh: Callable[[], Awaitable[None]] | None = Non
         assert not player.app.state.faulty, player.app.faults.kept
 
 
-@pytest.mark.parametrize("mode", TABS)
+@pytest.mark.parametrize("mode", TITLES)
 def test_every_key_of_every_screen(mode: str) -> None:
     async def act(player: Player) -> None:
         await player.play(3)
@@ -148,7 +148,13 @@ async def goes_to_a_screen(player: Player, key: str) -> None:
     before = player.screen.NAME
     await player.press(key)
     assert list(TABS)[int(key) - 1] == player.screen.NAME
-    await player.press(str(list(TABS).index(before) + 1))
+    await back_to(player, before)
+
+
+async def back_to(player: Player, name: str) -> None:
+    """To the screen that a check began on."""
+    await player.app.switch_mode(name)
+    await player.settle()
 
 
 @checks("app.command")
@@ -298,13 +304,9 @@ async def turns_the_order_round(player: Player, key: str) -> None:
 async def exports(player: Player, key: str) -> None:
     await player.press(key)
     assert isinstance(player.screen, Ask)
-    assert player.screen.default == f"{list(TABS)[_number(player) - 1]}.csv"
-    await player.press("escape")
-
-
-def _number(player: Player) -> int:
     bottom: Any = player.app.screen_stack[0]
-    return list(TABS).index(bottom.NAME) + 1
+    assert player.screen.default == f"{bottom.NAME}.csv"
+    await player.press("escape")
 
 
 # Flows, and what else has a list
@@ -363,6 +365,44 @@ async def clears_nothing_for_who_may_only_look(player: Player, key: str) -> None
     player.app.clear_notifications()
     await player.press(key)
     assert "role is view" in player.output
+
+
+@checks("mappings.clear")
+async def clears_no_mapping_for_who_may_only_look(player: Player, key: str) -> None:
+    player.app.clear_notifications()
+    await player.press(key)
+    assert "clear: role is view" in player.output
+
+
+@checks("flows.mappings")
+async def goes_to_the_mappings(player: Player, key: str) -> None:
+    await player.press(key)
+    assert player.screen.NAME == "mappings"
+    await back_to(player, "flows")
+
+
+@checks("mappings.flows")
+async def shows_the_flows_of_a_mapping(player: Player, key: str) -> None:
+    row = player.screen.table.current
+    await player.press(key)
+    flows = player.screen
+    assert flows.NAME == "flows"
+    assert flows.filter == f"mapped={row.mapped} mapped_port={row.mapped_port} protocol={row.protocol}"
+    shown = {(one.mapped, one.mapped_port, one.protocol) for one in flows.table.rows}
+    assert shown == {(row.mapped, row.mapped_port, row.protocol)}
+    await player.press("escape")
+    await back_to(player, "mappings")
+
+
+@checks("mappings.back")
+async def clears_the_filter_and_goes_back_to_the_flows(player: Player, key: str) -> None:
+    screen = player.screen
+    screen.filter = "tcp"
+    await player.press(key)
+    assert (player.screen, screen.filter) == (screen, "")
+    await player.press(key)
+    assert player.screen.NAME == "flows"
+    await back_to(player, "mappings")
 
 
 @checks("rules.never")

@@ -23,7 +23,7 @@ from snatsh.tui.widgets.dialogs import Ask, Question, TextView
 from snatsh.tui.widgets.status import TABS
 from tests.unit.tui.replay import LARGE, RECORDING, Player, playing
 
-TABLES = ("flows", "pools", "links", "rules", "subscribers", "log")
+TABLES = ("flows", "pools", "links", "rules", "subscribers", "log", "mappings")
 
 
 def run(act: Callable[[Player], Awaitable[None]], **options: Any) -> None:
