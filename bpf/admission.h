@@ -5,6 +5,7 @@
 #define SNATSH_ADMISSION_H
 
 #include "eim.h"
+#include "hairpin.h"
 #include "new_flow_eim.h"
 #include "path.h"
 
@@ -95,7 +96,7 @@ inline_always int is_admitted(void *ctx, struct scratch *scratch, const struct c
     sent.destination = p->source;
     sent.destination_port = p->source_port;
     sent.mark = eim_mapping->mark;
-    find_path(ctx, eim_mapping->ifindex, sent.source, sent.destination, &path);
+    find_hairpin_path(ctx, slot, eim_mapping->ifindex, sent.source, sent.destination, &path);
     rule = find_rule_of_eim_mapping(scratch, slot, &sent, &path);
     return rule && rule->action == ACTION_TRANSLATE && rule->flags & RULE_ENDPOINT_INDEPENDENT &&
            rule->flags & RULE_FILTER_ENDPOINT_INDEPENDENT;

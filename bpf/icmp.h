@@ -105,8 +105,8 @@ inline_always int rewrite_quoted(struct __sk_buff *skb, u32 icmp, const struct q
 }
 
 /* An error from outside about a translated packet: finds the flow it is about. Returns 1 when it was
- * translated, 0 when no live flow is behind it, -1 when the packet could not be written. */
-inline_always int translate_error_inbound(struct __sk_buff *skb, const struct packet *p, u32 now)
+ * translated, 0 when no live flow is behind it, -1 when the packet could not be written. inside: its new destination. */
+inline_always int translate_error_inbound(struct __sk_buff *skb, const struct packet *p, u32 *inside, u32 now)
 {
     struct translation translation = {.is_source = 0};
     struct flow_key reply = {};
@@ -129,6 +129,7 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
     inside_port = record->key.source_port;
     if (!is_still(record, live))
         return 0;
+    *inside = translation.address;
     if (rewrite_quoted(skb, p->l4, &quoted, 1, translation.address, inside_port) ||
         rewrite_skb_address(skb, &translation, p->destination))
         return -1;

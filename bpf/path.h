@@ -26,6 +26,7 @@ inline_always void find_path(void *ctx, u32 ifindex, u32 source, u32 destination
     fib.ipv4_dst = destination;
     outcome = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
     path->out_ifindex = 0;
+    path->next_hop = 0;
     path->complete = 0;
     /* On "no neighbour" the kernel has already filled in interface and gateway. */
     if (outcome != BPF_FIB_LKUP_RET_SUCCESS && outcome != BPF_FIB_LKUP_RET_NO_NEIGH)

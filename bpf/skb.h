@@ -39,6 +39,8 @@ static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_h
 
 /* Set on a translated packet, which passes the egress hook again after a redirect. */
 #define TRANSLATED 0x5a7e
+/* Set on a packet that re-enters by an outside interface (hairpin.h). */
+#define HAIRPINNED 0x5a80
 /* Set on a packet at the egress of a device that has no Ethernet header (tc_l3.c). */
 #define HEADER_PUSHED 0x5a7f
 
@@ -106,16 +108,6 @@ inline_always int let_pass(struct __sk_buff *skb)
         return TC_ACT_OK;
     skb->tc_index = TRANSLATED;
     return bpf_redirect(skb->ifindex, 0);
-}
-
-/* Sends the packet back in by an outside interface, addressed to it. */
-inline_always int turn_back(struct __sk_buff *skb, u32 slot, const struct packet *p, u32 ifindex)
-{
-    struct interface *interface = find_interface(slot, ifindex);
-
-    if (!interface || bpf_skb_store_bytes(skb, 0, interface->mac, sizeof(interface->mac), 0))
-        return drop_skb(DROP_INTERNAL, p);
-    return bpf_redirect(ifindex, BPF_F_INGRESS);
 }
 
 /* Sends by the cached path, bypassing the stack. */

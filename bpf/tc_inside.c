@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The TC programs at inside interfaces: established flows, and new ones where there is no XDP. */
 #include "established.h"
+#include "hairpin.h"
 #include "skb.h"
 #include "stack_connections.h"
 
-/* Hairpinning (RFC 4787, REQ-9): with its external source, back in by the outside interface it would have left
- * by, where it is translated like any packet from outside. Counts as one hop: the TTL is decremented there. */
-inline_always int hairpin_skb(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound,
-                              const struct forwarding *forwarding)
+/* Counts as one hop: the TTL is decremented where it re-enters. */
+inline_always int hairpin(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound,
+                          const struct forwarding *forwarding)
 {
-    u32 redirect = forwarding->redirect;
-    struct path path;
-
-    find_path(skb, skb->ifindex, p->source, redirect ? redirect : p->destination, &path);
-    if (!path.out_ifindex)
-        return drop_skb(DROP_NO_NEXT_HOP, p);
     count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-    if (rewrite_skb(skb, p, &forwarding->translation))
-        return drop_skb(DROP_INTERNAL, p);
-    return turn_back(skb, slot, p, path.out_ifindex);
+    return rewrite_skb(skb, p, &forwarding->translation) ? drop_skb(DROP_INTERNAL, p) : hairpin_skb(skb, slot, p);
 }
 
 /* Lets the stack route the packet. */
@@ -41,7 +33,7 @@ inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *
     if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > forwarding->mtu))
         return TC_ACT_OK; /* the stack answers with an ICMP error */
     if (forwarding->seen & SEEN_HAIRPIN)
-        return hairpin_skb(skb, slot, p, outbound, forwarding);
+        return hairpin(skb, slot, p, outbound, forwarding);
     if (out_ifindex) {
         count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
         return send_skb(skb, p, &forwarding->translation, (const u8 *)forwarding->ethernet, out_ifindex);
@@ -76,8 +68,13 @@ int tc_inside(struct __sk_buff *skb)
     outcome = parse_skb(skb, &p);
     if (outcome == PARSED_NOT_IP)
         return TC_ACT_OK;
-    if (outcome != PARSED || p.kind != KIND_FLOW || p.fragment != WHOLE)
+    if (outcome != PARSED)
         return route_by_stack(skb, &p);
+    if (p.kind != KIND_FLOW || p.fragment != WHOLE) {
+        if (find_pool_address(slot, p.destination))
+            tc_programs.call(skb, TC_PROGRAM_OUTSIDE_OUT); /* it might not get to an egress: no neighbour answers */
+        return route_by_stack(skb, &p);
+    }
     key_of(&p, &key);
     record = find_record(state, SIDE_OUTBOUND, &key, &live);
     now = now_ticks();
@@ -87,7 +84,8 @@ int tc_inside(struct __sk_buff *skb)
         return forward(skb, slot, &p, &record->outbound, &forwarding);
     }
     interface = find_interface(slot, skb->ifindex);
-    if (!interface || interface->flags & (INTERFACE_XDP | INTERFACE_LATE))
+    if (!interface ||
+        (interface->flags & (INTERFACE_XDP | INTERFACE_LATE) && !reentry_interface(slot, p.destination)))
         return route_by_stack(skb, &p); /* XDP has matched it already and left it to the stack, or the mark is to come */
     tc_programs.call(skb, TC_PROGRAM_MATCH);
     return route_by_stack(skb, &p); /* the egress of the outside interface opens the flow */

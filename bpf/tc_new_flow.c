@@ -2,6 +2,7 @@
 /* The new-flow path in TC, in tail-called programs: at the ingress of the inside where there is no XDP, else at
  * the egress of the outside. */
 #include "established.h"
+#include "hairpin.h"
 #include "icmp.h"
 #include "new_flow_eim.h"
 #include "reclaim.h"
@@ -51,13 +52,19 @@ int tc_match(struct __sk_buff *skb)
     slot = state->generation & 1;
     if (p.kind == KIND_ICMP_ERROR) {
         outcome = translate_error_outbound(skb, &p, 0, now, &redirect);
+        if (outcome < 0)
+            return drop_skb(DROP_INTERNAL, &p);
+        if (outcome && find_pool_address(slot, p.destination)) /* about a hairpinned packet (RFC 5508, REQ-7) */
+            return hairpin_skb(skb, slot, &p);
         if (outcome)
-            return outcome > 0 ? forward_translated(skb, &p, redirect) : drop_skb(DROP_INTERNAL, &p);
+            return forward_translated(skb, &p, redirect);
     }
     if (is_terminated(&p, now))
         tc_programs.call(skb, TC_PROGRAM_RESET);
     find_path(skb, came_in, p.source, p.destination, &path);
     if (here == came_in) {
+        if (!path.out_ifindex && is_for_mapping(&p, now))
+            path.out_ifindex = reentry_interface(slot, p.destination);
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
             return is_new(path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
                                                   : TC_ACT_OK; /* to the gateway, another inside network, or nowhere */

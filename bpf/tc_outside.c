@@ -6,6 +6,7 @@
 #include "arp.h"
 #include "established.h"
 #include "fragments.h"
+#include "hairpin.h"
 #include "icmp.h"
 #include "own_connections.h"
 #include "skb.h"
@@ -17,7 +18,22 @@ inline_always int leave_unmatched(struct __sk_buff *skb, const struct packet *p)
     return drop_skb(DROP_INTERNAL, p);
 }
 
-inline_always int translate_fragment_inbound(struct __sk_buff *skb, const struct packet *p, u32 now)
+/* Hands a translated packet to routing. The source of one that is hairpinned may be an address of the gateway, which
+ * is martian to the stack: it goes to its next hop from here. */
+inline_always int route_inbound(struct __sk_buff *skb, const struct packet *p, u32 inside, int is_hairpinned)
+{
+    struct path path;
+
+    if (!is_hairpinned || p->ttl <= 1)
+        return TC_ACT_OK;
+    find_path(skb, skb->ifindex, p->source, inside, &path);
+    if (!path.out_ifindex)
+        return drop_skb(DROP_NO_NEXT_HOP, p);
+    return lower_skb_ttl(skb, p) ? drop_skb(DROP_INTERNAL, p)
+                                 : send_by_neighbour(skb, path.out_ifindex, path.next_hop);
+}
+
+inline_always int translate_fragment_inbound(struct __sk_buff *skb, const struct packet *p, int is_hairpinned, u32 now)
 {
     struct translation translation = {.is_source = 0};
     struct fragment fragment;
@@ -25,7 +41,9 @@ inline_always int translate_fragment_inbound(struct __sk_buff *skb, const struct
     if (!find_fragment(p, &fragment, now))
         return leave_unmatched(skb, p);
     translation.address = fragment.address;
-    return rewrite_skb_address(skb, &translation, p->destination) ? drop_skb(DROP_INTERNAL, p) : TC_ACT_OK;
+    if (rewrite_skb_address(skb, &translation, p->destination))
+        return drop_skb(DROP_INTERNAL, p);
+    return route_inbound(skb, p, translation.address, is_hairpinned);
 }
 
 /* A flow whose first reply is for a socket that the claim did not see yields: the gateway takes over the tuple. */
@@ -53,7 +71,8 @@ int tc_outside_in(struct __sk_buff *skb)
     struct forwarding forwarding;
     struct flow_key reply;
     struct packet p = {};
-    int outcome;
+    int outcome, is_hairpinned = skb->tc_index == HAIRPINNED;
+    u32 inside;
 
     if (!state)
         return TC_ACT_OK;
@@ -66,13 +85,13 @@ int tc_outside_in(struct __sk_buff *skb)
     if (outcome != PARSED)
         return outcome == PARSED_NOT_IP ? TC_ACT_OK : leave_unmatched(skb, &p);
     if (p.kind == KIND_ICMP_ERROR) {
-        outcome = translate_error_inbound(skb, &p, now);
+        outcome = translate_error_inbound(skb, &p, &inside, now);
         if (outcome < 0)
             return drop_skb(DROP_INTERNAL, &p);
-        return outcome ? TC_ACT_OK : leave_unmatched(skb, &p);
+        return outcome ? route_inbound(skb, &p, inside, is_hairpinned) : leave_unmatched(skb, &p);
     }
     if (p.kind == KIND_FRAGMENT)
-        return translate_fragment_inbound(skb, &p, now);
+        return translate_fragment_inbound(skb, &p, is_hairpinned, now);
     if (p.kind != KIND_FLOW)
         return leave_unmatched(skb, &p);
     key_of(&p, &reply);
@@ -81,6 +100,8 @@ int tc_outside_in(struct __sk_buff *skb)
         return leave_unmatched(skb, &p);
     if (!record || !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
         !read_inbound(record, (u64 *)&reply, &forwarding)) {
+        if (!is_hairpinned && is_local_address(slot, p.source))
+            return TC_ACT_OK; /* a martian */
         if (may_be_admitted(slot, &p, now) && !find_own_connection(slot, &reply, now))
             tc_programs.call(skb, TC_PROGRAM_ADMIT);
         return leave_unmatched(skb, &p);
@@ -93,7 +114,9 @@ int tc_outside_in(struct __sk_buff *skb)
     note_fragment(&p, forwarding.translation.address, 0, now);
     if (forwarding.out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= forwarding.mtu)
         return send_skb(skb, &p, &forwarding.translation, (u8 *)forwarding.ethernet, forwarding.out_ifindex);
-    return rewrite_skb(skb, &p, &forwarding.translation) ? drop_skb(DROP_INTERNAL, &p) : TC_ACT_OK;
+    if (rewrite_skb(skb, &p, &forwarding.translation))
+        return drop_skb(DROP_INTERNAL, &p);
+    return route_inbound(skb, &p, forwarding.translation.address, is_hairpinned);
 }
 
 /* Translates at the egress. */
@@ -107,17 +130,20 @@ inline_always int translate_egress(struct __sk_buff *skb, u32 slot, const struct
     if (rewrite_skb(skb, p, &forwarding->translation))
         return drop_skb(DROP_INTERNAL, p);
     if (forwarding->seen & SEEN_HAIRPIN)
-        return turn_back(skb, slot, p, skb->ifindex);
+        return hairpin_skb(skb, slot, p);
     return forward_translated(skb, p, redirect);
 }
 
-inline_always int translate_fragment_egress(struct __sk_buff *skb, const struct packet *p, const struct fragment *fragment)
+inline_always int translate_fragment_egress(struct __sk_buff *skb, u32 slot, const struct packet *p,
+                                            const struct fragment *fragment)
 {
     struct translation translation = {.address = fragment->address, .is_source = 1};
     u32 redirect = fragment->redirect;
 
     if (rewrite_skb_address(skb, &translation, p->source))
         return drop_skb(DROP_INTERNAL, p);
+    if (find_pool_address(slot, p->destination))
+        return hairpin_skb(skb, slot, p);
     return forward_translated(skb, p, redirect);
 }
 
@@ -165,7 +191,7 @@ int tc_outside_out(struct __sk_buff *skb)
         struct fragment fragment;
 
         if (find_fragment(&p, &fragment, now))
-            return translate_fragment_egress(skb, &p, &fragment);
+            return translate_fragment_egress(skb, state->generation & 1, &p, &fragment);
     }
     tc_programs.call(skb, TC_PROGRAM_MATCH);
     return drop_traced_skb(DROP_LEAK_GUARD, &p);

@@ -6,6 +6,7 @@
 #include "counters.h"
 #include "established.h"
 #include "fast_path.h"
+#include "hairpin.h"
 #include "new_flow.h"
 #include "new_flow_eim.h"
 #include "own_connections.h"
@@ -188,6 +189,8 @@ int xdp_match(struct xdp_md *ctx)
         xdp_programs.call(ctx, XDP_PROGRAM_RESET);
     slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
+    if (!path.out_ifindex && is_for_mapping(&p, now))
+        path.out_ifindex = reentry_interface(slot, p.destination);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
         return pass_traced(PASS_ROUTE, &p); /* to the gateway, to another inside network, or nowhere */
     if (is_stack_connection(slot, &p, now))

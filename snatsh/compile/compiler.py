@@ -20,6 +20,7 @@ from snatsh.compile.image import (
     Image,
     InterfaceImage,
     MaskSet,
+    OwnAddress,
     PoolAddress,
     PoolImage,
     RuleImage,
@@ -70,21 +71,31 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         tcp_syn_only=profile.system.tcp_mid_stream == "drop",
         inbound_drop=profile.system.inbound == "drop",
         limits=_limits(profile),
-        own=_own_addresses(facts),
+        own=tuple(_own_addresses(profile, facts)),
         present=tuple(known.index for known in facts.interfaces.values() if known.index < NO_INDEX),
     )
     _check_bounds(image)
     return image
 
 
-def _own_addresses(facts: Facts) -> tuple[Address, ...]:
-    return tuple(
-        sorted({address.ip for interface in facts.interfaces.values() for address in interface.addresses})
-    )
+def _own_addresses(profile: Profile, facts: Facts) -> Iterator[OwnAddress]:
+    """With the outside interface that has the address, or else any: one of the loopback is in use on all."""
+    outside = [
+        facts.interfaces[name].index
+        for name, interface in sorted(profile.interfaces.items())
+        if interface.role == "outside" and name in facts.interfaces
+    ]
+    held: dict[Address, int] = {}
+    for interface in facts.interfaces.values():
+        for own in interface.addresses:
+            if interface.index in outside or own.ip not in held:
+                held[own.ip] = interface.index if interface.index in outside else next(iter(outside), 0)
+    return (OwnAddress(address, reentry) for address, reentry in sorted(held.items()))
 
 
 def _is_local(held: tuple[AddressRange, ...], facts: Facts) -> bool:
-    return any(run.first <= address <= run.last for run in held for address in _own_addresses(facts))
+    own = {address.ip for interface in facts.interfaces.values() for address in interface.addresses}
+    return any(run.first <= address <= run.last for run in held for address in own)
 
 
 def _limits(profile: Profile) -> SubscriberLimitImage:

@@ -59,6 +59,14 @@ class InterfaceImage:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """An address of the gateway. reentry: outside interface that hairpinned packets re-enter by; 0: none."""
+
+    address: Address
+    reentry: int
+
+
+@dataclass(frozen=True, slots=True)
 class PoolImage:
     """A pool. runs: its addresses in order, over which an index counts. is_local: contains an own address."""
 
@@ -167,7 +175,7 @@ class Image:
     refresh_inbound: bool
     """Whether what comes from outside refreshes a flow."""
     limits: SubscriberLimitImage
-    own: tuple[Address, ...]
+    own: tuple[OwnAddress, ...]
     """Addresses of the gateway."""
     present: tuple[int, ...] = field(default=(), compare=False)
     """Indices of all interfaces: others have no role and no leak guard yet."""

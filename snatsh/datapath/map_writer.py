@@ -151,8 +151,8 @@ def stations(image: Image) -> NDArray[np.uint64]:
 
 
 def _put_own_addresses(maps: Mapping[str, Map], slot: int, image: Image) -> None:
-    keys = np.array([(slot, int(address)) for address in image.own], dtype=layout.LOCAL_ADDRESS_KEY)
-    maps["local_addresses"].put_all(keys, np.ones(len(keys), dtype=layout.INDEX))
+    keys = np.array([(slot, int(own.address)) for own in image.own], dtype=layout.LOCAL_ADDRESS_KEY)
+    maps["local_addresses"].put_all(keys, np.array([own.reentry for own in image.own], dtype=layout.INDEX))
 
 
 def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:

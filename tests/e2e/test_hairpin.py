@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hairpinning between two subscribers (RFC 4787, REQ-9)."""
+"""Hairpinning between two subscribers (RFC 4787, REQ-9), also by the address of the gateway itself."""
 
 from __future__ import annotations
 
@@ -13,15 +13,26 @@ from snatsh.lab.services import ECHO_PORT
 from tests.e2e.harness import Gateway, addresses, no_leak
 from tests.waiting import wait
 
+OWN = "1.1.2.2"
 SERVER = ("8.8.8.8", ECHO_PORT)
 TIMEOUT = 5.0
 
 
-@pytest.fixture(autouse=True)
-def endpoint_independent(gateway: Gateway) -> Iterator[None]:
-    gateway.commit("set rules 10 mapping endpoint-independent", "set rules 10 filtering endpoint-independent")
-    with no_leak(gateway.lab):
-        yield
+POOLS = {"address": addresses("a"), "interface-address": {OWN}}
+
+
+@pytest.fixture(autouse=True, params=POOLS)
+def external(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[set[str]]:
+    """The addresses that subscribers are seen by."""
+    own = ("set pools own interface-address eth1", "set rules 10 pool own")
+    gateway.commit(
+        *(own if request.param == "interface-address" else ()),
+        "set rules 10 mapping endpoint-independent",
+        "set rules 10 filtering endpoint-independent",
+    )
+    gateway.snatd.shell("clear flows all")  # of the other pool
+    with no_leak(gateway.lab, {"isp-a": [OWN]}):
+        yield POOLS[request.param]
 
 
 def udp_socket(host: Namespace) -> socket.socket:
@@ -35,21 +46,50 @@ def mapped(host: socket.socket) -> tuple[str, int]:
     """How the internet sees the socket: what a STUN server would tell."""
     host.sendto(b"who am I", SERVER)
     address, port, _ = host.recvfrom(100)[0].decode().split(" ", 2)
-    assert address in addresses("a")
     return address, int(port)
 
 
-def test_hairpinned_udp_between_subscribers(gateway: Gateway) -> None:
+@pytest.mark.parametrize("size", [20, 4000], ids=["whole", "fragments"])
+def test_hairpinned_udp_between_subscribers(gateway: Gateway, external: set[str], size: int) -> None:
+    """Fragments too, and where the next hop has to be resolved first."""
     with udp_socket(gateway.client) as one, udp_socket(gateway.other_client) as other:
         address_one, address_other = mapped(one), mapped(other)
+        assert {address_one[0], address_other[0]} <= external
+        gateway.lab["gateway"].run("ip", "neigh", "flush", "dev", "eth0")
         for number in range(20):
-            one.sendto(b"ping %d" % number, address_other)
-            assert other.recvfrom(100) == (b"ping %d" % number, address_one)
-            other.sendto(b"pong %d" % number, address_one)
-            assert one.recvfrom(100) == (b"pong %d" % number, address_other)
+            asked, answer = (word % number * (size // 7) for word in (b"ping %2d", b"pong %2d"))
+            one.sendto(asked, address_other)
+            assert other.recvfrom(size) == (asked, address_one)
+            other.sendto(answer, address_one)
+            assert one.recvfrom(size) == (answer, address_other)
 
 
-def test_hairpinned_tcp_to_an_external_endpoint(gateway: Gateway) -> None:
+def test_errors_about_hairpinned_packets_arrive(gateway: Gateway) -> None:
+    """RFC 5508, REQ-7."""
+    with udp_socket(gateway.client) as one:
+        with udp_socket(gateway.other_client) as other:
+            address_other = mapped(other)
+        one.connect(address_other)
+        one.send(b"anyone?")
+        with pytest.raises(ConnectionRefusedError):
+            one.recv(100)
+
+
+def test_ports_without_a_mapping_are_the_gateways(gateway: Gateway, external: set[str]) -> None:
+    if external != {OWN}:
+        return  # nothing of the gateway is there
+    with gateway.lab["gateway"].entered():
+        listener = socket.create_server((OWN, 8080))
+    with listener, gateway.client.entered(), socket.create_connection((OWN, 8080), TIMEOUT) as peer:
+        accepted, seen = listener.accept()
+        with accepted:
+            assert seen[0] == "192.168.40.9"
+            accepted.sendall(b"hello")
+            assert peer.recv(100) == b"hello"
+    gateway.client.run("ping", "-c", "1", "-W", "5", "-s", "4000", OWN)
+
+
+def test_hairpinned_tcp_to_an_external_endpoint(gateway: Gateway, external: set[str]) -> None:
     with gateway.other_client.entered():
         listener, outward = socket.socket(), socket.socket()
     with listener, outward:
@@ -66,12 +106,14 @@ def test_hairpinned_tcp_to_an_external_endpoint(gateway: Gateway) -> None:
         with peer:
             accepted, seen = listener.accept()
             with accepted:
-                assert seen[0] in addresses("a"), "the external source, not the inside one"
+                assert seen[0] in external, "the external source, not the inside one"
                 peer.sendall(b"hello")
                 assert accepted.recv(100) == b"hello"
 
 
-def test_hairpinned_packet_without_a_mapping_is_dropped(gateway: Gateway) -> None:
+def test_hairpinned_packet_without_a_mapping_is_dropped(gateway: Gateway, external: set[str]) -> None:
+    if external == {OWN}:
+        return  # it is for the gateway
     before = gateway.drops()["no-flow"]
     with udp_socket(gateway.client) as one:
         one.settimeout(0.5)
