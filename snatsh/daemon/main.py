@@ -142,6 +142,7 @@ def _flows(text: str) -> int:
 def _serve(options: Options) -> int:
     from snatsh.daemon import hook_launcher, privileges
     from snatsh.daemon.listen import Listener
+    from snatsh.datapath.loading.other_namespaces import require_unused
     from snatsh.engine.config.history import Store
     from snatsh.engine.config.running_commit import require_history
     from snatsh.engine.storage.locks import NamespaceLock
@@ -156,6 +157,7 @@ def _serve(options: Options) -> int:
         held.callback(listener.close)
         namespace = NamespaceLock()
         held.callback(namespace.release)
+        require_unused(options.pins)
         require_history(store, options.pins)
         datapath = _open_datapath(options.pins, options.max_flows or _capacity(store, profile))
         held.callback(_leave, datapath)
@@ -274,11 +276,18 @@ async def _run(
 
 def _remove(options: Options) -> int:
     from snatsh.datapath.gateway import remove
+    from snatsh.datapath.loading import other_namespaces, pinned
+    from snatsh.datapath.loading.loader import program_pins
 
     with _sole(options):
+        other_namespaces.require_own(options.pins)
+        there = bool(program_pins(options.pins) or pinned.look(options.pins).hooks)
         remove(options.pins)
         _remove_folder(options.pins)
-    log.info("datapath detached and unpinned; all flows ended")
+    if there:
+        log.info("datapath detached and unpinned; all flows ended")
+    else:
+        log.info("nothing of snatsh was attached in this network namespace or pinned in %s", options.pins)
     return 0
 
 
@@ -310,9 +319,10 @@ def _sole(options: Options) -> Iterator[None]:
 
 
 def _remove_folder(pins: Path) -> None:
-    from snatsh.datapath.loading import commit_mark
+    from snatsh.datapath.loading import commit_mark, namespace_mark
 
     commit_mark.clear(pins)
+    namespace_mark.clear(pins)
     with suppress(OSError):
         pins.rmdir()
 

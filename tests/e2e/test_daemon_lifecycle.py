@@ -154,6 +154,39 @@ def test_two_gateways_on_one_host(shared: Gateway) -> None:
     assert seen_from(shared) in addresses("a")
 
 
+def test_pins_in_use_in_another_namespace_are_left_alone(shared: Gateway) -> None:
+    snatd, elsewhere = shared.snatd, shared.lab["isp-a"]
+    snatd.kill()
+    try:
+        before = sorted(shared.lab.pins.iterdir())
+        for option in ("--remove", ""):
+            done = elsewhere.run(*snatd.command(*option.split()), check=False, timeout=20)
+            assert done.returncode == 1
+            assert "runs in another network namespace; nothing was changed" in done.stderr
+            assert "found: hooks on eth0, eth1, eth2 in the namespace of " in done.stderr
+            path = done.stderr.partition("nsenter --net=")[2].split()[0]
+            assert Path(path).stat().st_ino == shared.lab["gateway"].path.stat().st_ino
+        contained = 'umount --lazy --recursive /run/netns && exec "$@"'  # and no process of the host is seen
+        container = ("unshare", "--pid", "--mount", "--fork", "--mount-proc", "sh", "-c", contained, "sh")
+        done = elsewhere.run(*container, *snatd.command("--remove"), check=False, timeout=20)
+        assert done.returncode == 1
+        assert "which cannot be found or entered from here" in done.stderr
+        assert sorted(shared.lab.pins.iterdir()) == before
+        assert (
+            "tc_outside_out"
+            in shared.lab["gateway"].run("tc", "filter", "show", "dev", "eth1", "egress").stdout
+        )
+        assert seen_from(shared) in addresses("a")
+    finally:
+        snatd.start()
+
+
+def test_removing_nothing_says_so(shared: Gateway) -> None:
+    other = Snatd(shared.lab, "isp-a")
+    done = shared.lab["isp-a"].run(*other.command("--remove"))
+    assert "nothing of snatsh was attached in this network namespace or pinned in" in done.stderr
+
+
 def test_sigterm_and_sigint_leave_the_datapath_running(fresh_gateway: Gateway) -> None:
     gateway, snatd = fresh_gateway, fresh_gateway.snatd
     for number in (signal.SIGTERM, signal.SIGINT):

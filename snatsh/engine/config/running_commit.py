@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from snatsh.datapath.loading import commit_mark, pinned
+from snatsh.datapath.loading import commit_mark, namespace_mark, pinned
 from snatsh.datapath.loading.commit_mark import ANY, CommitMark
 from snatsh.datapath.loading.pinned import Pinned
 from snatsh.engine.config import history_entry
@@ -79,9 +79,13 @@ def _has(history: Path, mark: CommitMark | None) -> bool:
 
 
 def note(pins: Path, entry: StoredEntry) -> None:
-    """Note with the pins which commit the datapath runs. A failure is logged: an older note still serves."""
+    """Note with the pins which commit the datapath runs, and in which network namespace.
+
+    A failure is logged: an older note still serves.
+    """
     try:
         commit_mark.put(pins, CommitMark(entry.serial, entry.digest))
+        namespace_mark.put(pins)
     except OSError as error:
         log.error("%s: cannot note that commit %d runs: %s", pins, entry.serial, error.strerror)
 
