@@ -43,6 +43,7 @@ class Facts:
 
     translations: where netfilter translates sources, one clause each. gateways: interface and next hop of the
     routes in all tables; None when not gathered. untagging: interfaces that strip VLAN tags before XDP.
+    neighbors: MAC address, in text, of the neighbors that were heard of; empty when not gathered.
     """
 
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
@@ -50,3 +51,4 @@ class Facts:
     translations: tuple[str, ...] = ()
     gateways: frozenset[tuple[str, Address]] | None = None
     untagging: frozenset[str] = frozenset()
+    neighbors: Mapping[tuple[str, Address], str] = field(default_factory=dict)

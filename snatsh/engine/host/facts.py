@@ -22,6 +22,8 @@ from snatsh.model.values import Address, InterfaceAddress
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _UP_AND_RUNNING = 0x1 | 0x40
 _FAILED = 0x20
+_KNOWN = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
+"""REACHABLE, STALE, DELAY, PROBE, PERMANENT: states of a neighbor whose MAC address is known."""
 _ATTEMPTS = 5
 
 Hop = tuple[str, Address]
@@ -97,8 +99,27 @@ def _counted(link: Any) -> dict[str, int]:
 
 
 def survey() -> Facts:
-    """Gather facts for a commit: with all gateways, netfilter NAT and VLAN offloads."""
-    return replace(gather(routes=True), translations=source_translations(), untagging=untagging())
+    """Gather facts for a commit: with all gateways, neighbors, netfilter NAT and VLAN offloads."""
+    facts = gather(routes=True)
+    return replace(
+        facts, translations=source_translations(), untagging=untagging(), neighbors=_neighbors(facts)
+    )
+
+
+def _neighbors(facts: Facts) -> dict[Hop, str]:
+    """Return the MAC addresses of the neighbors that are known, without those of this gateway."""
+    names = {known.index: name for name, known in facts.interfaces.items()}
+    own = {known.mac.hex(":") for known in facts.interfaces.values()}
+    try:
+        with IPRoute() as netlink:
+            return {
+                (names[entry["ifindex"]], Address(entry.get_attr("NDA_DST"))): mac
+                for entry in netlink.get_neighbours(family=socket.AF_INET)
+                if entry["state"] & _KNOWN and entry["ifindex"] in names
+                if (mac := entry.get_attr("NDA_LLADDR")) and mac not in own
+            }
+    except (NetlinkDumpInterrupted, NetlinkError, OSError):
+        return {}  # only warnings depend on them
 
 
 def interface_names() -> dict[int, str]:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
 from snatsh.model.errors import Path, Problem
+from snatsh.model.next_hops import next_hop
 from snatsh.model.pool_addresses import Spans, runs
 from snatsh.model.schema.profile import Pool, Profile
 from snatsh.model.validate.validation_context import ValidationContext
@@ -116,7 +117,13 @@ class _Points:
         self._own = sorted(
             (address, f"is this gateway's own, on {name}") for address, name in context.own.items()
         )
-        self._hops = sorted(dict(_next_hops(context)).items())
+        hops = dict(_next_hops(context))
+        self._hops = sorted(hops.items())
+        self._neighbors = sorted(
+            (int(address), f"is in use by a neighbor on {name} ({mac})")
+            for (name, address), mac in (context.facts.neighbors if context.facts else {}).items()
+            if int(address) not in hops
+        )
         self._edges = sorted(_subnet_edges(context))
 
     def check(self, path: Path, pool: Pool, held: Runs) -> Iterator[Problem]:
@@ -126,6 +133,9 @@ class _Points:
                 yield Problem(path, address, f"{reason}; {expected}")
         for address, reason in _within(held, self._hops):
             yield Problem(path, address, f"{reason}; expected it excluded")
+        if pool.announce == "arp":
+            for address, reason in _within(held, self._neighbors):
+                yield Problem(path, address, f"{reason}; expected it excluded, or free", "warning")
         for address, reason in _within(held, self._edges):
             yield Problem(path, address, f"{reason}; expected it excluded", "warning")
 
@@ -140,9 +150,20 @@ def _within(held: Runs, points: list[tuple[int, str]]) -> Iterator[tuple[str, st
 
 
 def _next_hops(context: ValidationContext) -> Iterator[tuple[int, str]]:
+    """The routers that the gateway knows, each with where from; the last one for an address counts."""
+    for interface, gateway in sorted((context.facts and context.facts.gateways) or ()):
+        yield int(gateway), f"is the next hop of a route by {interface}"
+    for number, rule in sorted(context.profile.rules.items(), reverse=True):
+        for failover in rule.failover.values():
+            if failover.redirect is not None:
+                yield int(failover.redirect), f"is the next hop of a failover of rule {number}"
+        for hop, what in ((rule.redirect, "rule {} redirects to"), (rule.next_hop, "rule {} matches")):
+            if hop is not None:
+                yield int(hop), f"is the next hop that {what.format(number)}"
     for name, link in sorted(context.profile.links.items(), reverse=True):
-        if link.next_hop is not None:
-            yield int(link.next_hop), f"is the next hop of link {name}"
+        hop = next_hop(link, context.facts)
+        if hop is not None:
+            yield int(hop), f"is the next hop of link {name}"
 
 
 def _subnet_edges(context: ValidationContext) -> Iterator[tuple[int, str]]:

@@ -90,6 +90,10 @@ ERRORS = [
     ("set pools c address 1.1.2.110-1.1.2.120", "pools c address", "1.1.2.110-1.1.2.120", "overlaps 1.1.2.100-1.1.2.110 of pool a"),
     ("set pools c address 1.1.2.2", "pools c address", "1.1.2.2", "cut off"),
     ("set pools c address 1.1.2.1", "pools c address", "1.1.2.1", "is the next hop of link isp-a"),
+    ("set rules 10 redirect 1.1.2.9; set pools c address 1.1.2.8/29", "pools c address", "1.1.2.9", "is the next hop that rule 10 redirects to"),
+    ("set rules 10 next-hop 1.1.2.9; set pools c address 1.1.2.8/29", "pools c address", "1.1.2.9", "is the next hop that rule 10 matches"),
+    ("set rules 10 failover isp-a redirect 1.1.2.9; set pools c address 1.1.2.8/29", "pools c address", "1.1.2.9", "is the next hop of a failover of rule 10"),
+    ("set pools c address 1.1.2.0/29; set pools c exclude 1.1.2.2", "pools c address", "1.1.2.1", "is the next hop of link isp-a"),
     ("set rules 10 pool zz", "rules 10 pool", "zz", "unknown; expected a pool of this profile: a, b"),
     ("set rules 10 out-interface eth0", "rules 10 out-interface", "eth0", "has role inside"),
     ("set rules 10 out-interface eth9", "rules 10 out-interface", "eth9", "unknown; expected an outside interface of this profile: eth1, eth2"),
@@ -249,6 +253,27 @@ def test_missing_interface_is_a_warning_wherever_it_is_named(statements: str) ->
     found = findings(statements, facts=replace(FACTS, interfaces=there))
     assert [str(one) for one in found if one.severity == "error"] == []
     assert ("interfaces", "eth2") in [one.path for one in found]
+
+
+@pytest.mark.parametrize("announce", ["arp", "none"])
+@pytest.mark.parametrize(
+    ("interface", "hop"), [("eth1", "1.1.2.9"), ("eth0", "192.168.40.9"), ("eth2", "1.1.3.9")]
+)
+def test_pool_that_holds_the_next_hop_of_a_route_is_refused(interface: str, hop: str, announce: str) -> None:
+    """As of a default route without a link, or of a router inside."""
+    facts = replace(FACTS, gateways=frozenset({(interface, parse_address(hop))}))
+    found = findings(f"set pools c address {hop}/32; set pools c announce {announce}", facts=facts)
+    assert ("error", hop, f"is the next hop of a route by {interface}; expected it excluded") in [
+        (one.severity, one.value, one.reason) for one in found if one.path == ("pools", "c", "address")
+    ]
+
+
+@pytest.mark.parametrize(("announce", "warnings"), [("arp", ["1.1.2.105"]), ("none", [])])
+def test_announced_address_of_a_known_neighbor_is_a_warning(announce: str, warnings: list[str]) -> None:
+    near = {("eth1", parse_address(f"1.1.2.{last}")): "02:00:00:00:00:07" for last in (99, 105)}
+    found = findings(f"set pools a announce {announce}", facts=replace(FACTS, neighbors=near))
+    assert [one.value for one in found if one.severity == "warning"] == warnings
+    assert all("is in use by a neighbor on eth1 (02:00:00:00:00:07)" in one.reason for one in found)
 
 
 def test_link_without_route_or_rule_is_reported() -> None:
