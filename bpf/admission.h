@@ -98,8 +98,11 @@ inline_always int is_admitted(void *ctx, struct scratch *scratch, const struct c
     sent.mark = eim_mapping->mark;
     find_hairpin_path(ctx, slot, eim_mapping->ifindex, sent.source, sent.destination, &path);
     rule = find_rule_of_eim_mapping(scratch, slot, &sent, &path);
-    return rule && rule->action == ACTION_TRANSLATE && rule->flags & RULE_ENDPOINT_INDEPENDENT &&
-           rule->flags & RULE_FILTER_ENDPOINT_INDEPENDENT;
+    if (!rule || rule->action != ACTION_TRANSLATE || !(rule->flags & RULE_ENDPOINT_INDEPENDENT))
+        return 0;
+    return rule->flags & RULE_FILTER_ENDPOINT_INDEPENDENT ||
+           (rule->flags & RULE_FILTER_ADDRESS_DEPENDENT &&
+            is_eim_peer(p->destination, p->destination_port, p->protocol, p->source));
 }
 
 /* Opens the flow of a packet that is admitted. It does not hold the mapping: only the subscriber prolongs its life. */

@@ -20,6 +20,7 @@ enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 
 SHARED_MAP("hash", struct endpoint_key, struct eim_mapping_key, endpoints);
 SHARED_MAP("hash", struct eim_mapping_key, struct eim_mapping, eim_mappings);
+SHARED_MAP("hash", struct eim_peer_key, u64, eim_peers);
 
 inline_always void eim_mapping_key_of(u32 mapped, u16 port, u8 protocol, struct eim_mapping_key *key)
 {
@@ -83,6 +84,42 @@ inline_always void release_eim_mapping(struct eim_mapping_key *key, u32 created)
         return; /* ended with all its flows, because the time of all was over, and has a successor */
     if (__sync_fetch_and_add(&eim_mapping->flows, -1) == 1)
         end_eim_mapping(key, eim_mapping, 0);
+}
+
+inline_always void eim_peer_key_of(u32 mapped, u16 port, u8 protocol, u32 remote, struct eim_peer_key *key)
+{
+    key->mapped = mapped;
+    key->remote = remote;
+    key->mapped_port = port;
+    key->protocol = protocol;
+    key->pad = 0;
+}
+
+/* Counts a flow of the peer; returns 0 when that fails: its address is not admitted then. */
+inline_always int hold_eim_peer(struct eim_peer_key *key)
+{
+    u64 one = 1, *flows;
+
+    if (!eim_peers.insert(key, &one))
+        return 1;
+    flows = eim_peers.lookup(key);
+    return flows && !(__sync_fetch_and_add(flows, 1) & EIM_ENDED);
+}
+
+inline_always void release_eim_peer(struct eim_peer_key *key)
+{
+    u64 *flows = eim_peers.lookup(key);
+
+    if (flows && __sync_fetch_and_add(flows, -1) == 1 && __sync_val_compare_and_swap(flows, 0, EIM_ENDED) == 0)
+        eim_peers.delete(key);
+}
+
+inline_always int is_eim_peer(u32 mapped, u16 port, u8 protocol, u32 remote)
+{
+    struct eim_peer_key key;
+
+    eim_peer_key_of(mapped, port, protocol, remote, &key);
+    return eim_peers.lookup(&key) != 0;
 }
 
 /* The mapping of this external address and port if it is in use; else 0. */

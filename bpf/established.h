@@ -68,6 +68,21 @@ inline_always int accept_unasked(struct record *record, u32 epoch, u32 now)
     return 1;
 }
 
+/* The subscriber sends to the destination, which address-dependent filtering may admit by other ports. Once in an epoch:
+ * rules that need to know can only have come with it. */
+inline_always void note_eim_peer(struct record *record, u32 slot)
+{
+    struct settings *known = settings.lookup(&slot);
+    struct eim_peer_key peer;
+
+    if ((record->outbound.seen & (SEEN_EIM | SEEN_PEER)) != SEEN_EIM || !known || !known->notes_peers)
+        return;
+    eim_peer_key_of(record->outbound.mapped, record->outbound.mapped_port, record->key.protocol, record->key.destination,
+                    &peer);
+    if (hold_eim_peer(&peer))
+        record->outbound.seen |= SEEN_PEER;
+}
+
 /* `live` is the record's as it was found. Returns 0 when the flow is over and the packet has to open a new one. */
 inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
                                    const struct control *state, u32 now)
@@ -85,6 +100,8 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record
     }
     if (!is_still(record, live))
         return 0;
+    if (outbound->epoch != epoch)
+        note_eim_peer(record, slot);
     answered = outbound->seen & SEEN_REPLY;
     touch_outbound(outbound, slot, p, now);
     if (answered && !(outbound->seen & SEEN_REPLY)) /* a SYN has reopened it */

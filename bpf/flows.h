@@ -39,6 +39,7 @@ inline_always int end_flow(const struct control *state, struct record *record, u
 {
     u32 mapped = record->reply.destination, inside = record->key.source;
     struct eim_mapping_key eim_mapping;
+    struct eim_peer_key peer;
     struct address_usage *usage;
     struct subscriber *subscriber;
 
@@ -48,6 +49,10 @@ inline_always int end_flow(const struct control *state, struct record *record, u
     if (record->outbound.seen & SEEN_EIM) {
         eim_mapping_key_of(mapped, record->reply.destination_port, record->reply.protocol, &eim_mapping);
         release_eim_mapping(&eim_mapping, record->inbound.created);
+    }
+    if (record->outbound.seen & SEEN_PEER) {
+        eim_peer_key_of(mapped, record->reply.destination_port, record->reply.protocol, record->reply.source, &peer);
+        release_eim_peer(&peer);
     }
     usage = address_usage.lookup(&mapped);
     if (usage)
@@ -112,7 +117,7 @@ inline_always u8 next_tcp_state(struct outbound *outbound, u8 tcp_flags, u8 fin,
     int from_outside = !!(outbound->seen & SEEN_FROM_OUTSIDE);
 
     if (is_outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && outbound->state >= STATE_TRANSITORY) {
-        outbound->seen &= SEEN_EIM;
+        outbound->seen &= SEEN_EIM | SEEN_PEER;
         return STATE_UNREPLIED;
     }
     if (tcp_flags & TCP_RST)

@@ -102,6 +102,7 @@ inline_always void hold_migrated_eim_mapping(struct record *record)
     struct eim_mapping_key key;
     struct eim_mapping *eim_mapping;
 
+    record->outbound.seen &= ~SEEN_PEER; /* noted again with the commit that follows */
     if (!(record->outbound.seen & SEEN_EIM))
         return;
     eim_mapping_key_of(record->outbound.mapped, record->outbound.mapped_port, record->key.protocol, &key);

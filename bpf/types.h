@@ -110,6 +110,7 @@ struct settings {
     u32 inbound_drop; /* 1: packets that would reach the inside by routing alone are dropped */
     u32 admits; /* 1: rules let packets from outside open flows to endpoint-independent mappings */
     u32 refresh_inbound; /* 1: what comes from outside refreshes a flow */
+    u32 notes_peers; /* 1: rules filter by address, so that the addresses which mappings sent to have to be known */
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };
 
@@ -165,6 +166,7 @@ struct rule {
 
 #define RULE_ENDPOINT_INDEPENDENT 1        /* mapping, RFC 4787 REQ-1 */
 #define RULE_FILTER_ENDPOINT_INDEPENDENT 2 /* filtering, RFC 4787 REQ-8 */
+#define RULE_FILTER_ADDRESS_DEPENDENT 8
 #define RULE_LINK_BY_FLOW 4                 /* each flow chooses a link, not each subscriber */
 
 struct pool {
@@ -273,6 +275,7 @@ struct record_counts {
 #define SEEN_FIN_IN 4
 #define SEEN_RST 8
 #define SEEN_EIM 16 /* holds an endpoint-independent mapping, which lives as long as a flow does */
+#define SEEN_PEER 128 /* counts in eim_peers */
 #define SEEN_FROM_OUTSIDE 64 /* opened from outside. Holds the mapping once the subscriber has replied */
 #define SEEN_HAIRPIN 32  /* goes to a pool address: back in as if from outside */
 
@@ -329,6 +332,16 @@ struct eim_mapping {
 };
 
 #define EIM_ENDED (1ull << 62) /* about to be removed: nothing may hold it */
+
+/* An address that an endpoint-independent mapping sends to, for address-dependent filtering. Its value counts the
+ * flows. */
+struct eim_peer_key {
+    u32 mapped;
+    u32 remote;
+    u16 mapped_port;
+    u8 protocol;
+    u8 pad;
+};
 
 /* What the first fragment of a packet was translated to; the others carry no ports. */
 struct fragment_key {

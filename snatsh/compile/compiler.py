@@ -16,6 +16,7 @@ from snatsh.compile.image import (
     MAX_RULES,
     Action,
     Algorithm,
+    Filtering,
     HookRequest,
     Image,
     InterfaceImage,
@@ -143,7 +144,7 @@ def _rule(
         pool=0,
         redirect=None,
         endpoint_independent=rule.action == "translate" and rule.mapping == "endpoint-independent",
-        filter_by_endpoint=rule.filtering == "address-and-port-dependent",
+        filtering=Filtering[rule.filtering.upper().replace("-", "_")],
     )
     return image if rule.action != "translate" else _by_link(image, selection, pool_index)
 

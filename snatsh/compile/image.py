@@ -39,6 +39,14 @@ class Algorithm(IntEnum):
     LEAST_USED = 5
 
 
+class Filtering(IntEnum):
+    """What has to agree with a destination of the endpoint, so that a packet from outside is admitted."""
+
+    ADDRESS_AND_PORT_DEPENDENT = 0
+    ADDRESS_DEPENDENT = 1
+    ENDPOINT_INDEPENDENT = 2
+
+
 @dataclass(frozen=True, slots=True)
 class HookRequest:
     """An interface that the datapath attaches to."""
@@ -112,7 +120,7 @@ class RuleImage:
     pool: int
     redirect: Address | None
     endpoint_independent: bool
-    filter_by_endpoint: bool  # only destinations that the endpoint sent to may reply
+    filtering: Filtering
     selection: LinkSelection | None = None
     others: tuple[RuleImage, ...] = ()
     buckets: tuple[int, ...] = ()
@@ -121,7 +129,7 @@ class RuleImage:
     @property
     def admits_from_outside(self) -> bool:
         """Whether packets from outside may open flows to its mappings."""
-        return self.endpoint_independent and not self.filter_by_endpoint
+        return self.endpoint_independent and self.filtering is not Filtering.ADDRESS_AND_PORT_DEPENDENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class RuleFlag(IntFlag):
     ENDPOINT_INDEPENDENT = 1
     FILTER_ENDPOINT_INDEPENDENT = 2
     LINK_BY_FLOW = 4
+    FILTER_ADDRESS_DEPENDENT = 8
 
 
 class TraceEventKind(IntEnum):

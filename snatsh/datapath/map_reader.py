@@ -81,7 +81,9 @@ def _rule(match: Match, row: Any) -> RuleImage:
         pool=int(row["pool"]),
         redirect=Address(redirect) if redirect else None,
         endpoint_independent=bool(flags & RuleFlag.ENDPOINT_INDEPENDENT),
-        filter_by_endpoint=not flags & RuleFlag.FILTER_ENDPOINT_INDEPENDENT,
+        filtering=next(
+            name for name, flag in reversed(map_writer.FILTER_FLAGS.items()) if not flag or flags & flag
+        ),
         link_by_flow=bool(flags & RuleFlag.LINK_BY_FLOW),
     )
 

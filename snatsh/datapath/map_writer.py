@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import MAX_MASK_SETS, MAX_POOLS, MAX_RANGES, MAX_RULES, Image, RuleImage
+from snatsh.compile.image import MAX_MASK_SETS, MAX_POOLS, MAX_RANGES, MAX_RULES, Filtering, Image, RuleImage
 from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS
 from snatsh.datapath import layout
@@ -31,6 +31,11 @@ from snatsh.datapath.maps import MAX_COUNTERS
 
 _MAC_BYTES = 6
 _ROLES = {"inside": InterfaceRole.INSIDE, "outside": InterfaceRole.OUTSIDE}
+FILTER_FLAGS = {
+    Filtering.ADDRESS_AND_PORT_DEPENDENT: 0,
+    Filtering.ADDRESS_DEPENDENT: RuleFlag.FILTER_ADDRESS_DEPENDENT,
+    Filtering.ENDPOINT_INDEPENDENT: RuleFlag.FILTER_ENDPOINT_INDEPENDENT,
+}
 SLOT_BASE = {
     "mask_sets": MAX_MASK_SETS,
     "rules": MAX_RULES,
@@ -98,6 +103,7 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["refusals"] = image.limits.refusals
     value["inbound_drop"] = image.inbound_drop
     value["admits"] = any(rule.admits_from_outside for rule in image.rules)
+    value["notes_peers"] = any(rule.filtering is Filtering.ADDRESS_DEPENDENT for rule in image.rules)
     value["refresh_inbound"] = image.refresh_inbound
     value["timeouts"][0, :7] = [
         _ticks(seconds)
@@ -235,7 +241,7 @@ def _rule_row(rule: RuleImage, counter: int, link_buckets: int = 0) -> tuple[int
     redirect = int(rule.redirect) if rule.redirect else 0
     flags = (
         (RuleFlag.ENDPOINT_INDEPENDENT if rule.endpoint_independent else 0)
-        | (0 if rule.filter_by_endpoint else RuleFlag.FILTER_ENDPOINT_INDEPENDENT)
+        | FILTER_FLAGS[rule.filtering]
         | (RuleFlag.LINK_BY_FLOW if rule.link_by_flow else 0)
     )
     return (rule.number, counter, rule.action, rule.algorithm, rule.pool, redirect, flags, link_buckets)

@@ -79,6 +79,17 @@ def unused(maps: Mapping[str, Map]) -> NDArray[Any]:
     return found
 
 
+def remove_stray_peers(maps: Mapping[str, Map]) -> None:
+    """Remove the peers of mappings that are gone: what a race has left."""
+    peers, _ = maps["eim_peers"].dump()
+    if not len(peers):
+        return
+    keys, _ = maps["eim_mappings"].dump()
+    there = _external(keys["mapped"], keys["mapped_port"], keys["protocol"])
+    stray = ~np.isin(_external(peers["mapped"], peers["mapped_port"], peers["protocol"]), there)
+    maps["eim_peers"].remove_all(peers[stray])
+
+
 def _is_unused(mappings: NDArray[Any], now: int) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = (elapsed(now, mappings["expires"]) >= 0) | (mappings["flows"] == 0)
     return found

@@ -115,6 +115,7 @@ MAPS: dict[str, MapDefinition] = {
     "allocators": MapDefinition("lru_hash", layout.ALLOCATOR_KEY, layout.ALLOCATOR, MAX_ALLOCATORS),
     "endpoints": MapDefinition("hash", layout.ENDPOINT_KEY, layout.EIM_MAPPING_KEY, "flows", NO_PREALLOC),
     "eim_mappings": MapDefinition("hash", layout.EIM_MAPPING_KEY, layout.EIM_MAPPING, "flows", NO_PREALLOC),
+    "eim_peers": MapDefinition("hash", layout.EIM_PEER_KEY, np.dtype("u8"), "flows", NO_PREALLOC),
     "stack_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_STACK_CONNECTIONS),
     "exempt_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_EXEMPT_CONNECTIONS),
     "own_connections": MapDefinition("lru_hash", layout.FLOW_KEY, layout.OWN_CONNECTION, MAX_OWN_CONNECTIONS),

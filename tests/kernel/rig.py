@@ -92,8 +92,8 @@ class Rig:
     def forget(self) -> None:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
-        self.clear("eim_mappings", "endpoints", "stack_connections", "exempt_connections", "own_connections")
-        self.clear("fragments", "subscribers")
+        self.clear("eim_mappings", "endpoints", "eim_peers", "stack_connections", "exempt_connections")
+        self.clear("own_connections", "fragments", "subscribers")
         self.datapath.clear_counters()
 
     def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -22,6 +22,7 @@ POOLS: dict[str, dict[str, Any]] = {
 EXTERNAL = {"address": "1.1.2.100", "interface-address": "1.1.2.2"}
 OPEN = {"pool": "a", "mapping": "endpoint-independent", "filtering": "endpoint-independent"}
 CLOSED = {**OPEN, "filtering": "address-and-port-dependent"}
+NEAR = {**OPEN, "filtering": "address-dependent"}
 
 
 def document(pool: str = "address", rule: dict[str, Any] = OPEN, **more: Any) -> dict[str, Any]:
@@ -84,6 +85,7 @@ def time_out(gateway: Rig) -> None:
 Close = Callable[[Rig, str], object]
 CLOSINGS: dict[str, Close] = {
     "filtering": lambda gateway, pool: gateway.commit(document(pool, CLOSED)),
+    "filtering by address": lambda gateway, pool: gateway.commit(document(pool, NEAR)),
     "drop": lambda gateway, pool: gateway.commit(document(pool, {"action": "drop"})),
     "exempt": lambda gateway, pool: gateway.commit(document(pool, {"action": "exempt"})),
     "host drop": lambda gateway, pool: gateway.commit(
@@ -124,6 +126,78 @@ def test_pinholes_open_with_a_commit_as_well(gateway: Rig, protocol: str, pool: 
     assert not arrives(gateway, protocol, pool)
     gateway.commit(document(pool))
     assert arrives(gateway, protocol, pool)
+
+
+def arrives_from(gateway: Rig, source: str, protocol: str, pool: str = "address") -> bool:
+    """Whether a packet from another port of this address reaches the subscriber."""
+    frame = from_outside(l4(protocol, 7777, 5000), EXTERNAL[pool], source)
+    sent = gateway.inbound(frame, "eth1")
+    if sent.verdict == "passed":
+        sent = gateway.tc("tc_outside_in", "eth1", frame)
+    return sent.verdict == "translated"
+
+
+def send_to(gateway: Rig, protocol: str, destination: str, dport: int = 80) -> None:
+    sent = gateway.outbound(from_inside(l4(protocol, 5000, dport), destination=destination))
+    assert sent.verdict == "translated", gateway.drops()
+
+
+def end_flows_to(gateway: Rig, dport: int) -> None:
+    flows = gateway.datapath.flows()
+    assert gateway.datapath.end_flows(flows[flows["destination_port"] == dport]) == 1
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_address_dependent_filtering(gateway: Rig, protocol: str, pool: str) -> None:
+    """RFC 4787, REQ-8: from any port of an address that the endpoint has a flow to."""
+    gateway.commit(document(pool, NEAR))
+    send_to(gateway, protocol, "8.8.4.4", 79)
+    send_to(gateway, protocol, "8.8.8.8", 80)
+    send_to(gateway, protocol, "8.8.8.8", 81)
+    assert arrives_from(gateway, "8.8.8.8", protocol, pool)
+    assert not arrives_from(gateway, STRANGER, protocol, pool)
+    end_flows_to(gateway, 7777)
+    end_flows_to(gateway, 80)
+    assert arrives_from(gateway, "8.8.8.8", protocol, pool), "one flow is left"
+    end_flows_to(gateway, 7777)
+    end_flows_to(gateway, 81)
+    assert not arrives_from(gateway, "8.8.8.8", protocol, pool)
+    assert arrives_from(gateway, "8.8.4.4", protocol, pool)
+    gateway.end_flows()
+    assert len(gateway.entries("eim_peers")[0]) == 0
+    assert not arrives_from(gateway, "8.8.4.4", protocol, pool)
+
+
+@pytest.mark.parametrize("before", ["address-and-port-dependent", "endpoint-independent"])
+def test_address_dependent_filtering_of_flows_that_were_there(gateway: Rig, before: str) -> None:
+    """A flow tells its destination with its next packet after the commit."""
+    gateway.commit(document(rule={**OPEN, "filtering": before}))
+    send_to(gateway, "udp", "8.8.8.8")
+    gateway.commit(document(rule=NEAR))
+    assert not arrives_from(gateway, "8.8.8.8", "udp")
+    send_to(gateway, "udp", "8.8.8.8")
+    assert arrives_from(gateway, "8.8.8.8", "udp")
+    assert not arrives_from(gateway, STRANGER, "udp")
+
+
+def test_reply_to_an_address_admits_it(gateway: Rig) -> None:
+    ask(gateway, "udp")
+    assert arrives(gateway, "udp")
+    send_to(gateway, "udp", STRANGER, 7777)
+    gateway.commit(document(rule=NEAR))
+    send_to(gateway, "udp", STRANGER, 7777)
+    assert arrives(gateway, "udp", sport=7778)
+
+
+def test_peers_of_lost_mappings_are_removed(gateway: Rig) -> None:
+    gateway.commit(document(rule=NEAR))
+    send_to(gateway, "udp", "8.8.8.8")
+    gateway.datapath.age()
+    assert len(gateway.entries("eim_peers")[0]) == 1
+    gateway.clear("eim_mappings", "endpoints")
+    gateway.datapath.age()
+    assert len(gateway.entries("eim_peers")[0]) == 0
 
 
 def test_flow_of_a_stranger_counts_for_the_rule_in_force(gateway: Rig) -> None:

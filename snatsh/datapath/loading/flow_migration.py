@@ -22,7 +22,7 @@ from snatsh.datapath.loading.recovery import MapSet
 Maps = Mapping[str, Map]
 
 _TABLE = frozenset({"tag_buckets", "records", "record_counts", "free_records"})
-_LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments", "known_interfaces"}
+_LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments", "known_interfaces", "eim_peers"}
 """Copied flow by flow, filled by the loader or at a commit, or only hints and fragments in flight."""
 
 

@@ -286,7 +286,7 @@ class Rule(RuleMatch):
     mapping: Literal["endpoint-dependent", "endpoint-independent"] = Field(
         "endpoint-dependent", description="Mapping behaviour (RFC 4787)"
     )
-    filtering: Literal["address-and-port-dependent", "endpoint-independent"] = Field(
+    filtering: Literal["address-and-port-dependent", "address-dependent", "endpoint-independent"] = Field(
         "address-and-port-dependent",
         description="Filtering behaviour of an endpoint-independent mapping (RFC 4787)",
     )

@@ -79,7 +79,7 @@ def _check_mapping(
                 f"rule {other} uses pool {pool} with mapping {mapping}; expected the same, or another pool"
             )
             yield Problem((*path, "mapping"), rule.mapping, reason)
-    if rule.mapping == "endpoint-dependent" and rule.filtering == "endpoint-independent":
+    if rule.mapping == "endpoint-dependent" and rule.filtering != "address-and-port-dependent":
         reason = "needs mapping endpoint-independent"
         yield Problem((*path, "filtering"), rule.filtering, reason)
 
