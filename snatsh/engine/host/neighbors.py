@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -26,8 +27,13 @@ log = logging.getLogger(__name__)
 MOST = 1024
 """Most next hops to monitor. Each costs a probe every few seconds."""
 
+PROTOCOL = 83
+"""Marks our entries (NDA_PROTOCOL), as a routing protocol marks its routes."""
+
 _MANAGED = 1
-_NUD_NONE, _NUD_PERMANENT = 0, 0x80
+_EXTERN_LEARN = 0x10
+_NUD_NONE, _NUD_NOARP, _NUD_PERMANENT = 0, 0x40, 0x80
+_NUD_STALE = 0x04
 _MAIN_TABLE = 254
 
 NextHop = tuple[int, str]
@@ -35,10 +41,14 @@ NextHop = tuple[int, str]
 
 
 class NeighborKeeper:
-    """Next hops of the running profile and of routes through its outside interfaces."""
+    """Next hops of the running profile and of routes through its outside interfaces.
+
+    Entries of an administrator or another program are left alone. Ours carry our protocol, by which the next
+    snatd finds them.
+    """
 
     def __init__(self) -> None:
-        self._kept: frozenset[NextHop] = frozenset()
+        self._kept: frozenset[NextHop] | None = None
         self._failures = FailureLog(log, logging.WARNING)
 
     def keep(self, profile: Profile, facts: Facts, *, again: bool) -> None:
@@ -49,36 +59,65 @@ class NeighborKeeper:
         try:
             with IPRoute() as netlink:
                 wanted = frozenset(sorted(_next_hops(netlink, profile, facts))[:MOST])
-                self._forget(netlink, self._kept - wanted)
-                self._watch(netlink, wanted if again else wanted - self._kept)
+                if again or wanted != self._kept:
+                    self._reconcile(netlink, wanted)
             self._kept = wanted
         except (NetlinkError, OSError) as error:
             self._complain(error)
 
-    def _watch(self, netlink: Any, hops: frozenset[NextHop]) -> None:
-        if not hops:
-            return
-        # Leave permanent entries alone: an administrator set them.
-        fixed = {
-            (entry["ifindex"], entry.get_attr("NDA_DST"))
+    def _reconcile(self, netlink: Any, wanted: frozenset[NextHop]) -> None:
+        entries = {
+            (entry["ifindex"], entry.get_attr("NDA_DST")): entry
             for entry in netlink.get_neighbours(family=socket.AF_INET)
-            if entry["state"] & _NUD_PERMANENT
         }
-        for index, address in hops - fixed:
+        for hop, entry in entries.items():
+            if hop not in wanted and _is_ours(entry):
+                _give_back(netlink, entry)
+        for index, address in sorted(wanted):
+            if (index, address) in entries and _is_of_others(entries[index, address]):
+                continue
             try:
-                netlink.neigh("replace", dst=address, ifindex=index, state=_NUD_NONE, flags_ext=_MANAGED)
+                netlink.neigh(
+                    "replace",
+                    dst=address,
+                    ifindex=index,
+                    state=_NUD_NONE,
+                    flags_ext=_MANAGED,
+                    protocol=PROTOCOL,
+                )
             except NetlinkError as error:
                 self._complain(error)
 
-    def _forget(self, netlink: Any, hops: frozenset[NextHop]) -> None:
-        for index, address in hops:
-            try:
-                netlink.neigh("del", dst=address, ifindex=index)
-            except NetlinkError:
-                continue  # removed with its interface
-
     def _complain(self, error: Exception) -> None:
         self._failures.failed(f"next hops cannot be monitored for MAC address changes: {error}")
+
+
+def _is_managed(entry: Any) -> bool:
+    return bool((entry.get_attr("NDA_FLAGS_EXT") or 0) & _MANAGED)
+
+
+def _is_ours(entry: Any) -> bool:
+    """Whether the entry is as we made it. A change by an administrator clears the flag."""
+    fixed = entry["state"] & (_NUD_PERMANENT | _NUD_NOARP)
+    return _is_managed(entry) and entry.get_attr("NDA_PROTOCOL") == PROTOCOL and not fixed
+
+
+def _is_of_others(entry: Any) -> bool:
+    """Whether an administrator or another program set the entry. What the kernel learned may be replaced."""
+    fixed = entry["state"] & (_NUD_PERMANENT | _NUD_NOARP)
+    managed = _is_managed(entry) and entry.get_attr("NDA_PROTOCOL") != PROTOCOL
+    return bool(fixed or entry["flags"] & _EXTERN_LEARN or managed)
+
+
+def _give_back(netlink: Any, entry: Any) -> None:
+    """Leave what was learned to the kernel as an ordinary entry; delete one that has no MAC address."""
+    at = {"dst": entry.get_attr("NDA_DST"), "ifindex": entry["ifindex"]}
+    mac = entry.get_attr("NDA_LLADDR")
+    with suppress(NetlinkError):  # removed with its interface
+        if mac:
+            netlink.neigh("change", **at, lladdr=mac, state=_NUD_STALE, protocol=0)
+        else:
+            netlink.neigh("del", **at)
 
 
 def _next_hops(netlink: Any, profile: Profile, facts: Facts) -> Iterator[NextHop]:
