@@ -125,7 +125,7 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record
     return 1;
 }
 
-/* `live` was read since the record was found. Returns 0 when the flow is over. */
+/* Returns 0 when the flow is over. */
 inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
                                   const struct control *state, u32 now)
 {
@@ -174,78 +174,72 @@ inline_always int goes_on_outbound(void *ctx, u32 ifindex, struct record *record
            refresh_outbound(ctx, ifindex, record, live, p, state, now);
 }
 
-/* The same for a record that was found by the reply. */
-inline_always int goes_on_inbound(void *ctx, u32 ifindex, struct record *record, const u64 *reply, const struct packet *p,
-                                  const struct control *state, u32 now)
+inline_always int is_settled_inbound(const struct record *record, const struct packet *p, const struct control *state,
+                                     u32 now)
 {
-    u64 live;
-
-    if (is_settled(record->inbound.touched, record->inbound.epoch, now, state->epoch, p->tcp_flags))
-        return 1;
-    live = live_of(record);
-    return is_still_of_reply(record, reply) && refresh_inbound(ctx, ifindex, record, live, p, state, now);
-}
-
-inline_always void outbound_translation(const struct outbound *outbound, struct translation *translation)
-{
-    translation->address = outbound->mapped;
-    translation->port = outbound->mapped_port;
-    translation->ip_delta = outbound->ip_delta;
-    translation->l4_delta = outbound->l4_delta;
-    translation->is_source = 1;
-}
-
-inline_always void inbound_translation(const struct inbound *inbound, struct translation *translation)
-{
-    translation->address = inbound->inside;
-    translation->port = inbound->inside_port;
-    translation->ip_delta = inbound->ip_delta;
-    translation->l4_delta = inbound->l4_delta;
-    translation->is_source = 0;
+    return is_settled(record->inbound.touched, record->inbound.epoch, now, state->epoch, p->tcp_flags);
 }
 
 /* A copy of what sends a packet in one direction of a flow: the record may be another flow's by the time it is sent. */
 struct forwarding {
     struct translation translation;
-    u32 ethernet[3];
+    u64 ethernet[2]; /* destination and source; the rest is something else */
     u32 out_ifindex;
     u32 redirect;
     u16 mtu;
     u8 seen;
 };
 
-inline_always void copy_ethernet(const u8 *ethernet, struct forwarding *forwarding)
+/* What several fields of a record are read by as one word: a register each is more than there are. Little-endian. */
+inline_always u64 word_at(const void *first)
 {
-    forwarding->ethernet[0] = ((u32 *)ethernet)[0]; /* memcpy would copy byte by byte */
-    forwarding->ethernet[1] = ((u32 *)ethernet)[1];
-    forwarding->ethernet[2] = ((u32 *)ethernet)[2];
+    return *(const volatile u64 *)first;
+}
+
+inline_always void read_address(u64 word, struct forwarding *forwarding)
+{
+    forwarding->translation.address = word;
+    forwarding->translation.port = word >> 32;
+    forwarding->translation.ip_delta = word >> 48;
 }
 
 /* Returns 0 when the record is no longer the flow it was found as. */
 inline_always int read_outbound(const struct record *record, u64 live, struct forwarding *forwarding)
 {
     const struct outbound *outbound = &record->outbound;
+    u64 address = word_at(&outbound->mapped), rest = word_at(outbound->ethernet + 8);
 
-    outbound_translation(outbound, &forwarding->translation);
-    copy_ethernet(outbound->ethernet, forwarding);
+    forwarding->ethernet[0] = word_at(outbound->ethernet);
+    forwarding->translation.l4_delta = outbound->l4_delta;
+    forwarding->translation.is_source = 1;
     forwarding->out_ifindex = outbound->out_ifindex;
-    forwarding->redirect = outbound->redirect;
     forwarding->mtu = outbound->mtu;
     forwarding->seen = outbound->seen;
-    return is_still(record, live);
+    if (!is_still(record, live))
+        return 0;
+    read_address(address, forwarding);
+    forwarding->ethernet[1] = rest;
+    forwarding->redirect = rest >> 32;
+    return 1;
 }
 
-inline_always int read_inbound(const struct record *record, const u64 *reply, struct forwarding *forwarding)
+inline_always int read_inbound(const struct record *record, u64 live, struct forwarding *forwarding)
 {
     const struct inbound *inbound = &record->inbound;
+    u64 address = word_at(&inbound->inside);
 
-    inbound_translation(inbound, &forwarding->translation);
-    copy_ethernet(inbound->ethernet, forwarding);
+    forwarding->ethernet[0] = word_at(inbound->ethernet);
+    forwarding->ethernet[1] = word_at(inbound->ethernet + 8);
+    forwarding->translation.l4_delta = inbound->l4_delta;
+    forwarding->translation.is_source = 0;
     forwarding->out_ifindex = inbound->out_ifindex;
     forwarding->redirect = 0;
     forwarding->mtu = inbound->mtu;
     forwarding->seen = 0;
-    return is_still_of_reply(record, reply);
+    if (!is_still(record, live))
+        return 0;
+    read_address(address, forwarding);
+    return 1;
 }
 
 /* Plain adds: a flow's packets come in on one CPU at a time, and an atomic add costs 5 % of the whole. */

@@ -49,6 +49,15 @@ inline_always int read_fast_frame(void *data, void *end, struct fast_frame *fram
            !(*(u8 *)(data + PORTS_AT + 13) & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 
+/* Returns 0 when the flow's path is not known, or takes no frame of this length. */
+inline_always int write_fast_frame(void *data, void *end, const struct fast_frame *frame,
+                                   const struct forwarding *forwarding)
+{
+    if (!forwarding->out_ifindex || frame->length > forwarding->mtu)
+        return 0;
+    return rewrite_frame(data, end, &forwarding->translation, frame->ports >> 32, forwarding->ethernet);
+}
+
 /* Returns the interface to send it by, or 0 with the frame unchanged. */
 inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32 side)
 {
@@ -58,7 +67,7 @@ inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32
     struct forwarding forwarding;
     struct index_key index_key;
     struct tag_bucket *tag_bucket;
-    u32 out_ifindex, now = now_ticks();
+    u32 now = now_ticks();
     u64 live = 0;
 
     if ((state->traced && !is_past(now, state->traced)) || !read_fast_frame(data, end, &frame) ||
@@ -66,33 +75,25 @@ inline_always u32 send_fast(struct xdp_md *ctx, const struct control *state, u32
         return 0;
     make_index_key(state, side, frame.addresses, frame.ports, &index_key);
     tag_bucket = bucket_at(&index_key, 0);
-    record = tag_bucket ? find_in_bucket(&index_key, tag_bucket, NO_RECORD, side == SIDE_OUTBOUND ? &live : 0) : 0;
+    record = tag_bucket ? find_in_bucket(&index_key, tag_bucket, NO_RECORD, &live) : 0;
     if (!record)
         return 0;
     if (side == SIDE_OUTBOUND) {
         struct outbound *outbound = &record->outbound;
 
-        out_ifindex = outbound->out_ifindex;
-        if (!is_settled(outbound->touched, outbound->epoch, now, state->epoch, 0) || !out_ifindex ||
-            frame.length > outbound->mtu)
-            return 0;
-        if (!read_outbound(record, live, &forwarding) ||
-            !rewrite_frame(data, end, &forwarding.translation, frame.ports >> 32, (u8 *)forwarding.ethernet))
+        if (!is_settled(outbound->touched, outbound->epoch, now, state->epoch, 0) ||
+            !read_outbound(record, live, &forwarding) || !write_fast_frame(data, end, &frame, &forwarding))
             return 0;
         count_flow(&outbound->packets, &outbound->bytes, outbound->counter, frame.length);
     } else {
         struct inbound *inbound = &record->inbound;
 
-        out_ifindex = inbound->out_ifindex;
-        if (!is_settled(inbound->touched, inbound->epoch, now, state->epoch, 0) || !out_ifindex ||
-            frame.length > inbound->mtu)
-            return 0;
-        if (!read_inbound(record, &index_key.addresses, &forwarding) ||
-            !rewrite_frame(data, end, &forwarding.translation, frame.ports >> 32, (u8 *)forwarding.ethernet))
+        if (!is_settled(inbound->touched, inbound->epoch, now, state->epoch, 0) ||
+            !read_inbound(record, live, &forwarding) || !write_fast_frame(data, end, &frame, &forwarding))
             return 0;
         count_flow(&inbound->packets, &inbound->bytes, inbound->counter, frame.length);
     }
-    return out_ifindex;
+    return forwarding.out_ifindex;
 }
 
 #endif

@@ -11,6 +11,18 @@
 SHARED_MAP("hash", u32, struct address_usage, address_usage);
 SHARED_MAP("hash", u32, struct subscriber, subscribers);
 
+/* The record of the packet's flow. The words of its key are made in registers: to load one from memory where its parts
+ * were just stored takes longer than the rest of the hash. */
+inline_always struct record *find_flow_of(const struct control *state, u32 side, const struct packet *p, u64 *live)
+{
+    u64 addresses = p->source | (u64)p->destination << 32;
+    u64 ports = p->source_port | (u32)p->destination_port << 16 | (u64)p->protocol << 32;
+    struct index_key index_key;
+
+    make_index_key(state, side, addresses, ports, &index_key);
+    return find_by_index_key(&index_key, NO_RECORD, live);
+}
+
 inline_always u32 timeout_ticks(u32 slot, u8 protocol, u8 state)
 {
     struct settings *limits = settings.lookup(&slot);

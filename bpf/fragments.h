@@ -25,11 +25,14 @@ inline_always void fragment_key_of(const struct packet *p, struct fragment_key *
 /* Called for every translated packet; records first fragments. */
 inline_always void note_fragment(const struct packet *p, u32 address, u32 redirect, u32 now)
 {
-    struct fragment fragment = {.address = address, .redirect = redirect, .expires = now + FRAGMENT_TICKS};
+    struct fragment fragment;
     struct fragment_key key;
 
     if (p->fragment != FIRST_FRAGMENT)
         return;
+    fragment.address = address;
+    fragment.redirect = redirect;
+    fragment.expires = now + FRAGMENT_TICKS;
     fragment_key_of(p, &key);
     fragments.update(&key, &fragment);
 }

@@ -180,8 +180,6 @@ inline_always struct record *prepare_record(u32 slot, const struct flow_key *key
 
     if (!record)
         return 0;
-    __builtin_memset(&record->reply, 0, sizeof(record->reply)); /* before the inbound half, see is_still_of_reply */
-    in_order();
     record->key = *key;
     __builtin_memset(&record->outbound, 0, sizeof(record->outbound));
     __builtin_memset(&record->inbound, 0, sizeof(record->inbound));

@@ -30,19 +30,17 @@ inline_always int is_taken_by_gateway(void *ctx, u32 slot, const struct flow_key
 }
 
 /* Whether the first reply of a flow is for a socket that is bound to the outside interface. A lookup at the inside
- * does not see such a socket; one here does. Not if the socket's connection was moved out of the flow's way. */
-inline_always int is_for_bound_socket(void *ctx, const struct control *state, const struct record *record,
-                                      const struct flow_key *reply, const struct packet *p, u32 now)
+ * does not see such a socket; one here does. Not if the socket's connection was moved out of the flow's way. Asked of
+ * flows that are not settled alone, which is so before the first reply. */
+inline_always int is_for_bound_socket(void *ctx, u32 slot, const struct record *record, const struct packet *p, u32 now)
 {
-    u32 slot = state->generation & 1;
-    struct flow_key sent = {.source = reply->destination, .destination = reply->source,
-                            .source_port = reply->destination_port, .destination_port = reply->source_port,
-                            .protocol = reply->protocol};
+    struct flow_key reply, sent;
 
-    if (is_settled(record->inbound.touched, record->inbound.epoch, now, state->epoch, p->tcp_flags) ||
-        record->outbound.seen & SEEN_REPLY || !is_local_address(slot, reply->destination))
+    if (record->outbound.seen & SEEN_REPLY || !is_local_address(slot, p->destination))
         return 0;
-    return is_taken_by_bound_socket(ctx, reply) && !find_own_connection(slot, &sent, now);
+    key_of(p, &reply);
+    key_of_reply(p, p->source, p->source_port, &sent); /* as the socket sends: the reply turned around */
+    return is_taken_by_bound_socket(ctx, &reply) && !find_own_connection(slot, &sent, now);
 }
 
 #endif

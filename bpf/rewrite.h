@@ -47,29 +47,30 @@ inline_always int rewrite_l4_frame(void *data, void *end, const struct translati
     return 1;
 }
 
-/* Headers before L4, for a frame whose path is known. Returns 0 when the frame is too short for it. */
-inline_always int rewrite_headers(void *data, void *end, const struct translation *translation, const u8 *ethernet)
+/* Headers before L4, for a frame that holds them and whose path is known. `ethernet`: destination and source, in words
+ * as in a record. */
+inline_always void rewrite_headers(void *data, const struct translation *translation, const u64 *ethernet)
 {
     struct iphdr *ip = data + L3;
 
-    if ((void *)(ip + 1) > end)
-        return 0;
     ip->check = adjusted(ip->check, translation->ip_delta);
     ip->ttl--;
     if (translation->is_source)
         ip->saddr = translation->address;
     else
         ip->daddr = translation->address;
-    ((u32 *)data)[0] = ((u32 *)ethernet)[0]; /* memcpy would copy byte by byte */
-    ((u32 *)data)[1] = ((u32 *)ethernet)[1];
-    ((u32 *)data)[2] = ((u32 *)ethernet)[2];
-    return 1;
+    *(u64 *)data = ethernet[0]; /* memcpy would copy byte by byte */
+    *(u32 *)(data + 8) = ethernet[1];
 }
 
+/* Returns 0 when the frame is too short. */
 inline_always int rewrite_frame(void *data, void *end, const struct translation *translation, u8 protocol,
-                                const u8 *ethernet)
+                                const u64 *ethernet)
 {
-    return rewrite_l4_frame(data, end, translation, protocol) && rewrite_headers(data, end, translation, ethernet);
+    if (!rewrite_l4_frame(data, end, translation, protocol))
+        return 0;
+    rewrite_headers(data, translation, ethernet);
+    return 1;
 }
 
 #define IP_CHECK_AT (L3 + 10)

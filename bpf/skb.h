@@ -112,11 +112,16 @@ inline_always int let_pass(struct __sk_buff *skb)
 
 /* Sends by the cached path, bypassing the stack. */
 inline_always int send_skb(struct __sk_buff *skb, const struct packet *p, const struct translation *translation,
-                           const u8 *ethernet, u32 out_ifindex)
+                           const u64 *ethernet, u32 out_ifindex)
 {
-    if (rewrite_skb_l4(skb, p, translation) ||
-        !rewrite_headers((void *)(long)skb->data, (void *)(long)skb->data_end, translation, ethernet))
+    void *data;
+
+    if (rewrite_skb_l4(skb, p, translation))
         return drop_skb(DROP_INTERNAL, p);
+    data = (void *)(long)skb->data;
+    if (data + L3 + sizeof(struct iphdr) > (void *)(long)skb->data_end)
+        return drop_skb(DROP_INTERNAL, p);
+    rewrite_headers(data, translation, ethernet);
     skb->tc_index = TRANSLATED;
     return bpf_redirect(out_ifindex, 0);
 }

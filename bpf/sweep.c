@@ -133,7 +133,10 @@ int xdp_migrate(struct xdp_md *ctx)
         record = allocate_record(&number);
         if (!record)
             break;
-        __builtin_memcpy(&record->key, &given[i].key, sizeof(*record) - sizeof(record->live));
+        record->outbound = given[i].outbound;
+        record->key = given[i].key;
+        record->reply = given[i].reply;
+        record->inbound = given[i].inbound;
         if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
             free_record(number);
             continue;

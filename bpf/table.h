@@ -101,20 +101,12 @@ inline_always int is_still(const struct record *record, u64 live)
     return live && live_of(record) == live;
 }
 
-/* Whether the record has this tuple, the two words of a flow_key. */
-inline_always int has_tuple(const struct record *record, u32 side, const u64 *tuple)
+/* Whether the record has this tuple. */
+inline_always int has_tuple(const struct record *record, const struct index_key *index_key)
 {
-    const u64 *key = (const u64 *)(side == SIDE_OUTBOUND ? &record->key : &record->reply);
+    const u64 *key = (const u64 *)(index_key->side == SIDE_OUTBOUND ? &record->key : &record->reply);
 
-    return key[0] == tuple[0] && key[1] == tuple[1];
-}
-
-/* Whether all that was read of the inbound half belongs to this reply: the tuple is cleared before the half changes and
- * set after it. A packet of a settled flow need not look at `live`, which lies in another cache line. */
-inline_always int is_still_of_reply(const struct record *record, const u64 *reply)
-{
-    in_order();
-    return has_tuple(record, SIDE_INBOUND, reply);
+    return key[0] == index_key->addresses && key[1] == index_key->ports;
 }
 
 inline_always struct record *record_at(u32 number)
@@ -138,7 +130,7 @@ inline_always struct record *find_in_bucket(const struct index_key *index_key, c
         record = record_at(tag & NUMBER_MASK);
         if (record && live)
             *live = live_of(record);
-        if (record && has_tuple(record, index_key->side, &index_key->addresses))
+        if (record && has_tuple(record, index_key))
             return record;
     }
     return 0;

@@ -36,7 +36,7 @@ inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *
         return hairpin(skb, slot, p, outbound, forwarding);
     if (out_ifindex) {
         count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);
-        return send_skb(skb, p, &forwarding->translation, (const u8 *)forwarding->ethernet, out_ifindex);
+        return send_skb(skb, p, &forwarding->translation, forwarding->ethernet, out_ifindex);
     }
     if (!redirect)
         return route_by_stack(skb, p);
@@ -55,7 +55,6 @@ int tc_inside(struct __sk_buff *skb)
     struct control *state = control.lookup(&zero);
     struct interface *interface;
     struct packet p = {};
-    struct flow_key key;
     struct record *record;
     struct forwarding forwarding;
     u64 live = 0;
@@ -75,8 +74,7 @@ int tc_inside(struct __sk_buff *skb)
             tc_programs.call(skb, TC_PROGRAM_OUTSIDE_OUT); /* it might not get to an egress: no neighbour answers */
         return route_by_stack(skb, &p);
     }
-    key_of(&p, &key);
-    record = find_record(state, SIDE_OUTBOUND, &key, &live);
+    record = find_flow_of(state, SIDE_OUTBOUND, &p, &live);
     now = now_ticks();
     if (record && goes_on_outbound(skb, skb->ifindex, record, live, &p, state, now) &&
         read_outbound(record, live, &forwarding)) {

@@ -12,10 +12,11 @@
 #include "skb.h"
 
 /* Leaves a packet from outside that belongs to no flow to the program that decides about such (tc_unmatched.c). */
-inline_always int leave_unmatched(struct __sk_buff *skb, const struct packet *p)
+inline_always int leave_unmatched(struct __sk_buff *skb)
 {
     tc_programs.call(skb, TC_PROGRAM_UNMATCHED);
-    return drop_skb(DROP_INTERNAL, p);
+    count_drop(DROP_INTERNAL, skb->len);
+    return TC_ACT_SHOT;
 }
 
 /* Hands a translated packet to routing. The source of one that is hairpinned may be an address of the gateway, which
@@ -39,7 +40,7 @@ inline_always int translate_fragment_inbound(struct __sk_buff *skb, const struct
     struct fragment fragment;
 
     if (!find_fragment(p, &fragment, now))
-        return leave_unmatched(skb, p);
+        return leave_unmatched(skb);
     translation.address = fragment.address;
     if (rewrite_skb_address(skb, &translation, p->destination))
         return drop_skb(DROP_INTERNAL, p);
@@ -47,18 +48,17 @@ inline_always int translate_fragment_inbound(struct __sk_buff *skb, const struct
 }
 
 /* A flow whose first reply is for a socket that the claim did not see yields: the gateway takes over the tuple. */
-inline_always int yields_to_socket(struct __sk_buff *skb, const struct control *state, struct record *record,
-                                   const struct flow_key *reply, const struct packet *p, u32 now)
+inline_always int yields_to_socket(struct __sk_buff *skb, const struct control *state, struct record *record, u64 live,
+                                   const struct packet *p, u32 now)
 {
-    struct own_connection own = {.seen = now, .port = reply->destination_port};
-    u64 live;
+    struct own_connection own = {.seen = now, .port = p->destination_port};
+    struct flow_key reply;
 
-    if (!is_for_bound_socket(skb, state, record, reply, p, now))
+    if (!is_for_bound_socket(skb, state->generation & 1, record, p, now))
         return 0;
-    own_connections.update((struct flow_key *)reply, &own);
-    live = live_of(record);
-    if (is_still_of_reply(record, (u64 *)reply))
-        end_flow(state, record, live);
+    key_of(p, &reply);
+    own_connections.update(&reply, &own);
+    end_flow(state, record, live);
     return 1;
 }
 
@@ -70,8 +70,9 @@ int tc_outside_in(struct __sk_buff *skb)
     struct record *record;
     struct forwarding forwarding;
     struct flow_key reply;
-    struct packet p = {};
-    int outcome, is_hairpinned = skb->tc_index == HAIRPINNED;
+    struct packet p;
+    u64 live = 0;
+    int outcome, settled, is_hairpinned = skb->tc_index == HAIRPINNED;
     u32 inside;
 
     if (!state)
@@ -83,28 +84,29 @@ int tc_outside_in(struct __sk_buff *skb)
         return TC_ACT_OK;
     outcome = parse_skb(skb, &p);
     if (outcome != PARSED)
-        return outcome == PARSED_NOT_IP ? TC_ACT_OK : leave_unmatched(skb, &p);
+        return outcome == PARSED_NOT_IP ? TC_ACT_OK : leave_unmatched(skb);
     if (p.kind == KIND_ICMP_ERROR) {
         outcome = translate_error_inbound(skb, &p, &inside, now);
         if (outcome < 0)
             return drop_skb(DROP_INTERNAL, &p);
-        return outcome ? route_inbound(skb, &p, inside, is_hairpinned) : leave_unmatched(skb, &p);
+        return outcome ? route_inbound(skb, &p, inside, is_hairpinned) : leave_unmatched(skb);
     }
     if (p.kind == KIND_FRAGMENT)
         return translate_fragment_inbound(skb, &p, is_hairpinned, now);
     if (p.kind != KIND_FLOW)
-        return leave_unmatched(skb, &p);
-    key_of(&p, &reply);
-    record = find_record(state, SIDE_INBOUND, &reply, 0);
-    if (record && yields_to_socket(skb, state, record, &reply, &p, now))
-        return leave_unmatched(skb, &p);
-    if (!record || !goes_on_inbound(skb, skb->ifindex, record, (u64 *)&reply, &p, state, now) ||
-        !read_inbound(record, (u64 *)&reply, &forwarding)) {
+        return leave_unmatched(skb);
+    record = find_flow_of(state, SIDE_INBOUND, &p, &live);
+    settled = record && is_settled_inbound(record, &p, state, now);
+    if (record && !settled && yields_to_socket(skb, state, record, live, &p, now))
+        return leave_unmatched(skb);
+    if (!record || (!settled && !refresh_inbound(skb, skb->ifindex, record, live, &p, state, now)) ||
+        !read_inbound(record, live, &forwarding)) {
         if (!is_hairpinned && is_local_address(slot, p.source))
             return TC_ACT_OK; /* a martian */
+        key_of(&p, &reply);
         if (may_be_admitted(slot, &p, now) && !find_own_connection(slot, &reply, now))
             tc_programs.call(skb, TC_PROGRAM_ADMIT);
-        return leave_unmatched(skb, &p);
+        return leave_unmatched(skb);
     }
     inbound = &record->inbound;
     if (p.ttl <= 1)
@@ -113,7 +115,7 @@ int tc_outside_in(struct __sk_buff *skb)
     trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);
     note_fragment(&p, forwarding.translation.address, 0, now);
     if (forwarding.out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= forwarding.mtu)
-        return send_skb(skb, &p, &forwarding.translation, (u8 *)forwarding.ethernet, forwarding.out_ifindex);
+        return send_skb(skb, &p, &forwarding.translation, forwarding.ethernet, forwarding.out_ifindex);
     if (rewrite_skb(skb, &p, &forwarding.translation))
         return drop_skb(DROP_INTERNAL, &p);
     return route_inbound(skb, &p, forwarding.translation.address, is_hairpinned);
@@ -159,7 +161,6 @@ int tc_outside_out(struct __sk_buff *skb)
     u32 zero = 0, now = now_ticks();
     struct control *state = control.lookup(&zero);
     struct packet p = {};
-    struct flow_key key;
     struct record *record;
     struct forwarding forwarding;
     u64 live = 0;
@@ -179,8 +180,7 @@ int tc_outside_out(struct __sk_buff *skb)
     if (outcome != PARSED)
         return drop_skb(outcome == PARSED_MALFORMED ? DROP_MALFORMED : DROP_LEAK_GUARD, &p);
     if (p.kind == KIND_FLOW) {
-        key_of(&p, &key);
-        record = find_record(state, SIDE_OUTBOUND, &key, &live);
+        record = find_flow_of(state, SIDE_OUTBOUND, &p, &live);
         if (record && goes_on_outbound(skb, skb->ingress_ifindex, record, live, &p, state, now) &&
             read_outbound(record, live, &forwarding)) {
             trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);

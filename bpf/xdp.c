@@ -103,7 +103,7 @@ inline_always int send_frame(struct xdp_md *ctx, const struct packet *p, const s
     if (p->length > forwarding->mtu)
         return pass_to_stack(PASS_MTU, p);
     if (!rewrite_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, &forwarding->translation, p->protocol,
-                       (const u8 *)forwarding->ethernet))
+                       forwarding->ethernet))
         return drop_frame(DROP_MALFORMED, p);
     return bpf_redirect(forwarding->out_ifindex, 0);
 }
@@ -120,7 +120,6 @@ int xdp_inside(struct xdp_md *ctx)
     struct control *state = control.lookup(&zero);
     struct packet p;
     struct record *record;
-    struct flow_key key;
     struct outbound *outbound;
     struct forwarding forwarding;
     u64 live = 0;
@@ -138,8 +137,7 @@ int xdp_inside(struct xdp_md *ctx)
         return pass_unparsed(ctx, outcome);
     if (!is_translatable_by_xdp(&p, &verdict))
         return verdict;
-    key_of(&p, &key);
-    record = find_record(state, SIDE_OUTBOUND, &key, &live);
+    record = find_flow_of(state, SIDE_OUTBOUND, &p, &live);
     if (!record)
         goto open;
     now = now_ticks();
@@ -342,9 +340,9 @@ int xdp_outside(struct xdp_md *ctx)
     struct inbound *inbound;
     struct record *record;
     struct forwarding forwarding;
-    struct flow_key reply;
     struct packet p;
-    int verdict;
+    u64 live = 0;
+    int verdict, settled;
 
     if (!state)
         return XDP_PASS;
@@ -358,13 +356,13 @@ int xdp_outside(struct xdp_md *ctx)
         return pass_unparsed(ctx, outcome);
     if (!is_translatable_by_xdp(&p, &verdict))
         return verdict;
-    key_of(&p, &reply);
-    record = find_record(state, SIDE_INBOUND, &reply, 0);
+    record = find_flow_of(state, SIDE_INBOUND, &p, &live);
     now = now_ticks();
-    if (record && is_for_bound_socket(ctx, state, record, &reply, &p, now))
+    settled = record && is_settled_inbound(record, &p, state, now);
+    if (record && !settled && is_for_bound_socket(ctx, state->generation & 1, record, &p, now))
         return XDP_PASS; /* the TC program ends the flow */
-    if (record && goes_on_inbound(ctx, ctx->ingress_ifindex, record, (u64 *)&reply, &p, state, now) &&
-        read_inbound(record, (u64 *)&reply, &forwarding)) {
+    if (record && (settled || refresh_inbound(ctx, ctx->ingress_ifindex, record, live, &p, state, now)) &&
+        read_inbound(record, live, &forwarding)) {
         inbound = &record->inbound;
         verdict = send_frame(ctx, &p, &forwarding);
         if (verdict == XDP_REDIRECT)

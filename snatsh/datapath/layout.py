@@ -86,7 +86,7 @@ INBOUND = _record(
     ("created", "u4"), ("counter", "u4"), ("packets", "u8"), ("bytes", "u8"),
 )  # fmt: skip
 RECORD = _record(
-    ("live", "u8"), ("key", FLOW_KEY), ("outbound", OUTBOUND), ("reply", FLOW_KEY), ("inbound", INBOUND)
+    ("outbound", OUTBOUND), ("key", FLOW_KEY), ("live", "u8"), ("reply", FLOW_KEY), ("inbound", INBOUND)
 )
 BUCKET_TAGS = 16
 TAG_BUCKET = _record(("tags", "u4", BUCKET_TAGS))
