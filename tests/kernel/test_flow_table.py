@@ -53,6 +53,7 @@ def gateway(opened: Rig) -> Iterator[Rig]:
 
 @pytest.fixture
 def table(gateway: Rig) -> FlowTable:
+    gateway.datapath.programs.require("takeover")  # adds flows to the table
     return gateway.datapath.flow_table
 
 

@@ -35,6 +35,7 @@ CPUS = sorted(os.sched_getaffinity(0))[:2]
 @pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
 def opened(request: pytest.FixtureRequest) -> Iterator[Rig]:
     with rig(request.param, max_flows=CAPACITY) as gateway:
+        gateway.datapath.programs.require("takeover")  # adds flows to the table
         yield gateway
 
 
