@@ -11,7 +11,6 @@ import pytest
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
 from tests.e2e.harness import Gateway, addresses, no_leak
-from tests.waiting import wait
 
 OWN = "1.1.2.2"
 SERVER = ("8.8.8.8", ECHO_PORT)
@@ -26,7 +25,7 @@ def external(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[set[s
     """The addresses that subscribers are seen by."""
     own = ("set pools own interface-address eth1", "set rules 10 pool own")
     gateway.commit(
-        *(own if request.param == "interface-address" else ()),
+        *(own if request.param == "interface-address" else ("set rules 10 pool a",)),
         "set rules 10 mapping endpoint-independent",
         "set rules 10 filtering endpoint-independent",
     )
@@ -137,10 +136,8 @@ def test_mappings_are_listed_and_cleared(gateway: Gateway) -> None:
         cleared = snatd.shell(f"clear mappings source 192.168.40.9 port {port}").stdout
         assert cleared.strip() == "1 mapping ended"
         assert snatd.client.mappings({"mapped_port": port}).mappings == []
-        before = gateway.drops()["no-flow"]
         stranger.sendto(b"and again", (address, port))
-        wait(lambda: gateway.drops()["no-flow"] > before, "the drop of the stranger's packet")
-        one.settimeout(0.1)
+        one.settimeout(0.5)
         with pytest.raises(TimeoutError):
             one.recvfrom(100)
         one.settimeout(TIMEOUT)
