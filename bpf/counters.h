@@ -26,6 +26,7 @@ enum drop_reason {
     DROP_NO_NEXT_HOP,
     DROP_INTERNAL,
     DROP_INBOUND,
+    DROP_POOL_EMPTY,
     DROP_COUNT,
 };
 

@@ -19,6 +19,7 @@
 #define TTL_ONE 0x010000
 #define ADDRESSES_AT (L3 + 12)
 #define PORTS_AT (L3 + 20)
+#define SHORTEST_TCP_HEADER 0x50 /* five words */
 
 struct fast_frame {
     u64 addresses;
@@ -41,11 +42,12 @@ inline_always int read_fast_frame(void *data, void *end, struct fast_frame *fram
     frame->length = bpf_ntohs((u16)(first >> 32));
     frame->addresses = *(u64 *)(data + ADDRESSES_AT);
     frame->ports = *(u32 *)(data + PORTS_AT) | protocol << 32;
-    if (frame->length < sizeof(struct iphdr))
+    if (L3 + frame->length > end - data)
         return 0;
     if (protocol == IPPROTO_UDP)
-        return 1;
-    return protocol == IPPROTO_TCP && data + PORTS_AT + sizeof(struct tcphdr) <= end &&
+        return frame->length >= sizeof(struct iphdr) + 8;
+    return protocol == IPPROTO_TCP && frame->length >= sizeof(struct iphdr) + sizeof(struct tcphdr) &&
+           data + PORTS_AT + sizeof(struct tcphdr) <= end && *(u8 *)(data + PORTS_AT + 12) >= SHORTEST_TCP_HEADER &&
            !(*(u8 *)(data + PORTS_AT + 13) & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 

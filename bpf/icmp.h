@@ -46,13 +46,40 @@ inline_always int load_quoted(struct __sk_buff *skb, const struct packet *p, str
     if (ip.protocol != IPPROTO_ICMP)
         return 0;
     quoted->port_at[0] = quoted->port_at[1] = quoted->l4 + 4;
-    if (l4[0] == 8)
+    if (is_icmp_query(l4[0]))
         quoted->source_port = *(u16 *)(l4 + 4);
-    else if (l4[0] == 0)
+    else if (is_icmp_reply(l4[0]))
         quoted->destination_port = *(u16 *)(l4 + 4);
     else
         return 0;
     return 1;
+}
+
+#define CHECKED 64 /* octets in a turn */
+#define MAX_ERROR 1536 /* a multiple of it, and more than any MTU that an error comes over */
+
+/* Whether the checksum of an ICMP message is right (RFC 5508, REQ-3: an error with a wrong one is dropped). */
+inline_always int is_icmp_checksum_right(struct __sk_buff *skb, const struct packet *p)
+{
+    u32 i, size = p->length + L3 - p->l4;
+    u8 octets[CHECKED];
+    s64 sum = 0;
+
+    for (i = 0; i < MAX_ERROR; i += CHECKED) {
+        u32 left = size - i;
+
+        if (i >= size)
+            break;
+        __builtin_memset(octets, 0, sizeof(octets));
+        if (left >= CHECKED) {
+            if (bpf_skb_load_bytes(skb, p->l4 + i, octets, CHECKED))
+                return 0;
+        } else if (bpf_skb_load_bytes(skb, p->l4 + i, octets, ((left - 1) & (CHECKED - 1)) + 1)) {
+            return 0;
+        }
+        sum = bpf_csum_diff(0, 0, (void *)octets, CHECKED, (u32)sum);
+    }
+    return size <= MAX_ERROR && fold(sum) == 0xffff;
 }
 
 /* Replaces a word of the quoted packet and keeps the checksum of the ICMP message right. */
@@ -115,7 +142,7 @@ inline_always int translate_error_inbound(struct __sk_buff *skb, const struct pa
     u16 inside_port;
     u64 live = 0;
 
-    if (!load_quoted(skb, p, &quoted) || quoted.source != p->destination)
+    if (!load_quoted(skb, p, &quoted) || quoted.source != p->destination || !is_icmp_checksum_right(skb, p))
         return 0;
     reply.source = quoted.destination;
     reply.destination = quoted.source;
@@ -149,7 +176,7 @@ inline_always int translate_error_outbound(struct __sk_buff *skb, const struct p
     u16 mapped_port;
     u64 live = 0;
 
-    if (!load_quoted(skb, p, &quoted))
+    if (!load_quoted(skb, p, &quoted) || !is_icmp_checksum_right(skb, p))
         return 0;
     key.source = quoted.destination;
     key.destination = quoted.source;

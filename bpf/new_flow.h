@@ -21,16 +21,18 @@ struct new_flow {
     u32 reason; /* of a drop */
 };
 
-/* Packets that may not open a flow: an unsolicited reply, a reset without a flow, and if so configured a
- * mid-stream TCP packet. */
+/* Packets that may not open a flow: an unsolicited reply, a reset without a flow, a SYN that ends at once, and if so
+ * configured a mid-stream TCP packet. */
 inline_always int may_open(const struct packet *p, const struct settings *limits)
 {
     if (p->kind != KIND_FLOW)
         return 0;
     if (p->protocol == IPPROTO_ICMP)
-        return p->source_port != 0;
+        return !p->is_reply;
     if (p->protocol != IPPROTO_TCP)
         return 1;
+    if (p->tcp_flags & TCP_SYN && p->tcp_flags & TCP_FIN)
+        return 0;
     if (limits->tcp_syn_only)
         return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
     return !(p->tcp_flags & TCP_RST);
@@ -308,6 +310,8 @@ inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct
 
     if (!scratch || !pool)
         return refuse(new_flow, DROP_INTERNAL);
+    if (!pool->size)
+        return refuse(new_flow, DROP_POOL_EMPTY);
     scratch->slot = slot; /* before an address is looked up by it */
     scratch->pool = rule->pool;
     scratch->index = choose_address(slot, rule, pool, p, scratch);

@@ -9,7 +9,7 @@
 #define L3 ETH_HLEN
 
 enum kind {
-    KIND_FLOW,       /* TCP, UDP, ICMP echo or its reply */
+    KIND_FLOW,       /* TCP, UDP, ICMP echo or timestamp, or the reply to one */
     KIND_ICMP_ERROR, /* unreachable, time exceeded, parameter problem */
     KIND_FRAGMENT,   /* a part of a fragmented packet without its transport header */
     KIND_OTHER,      /* a protocol or ICMP type that has nothing like a port */
@@ -27,6 +27,8 @@ struct packet {
     u8 protocol;
     u8 ttl;
     u8 tcp_flags; /* byte 13 of the TCP header */
+    u8 l4_header; /* its length; 0: none was read */
+    u8 is_reply;  /* to an ICMP query */
     u8 kind;
     u8 fragment; /* enum fragment_part */
     u16 id;      /* of the IP packet, network order */
@@ -48,15 +50,35 @@ inline_always u32 parse_ports(void *l4, void *end, struct packet *p)
         if (l4 + sizeof(struct tcphdr) > end)
             return PARSED_MALFORMED;
         p->tcp_flags = *(u8 *)(l4 + 13);
+        p->l4_header = *(u8 *)(l4 + 12) >> 4 << 2;
+        if (p->l4_header < sizeof(struct tcphdr))
+            return PARSED_MALFORMED;
     } else if (l4 + 8 > end) {
         return PARSED_MALFORMED;
+    } else {
+        p->l4_header = 8;
     }
     p->source_port = ports[0];
     p->destination_port = ports[1];
     return PARSED;
 }
 
-/* RFC 792: type, code, checksum, then identifier and sequence of an echo. */
+#define ICMP_ECHO_REPLY 0
+#define ICMP_ECHO 8
+#define ICMP_TIMESTAMP 13
+#define ICMP_TIMESTAMP_REPLY 14
+
+inline_always int is_icmp_query(u8 type)
+{
+    return type == ICMP_ECHO || type == ICMP_TIMESTAMP;
+}
+
+inline_always int is_icmp_reply(u8 type)
+{
+    return type == ICMP_ECHO_REPLY || type == ICMP_TIMESTAMP_REPLY;
+}
+
+/* RFC 792: type, code, checksum, then identifier and sequence of a query (RFC 5508, section 3). */
 inline_always u32 parse_icmp(void *l4, void *end, struct packet *p)
 {
     u8 type;
@@ -66,10 +88,12 @@ inline_always u32 parse_icmp(void *l4, void *end, struct packet *p)
         return PARSED_MALFORMED;
     type = *(u8 *)l4;
     identifier = *(u16 *)(l4 + 4);
-    if (type == 8) {
+    p->l4_header = 8;
+    if (is_icmp_query(type)) {
         p->source_port = identifier;
-    } else if (type == 0) {
+    } else if (is_icmp_reply(type)) {
         p->destination_port = identifier;
+        p->is_reply = 1;
     } else if (type == 3 || type == 11 || type == 12) {
         p->kind = KIND_ICMP_ERROR;
     } else {
@@ -79,7 +103,7 @@ inline_always u32 parse_icmp(void *l4, void *end, struct packet *p)
 }
 
 /* Whether the packet itself holds the transport header. Without this, the padding of a short frame would be read as the
- * rest of a header that is in the next fragment (RFC 1858, section 3). */
+ * rest of a header, which may be in the next fragment (RFC 1858, section 3). */
 inline_always int holds_transport_header(const struct packet *p, u32 header)
 {
     u32 transport = p->protocol == IPPROTO_TCP                                     ? sizeof(struct tcphdr)
@@ -89,7 +113,21 @@ inline_always int holds_transport_header(const struct packet *p, u32 header)
     return p->length >= header + transport;
 }
 
-inline_always u32 parse(void *data, void *end, struct packet *p)
+/* The checksum of a header without options is right. With options, the stack looks. */
+inline_always int is_ip_checksum_right(const void *ip)
+{
+    const u16 *words = ip;
+    u32 sum = 0, i;
+
+    for (i = 0; i < sizeof(struct iphdr) / 2; i++)
+        sum += words[i];
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum == 0xffff;
+}
+
+/* frame: its length; of a socket buffer, `end` is where the part ends that can be read. */
+inline_always u32 parse(void *data, void *end, u32 frame, struct packet *p)
 {
     struct ethhdr *ethernet = data;
     struct iphdr *ip = data + L3;
@@ -111,12 +149,12 @@ inline_always u32 parse(void *data, void *end, struct packet *p)
     p->l4 = L3 + header;
     p->protocol = ip->protocol;
     p->ttl = ip->ttl;
-    p->tcp_flags = 0;
+    p->tcp_flags = p->l4_header = p->is_reply = 0;
     p->kind = KIND_FLOW;
     p->fragment = WHOLE;
     p->id = ip->id;
     p->mark = 0;
-    if (p->length < header)
+    if (p->length < header || L3 + p->length > frame || (header == sizeof(*ip) && !is_ip_checksum_right(ip)))
         return PARSED_MALFORMED;
     if (ip->frag_off & bpf_htons(0x1fff)) { /* an offset: no transport header in here */
         p->kind = KIND_FRAGMENT;
@@ -125,11 +163,10 @@ inline_always u32 parse(void *data, void *end, struct packet *p)
             return PARSED_MALFORMED; /* would overwrite the ports and flags (RFC 1858, section 3) */
         return PARSED;
     }
-    if (ip->frag_off & bpf_htons(0x2000)) {
+    if (ip->frag_off & bpf_htons(0x2000))
         p->fragment = FIRST_FRAGMENT;
-        if (!holds_transport_header(p, header))
-            return PARSED_MALFORMED;
-    }
+    if (!holds_transport_header(p, header))
+        return PARSED_MALFORMED;
     l4 = data + L3 + header;
     if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
         return parse_ports(l4, end, p);

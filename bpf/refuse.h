@@ -27,7 +27,8 @@ struct refusal {
 inline_always int is_answered(u32 reason)
 {
     return reason == DROP_NO_RULE || reason == DROP_POOL_EXHAUSTED || reason == DROP_TABLE_FULL ||
-           reason == DROP_SUBSCRIBER_LIMIT || reason == DROP_SUBSCRIBER_RATE || reason == DROP_HALF_OPEN;
+           reason == DROP_SUBSCRIBER_LIMIT || reason == DROP_SUBSCRIBER_RATE || reason == DROP_HALF_OPEN ||
+           reason == DROP_POOL_EMPTY;
 }
 
 inline_always int may_send_unreachable(u32 slot, const struct packet *p, u32 now)
@@ -38,7 +39,7 @@ inline_always int may_send_unreachable(u32 slot, const struct packet *p, u32 now
     if (!limits || !limits->refusals || p->kind != KIND_FLOW || p->fragment != WHOLE ||
         p->l4 != L3 + sizeof(struct iphdr) || is_martian(p->source) || is_martian(p->destination))
         return 0;
-    if (p->protocol == IPPROTO_ICMP && !p->source_port)
+    if (p->protocol == IPPROTO_ICMP && p->is_reply)
         return 0;
     subscriber = subscriber_of(p->source);
     if (!subscriber)

@@ -39,6 +39,7 @@ static long (*redirect_by_neighbour)(u32 ifindex, struct bpf_redir_neigh *next_h
 
 /* Set on a translated packet, which passes the egress hook again after a redirect. */
 #define TRANSLATED 0x5a7e
+#define VLAN_ID 0xfff
 /* Set on a packet that re-enters by an outside interface (hairpin.h). */
 #define HAIRPINNED 0x5a80
 /* Set on a packet at the egress of a device that has no Ethernet header (tc_l3.c). */
@@ -67,18 +68,19 @@ inline_always u32 parse_skb(struct __sk_buff *skb, struct packet *p)
 {
     u32 outcome;
 
+    if (skb->vlan_present && !(skb->vlan_tci & VLAN_ID)) /* a priority, no VLAN (IEEE 802.1Q): as the stack, ignored */
+        bpf_skb_vlan_pop(skb);
     if (skb->vlan_present) { /* the stack has taken the tag off, but the frame belongs to the VLAN device */
         count_pass(PASS_VLAN, skb->len);
         return PARSED_NOT_IP;
     }
-    outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
-
+    outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, p);
     if (outcome != PARSED) {
         if (skb->protocol != bpf_htons(ETH_P_IP))
             return PARSED_NOT_IP;
         /* The headers may lie outside the linear part: 14 + 60 + 20 at the most. */
         bpf_skb_pull_data(skb, skb->len < 94 ? skb->len : 94);
-        outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, p);
+        outcome = parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, p);
     }
     p->mark = skb->mark;
     return outcome;
@@ -90,9 +92,16 @@ inline_always int at_ingress(struct __sk_buff *skb)
     return skb->ifindex == skb->ingress_ifindex;
 }
 
+/* Whether the packet can be sent without the stack, which reassembles nothing but processes IP options. */
+inline_always int is_plain(const struct packet *p)
+{
+    return p->fragment == WHOLE && p->l4 == L3 + sizeof(struct iphdr);
+}
+
+/* Of the segments as they are sent. */
 inline_always u32 packet_length(struct __sk_buff *skb, const struct packet *p)
 {
-    return skb->gso_size ? skb->gso_size + 40 : p->length;
+    return skb->gso_size ? skb->gso_size + p->l4 - L3 + p->l4_header : p->length;
 }
 
 /* An interface that was made since snatd looked last, whatever its index: it has no role and no leak guard yet. */

@@ -27,7 +27,7 @@ inline_always int route_by_stack(struct __sk_buff *skb, const struct packet *p)
 inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *p, struct outbound *outbound,
                           const struct forwarding *forwarding)
 {
-    u32 redirect = forwarding->redirect, out_ifindex = forwarding->out_ifindex;
+    u32 redirect = forwarding->redirect, out_ifindex = is_plain(p) || redirect ? forwarding->out_ifindex : 0;
     struct path path;
 
     if (p->ttl <= 1 || (out_ifindex && packet_length(skb, p) > forwarding->mtu))

@@ -68,7 +68,7 @@ int tc_match(struct __sk_buff *skb)
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
             return is_new(path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
                                                   : TC_ACT_OK; /* to the gateway, another inside network, or nowhere */
-        if (p.ttl <= 1 || is_martian(p.source) || !is_unicast(p.destination) || is_stack_connection(slot, &p, now))
+        if (p.ttl <= 1 || is_martian(p.source) || is_local_address(slot, p.source) || !is_unicast(p.destination) || is_stack_connection(slot, &p, now))
             return TC_ACT_OK;
     } else if (is_local_address(slot, p.source)) {
         tc_programs.call(skb, TC_PROGRAM_OWN); /* reply of a forwarded port: the stack has translated it */

@@ -109,12 +109,13 @@ int tc_outside_in(struct __sk_buff *skb)
         return leave_unmatched(skb);
     }
     inbound = &record->inbound;
-    if (p.ttl <= 1)
-        return TC_ACT_OK; /* unchanged: the stack's ICMP error must not show the internal address */
+    if (p.ttl <= 1 && !is_local_address(slot, p.destination))
+        return TC_ACT_OK; /* unchanged: the stack's ICMP error must not show the internal address. To an address of the
+                           * gateway it would answer as a host: what it quotes then is translated at the egress */
     count_flow(&inbound->packets, &inbound->bytes, inbound->counter, p.length);
     trace(&p, TRACE_TRANSLATED, 0, forwarding.translation.address, forwarding.translation.port);
     note_fragment(&p, forwarding.translation.address, 0, now);
-    if (forwarding.out_ifindex && p.fragment == WHOLE && packet_length(skb, &p) <= forwarding.mtu)
+    if (forwarding.out_ifindex && is_plain(&p) && p.ttl > 1 && packet_length(skb, &p) <= forwarding.mtu)
         return send_skb(skb, &p, &forwarding.translation, forwarding.ethernet, forwarding.out_ifindex);
     if (rewrite_skb(skb, &p, &forwarding.translation))
         return drop_skb(DROP_INTERNAL, &p);

@@ -25,7 +25,7 @@ inline_always int translate_local_error(struct __sk_buff *skb, const struct pack
 inline_always int begins_own_connection(const struct packet *p)
 {
     if (p->protocol == IPPROTO_ICMP)
-        return p->source_port != 0;
+        return !p->is_reply;
     if (p->protocol != IPPROTO_TCP)
         return 1;
     return !(p->tcp_flags & TCP_RST) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);

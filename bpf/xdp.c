@@ -18,6 +18,13 @@
 #include "trace.h"
 #include "xdp_programs.h"
 
+inline_always u32 parse_frame(struct xdp_md *ctx, struct packet *p)
+{
+    void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+    return parse(data, end, end - data, p);
+}
+
 inline_always int pass_to_stack(u32 reason, const struct packet *p)
 {
     count_pass(reason, p->length);
@@ -132,7 +139,7 @@ int xdp_inside(struct xdp_md *ctx)
         return bpf_redirect(to, 0);
     if (!is_frame_for_gateway(ctx, state))
         return XDP_PASS;
-    outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
+    outcome = parse_frame(ctx, &p);
     if (outcome != PARSED)
         return pass_unparsed(ctx, outcome);
     if (!is_translatable_by_xdp(&p, &verdict))
@@ -177,15 +184,15 @@ int xdp_match(struct xdp_md *ctx)
     struct packet p;
     struct path path;
 
-    if (!state || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (!state || parse_frame(ctx, &p) != PARSED)
         return XDP_PASS;
     if (p.ttl <= 1)
         return pass_traced(PASS_TTL, &p);
-    if (is_martian(p.source) || !is_unicast(p.destination))
+    slot = state->generation & 1;
+    if (is_martian(p.source) || is_local_address(slot, p.source) || !is_unicast(p.destination))
         return pass_traced(PASS_ROUTE, &p);
     if (is_terminated(&p, now))
         xdp_programs.call(ctx, XDP_PROGRAM_RESET);
-    slot = state->generation & 1;
     find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
     if (!path.out_ifindex && is_for_mapping(&p, now))
         path.out_ifindex = reentry_interface(slot, p.destination);
@@ -213,7 +220,7 @@ int xdp_reclaim(struct xdp_md *ctx)
     struct new_flow new_flow = {};
     struct packet p;
 
-    if (!scratch || parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (!scratch || parse_frame(ctx, &p) != PARSED)
         return XDP_DROP;
     reclaim(scratch, &new_flow, now);
     if (new_flow.verdict == VERDICT_DROP)
@@ -243,7 +250,7 @@ int xdp_claim(struct xdp_md *ctx)
     u32 now = now_ticks();
     struct packet p;
 
-    if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (parse_frame(ctx, &p) != PARSED)
         return XDP_DROP;
     claim_flow(ctx, &p, &new_flow, now);
     if (new_flow.verdict == VERDICT_AGAIN) {
@@ -259,7 +266,7 @@ int xdp_claim_eim(struct xdp_md *ctx)
     u32 now = now_ticks();
     struct packet p;
 
-    if (parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p) != PARSED)
+    if (parse_frame(ctx, &p) != PARSED)
         return XDP_DROP;
     claim_eim_flow(ctx, ctx->ingress_ifindex, &p, &new_flow, now);
     if (new_flow.verdict == VERDICT_AGAIN) {
@@ -283,7 +290,7 @@ int xdp_refuse(struct xdp_md *ctx)
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     s32 size = end - data;
 
-    if (!state || !scratch || parse(data, end, &p) != PARSED)
+    if (!state || !scratch || parse_frame(ctx, &p) != PARSED)
         return XDP_DROP;
     interface = find_interface(state->generation & 1, ctx->ingress_ifindex);
     count_drop(scratch->refused, p.length);
@@ -315,7 +322,7 @@ int xdp_reset(struct xdp_md *ctx)
     struct packet p;
     u32 acknowledged;
 
-    if (parse(data, end, &p) != PARSED || data + sizeof(*reset) > end)
+    if (parse_frame(ctx, &p) != PARSED || data + sizeof(*reset) > end)
         return XDP_DROP;
     count_drop(DROP_ENDED, p.length);
     trace(&p, TRACE_DROPPED, DROP_ENDED, 0, 0);
@@ -351,7 +358,7 @@ int xdp_outside(struct xdp_md *ctx)
         return bpf_redirect(to, 0);
     if (!is_frame_for_gateway(ctx, state))
         return XDP_PASS;
-    outcome = parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p);
+    outcome = parse_frame(ctx, &p);
     if (outcome != PARSED)
         return pass_unparsed(ctx, outcome);
     if (!is_translatable_by_xdp(&p, &verdict))

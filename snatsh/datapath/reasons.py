@@ -22,6 +22,7 @@ DROP_REASONS: dict[str, str] = {
     "no-next-hop": "The redirect's next hop is not reachable",
     "internal": "Internal inconsistency of the datapath; please report",
     "inbound": "From outside to an inside network by routing alone, with system inbound drop",
+    "pool-empty": "The rule's pool has no address: the interface that it follows has none",
 }
 
 PASS_REASONS: dict[str, str] = {

@@ -42,6 +42,27 @@ def test_tagged_frames_are_left_to_their_vlan_device(gateway: Gateway, tag: str)
     assert not gateway.snatd.client.flows({"port": 9999}).flows
 
 
+@pytest.mark.parametrize("offload", ["off", "on"])
+def test_priority_tags_are_no_vlan(gateway: Gateway, offload: str) -> None:
+    """VLAN 0 is an untagged frame with a priority (IEEE 802.1Q): translated, and the tag stays behind."""
+    gateway.lab["lan"].run("ethtool", "-K", "gateway", "txvlan", offload)
+    interfaces = {row.name: row for row in gateway.snatd.client.interfaces()}
+    packet = IP(src="192.168.40.9", dst="8.8.8.8") / UDP(sport=5001, dport=9998) / b"urgent"
+    tag = Dot1Q(vlan=0, prio=5)
+    frame = bytes(Ether(dst=interfaces["eth0"].mac, src="02:00:00:00:40:09") / tag / packet)
+    with Watch(gateway.lab["isp-a"], "eth0", "vlan") as tagged_on:
+        with Watch(gateway.lab["isp-a"], "eth0", "udp port 9998") as left:
+            with gateway.client.entered():
+                wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+            with wire:
+                wire.bind(("eth0", 0))
+                for _ in range(FRAMES):
+                    wire.send(frame)
+            assert gateway.client.run("ping", "-c", "1", "-W", "2", "8.8.8.8").returncode == 0
+            assert left.count() == FRAMES
+        assert tagged_on.count() == 0
+
+
 def test_vlan_tag_offload_is_detected(gateway: Gateway) -> None:
     box = gateway.lab["gateway"]
     with box.entered():

@@ -19,7 +19,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
 from tests.kernel.frames import echo, from_inside, from_outside, tcp, udp
-from tests.kernel.rig import TC_REDIRECT, TC_SHOT, XDP_DROP, XDP_REDIRECT, Rig
+from tests.kernel.rig import TC_REDIRECT, TC_SHOT, XDP_DROP, XDP_REDIRECT, Rig, internet_sum
 
 POOL = (int(IPv4Address("1.1.2.100")), int(IPv4Address("1.1.2.110")))
 INSIDE = [(int(IPv4Address("192.168.0.0")), 16), (int(IPv4Address("10.0.0.0")), 8)]
@@ -101,7 +101,16 @@ def mutated(choose: random.Random, seeds: list[bytes]) -> bytes:
         other = choose.choice(seeds)
         at = choose.randrange(14, min(len(frame), len(other)))
         frame[at:] = other[at:]
+    if choose.random() < 0.8:
+        mend_ip_checksum(frame)
     return bytes(frame[: ROOM - 32])
+
+
+def mend_ip_checksum(frame: bytearray) -> None:
+    """Right again after the changes: the programs look no further than a wrong one."""
+    if len(frame) >= 34:
+        frame[24:26] = bytes(2)
+        frame[24:26] = (0xFFFF - internet_sum(bytes(frame[14:34]))).to_bytes(2, "big")
 
 
 @dataclass(frozen=True)
