@@ -166,6 +166,7 @@ inline_always void refuse(struct new_flow *new_flow, u32 reason)
     new_flow->reason = reason;
 }
 
+/* The pool of a rule; 0: it has no address. */
 inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
 {
     u32 at = slot * MAX_POOLS + rule->pool;
@@ -308,9 +309,9 @@ inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct
     struct scratch *scratch = scratches.lookup(&zero);
     struct pool *pool = pool_of(slot, rule);
 
-    if (!scratch || !pool)
+    if (!scratch)
         return refuse(new_flow, DROP_INTERNAL);
-    if (!pool->size)
+    if (!pool)
         return refuse(new_flow, DROP_POOL_EMPTY);
     scratch->slot = slot; /* before an address is looked up by it */
     scratch->pool = rule->pool;
