@@ -39,6 +39,8 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class ConnectionLimits:
     """each: connections of a user other than root. together: of all of these users.
 
+    No user may have more than are left for the others.
+
     idle_seconds: for a request's header to arrive. write_seconds: for a client that does not read.
     """
 
@@ -192,11 +194,15 @@ class Connections:
     def _refusal(self, uid: int) -> str:
         if is_unlimited(uid):
             return ""
-        if self._by_user[uid] >= self._limits.each:
-            return f"this user has {self._limits.each} connections already; close some and try again"
-        others = sum(count for user, count in self._by_user.items() if not is_unlimited(user))
-        if others >= self._limits.together:
-            return f"all users have {self._limits.together} connections already; try again later"
+        mine = self._by_user[uid]
+        if mine >= self._limits.each:
+            return f"this user has {mine} connections already; close some and try again"
+        taken = sum(count for user, count in self._by_user.items() if not is_unlimited(user))
+        left = self._limits.together - taken
+        if left <= 0:
+            return f"all users have {taken} connections already; try again later"
+        if mine >= left:  # so the next user finds some, however many users take what they can
+            return f"all users have {taken} connections, and this one {mine}; close some and try again"
         return ""
 
     def _forget(self, uid: int, connection: Connection) -> None:

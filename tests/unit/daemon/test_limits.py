@@ -8,7 +8,9 @@ import logging
 import os
 import resource
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from snatsh.daemon.access import connections, shares
 from snatsh.daemon.access.connections import ConnectionLimits, Connections
 from snatsh.daemon.access.log_limit import LogLimit
 from snatsh.daemon.access.shares import BodyMemory, Overloaded, ShareLimits, TooMuch, Turns
+from snatsh.engine.peer_credentials import Credentials
 
 ALICE, BOB, CAROL = 7001, 7002, 7003
 
@@ -131,6 +134,36 @@ def test_connections_above_the_limit_are_refused_with_a_reason(tmp_path: Path) -
                 await received(third)
 
     serve(path, ConnectionLimits(each=1), asyncio.Protocol, act)
+
+
+def test_users_together_leave_connections_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many users as it takes for each one's share to add up to all connections."""
+    users: deque[int] = deque()
+    monkeypatch.setattr(connections, "peer_credentials", lambda _: Credentials(1, users.popleft(), 1))
+    path = tmp_path / "socket"
+
+    async def act() -> None:
+        async def admitted(user: int) -> bool:
+            users.append(user)
+            connection = stack.enter_context(connect(path))
+            await asyncio.sleep(0)
+            while users:
+                await asyncio.sleep(0.001)
+            connection.setblocking(False)
+            try:
+                return not connection.recv(4096)
+            except BlockingIOError:
+                return True
+
+        with ExitStack() as stack:
+            held = [0, 0, 0, 0]
+            for user in range(4):
+                while await admitted(ALICE + user):
+                    held[user] += 1
+            assert held == [4, 4, 4, 2]
+            assert await admitted(ALICE + 4), "the first connection of another user"
+
+    serve(path, ConnectionLimits(each=4, together=16), asyncio.Protocol, act)
 
 
 def test_accepting_pauses_while_descriptors_are_exhausted(
