@@ -87,6 +87,7 @@ class Engine:
         self.status = StatusService(
             datapath, self._store, totals, self.pools.watch, running,
             lambda: self.links.states, lambda: self.commits.pending,
+            (*self.commits.records, self.archive.record, self.links.record),
         )  # fmt: skip
         self.diagnostics = Diagnostics(datapath, table, running, self.links.manager.down_in)
 

@@ -30,7 +30,7 @@ class Archive:
         self._store = store
         self._committer = committer
         self._worker = worker
-        self._rescue = Record(store.folder / "rescue.json", RescueRecord)
+        self.record = Record(store.folder / "rescue.json", RescueRecord, "the rescue configuration")
 
     def entries(self) -> list[HistoryEntry]:
         """List the history, newest first."""
@@ -65,13 +65,13 @@ class Archive:
         """Save the running configuration as the rescue configuration."""
         document = self._committer.current.document
         content = RescueRecord(user, datetime.now(UTC), document)
-        await self._worker.run(lambda: self._rescue.write(content))
+        await self._worker.run(lambda: self.record.write(content))
 
     async def delete_rescue(self) -> None:
-        await self._worker.run(lambda: self._rescue.write(None))
+        await self._worker.run(lambda: self.record.write(None))
 
     def _read_rescue(self) -> Document | None:
-        return self._rescue.read(lambda found: validate_shape(found.document))
+        return self.record.read(lambda found: validate_shape(found.document))
 
 
 def _entry_row(number: int, entry: StoredEntry) -> HistoryEntry:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from snatsh.api.commits import PendingCommit, ScheduledCommit, WaitingCommits
 from snatsh.engine.config.candidate import Candidate
@@ -28,6 +29,7 @@ from snatsh.engine.config.transaction import TimedStep
 from snatsh.engine.errors import CommitInProgress, Conflict
 from snatsh.engine.host.facts import survey
 from snatsh.engine.notices import Notices
+from snatsh.engine.storage.json_record import Record
 from snatsh.engine.worker import ChangeWorker
 from snatsh.model.changes.merge import conflicts, merge
 from snatsh.model.document.document import Document
@@ -97,6 +99,11 @@ class CommitService:
         self._schedule.load()
 
     @property
+    def records(self) -> tuple[Record[Any], ...]:
+        """What is kept of them on disk."""
+        return self._confirmation.record, self._schedule.record
+
+    @property
     def busy(self) -> bool:
         """Whether a commit is running."""
         return self._committing
@@ -162,7 +169,7 @@ class CommitService:
         if pending is None:
             raise NothingPending
         with self._alone():
-            await self._commit(pending.document, Metadata.now(user, "other", reason), again=True)
+            await self._commit(pending.commit.document, Metadata.now(user, "other", reason), again=True)
             await self._update_candidates()
         self._notices.post("commit", f"commit by {pending.by} was rolled back: {reason}")
 
@@ -260,11 +267,12 @@ def _result(
 
 
 def _pending_row(pending: UnconfirmedCommit) -> PendingCommit:
+    commit = pending.commit
     return PendingCommit(
-        user=pending.user,
-        comment=pending.comment,
-        minutes=pending.minutes,
-        deadline=pending.deadline.isoformat(timespec="seconds"),
+        user=commit.user,
+        comment=commit.comment,
+        minutes=commit.minutes,
+        deadline=commit.deadline.isoformat(timespec="seconds"),
         seconds=round(pending.seconds, 1),
-        others=list(pending.others),
+        others=list(commit.others),
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.errors import EngineError, StoreError
@@ -49,7 +50,7 @@ class ConfirmsOthers(EngineError):
     """A commit would confirm that of another user, and does not say that it may."""
 
     def __init__(self, pending: UnconfirmedCommit) -> None:
-        why = f" ({pending.comment})" if pending.comment else ""
+        why = f" ({pending.commit.comment})" if pending.commit.comment else ""
         left = max(1, round(pending.seconds / 60))
         super().__init__(
             f"this commit would confirm the one by {pending.by}{why}, which is rolled back in about "
@@ -68,42 +69,12 @@ class Unconfirmed(EngineError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class UnconfirmedCommit:
-    """A commit that is pending: rolled back unless confirmed.
+class ConfirmRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file.
 
     user: of the newest commit that it covers. others: the other users of commits that it covers.
     first, last: serials of the commits it covers. document: what to roll back to.
-    due: the deadline on the monotonic clock, which does not follow changes of the system time.
     """
-
-    user: str
-    comment: str
-    minutes: int
-    deadline: datetime
-    due: float
-    first: int
-    last: int
-    document: Document
-    others: tuple[str, ...] = ()
-
-    @property
-    def by(self) -> str:
-        """The users, in words."""
-        return " and ".join((*self.others, self.user))
-
-    def is_of(self, user: str) -> bool:
-        """Whether the user made all commits that it covers."""
-        return self.user == user and not self.others
-
-    @property
-    def seconds(self) -> float:
-        """Seconds left."""
-        return max(0.0, self.due - time.monotonic())
-
-
-class ConfirmRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file: deadline by the clock, and the serials of the commits it covers."""
 
     user: str
     minutes: Minutes
@@ -112,20 +83,46 @@ class ConfirmRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: Serial
     document: Document
     comment: str = ""
-    others: list[str] = []
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnconfirmedCommit:
+    """A commit that is pending: rolled back unless confirmed.
+
+    due: the deadline on the monotonic clock, which does not follow changes of the system time.
+    """
+
+    commit: ConfirmRecord
+    due: float
+
+    @property
+    def by(self) -> str:
+        """The users, in words."""
+        return " and ".join((*self.commit.others, self.commit.user))
+
+    def is_of(self, user: str) -> bool:
+        """Whether the user made all commits that it covers."""
+        return self.commit.user == user and not self.commit.others
+
+    @property
+    def seconds(self) -> float:
+        """Seconds left."""
+        return max(0.0, self.due - time.monotonic())
 
 
 class Confirmation:
     """The pending commit, on disk and in memory. Changes belong to the thread that commits."""
 
     def __init__(self, folder: Path) -> None:
-        self._record = Record(folder / "confirm.json", ConfirmRecord)
+        lost = "the deadline of a commit confirmed, unless the history has it"
+        self.record = Record(folder / "confirm.json", ConfirmRecord, lost)
         self.pending: UnconfirmedCommit | None = None
 
     def load(self, store: Store) -> None:
         """Take over the record of an earlier snatd. If it is lost, the history has what it takes."""
-        pending = self._record.read(_pending_of)
-        if pending is not None and pending.first <= store.last_serial <= pending.last:
+        pending = self.record.read(_pending_of)
+        if pending is not None and pending.commit.first <= store.last_serial <= pending.commit.last:
             self.pending = pending
             return
         try:
@@ -137,10 +134,10 @@ class Confirmation:
         """Write the record again from the history, or remove a stale one."""
         recovered = _from_history(store)
         if recovered is not None:
-            log.error("%s is lost; deadline and rollback are taken from the history", self._record.path)
+            log.error("%s is lost; deadline and rollback are taken from the history", self.record.path)
             self.pending = _pending_of(recovered)
         if recovered is not None or stale:
-            self._record.write(recovered)
+            self.record.write(recovered)
 
     def guard(
         self, minutes: int, metadata: Metadata, serial: int, running: Document, commit: Callable[[], T]
@@ -148,22 +145,22 @@ class Confirmation:
         """Run a commit, which gets `serial`, that has to be confirmed. A second one moves the deadline."""
         before = self.pending
         now = datetime.now(UTC)
-        pending = UnconfirmedCommit(
+        record = ConfirmRecord(
             user=metadata.user,
             comment=metadata.comment or "",
             minutes=minutes,
             deadline=now + timedelta(minutes=minutes),
-            due=time.monotonic() + 60 * minutes,
-            first=before.first if before else serial,
+            first=before.commit.first if before else serial,
             last=serial,
-            document=before.document if before else running,
-            others=_others([*before.others, before.user] if before else [], metadata.user),
+            document=before.commit.document if before else running,
+            others=_others([*before.commit.others, before.commit.user] if before else [], metadata.user),
         )
-        self._record.write(_record_of(pending))
+        pending = UnconfirmedCommit(record, due=time.monotonic() + 60 * minutes)
+        self.record.write(record)
         try:
             done = commit()
         except BaseException:
-            self._record.write(_record_of(before) if before else None)
+            self.record.write(before.commit if before else None)
             raise
         self.pending = pending
         return done
@@ -174,7 +171,7 @@ class Confirmation:
             return
         self.pending = None
         try:
-            self._record.write(None)
+            self.record.write(None)
         except StoreError as error:
             log.error("%s; the pending rollback is cancelled nevertheless", error)
 
@@ -206,7 +203,7 @@ def _from_history(store: Store) -> ConfirmRecord | None:
         first=waiting[-1].serial,
         last=waiting[0].serial,
         document=store.document(len(waiting)),
-        others=list(_others((entry.metadata.user for entry in reversed(waiting)), newest.user)),
+        others=_others((entry.metadata.user for entry in reversed(waiting)), newest.user),
     )
 
 
@@ -216,30 +213,8 @@ def rollback_notice(by: str, minutes: int) -> str:
     return f"commit by {by} will be rolled back in {minutes} minute{plural} unless confirmed"
 
 
-def _record_of(pending: UnconfirmedCommit) -> ConfirmRecord:
-    return ConfirmRecord(
-        user=pending.user,
-        comment=pending.comment,
-        minutes=pending.minutes,
-        deadline=pending.deadline,
-        first=pending.first,
-        last=pending.last,
-        document=pending.document,
-        others=list(pending.others),
-    )
-
-
 def _pending_of(found: ConfirmRecord) -> UnconfirmedCommit:
     # A host without a battery-backed clock may boot in the past; wait no longer than requested.
     left = min((found.deadline - datetime.now(UTC)).total_seconds(), 60 * found.minutes)
-    return UnconfirmedCommit(
-        user=found.user,
-        comment=found.comment,
-        minutes=found.minutes,
-        deadline=found.deadline,
-        due=time.monotonic() + left,
-        first=found.first,
-        last=found.last,
-        document=validate_shape(found.document),
-        others=tuple(found.others),
-    )
+    validated = replace(found, document=validate_shape(found.document))
+    return UnconfirmedCommit(validated, due=time.monotonic() + left)

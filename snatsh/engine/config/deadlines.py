@@ -75,7 +75,7 @@ class Timekeeper:
     def _warn(self, pending: UnconfirmedCommit) -> None:
         """Warn once for each threshold that the time left falls below."""
         left = pending.seconds
-        crossed = [seconds for seconds in WARNINGS if left <= seconds < 60 * pending.minutes]
+        crossed = [seconds for seconds in WARNINGS if left <= seconds < 60 * pending.commit.minutes]
         if not crossed or self._warned == (pending, crossed[-1]):
             return
         self._warned = (pending, crossed[-1])

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from snatsh.engine.errors import EngineError
 from snatsh.engine.storage.json_record import Record
@@ -35,14 +35,13 @@ class AlreadyScheduled(EngineError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DeferredCommit:
-    """at: None for the next boot. boot: id of the boot during which it was scheduled."""
+class DeferredCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file, too. at: None for the next boot. boot: id of the boot during which it was scheduled."""
 
     user: str
     method: str
     comment: str | None
-    at: datetime | None
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None
     boot: str
     document: Document
 
@@ -55,34 +54,25 @@ class DeferredCommit:
         return self.boot != boot_id() if self.at is None else datetime.now(UTC) >= self.at
 
 
-class ScheduleRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    user: str
-    method: str
-    comment: str | None
-    at: Annotated[datetime, msgspec.Meta(tz=True)] | None
-    boot: str
-    document: Document
-
-
 class Schedule:
     """The scheduled commit, on disk and in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._record = Record(folder / "scheduled.json", ScheduleRecord)
+        self.record = Record(folder / "scheduled.json", DeferredCommit, "a scheduled commit")
         self.waiting: DeferredCommit | None = None
 
     def load(self) -> None:
-        self.waiting = self._record.read(_commit_of)
+        self.waiting = self.record.read(_validated)
 
     def put(self, scheduled: DeferredCommit) -> None:
         self.require_free()
-        self._record.write(_record_of(scheduled))
+        self.record.write(scheduled)
         self.waiting = scheduled
 
     def take(self) -> DeferredCommit | None:
         """Remove and return the scheduled commit."""
         taken, self.waiting = self.waiting, None
-        self._record.write(None)
+        self.record.write(None)
         return taken
 
     def require_free(self) -> None:
@@ -119,17 +109,5 @@ def boot_id() -> str:
         return ""
 
 
-def _record_of(scheduled: DeferredCommit) -> ScheduleRecord:
-    return ScheduleRecord(
-        user=scheduled.user,
-        method=scheduled.method,
-        comment=scheduled.comment,
-        at=scheduled.at,
-        boot=scheduled.boot,
-        document=scheduled.document,
-    )
-
-
-def _commit_of(found: ScheduleRecord) -> DeferredCommit:
-    document = validate_shape(found.document)
-    return DeferredCommit(found.user, found.method, found.comment, found.at, found.boot, document)
+def _validated(found: DeferredCommit) -> DeferredCommit:
+    return replace(found, document=validate_shape(found.document))

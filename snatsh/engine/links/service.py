@@ -31,7 +31,9 @@ class LinkService:
         changed: Callable[[], None],
         launcher: socket.socket,
     ) -> None:
-        self.manager = LinkManager(Record(folder / "links.json", dict[str, LinkRecord]), self._state_changed)
+        lost = "the states of links, and orders to drain them or take them down"
+        self.record = Record(folder / "links.json", dict[str, LinkRecord], lost)
+        self.manager = LinkManager(self.record, self._state_changed)
         self._history = LinkHistory(folder / "links.log")
         self._events = LinkEvents(notices, self._history, launcher)
         self._running = running

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snatsh.api.codec import builtins, from_builtins
 from snatsh.api.commits import WaitingCommits
@@ -26,7 +26,7 @@ from snatsh.engine.status import resources, totals
 from snatsh.engine.status.alarms import AlarmInputs, alarm_rows
 from snatsh.engine.status.interfaces import interface_rows
 from snatsh.engine.status.totals import Totals
-from snatsh.engine.storage.json_record import set_aside
+from snatsh.engine.storage.json_record import Record
 from snatsh.model.facts import Facts
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class StatusService:
-    """running: the plan that the datapath runs. links: their states. pending: the unconfirmed commit."""
+    """running: the plan that the datapath runs. links: their states. pending: the unconfirmed commit.
+
+    records: the files beside the history.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class StatusService:
         running: Callable[[], Plan],
         links: Callable[[], Mapping[str, LinkState]],
         pending: Callable[[], UnconfirmedCommit | None],
+        records: Sequence[Record[Any]],
     ) -> None:
         self._datapath = datapath
         self._store = store
@@ -53,6 +57,7 @@ class StatusService:
         self._running = running
         self._links = links
         self._pending = pending
+        self._records = records
 
     async def resources(self) -> Resources:
         return await asyncio.to_thread(self._resources)
@@ -142,7 +147,7 @@ class StatusService:
                 damaged=len(self._store.damaged),
                 pending=self._pending(),
                 fallback=self._store.fallback,
-                set_aside=set_aside(self._store.folder),
+                set_aside=[loss for record in self._records if (loss := record.loss)],
             )
         )
 

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -31,20 +32,16 @@ CHECKSUM = "#sha256"
 
 _LIMIT = 64 << 20
 _DAMAGED = ".damaged"
-_LOST = {
-    "confirm.json": "the deadline of a commit confirmed, unless the history has it",
-    "scheduled.json": "a scheduled commit",
-    "rescue.json": "the rescue configuration",
-    "links.json": "the states of links, and orders to drain them or take them down",
-}
 
 
 class Record(Generic[T]):
-    """One file in the state folder. None stands for a missing file."""
+    """One file in the state folder. None stands for a missing file. lost: what is lost with the file."""
 
-    def __init__(self, path: Path, kind: type[T]) -> None:
+    def __init__(self, path: Path, kind: type[T], lost: str) -> None:
         self.path = path
         self._kind = kind
+        self._lost = lost
+        self._damaged = path.with_name(path.name + _DAMAGED)
 
     def read(self, parse: Callable[[T], U]) -> U | None:
         """Read and parse the record. A file that is no such record is logged and set aside."""
@@ -74,22 +71,18 @@ class Record(Generic[T]):
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}; expected a file snatd can write") from None
 
+    @property
+    def loss(self) -> str:
+        """Say what was lost, while a file that was set aside is still there; empty if there is none."""
+        if not os.path.lexists(self._damaged):
+            return ""
+        return f"{self.path.name} was damaged; lost: {self._lost}; see {self._damaged}, then remove it"
+
     def _set_aside(self, reason: str) -> None:
-        name = self.path.name
-        log.error("%s cannot be used: %s; set aside as %s%s", self.path, reason, name, _DAMAGED)
-        log.error("lost with it: %s", _LOST.get(name, "what it kept"))
+        log.error("%s cannot be used: %s; set aside as %s", self.path, reason, self._damaged.name)
+        log.error("lost with it: %s", self._lost)
         with contextlib.suppress(OSError):
-            self.path.rename(self.path.with_name(name + _DAMAGED))
-
-
-def set_aside(folder: Path) -> list[str]:
-    """Say which records of a state folder were set aside and are still there, and what was lost with them."""
-    names = sorted(path.name.removesuffix(_DAMAGED) for path in folder.glob(f"*{_DAMAGED}"))
-    return [
-        f"{name} was damaged; lost: {_LOST[name]}; see {folder / (name + _DAMAGED)}, then remove it"
-        for name in names
-        if name in _LOST
-    ]
+            self.path.rename(self._damaged)
 
 
 def _digest(content: object) -> str:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from snatsh.api.interfaces import HookMode, InterfaceState, InterfaceSummary
 from snatsh.engine.config.commit import Plan, examine
-from snatsh.engine.config.confirm import UnconfirmedCommit
+from snatsh.engine.config.confirm import ConfirmRecord, UnconfirmedCommit
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import PoolUse
 from snatsh.engine.status.alarms import AlarmInputs, alarm_rows
@@ -49,7 +49,7 @@ def test_healthy_gateway_has_no_alarms() -> None:
 
 
 def test_major_alarms_come_first() -> None:
-    pending = UnconfirmedCommit("ann", "", 5, NOW, 0.0, 1, 1, {})
+    pending = UnconfirmedCommit(ConfirmRecord("ann", 5, NOW, 1, 1, {}), 0.0)
     rows = alarm_rows(
         inputs(
             flows=950,

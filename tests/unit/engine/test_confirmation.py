@@ -63,4 +63,4 @@ def test_users_of_a_pending_commit(
     assert pending.by == by
     assert {user for user in users if pending.is_of(user)} == own
     assert not pending.is_of("eve")
-    assert pending.document == document(0)
+    assert pending.commit.document == document(0)

@@ -44,7 +44,7 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
 def made(folder: Path, seen: list[str] | None = None) -> LinkManager:
     return LinkManager(
-        Record(folder / "links.json", dict[str, LinkRecord]),
+        Record(folder / "links.json", dict[str, LinkRecord], "states"),
         lambda name, before, now: seen.append(now.state) if seen is not None else None,
     )
 

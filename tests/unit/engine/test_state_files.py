@@ -17,11 +17,11 @@ import pytest
 from snatsh.engine.config.archive import RescueRecord
 from snatsh.engine.config.confirm import Confirmation, ConfirmRecord, confirmed_method
 from snatsh.engine.config.history import Metadata, Store
-from snatsh.engine.config.schedule import Schedule, ScheduleRecord
+from snatsh.engine.config.schedule import DeferredCommit, Schedule
 from snatsh.engine.errors import StoreError
 from snatsh.engine.links.history import LinkHistory
 from snatsh.engine.links.manager import LinkManager, LinkRecord
-from snatsh.engine.storage.json_record import CHECKSUM, Record, set_aside
+from snatsh.engine.storage.json_record import CHECKSUM, Record
 from snatsh.model.document.document import Document, validate_shape
 
 NOW = datetime.now(UTC)
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def pending(store: Store) -> Document | None:
     confirmation = Confirmation(store.folder)
     confirmation.load(store)
-    return confirmation.pending.document if confirmation.pending else None
+    return confirmation.pending.commit.document if confirmation.pending else None
 
 
 def scheduled(store: Store) -> Document | None:
@@ -56,12 +56,12 @@ def scheduled(store: Store) -> Document | None:
 
 
 def rescue(store: Store) -> Document | None:
-    record = Record(store.folder / "rescue.json", RescueRecord)
+    record = Record(store.folder / "rescue.json", RescueRecord, "it")
     return record.read(lambda found: validate_shape(found.document))
 
 
 def orders(store: Store) -> object:
-    record = Record(store.folder / "links.json", dict[str, LinkRecord])
+    record = Record(store.folder / "links.json", dict[str, LinkRecord], "it")
     manager = LinkManager(record, lambda _name, _before, _now: None)
     return manager.orders or None
 
@@ -75,10 +75,17 @@ class Kept:
     content: Any
     taken: Callable[[Store], object]
 
+    def record(self, store: Store) -> Record[Any]:
+        return Record(store.folder / self.name, self.kind, "what it kept")
+
     def write(self, store: Store) -> Path:
-        path = store.folder / self.name
-        Record(path, self.kind).write(self.content)
-        return path
+        record = self.record(store)
+        record.write(self.content)
+        return record.path
+
+
+def losses(store: Store) -> list[str]:
+    return [loss for kept in KEPT if (loss := kept.record(store).loss)]
 
 
 KEPT = (
@@ -87,7 +94,7 @@ KEPT = (
         pending,
     ),
     Kept(
-        "scheduled.json", ScheduleRecord, ScheduleRecord("ann", "cli", None, NOW, "boot", document(9)),
+        "scheduled.json", DeferredCommit, DeferredCommit("ann", "cli", None, NOW, "boot", document(9)),
         scheduled,
     ),
     Kept("rescue.json", RescueRecord, RescueRecord("ann", NOW, document(1)), rescue),
@@ -106,7 +113,7 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 def assert_set_aside(kept: Kept, store: Store) -> None:
     expected = document(2) if kept.name == "confirm.json" else None  # from the history
     assert kept.taken(store) == expected
-    (said,) = set_aside(store.folder)
+    (said,) = losses(store)
     assert said.startswith(f"{kept.name} was damaged; lost: ")
 
 
@@ -118,7 +125,7 @@ def test_records_are_read_as_written_and_without_a_checksum(kept: Kept, store: S
     del content[CHECKSUM]
     path.write_text(json.dumps(content))
     assert kept.taken(store) == taken
-    assert set_aside(store.folder) == []
+    assert losses(store) == []
 
 
 def pipe_in_place(path: Path) -> None:
@@ -170,7 +177,7 @@ def test_arbitrary_field_values_raise_no_unexpected_error(kept: Kept, store: Sto
                 path.write_text(json.dumps(content).replace('"@"', text))
                 kept.taken(store)
                 if text in NUMBERS:
-                    assert set_aside(store.folder), (key, text)
+                    assert losses(store), (key, text)
                 path.with_name(path.name + ".damaged").unlink(missing_ok=True)
             holder[key] = value
 
@@ -209,15 +216,15 @@ def test_lost_deadline_is_recovered_from_the_history(store: Store) -> None:
     confirmation = Confirmation(store.folder)
     confirmation.load(store)
     assert confirmation.pending is not None
-    assert confirmation.pending.document == document(2)
-    assert confirmation.pending.deadline == store.entry(0).metadata.time + timedelta(minutes=10)
-    assert (confirmation.pending.first, confirmation.pending.last) == (3, 3)
+    assert confirmation.pending.commit.document == document(2)
+    assert confirmation.pending.commit.deadline == store.entry(0).metadata.time + timedelta(minutes=10)
+    assert (confirmation.pending.commit.first, confirmation.pending.commit.last) == (3, 3)
     store.prepare(document(4), Metadata.now("ann", confirmed_method("cli", 20)))
     store.publish()
     (store.folder / "confirm.json").unlink()
     confirmation.load(store)
-    assert confirmation.pending.document == document(2), "both wait, the later one with its deadline"
-    assert (confirmation.pending.minutes, confirmation.pending.first) == (20, 3)
+    assert confirmation.pending.commit.document == document(2), "both wait, the later one with its deadline"
+    assert (confirmation.pending.commit.minutes, confirmation.pending.commit.first) == (20, 3)
     store.prepare(document(5), Metadata.now("ann", "cli"))
     store.publish()
     (store.folder / "confirm.json").unlink()

@@ -77,7 +77,7 @@ def test_deeply_nested_imports_do_not_exhaust_the_stack(dialect: Dialect, text: 
 
 
 def test_deeply_nested_state_record_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    record = Record(tmp_path / "confirm.json", dict[str, object])
+    record = Record(tmp_path / "confirm.json", dict[str, object], "what it kept")
     record.path.write_text('{"a": ' + nested(100_000) + "}")
     assert record.read(lambda content: content) is None
     assert (tmp_path / "confirm.json.damaged").exists()
