@@ -54,23 +54,28 @@ inline_always struct eim_mapping *admitting_eim_mapping(const struct record *rec
                : 0;
 }
 
-/* The subscriber replies to a flow that was opened from outside: it holds the mapping from now on. */
-inline_always int accept_unasked(struct record *record, u32 epoch, u32 now)
+/* The subscriber replies to a flow that was opened from outside: it holds the mapping from now on, once. Returns 0 when
+ * the flow is over. */
+inline_always int accept_unasked(struct record *record, u64 live, u32 epoch, u32 now)
 {
+    u32 inside = record->key.source, created = record->inbound.created;
     struct eim_mapping_key key;
     struct eim_mapping *eim_mapping = admitting_eim_mapping(record, epoch, &key, now);
 
     if (!eim_mapping || !hold_eim_mapping(&key, eim_mapping))
         return 0;
-    record->outbound.seen |= SEEN_REPLY | SEEN_EIM;
+    if (mark_seen(record, live, SEEN_REPLY | SEEN_EIM) != CHANGED) { /* another CPU has accepted it */
+        release_eim_mapping(&key, created);
+        return is_still(record, live);
+    }
     record->inbound.touched = now - TOUCH_TICKS; /* so that the next inbound packet is seen to complete a handshake */
-    add_half_open(record->key.source, -1);
+    add_half_open(inside, -1);
     return 1;
 }
 
 /* The subscriber sends to the destination, which address-dependent filtering may admit by other ports. Once in an epoch:
  * rules that need to know can only have come with it. */
-inline_always void note_eim_peer(struct record *record, u32 slot)
+inline_always void note_eim_peer(struct record *record, u64 live, u32 slot)
 {
     struct settings *known = settings.lookup(&slot);
     struct eim_peer_key peer;
@@ -79,8 +84,8 @@ inline_always void note_eim_peer(struct record *record, u32 slot)
         return;
     eim_peer_key_of(record->outbound.mapped, record->outbound.mapped_port, record->key.protocol, record->key.destination,
                     &peer);
-    if (hold_eim_peer(&peer))
-        record->outbound.seen |= SEEN_PEER;
+    if (hold_eim_peer(&peer) && mark_seen(record, live, SEEN_PEER) != CHANGED)
+        release_eim_peer(&peer);
 }
 
 /* `live` is the record's as it was found. Returns 0 when the flow is over and the packet has to open a new one. */
@@ -90,39 +95,40 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record
     u32 slot = state->generation & 1, epoch = state->epoch;
     struct outbound *outbound = &record->outbound;
     struct path path;
-    u8 hairpin, answered;
+    u8 hairpin;
     int direct;
 
     if (!live || is_past(now, outbound->expires) || (outbound->epoch != epoch && leaves_pool(slot, outbound->mapped)) ||
-        (is_unasked(outbound) && !accept_unasked(record, epoch, now))) {
+        (is_unasked(outbound->seen) && !accept_unasked(record, live, epoch, now))) {
         end_flow(state, record, live);
         return 0;
     }
-    if (!is_still(record, live))
-        return 0;
     if (outbound->epoch != epoch)
-        note_eim_peer(record, slot);
-    answered = outbound->seen & SEEN_REPLY;
-    touch_outbound(outbound, slot, p, now);
-    if (answered && !(outbound->seen & SEEN_REPLY)) /* a SYN has reopened it */
-        add_half_open(p->source, 1);
+        note_eim_peer(record, live, slot);
+    if (!touch_flow(record, live, slot, p, now, 1))
+        return 0;
     if (is_path_known(outbound->out_ifindex, outbound->epoch, state, now))
         return 1;
     find_path(ctx, ifindex, p->source, outbound->redirect ? outbound->redirect : p->destination, &path);
     /* RFC 4787, REQ-9: traffic to a pool address never leaves the gateway. */
     hairpin = find_pool_address(slot, p->destination) ? SEEN_HAIRPIN : 0;
     direct = path.complete && !hairpin && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE);
-    if (!is_still(record, live))
-        return 0;
-    outbound->seen = (outbound->seen & ~SEEN_HAIRPIN) | hairpin;
+    if (!set_hairpin(record, live, hairpin))
+        return is_still(record, live);
+    outbound->epoch = epoch - 1;
+    in_order();
     outbound->out_ifindex = 0;
     if (direct) {
         outbound->mtu = path.mtu;
         __builtin_memcpy(outbound->ethernet, path.ethernet, 12);
         outbound->out_ifindex = path.out_ifindex;
     }
+    in_order();
     outbound->epoch = epoch;
-    return 1;
+    if (is_still(record, live))
+        return 1;
+    outbound->epoch = epoch - 1; /* the record's next flow looks its own path up */
+    return 0;
 }
 
 /* Returns 0 when the flow is over. */
@@ -135,20 +141,15 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     struct eim_mapping_key key;
     u32 inside = inbound->inside;
     struct path path;
-    u8 answered;
     int direct;
 
     if (!live || is_past(now, outbound->expires) || (inbound->epoch != epoch && leaves_pool(slot, outbound->mapped)) ||
-        (is_unasked(outbound) && !admitting_eim_mapping(record, epoch, &key, now))) {
+        (is_unasked(outbound->seen) && !admitting_eim_mapping(record, epoch, &key, now))) {
         end_flow(state, record, live);
         return 0;
     }
-    answered = outbound->seen & SEEN_REPLY;
-    if (!is_still(record, live))
+    if (!touch_flow(record, live, slot, p, now, 0))
         return 0;
-    touch_inbound(outbound, slot, p, now);
-    if (!answered && outbound->seen & SEEN_REPLY)
-        add_half_open(inside, -1);
     inbound->touched = now;
     if (is_path_known(inbound->out_ifindex, inbound->epoch, state, now))
         return 1;
@@ -156,14 +157,20 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     direct = path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_INSIDE);
     if (!is_still(record, live))
         return 0;
+    inbound->epoch = epoch - 1;
+    in_order();
     inbound->out_ifindex = 0;
     if (direct) {
         inbound->mtu = path.mtu;
         __builtin_memcpy(inbound->ethernet, path.ethernet, 12);
         inbound->out_ifindex = path.out_ifindex;
     }
+    in_order();
     inbound->epoch = epoch;
-    return 1;
+    if (is_still(record, live))
+        return 1;
+    inbound->epoch = epoch - 1;
+    return 0;
 }
 
 /* Whether the flow of the record, which was found with this `live`, goes on. */

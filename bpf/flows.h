@@ -9,6 +9,7 @@
 #include "table.h"
 
 SHARED_MAP("hash", u32, struct address_usage, address_usage);
+/* Only of inside addresses that hold flows, so it has room for all: it has as many entries as the flow table. */
 SHARED_MAP("hash", u32, struct subscriber, subscribers);
 
 /* The record of the packet's flow. The words of its key are made in registers: to load one from memory where its parts
@@ -46,35 +47,121 @@ inline_always void add_active(struct address_usage *usage, u8 protocol, u32 tran
         lock_xadd(&usage->icmp, translation);
 }
 
+/* Counts a flow of the subscriber: the first one makes its entry, … */
+inline_always void add_session(u32 inside, u32 now)
+{
+    struct subscriber first = {.sessions = 1, .half_open = 1, .second = now / TICKS_PER_SECOND, .opened = 1};
+    struct subscriber *subscriber = subscribers.lookup(&inside);
+
+    if (!subscriber && !subscribers.insert(&inside, &first))
+        return;
+    subscriber = subscriber ? subscriber : subscribers.lookup(&inside); /* another CPU made it */
+    if (!subscriber)
+        return;
+    lock_xadd(&subscriber->sessions, 1);
+    lock_xadd(&subscriber->half_open, 1);
+}
+
+/* … and the last one takes it along. A flow that another CPU opens at the same moment may be lost from the count. */
+inline_always void remove_session(u32 inside, u8 seen)
+{
+    struct subscriber *subscriber = subscribers.lookup(&inside);
+
+    if (!subscriber)
+        return;
+    lock_xadd(&subscriber->sessions, -1);
+    if (!(seen & SEEN_REPLY))
+        lock_xadd(&subscriber->half_open, -1);
+    if ((s32)subscriber->sessions <= 0)
+        subscribers.delete(&inside);
+}
+
+/* The word of the outbound half that says how a flow stands. It changes by compare-and-swap: of packets on several CPUs
+ * each has its effect, and none counts twice. */
+union flow_state {
+    u64 word;
+    struct {
+        u32 expires;
+        u8 state;
+        u8 seen;
+        u16 counter;
+    };
+};
+
+#define STATE_TRIES 4 /* as other packets change it; then theirs are enough */
+
+enum changed { CHANGED, CHANGED_BY_OTHERS, FLOW_OVER };
+
+inline_always u64 *state_word(struct record *record)
+{
+    return (u64 *)&record->outbound.expires;
+}
+
+inline_always union flow_state state_of(const struct record *record)
+{
+    union flow_state found = {.word = *(volatile u64 *)&record->outbound.expires};
+
+    in_order();
+    return found;
+}
+
+/* The record may have become another flow's, with a word like `before`: then the change is taken back. If it cannot be
+ * taken back, the flow has ended with it. */
+inline_always u32 change_state(struct record *record, u64 live, union flow_state before, union flow_state after)
+{
+    u64 *word = state_word(record);
+
+    if (__sync_val_compare_and_swap(word, before.word, after.word) != before.word)
+        return CHANGED_BY_OTHERS;
+    if (is_still(record, live) || __sync_val_compare_and_swap(word, after.word, before.word) != after.word)
+        return CHANGED;
+    return FLOW_OVER;
+}
+
+/* Sets bits of `seen`. CHANGED_BY_OTHERS: another packet has set one of them. */
+inline_always u32 mark_seen(struct record *record, u64 live, u8 marks)
+{
+    u32 turn, outcome = CHANGED_BY_OTHERS;
+
+#pragma clang loop unroll(disable)
+    for (turn = 0; turn < STATE_TRIES && outcome == CHANGED_BY_OTHERS; turn++) {
+        union flow_state before = state_of(record), after = before;
+
+        if (!is_still(record, live))
+            return FLOW_OVER;
+        if (before.seen & marks)
+            break;
+        after.seen |= marks;
+        outcome = change_state(record, live, before, after);
+    }
+    return outcome;
+}
+
 /* Ends a flow and settles its gauges, if the record still is what it was at `live`. Returns 1 for the one CPU that did. */
 inline_always int end_flow(const struct control *state, struct record *record, u64 live)
 {
-    u32 mapped = record->reply.destination, inside = record->key.source;
+    u32 mapped = record->reply.destination;
     struct eim_mapping_key eim_mapping;
     struct eim_peer_key peer;
     struct address_usage *usage;
-    struct subscriber *subscriber;
+    union flow_state last;
 
     if (!remove_record(state, record, live))
         return 0;
+    last.word = __sync_lock_test_and_set(state_word(record), 0); /* from here on, nobody changes it */
     free_port_of(&record->reply);
-    if (record->outbound.seen & SEEN_EIM) {
+    if (last.seen & SEEN_EIM) {
         eim_mapping_key_of(mapped, record->reply.destination_port, record->reply.protocol, &eim_mapping);
         release_eim_mapping(&eim_mapping, record->inbound.created);
     }
-    if (record->outbound.seen & SEEN_PEER) {
+    if (last.seen & SEEN_PEER) {
         eim_peer_key_of(mapped, record->reply.destination_port, record->reply.protocol, record->reply.source, &peer);
         release_eim_peer(&peer);
     }
     usage = address_usage.lookup(&mapped);
     if (usage)
         add_active(usage, record->reply.protocol, -1);
-    subscriber = subscribers.lookup(&inside);
-    if (subscriber) {
-        lock_xadd(&subscriber->sessions, -1);
-        if (!(record->outbound.seen & SEEN_REPLY))
-            lock_xadd(&subscriber->half_open, -1);
-    }
+    remove_session(record->key.source, last.seen);
     free_record((u32)live & NUMBER_MASK);
     return 1;
 }
@@ -87,86 +174,112 @@ inline_always void add_half_open(u32 inside, u32 translation)
         lock_xadd(&subscriber->half_open, translation);
 }
 
-inline_always void set_state(struct outbound *outbound, u32 slot, u8 protocol, u8 state, u32 now)
-{
-    outbound->state = state;
-    outbound->expires = now + timeout_ticks(slot, protocol, state);
-    outbound->touched = now;
-    if (outbound->seen & SEEN_EIM)
-        extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, outbound->expires);
-}
-
-/* The state after a packet from outside. It does not prolong the flow (RFC 4787, REQ-6), unless so configured; a reply
- * gives it the timeout of a flow with replies, from the last packet of the subscriber on. */
-inline_always void set_state_inbound(struct outbound *outbound, u32 slot, u8 protocol, u8 state, u32 now)
-{
-    struct settings *limits = settings.lookup(&slot);
-    u32 timeout = timeout_ticks(slot, protocol, state), expires = now + timeout;
-
-    if (!limits || !limits->refresh_inbound) {
-        if (outbound->state == STATE_UNREPLIED && state == STATE_ESTABLISHED)
-            expires = outbound->expires - timeout_ticks(slot, protocol, STATE_UNREPLIED) + timeout;
-        else if (is_past(expires, outbound->expires))
-            expires = outbound->expires;
-    }
-    outbound->state = state;
-    outbound->expires = expires;
-    if (outbound->seen & SEEN_EIM)
-        extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, expires);
-}
-
 /* Opened by a packet from outside, to which the subscriber has not replied. Such a flow ends with the mapping, and is
  * judged again by new rules. */
-inline_always int is_unasked(const struct outbound *outbound)
+inline_always int is_unasked(u8 seen)
 {
-    return (outbound->seen & (SEEN_FROM_OUTSIDE | SEEN_REPLY)) == SEEN_FROM_OUTSIDE;
+    return (seen & (SEEN_FROM_OUTSIDE | SEEN_REPLY)) == SEEN_FROM_OUTSIDE;
 }
 
 /* TCP after RFC 5382 and 7857: an RST shortens to transitory, never to nothing; both FINs mean
  * time-wait; a SYN on a closed flow reopens it. */
-inline_always u8 next_tcp_state(struct outbound *outbound, u8 tcp_flags, u8 fin, int is_outbound)
+inline_always void next_tcp_state(union flow_state *flow, u8 tcp_flags, u8 fin, int is_outbound)
 {
-    int from_outside = !!(outbound->seen & SEEN_FROM_OUTSIDE);
+    int from_outside = !!(flow->seen & SEEN_FROM_OUTSIDE);
 
-    if (is_outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && outbound->state >= STATE_TRANSITORY) {
-        outbound->seen &= SEEN_EIM | SEEN_PEER;
-        return STATE_UNREPLIED;
+    if (is_outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && flow->state >= STATE_TRANSITORY) {
+        flow->seen &= SEEN_EIM | SEEN_PEER;
+        flow->state = STATE_UNREPLIED;
+        return;
     }
     if (tcp_flags & TCP_RST)
-        outbound->seen |= SEEN_RST;
+        flow->seen |= SEEN_RST;
     if (tcp_flags & TCP_FIN)
-        outbound->seen |= fin;
-    if ((outbound->seen & (SEEN_FIN_OUT | SEEN_FIN_IN)) == (SEEN_FIN_OUT | SEEN_FIN_IN))
-        return STATE_TIME_WAIT;
-    if (outbound->seen & (SEEN_FIN_OUT | SEEN_FIN_IN | SEEN_RST))
-        return STATE_TRANSITORY;
-    if (outbound->state == STATE_UNREPLIED && outbound->seen & SEEN_REPLY && is_outbound == !from_outside)
-        return STATE_ESTABLISHED; /* the third packet of the handshake */
-    return outbound->state;
+        flow->seen |= fin;
+    if ((flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN)) == (SEEN_FIN_OUT | SEEN_FIN_IN))
+        flow->state = STATE_TIME_WAIT;
+    else if (flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN | SEEN_RST))
+        flow->state = STATE_TRANSITORY;
+    else if (flow->state == STATE_UNREPLIED && flow->seen & SEEN_REPLY && is_outbound == !from_outside)
+        flow->state = STATE_ESTABLISHED; /* the third packet of the handshake */
 }
 
-inline_always void touch_outbound(struct outbound *outbound, u32 slot, const struct packet *p, u32 now)
+/* A packet from outside does not prolong the flow (RFC 4787, REQ-6), unless so configured; a reply gives it the timeout of
+ * a flow with replies, from the last packet of the subscriber on. */
+inline_always u32 next_expiry(union flow_state flow, u32 slot, u8 protocol, u8 state, u32 now, int is_outbound)
 {
-    u8 state = outbound->seen & SEEN_REPLY ? STATE_ESTABLISHED : outbound->state;
+    struct settings *limits = settings.lookup(&slot);
+    u32 timeout = timeout_ticks(slot, protocol, state), expires = now + timeout;
 
-    if (p->protocol == IPPROTO_TCP)
-        state = next_tcp_state(outbound, p->tcp_flags, SEEN_FIN_OUT, 1);
-    set_state(outbound, slot, p->protocol, state, now);
+    if (is_outbound || (limits && limits->refresh_inbound))
+        return expires;
+    if (flow.state == STATE_UNREPLIED && state == STATE_ESTABLISHED)
+        return flow.expires - timeout_ticks(slot, protocol, STATE_UNREPLIED) + timeout;
+    return is_past(expires, flow.expires) ? flow.expires : expires;
 }
 
-inline_always void touch_inbound(struct outbound *outbound, u32 slot, const struct packet *p, u32 now)
+/* The state after a packet of the flow. */
+inline_always union flow_state next_state(union flow_state flow, u32 slot, const struct packet *p, u32 now, int is_outbound)
 {
-    u8 first = !(outbound->seen & (SEEN_REPLY | SEEN_FROM_OUTSIDE));
-    u8 state;
+    union flow_state next = flow;
 
-    if (first)
-        outbound->seen |= SEEN_REPLY;
-    state = outbound->seen & SEEN_REPLY ? STATE_ESTABLISHED : outbound->state;
+    if (!is_outbound && !(flow.seen & (SEEN_REPLY | SEEN_FROM_OUTSIDE)))
+        next.seen |= SEEN_REPLY;
     if (p->protocol == IPPROTO_TCP)
-        state = next_tcp_state(outbound, p->tcp_flags, SEEN_FIN_IN, 0);
-    set_state_inbound(outbound, slot, p->protocol, state, now);
-    if (first) /* so that the next outbound packet refreshes and sees the reply */
-        outbound->touched = now - TOUCH_TICKS;
+        next_tcp_state(&next, p->tcp_flags, is_outbound ? SEEN_FIN_OUT : SEEN_FIN_IN, is_outbound);
+    else if (next.seen & SEEN_REPLY)
+        next.state = STATE_ESTABLISHED;
+    next.expires = next_expiry(flow, slot, p->protocol, next.state, now, is_outbound);
+    return next;
+}
+
+/* What follows from a changed state. A SYN from inside may have reopened the flow. */
+inline_always void note_change(struct outbound *outbound, u32 inside, u8 protocol, union flow_state before,
+                               union flow_state after, u32 now, int is_outbound)
+{
+    u8 replied = ~before.seen & after.seen & SEEN_REPLY;
+
+    if (replied)
+        add_half_open(inside, -1);
+    else if (before.seen & ~after.seen & SEEN_REPLY)
+        add_half_open(inside, 1);
+    if (is_outbound)
+        outbound->touched = now;
+    else if (replied)
+        outbound->touched = now - TOUCH_TICKS; /* so that the next outbound packet refreshes and sees the reply */
+    if (after.seen & SEEN_EIM)
+        extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, after.expires);
+}
+
+/* Updates the state of a flow by a packet. Returns 0 when the flow is over. */
+inline_always int touch_flow(struct record *record, u64 live, u32 slot, const struct packet *p, u32 now, int is_outbound)
+{
+    u32 turn, outcome, inside = record->key.source;
+
+#pragma clang loop unroll(disable)
+    for (turn = 0; turn < STATE_TRIES; turn++) {
+        union flow_state before = state_of(record), after;
+
+        if (!is_still(record, live))
+            return 0;
+        after = next_state(before, slot, p, now, is_outbound);
+        outcome = change_state(record, live, before, after);
+        if (outcome == CHANGED)
+            note_change(&record->outbound, inside, p->protocol, before, after, now, is_outbound);
+        if (outcome != CHANGED_BY_OTHERS)
+            return outcome == CHANGED;
+    }
+    return is_still(record, live);
+}
+
+/* Sets whether packets of the flow come back in. Returns 0 when that failed, for the next packet to try again. */
+inline_always int set_hairpin(struct record *record, u64 live, u8 hairpin)
+{
+    union flow_state before = state_of(record), after = before;
+
+    after.seen = (before.seen & ~SEEN_HAIRPIN) | hairpin;
+    return is_still(record, live) &&
+           (after.seen == before.seen || change_state(record, live, before, after) == CHANGED);
 }
 
 inline_always int is_settled(u32 touched, u32 epoch, u32 now, u32 current_epoch, u8 tcp_flags)

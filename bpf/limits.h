@@ -9,42 +9,25 @@
 
 #define NOT_REFUSED DROP_COUNT
 
-/* Per-second limits count in whole seconds of the clock. */
-inline_always void start_second(struct subscriber *subscriber, u32 now)
+/* Counts that the subscriber asks for a flow, in whole seconds of the clock. */
+inline_always void note_request(struct subscriber *subscriber, u32 now)
 {
     u32 second = now / TICKS_PER_SECOND;
 
-    if (subscriber->second == second)
-        return;
-    subscriber->second = second;
-    subscriber->opened = 0;
-    subscriber->unreachables = 0;
-}
-
-inline_always struct subscriber *subscriber_of(u32 inside)
-{
-    struct subscriber fresh = {}, *subscriber = subscribers.lookup(&inside);
-
-    if (subscriber)
-        return subscriber;
-    subscribers.insert(&inside, &fresh);
-    return subscribers.lookup(&inside);
-}
-
-/* Counts that the subscriber asks for a flow. */
-inline_always void note_request(struct subscriber *subscriber, u32 now)
-{
     if (!subscriber)
         return;
-    start_second(subscriber, now);
+    if (subscriber->second != second) {
+        subscriber->second = second;
+        subscriber->opened = 0;
+    }
     subscriber->opened++;
 }
 
 /* The limit that prevents the subscriber from opening a flow, as a drop reason; NOT_REFUSED for none. */
 inline_always u32 limit_reached(const struct settings *limits, const struct subscriber *subscriber)
 {
-    if (!subscriber) /* the map is full: a configured limit that can't be counted refuses */
-        return limits->subscriber_sessions || limits->subscriber_new_flows ? DROP_SUBSCRIBER_LIMIT : NOT_REFUSED;
+    if (!subscriber) /* holds no flow */
+        return NOT_REFUSED;
     if (limits->subscriber_sessions && (s32)subscriber->sessions >= (s32)limits->subscriber_sessions)
         return DROP_SUBSCRIBER_LIMIT;
     if (limits->subscriber_new_flows && subscriber->opened > limits->subscriber_new_flows)

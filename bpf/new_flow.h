@@ -38,19 +38,15 @@ inline_always int may_open(const struct packet *p, const struct settings *limits
     return !(p->tcp_flags & TCP_RST);
 }
 
-inline_always void count_new_flow(u32 mapped, u32 inside, u8 protocol)
+inline_always void count_new_flow(u32 mapped, u32 inside, u8 protocol, u32 now)
 {
     struct address_usage *usage = address_usage.lookup(&mapped);
-    struct subscriber *subscriber = subscribers.lookup(&inside);
 
     if (usage) {
         add_active(usage, protocol, 1);
         lock_xadd(&usage->created, 1);
     }
-    if (!subscriber)
-        return;
-    lock_xadd(&subscriber->sessions, 1);
-    lock_xadd(&subscriber->half_open, 1);
+    add_session(inside, now);
 }
 
 inline_always void note_exhausted(u32 mapped)
@@ -186,7 +182,8 @@ inline_always struct record *prepare_record(u32 slot, const struct flow_key *key
     record->key = *key;
     __builtin_memset(&record->outbound, 0, sizeof(record->outbound));
     __builtin_memset(&record->inbound, 0, sizeof(record->inbound));
-    set_state(&record->outbound, slot, key->protocol, STATE_UNREPLIED, now);
+    record->outbound.state = STATE_UNREPLIED;
+    record->outbound.expires = now + timeout_ticks(slot, key->protocol, STATE_UNREPLIED);
     record->outbound.counter = counter;
     record->outbound.redirect = redirect;
     record->outbound.touched = now - TOUCH_TICKS; /* so that this packet looks the path up */
@@ -221,7 +218,7 @@ inline_always int publish_flow(const struct control *state, struct scratch *scra
     }
     if (seen & SEEN_EIM)
         extend_eim_mapping(record->outbound.mapped, record->outbound.mapped_port, protocol, record->outbound.expires);
-    count_new_flow(record->reply.destination, record->key.source, protocol);
+    count_new_flow(record->reply.destination, record->key.source, protocol, record->inbound.created);
     scratch->key = record->key;
     activate_record(record, number);
     note_recent(&scratch->key); /* now that it can be evicted */
@@ -286,7 +283,7 @@ inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u
 {
     u32 zero = 0;
     struct settings *limits = settings.lookup(&slot);
-    struct subscriber *subscriber = subscriber_of(inside);
+    struct subscriber *subscriber = subscribers.lookup(&inside);
     struct sweep *sweep = sweeps.lookup(&zero);
     const struct control *state = running();
 
@@ -294,8 +291,7 @@ inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u
     scratch->inside = inside;
     scratch->from_outside = from_outside;
     scratch->runs = scratch->table_full = scratch->evictions = 0;
-    if (subscriber)
-        note_request(subscriber, now);
+    note_request(subscriber, now);
     if (!limits || is_near_limit(limits, subscriber) || limit_reached(limits, subscriber) != NOT_REFUSED)
         return 1;
     return sweep && state && is_past(now, state->watched) && is_sweep_due(sweep, now);

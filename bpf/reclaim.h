@@ -16,16 +16,27 @@
 #define EVICTIONS 12 /* remembered flows looked at for one packet, … */
 #define EVICTIONS_IN_RUN 3 /* … and in one run */
 
-/* Takes the next slice of the table. Returns 0 when all of it was looked at in this period. */
+/* Takes the next slice of the table. Returns 0 when all of it was looked at in this period. The place is counted from
+ * where the round began: a remainder by the number of records in use would stand still while that number grows. So each
+ * record has its turn within a quarter as many new flows as there are records, and expired flows take no more than a
+ * quarter of the table. */
 inline_always int take_slice(struct scratch *scratch, struct sweep *sweep, u32 used, u32 now)
 {
+    u64 next, place;
+
     if (sweep->period != now >> SWEEP_PERIOD_SHIFT) {
         sweep->period = now >> SWEEP_PERIOD_SHIFT;
         sweep->end = sweep->next + used;
     }
     if (!is_sweep_due(sweep, now))
         return 0;
-    scratch->first = __sync_fetch_and_add(&sweep->next, SLICE) % used;
+    next = __sync_fetch_and_add(&sweep->next, SLICE);
+    place = next - sweep->begun;
+    if (place >= used) {
+        sweep->begun = next;
+        place = 0;
+    }
+    scratch->first = place;
     return 1;
 }
 
@@ -103,7 +114,8 @@ inline_always void end_noted(const struct control *state, struct scratch *scratc
  * make or could soon make the difference. */
 inline_always u32 check_limits(struct scratch *scratch, const struct settings *limits)
 {
-    struct subscriber *subscriber = subscriber_of(scratch->inside);
+    u32 inside = scratch->inside;
+    struct subscriber *subscriber = subscribers.lookup(&inside);
 
     scratch->slices = is_near_limit(limits, subscriber) ? SLICES_IN_NEED : 1;
     return limit_reached(limits, subscriber);

@@ -10,6 +10,8 @@
 #include "limits.h"
 #include "parse.h"
 
+SHARED_MAP("lru_hash", u32, struct refusal_rate, refusal_rates);
+
 #define QUOTED 28 /* IP header and eight octets (RFC 792) */
 
 struct refusal {
@@ -34,20 +36,22 @@ inline_always int is_answered(u32 reason)
 inline_always int may_send_unreachable(u32 slot, const struct packet *p, u32 now)
 {
     struct settings *limits = settings.lookup(&slot);
-    struct subscriber *subscriber;
+    struct refusal_rate fresh = {.second = now / TICKS_PER_SECOND}, *rate;
+    u32 inside = p->source;
 
     if (!limits || !limits->refusals || p->kind != KIND_FLOW || p->fragment != WHOLE ||
         p->l4 != L3 + sizeof(struct iphdr) || is_martian(p->source) || is_martian(p->destination))
         return 0;
     if (p->protocol == IPPROTO_ICMP && p->is_reply)
         return 0;
-    subscriber = subscriber_of(p->source);
-    if (!subscriber)
+    rate = refusal_rates.lookup(&inside);
+    if (!rate || rate->second != fresh.second) {
+        refusal_rates.update(&inside, &fresh);
+        rate = refusal_rates.lookup(&inside);
+    }
+    if (!rate || rate->sent >= limits->refusals)
         return 0;
-    start_second(subscriber, now);
-    if (subscriber->unreachables >= limits->refusals)
-        return 0;
-    subscriber->unreachables++;
+    rate->sent++;
     return 1;
 }
 

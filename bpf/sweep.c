@@ -90,8 +90,7 @@ inline_always void count_migrated_flow(const struct record *record)
     struct address_usage unused = {};
 
     address_usage.insert(&mapped, &unused); /* fails where there is one */
-    subscriber_of(record->key.source);
-    count_new_flow(mapped, record->key.source, record->key.protocol);
+    count_new_flow(mapped, record->key.source, record->key.protocol, record->inbound.created);
     if (record->outbound.seen & SEEN_REPLY)
         add_half_open(record->key.source, -1);
 }

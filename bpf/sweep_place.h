@@ -10,8 +10,9 @@
 
 /* The place in the table, over all CPUs. */
 struct sweep {
-    u64 next; /* records handed out to be looked at, since ever */
-    u64 end;  /* of them in this period */
+    u64 next;  /* records handed out to be looked at, since ever */
+    u64 end;   /* of them in this period */
+    u64 begun; /* of them when this round through the table began */
     u32 period;
     u32 reserved;
 };

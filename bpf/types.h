@@ -375,15 +375,21 @@ struct address_usage {
     u64 exhausted; /* new flows that found no free port here */
 };
 
-/* Gauges may be off by a race, never for long: they count as signed, and below zero is zero. */
+/* An inside address that holds flows. Gauges may be off by a race until its flows have ended: they count as signed, and
+ * below zero is zero. */
 struct subscriber {
     u32 sessions;
     u32 half_open; /* unreplied flows */
-    u32 second;    /* that `opened` and `unreachables` count in */
+    u32 second;    /* that `opened` counts in */
     u32 opened;
-    u32 unreachables;      /* ICMP errors */
     u32 refused;   /* new flows, by any of the limits */
     u32 evicted;   /* unreplied flows ended to make room */
+};
+
+/* ICMP errors to an inside address. */
+struct refusal_rate {
+    u32 second; /* that `sent` counts in */
+    u32 sent;
 };
 
 struct count {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snatsh.datapath import bpf_syscall, layout
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.constants import TICK_SHIFT, TICKS_OF_SECOND
+from snatsh.datapath.constants import TICK_SHIFT
 from snatsh.datapath.flow_table import FlowTable
 
 # What consoles see of a flow. Addresses and ports are numbers in host order; age, idle and expires are
@@ -28,7 +28,6 @@ FLOW_VIEW = np.dtype(
 )  # fmt: skip
 
 SECONDS_PER_TICK = 1 / layout.TICKS_PER_SECOND
-IDLE_SECONDS = 60
 
 
 def now_ticks() -> int:
@@ -82,14 +81,6 @@ def keys_of(rows: NDArray[Any]) -> NDArray[Any]:
     for name in ("source", "destination", "source_port", "destination_port", "protocol"):
         keys[name] = rows[name]
     return keys
-
-
-def idle_subscribers(maps: Mapping[str, Map]) -> NDArray[Any]:
-    """Inside addresses that hold nothing and asked for nothing lately."""
-    addresses, counts = maps["subscribers"].dump()
-    quiet = now_ticks() // TICKS_OF_SECOND - counts["second"].astype(np.int64) > IDLE_SECONDS
-    idle: NDArray[Any] = addresses[quiet & (counts["sessions"] <= 0)]
-    return idle
 
 
 def note_ended(maps: Mapping[str, Map], keys: NDArray[Any], seconds: int) -> None:

@@ -212,7 +212,6 @@ class Datapath:
         ended = self._table.end(self._table.expired(flows.now_ticks()), force=False)
         mappings.end_unused(self.programs["xdp_sweep_eim"], mappings.unused(self._maps))
         mappings.remove_stray_peers(self._maps)
-        self._maps["subscribers"].remove_all(flows.idle_subscribers(self._maps))
         return ended
 
     def loaded(self, known: Image) -> Image:

@@ -123,10 +123,10 @@ SUBSCRIBER = _record(
     ("half_open", "i4"),
     ("second", "u4"),
     ("opened", "u4"),
-    ("unreachables", "u4"),
     ("refused", "u4"),
     ("evicted", "u4"),
 )
+REFUSAL_RATE = _record(("second", "u4"), ("sent", "u4"))
 COUNT = _record(("packets", "u8"), ("bytes", "u8"))
 RULE_COUNT = _record(("packets", "u8"), ("bytes", "u8"), ("flows", "u8"))
 SWEEP_HEADER = _record(("count", "u4"), ("force", "u4"), ("next", "u4"), ("ended", "u4"))
@@ -144,7 +144,8 @@ TWINS = {
     "eim_mapping": EIM_MAPPING, "eim_peer_key": EIM_PEER_KEY, "fragment_key": FRAGMENT_KEY,
     "fragment": FRAGMENT,
     "own_connection": OWN_CONNECTION,
-    "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER, "count": COUNT,
+    "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER,
+    "refusal_rate": REFUSAL_RATE, "count": COUNT,
     "rule_count": RULE_COUNT, "sweep_header": SWEEP_HEADER,
 }  # fmt: skip
 

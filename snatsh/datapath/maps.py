@@ -29,7 +29,7 @@ RDONLY_PROG = 1 << 7  # set by the kernel on device maps
 
 MAX_COUNTERS = 2 * MAX_RULES
 MAX_ADDRESSES = 131_072  # pool addresses with usage counters
-MAX_SUBSCRIBERS = 524_288
+MAX_REFUSED = 65_536  # inside addresses whose ICMP errors are counted
 MAX_FRAGMENTED = 8_192  # fragmented packets in flight
 MAX_STACK_CONNECTIONS = 65_536
 MAX_EXEMPT_CONNECTIONS = 131_072
@@ -122,7 +122,8 @@ MAPS: dict[str, MapDefinition] = {
     "terminated_flows": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_RESETS),
     "fragments": MapDefinition("lru_hash", layout.FRAGMENT_KEY, layout.FRAGMENT, MAX_FRAGMENTED),
     "address_usage": MapDefinition("hash", ADDRESS, layout.ADDRESS_USAGE, MAX_ADDRESSES),
-    "subscribers": MapDefinition("hash", ADDRESS, layout.SUBSCRIBER, MAX_SUBSCRIBERS, NO_PREALLOC),
+    "subscribers": MapDefinition("hash", ADDRESS, layout.SUBSCRIBER, "flows", NO_PREALLOC),
+    "refusal_rates": MapDefinition("lru_hash", ADDRESS, layout.REFUSAL_RATE, MAX_REFUSED),
     "xdp_programs": MapDefinition("prog", INDEX, INDEX, len(programs.XDP_TAIL_CALLS)),
     "tc_programs": MapDefinition("prog", INDEX, INDEX, len(programs.TC_TAIL_CALLS)),
 }

@@ -93,7 +93,7 @@ class Rig:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
         self.clear("eim_mappings", "endpoints", "eim_peers", "stack_connections", "exempt_connections")
-        self.clear("own_connections", "fragments", "subscribers")
+        self.clear("own_connections", "fragments", "refusal_rates")
         self.datapath.clear_counters()
 
     def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -107,10 +107,10 @@ class Rig:
             self.datapath.maps[name].remove_all(keys)
 
     def subscriber(self, address: str = "192.168.40.9") -> dict[str, int]:
-        """The counters of one inside address."""
+        """The counters of one inside address; zeros when it holds no flow."""
         keys, values = self.entries("subscribers")
-        row = values[keys == int(IPv4Address(address))][0]
-        return {name: int(row[name]) for name in ("sessions", "half_open", "evicted")}
+        mine = values[keys == int(IPv4Address(address))]
+        return {name: int(mine[name].sum()) for name in ("sessions", "half_open", "evicted")}
 
     def drops(self) -> dict[str, int]:
         """Dropped packets by reason, those that occurred."""

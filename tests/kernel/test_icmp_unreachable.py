@@ -23,7 +23,7 @@ def telling(limit: int = 10, **document: Any) -> dict[str, Any]:
 def fresh(gateway: Rig) -> None:
     gateway.commit(telling())
     gateway.end_flows()
-    gateway.clear("subscribers")
+    gateway.clear("refusal_rates")
     gateway.datapath.clear_counters()
 
 

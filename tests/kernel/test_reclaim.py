@@ -168,6 +168,30 @@ def test_a_flow_from_outside_finds_room_as_well(small: Rig) -> None:
     assert arrived is not None and (arrived[IP].dst, arrived[UDP].dport) == (HOST, 5000)
 
 
+@pytest.mark.parametrize("limit", ["half-open", "sessions", "new-flows"])
+def test_subscribers_without_flows_take_no_room(small: Rig, limit: str) -> None:
+    """Many times as many inside addresses as there is room for, one after the other."""
+    small.commit({**ONE, "limits": {"subscriber": {limit: 40}}})
+    for network in range(4):
+        for host in range(CAPACITY):
+            assert open_flow(small, 2000, f"10.{network}.0.{host}") == "translated"
+        expire(small)
+    assert small.drops() == {}
+    assert set(open_flows(small, 2000, 8)) == {"translated"}
+    small.datapath.age()
+    assert len(small.entries("subscribers")[0]) == 1
+    small.end_flows()
+    assert len(small.entries("subscribers")[0]) == 0
+
+
+def test_refused_sources_take_no_room(small: Rig) -> None:
+    """Sources that never had a flow get their ICMP errors, and leave no subscriber behind."""
+    small.commit({**ONE, "rules": {"10": {"source": "10.9.0.0/16", "pool": "a"}}, "limits": {"refusals": 1}})
+    for host in range(CAPACITY + 10):
+        assert open_flow(small, 2000, f"10.1.{host // 250}.{host % 250}") == "refused"
+    assert len(small.entries("subscribers")[0]) == 0
+
+
 def arrives(gateway: Rig, frame: Any) -> Any:
     """The frame as it goes inside, None when it does not: XDP hands the first of a flow to TC."""
     sent = gateway.inbound(frame, "eth1")

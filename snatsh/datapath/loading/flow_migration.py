@@ -22,8 +22,10 @@ from snatsh.datapath.loading.recovery import MapSet
 Maps = Mapping[str, Map]
 
 _TABLE = frozenset({"tag_buckets", "records", "record_counts", "free_records"})
-_LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments", "known_interfaces", "eim_peers"}
-"""Copied flow by flow, filled by the loader or at a commit, or only hints and fragments in flight."""
+_LEFT = _TABLE | {"xdp_programs", "tc_programs", "allocators", "fragments", "known_interfaces",
+                  "eim_peers", "subscribers", "refusal_rates"}  # fmt: skip
+"""Copied flow by flow or counted from the flows, filled by the loader or at a commit, or only hints, rates
+and fragments in flight."""
 
 
 def copy_tables(sets: Iterable[MapSet], new: Maps) -> None:
