@@ -150,6 +150,10 @@ class Datapath:
         self._wait_for_readers()  # here, so that a switch that is urgent does not have to
         return ended
 
+    def pins_fault(self) -> str:
+        """Say what is wrong with the pins; empty when they are there."""
+        return loader.pins_fault(self.pins, self.programs)
+
     def attached(self) -> tuple[Hook, ...]:
         """The interfaces the datapath is attached to."""
         return self._attacher.attached()

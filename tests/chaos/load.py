@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from snatsh.datapath import recovery
 from snatsh.datapath.flow_table import FlowTable
 from snatsh.datapath.flows import now_ticks
+from snatsh.datapath.loading import recovery
 from snatsh.datapath.reasons import DROP_REASONS
 from snatsh.interpreter import run_module
 from snatsh.lab.gateway import Snatd

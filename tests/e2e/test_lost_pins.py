@@ -15,6 +15,7 @@ import pytest
 from pyroute2 import IPRoute
 
 from snatsh.datapath import bpf_syscall
+from snatsh.lab.namespaces import PIN_FOLDER, Lab
 from tests.e2e.harness import Gateway, addresses, no_leak, running_gateway
 from tests.waiting import wait
 
@@ -121,6 +122,50 @@ def test_remove_detaches_programs_without_pins(shared: Gateway, lost: str) -> No
     assert not snatd.pins.exists()
     snatd.start()
     wait(lambda: seen_from(shared) in addresses("a"), "translated again")
+
+
+class Apart(Gateway):
+    """Its snatd sees a BPF file system of its own."""
+
+    def __init__(self, lab: Lab, hook: str) -> None:
+        super().__init__(lab, hook)
+        unshare = ("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
+        mounts = Path(f"/proc/{lab.spawn('gateway', *unshare, log='mounts.log').pid}/ns/mnt")
+        wait(lambda: mounts.readlink() != Path("/proc/self/ns/mnt").readlink(), "a mount namespace")
+        self._enter = ("nsenter", f"--mount={mounts}", "--")
+        self.unmount()  # this machine's
+        self.mount()
+        plain = self.snatd.command
+        self.snatd.command = lambda *options: [*self._enter, *plain(*options)]  # type: ignore[method-assign]
+
+    def mount(self) -> None:
+        self.lab["gateway"].run(*self._enter, "mount", "-t", "bpf", "bpf", str(PIN_FOLDER))
+
+    def unmount(self) -> None:
+        self.lab["gateway"].run(*self._enter, "umount", "--lazy", str(PIN_FOLDER))
+
+
+def test_unmounted_pins_are_reported_and_nothing_ends() -> None:
+    with running_gateway("xdp", Apart) as gateway, no_leak(gateway.lab), connection(gateway) as echo:
+        assert isinstance(gateway, Apart)
+        snatd, text = gateway.snatd, "is no longer on a BPF file system: mount one"
+
+        def alarms() -> list[str]:
+            return [alarm.severity for alarm in snatd.client.alarms().alarms if text in alarm.text]
+
+        gateway.unmount()
+        wait(lambda: alarms() == ["major"], text)
+        gateway.commit("set rules 10 pool c")
+        assert echo() == b"x"
+        snatd.kill()
+        assert snatd.launch().wait(30) != 0
+        assert f"{snatd.pins}: is not on a BPF file system" in snatd.log.read_text()
+        assert echo() == b"x", "goes on"
+        gateway.mount()
+        snatd.start()
+        assert echo() == b"x", "taken over"
+        assert seen_from(gateway) in addresses("c")
+        assert alarms() == []
 
 
 @pytest.mark.parametrize("shared", ["xdp"], indirect=True)

@@ -39,6 +39,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Rig]:
 def tiny(opened: Rig) -> Rig:
     """Room for one flow beside those that are in use."""
     opened.end_flows()
+    opened.datapath.programs.require("takeover")
     assert opened.datapath.flow_table.adopt(flows_in_use(), settle=False) == IN_USE
     return opened
 

@@ -79,7 +79,7 @@ def load(pins: Path, max_flows: int, own: OwnPrograms | None = None) -> Loaded:
         unpin(folder)
     text = source_text()
     wanted = pins / f"v{maps.LAYOUT_VERSION}-{max_flows}"
-    used = recovery.sets_in_use(own, _of_this_layout(pins)) if own else []
+    used = recovery.sets_in_use(own, of_this_layout(pins)) if own else []
     mine = [one for one in used if one.folder == wanted]
     try:
         if _is_complete(wanted) and (mine or not used):
@@ -159,14 +159,15 @@ def _is_complete(folder: Path) -> bool:
     return found.maps.keys() == MAPS.keys()
 
 
-def _of_this_layout(pins: Path) -> list[Path]:
+def of_this_layout(pins: Path) -> list[Path]:
+    """The complete folders of maps of this layout."""
     version = f"v{maps.LAYOUT_VERSION}-*"
     return sorted([*pins.glob(version), *pins.glob(f"was-{version}")])
 
 
 def _left(pins: Path) -> list[MapSet]:
     """Where no program is attached: the first table that can be read."""
-    for folder in _of_this_layout(pins):
+    for folder in of_this_layout(pins):
         found = recovery.pinned_set(folder)
         if found.has_flows:
             return [found]
@@ -187,6 +188,11 @@ def versions(pins: Path) -> list[Path]:
     return [folder for kind in (_VERSIONS, _REPLACED, _UNFINISHED) for folder in sorted(pins.glob(kind))]
 
 
+def complete_versions(pins: Path) -> list[Path]:
+    """The same without those that were being filled: nothing runs by them."""
+    return [folder for kind in (_VERSIONS, _REPLACED) for folder in sorted(pins.glob(kind))]
+
+
 def other_layouts(pins: Path) -> list[Path]:
     """What versions with records or maps of another layout pinned; nothing of it can be taken over."""
     return sorted(set(pins.glob(_VERSIONS)) - set(pins.glob(f"v{maps.LAYOUT_VERSION}-*")))
@@ -203,20 +209,36 @@ def check_bpffs(pins: Path) -> None:
         raise LoadError(
             "not allowed to load BPF programs: expected root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
         )
+    if not is_bpffs(pins):
+        mount = "mount -t bpf bpf /sys/fs/bpf"
+        raise LoadError(f"{pins}: is not on a BPF file system, so nothing can be pinned there; try: {mount}")
     try:
         pins.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise LoadError(f"{pins}: can't make the folder for the pins: {error.strerror}") from error
-    if not is_bpffs(pins):
-        mount = "mount -t bpf bpf /sys/fs/bpf"
-        raise LoadError(f"{pins}: is not on a BPF file system, so nothing can be pinned there; try: {mount}")
 
 
 def is_bpffs(path: Path) -> bool:
-    """Whether `path` lies on a BPF file system (statfs(2) type)."""
+    """Whether `path`, or the nearest folder above it there is, is on a BPF file system (statfs(2) type)."""
+    there = next(one for one in (path, *path.parents) if one.exists())
     buffer = (ctypes.c_long * 32)()
-    ctypes.CDLL(None).statfs(os.fsencode(path), buffer)
+    ctypes.CDLL(None).statfs(os.fsencode(there), buffer)
     return buffer[0] & 0xFFFFFFFF == _BPFFS_MAGIC
+
+
+def pins_fault(pins: Path, programs: ProgramSet) -> str:
+    """Say what is wrong with the pins of what is loaded; empty when they are there.
+
+    The kernel empties a map of tail-called programs when neither a pin nor a process holds it.
+    """
+    if programs.are_pinned:
+        return ""
+    if not is_bpffs(pins):
+        return (
+            f"{pins} is no longer on a BPF file system: mount one there, then restart snatd; "
+            "if it stops before, new flows are dropped"
+        )
+    return f"pins are missing in {programs.folder}: restart snatd; while it is stopped, new flows are dropped"
 
 
 def _may_bpf() -> bool:

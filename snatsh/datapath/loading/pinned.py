@@ -14,9 +14,8 @@ from pyroute2 import IPRoute
 
 from snatsh.datapath import bpf_syscall
 from snatsh.datapath.layout import INDEX
-from snatsh.datapath.loading import commit_mark, recovery
+from snatsh.datapath.loading import commit_mark, loader, recovery
 from snatsh.datapath.loading.commit_mark import CommitMark
-from snatsh.datapath.maps import LAYOUT_VERSION
 from snatsh.datapath.netlink_hooks import our_filters
 
 
@@ -51,10 +50,11 @@ def look(pins: Path) -> Pinned:
 
 
 def _generation(pins: Path) -> int | None:
-    found = [path for path in pins.glob("v*-*") if (path / "control").exists()]
+    known = loader.of_this_layout(pins)
     generations = [
-        _read_generation(path / "control") if path.name.startswith(f"v{LAYOUT_VERSION}-") else None
-        for path in found
+        _read_generation(path / "control") if path in known else None
+        for path in loader.complete_versions(pins)
+        if (path / "control").exists()
     ]
     newest = max((known for known in generations if known is not None), default=0)
     return newest or (None if None in generations else 0)

@@ -64,6 +64,12 @@ class ProgramSet(Mapping[str, int]):
                 self._load(group, code)
             self._take_up(group)
 
+    @property
+    def are_pinned(self) -> bool:
+        """Whether the pins of the maps and of all programs loaded are still there."""
+        pins = [*(self.folder / name for name in self._maps), *(self._pins / name for name in self)]
+        return all(pin.exists() for pin in pins)
+
     def remove_others(self) -> None:
         """Unpin the programs of other source texts."""
         for prefix, kept in ((_PROGRAMS, self._pins), (_PRIVATE, self._private_pins)):

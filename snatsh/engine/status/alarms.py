@@ -23,7 +23,7 @@ FULL = 0.9
 @dataclass(frozen=True, slots=True)
 class AlarmInputs:
     """damaged: unusable entries of the history. fallback: what runs in place of newer, unusable ones.
-    set_aside: damaged records of the state folder.
+    set_aside: damaged records of the state folder. pins: what is wrong with the pins.
 
     interfaces: rows of the configured interfaces.
     """
@@ -38,6 +38,7 @@ class AlarmInputs:
     pending: UnconfirmedCommit | None
     fallback: str = ""
     set_aside: Sequence[str] = ()
+    pins: str = ""
 
 
 def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
@@ -55,6 +56,8 @@ def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
 def _datapath_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
     if inputs.flows >= FULL * inputs.capacity:
         yield Alarm("major", f"the flow table holds {inputs.flows:,} of {inputs.capacity:,}")
+    if inputs.pins:
+        yield Alarm("major", inputs.pins)
     if _disabled(inputs):
         yield Alarm("minor", "the datapath is disabled by configuration")
 

@@ -147,6 +147,7 @@ class StatusService:
                 damaged=len(self._store.damaged),
                 pending=self._pending(),
                 fallback=self._store.fallback,
+                pins=self._datapath.pins_fault(),
                 set_aside=[loss for record in self._records if (loss := record.loss)],
             )
         )
