@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.bench.generator import Frames
 from tests.e2e.harness import Gateway, running_gateway
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "120"))
@@ -33,3 +34,9 @@ def choice() -> random.Random:
 def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     with running_gateway(request.param) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def frames() -> Frames:
+    """The packet generator."""
+    return Frames()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,11 +16,6 @@ pytestmark = pytest.mark.timeout(3600)
 
 PAUSE = 0.2
 HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
-
-
-@pytest.fixture(scope="module")
-def frames() -> Iterator[Frames]:
-    yield Frames()
 
 
 def connect_for(seconds: float, probes: Probes, pinned: Pinned) -> int:

@@ -7,22 +7,37 @@ import sys
 
 from snatsh.lab.gateway import Snatd
 from tests.e2e.flow_stream import Stream
-from tests.e2e.harness import Gateway, no_leak
+from tests.e2e.harness import Gateway, document, no_leak
 from tests.waiting import wait
 
 SERVER = "8.8.8.8"
 EVERY, MOST = 0.004, 20_000
 OTHER_LAYOUT = """
 import sys
-from snatsh.datapath import maps
+from pathlib import Path
+from snatsh.datapath import attach, map_writer, maps
+from snatsh.datapath.loading.recovery import pinned_set
+
 maps.LAYOUT_VERSION = "0badcafe"
+plain = attach.Attacher._attach
+
+def attach_and_tell(self, netlink, wish, link):
+    pins = Path(sys.argv[sys.argv.index("--pins") + 1])
+    (folder,) = pins.glob("v0badcafe-*")
+    found = pinned_set(folder)
+    generation = int(found.maps["control"].dump()[1]["generation"][0])
+    print("attached with rules", sorted(map_writer.running_rules(found.maps, generation & 1)), flush=True)
+    found.close()
+    plain(self, netlink, wish, link)
+
+attach.Attacher._attach = attach_and_tell
 from snatsh.daemon.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def use_other_layout(snatd: Snatd) -> None:
-    """Make this snatd one of a release whose maps differ."""
+    """Make this snatd one of a release whose maps differ. It logs the rules in force at each attach."""
     plain = snatd.command
 
     def command(*options: str) -> list[str]:
@@ -42,7 +57,11 @@ def test_new_layout_leaks_nothing_under_new_flows(fresh_gateway: Gateway) -> Non
         wait(lambda: len(stream.attempts) > begun + 200, "flows of the new table")
     assert stream.attempts[begun + 50].source, "translated by the new programs"
     assert [path.name[:9] for path in snatd.pins.glob("*v*-*")] == ["v0badcafe"]
-    assert "cannot be taken over" in snatd.log.read_text()
+    said = snatd.log.read_text().splitlines()
+    assert any("cannot be taken over" in line for line in said)
+    attached = [line for line in said if line.startswith("attached with rules")]
+    assert len(attached) >= len(document(fresh_gateway.hook)["interfaces"])
+    assert set(attached) == {"attached with rules [10, 20]"}, "before any program is attached"
 
 
 def test_gauges_are_right_after_new_table_size_under_new_flows(fresh_gateway: Gateway) -> None:
