@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from snatsh.compile.image import (
     MAX_RULES,
     Action,
     Algorithm,
+    AnnouncedRange,
     Filtering,
     HookRequest,
     Image,
@@ -59,11 +60,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         hooks=tuple(_hooks(profile, facts)),
         pools=pools,
         pool_addresses=addresses,
-        announced=tuple(
-            (AddressRange(entry.prefix[0], entry.prefix[-1]), entry.announce)
-            for entry in addresses
-            if entry.announce
-        ),
+        announced=tuple(_announced(profile, addresses)),
         mask_sets=_mask_sets(rules),
         rules=rules,
         timeouts=_timeouts(profile),
@@ -192,8 +189,21 @@ def _pool_addresses(profile: Profile, facts: Facts) -> Iterator[PoolAddress]:
             for prefix in run.prefixes:
                 for part, interface in _split_by_link(prefix, profile, facts):
                     yield PoolAddress(
-                        name, part, pool.unmatched == "stack", interface if pool.announce == "arp" else 0
+                        name, part, pool.unmatched == "stack", 0 if pool.announce == "none" else interface
                     )
+
+
+def _announced(profile: Profile, addresses: Iterable[PoolAddress]) -> Iterator[AnnouncedRange]:
+    for entry in addresses:
+        if entry.announce:
+            run = AddressRange(entry.prefix[0], entry.prefix[-1])
+            yield AnnouncedRange(run, entry.announce, profile.pools[entry.pool].announce == "always")
+
+
+def announced_by(profile: Profile, facts: Facts) -> tuple[AnnouncedRange, ...]:
+    """The addresses that a profile announces, whether its pools can use them at the moment or not."""
+    current = with_interface_addresses(profile, facts)
+    return tuple(_announced(current, _pool_addresses(current, facts)))
 
 
 def _split_by_link(prefix: Prefix, profile: Profile, facts: Facts) -> list[tuple[Prefix, int]]:

@@ -106,6 +106,15 @@ class PoolAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnouncedRange:
+    """Addresses announced on an interface. unchecked: without asking whether another station has them."""
+
+    run: AddressRange
+    interface: int
+    unchecked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RuleImage:
     """A rule by one of its links. pool: index into Image.pools, 0 if unused. redirect: None for the route.
 
@@ -173,7 +182,7 @@ class Image:
     hooks: tuple[HookRequest, ...]
     pools: tuple[PoolImage, ...]
     pool_addresses: tuple[PoolAddress, ...]
-    announced: tuple[tuple[AddressRange, int], ...]
+    announced: tuple[AnnouncedRange, ...]
     mask_sets: tuple[MaskSet, ...]
     rules: tuple[RuleImage, ...]
     timeouts: Seconds

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snatsh.compile.image import HookRequest, Image
+from snatsh.compile.image import AnnouncedRange, HookRequest, Image
 from snatsh.datapath import bpf_syscall, flows, gauges, layout, map_reader, map_writer, mappings, tracing
 from snatsh.datapath.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.errors import StageError
@@ -157,6 +157,10 @@ class Datapath:
     def attached(self) -> tuple[Hook, ...]:
         """The interfaces the datapath is attached to."""
         return self._attacher.attached()
+
+    def answered(self) -> tuple[AnnouncedRange, ...]:
+        """The addresses that the running half answers ARP for."""
+        return map_reader.answered(self._maps, self.generation & 1)
 
     def standing(self) -> tuple[Standing, ...]:
         """All interfaces, with what is attached to them."""

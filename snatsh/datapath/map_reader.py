@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from snatsh.compile.image import MAX_POOLS, MAX_RANGES, Action, Algorithm, Image, PoolImage, RuleImage
+from snatsh.compile.image import (
+    MAX_POOLS,
+    MAX_RANGES,
+    Action,
+    Algorithm,
+    AnnouncedRange,
+    Image,
+    PoolImage,
+    RuleImage,
+)
 from snatsh.compile.link_selection import LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.datapath import layout, map_writer
@@ -31,6 +40,19 @@ def read(maps: Mapping[str, Map], slot: int, known: Image) -> Image:
         pools=_pools(maps, slot, known),
         default_pass=bool(settings["default_pass"]),
     )
+
+
+def answered(maps: Mapping[str, Map], slot: int) -> tuple[AnnouncedRange, ...]:
+    """The addresses that a half answers ARP for."""
+    keys, values = maps["pool_addresses"].dump()
+    mine = (keys["slot"] == slot) & (values["announce_ifindex"] != 0)
+    found = []
+    for key, value in zip(keys[mine], values[mine], strict=True):
+        first = int(key["address"])
+        size = 1 << 64 - int(key["prefix_length"])
+        run = AddressRange(Address(first), Address(first + size - 1))
+        found.append(AnnouncedRange(run, int(value["announce_ifindex"])))
+    return tuple(found)
 
 
 def _rules(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[RuleImage, ...]:

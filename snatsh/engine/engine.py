@@ -29,6 +29,7 @@ from snatsh.engine.flows.service import FlowService
 from snatsh.engine.flows.snapshot import Snapshots
 from snatsh.engine.flows.subscribers import SubscriberService
 from snatsh.engine.flows.table_reader import TableReader
+from snatsh.engine.host.announcer import Announcer
 from snatsh.engine.host.netlink_watcher import HostChange, NetlinkWatcher
 from snatsh.engine.links.manager import LinkManager
 from snatsh.engine.links.service import LinkService
@@ -55,6 +56,7 @@ class Engine:
         self._worker = ChangeWorker()
         self.notices = Notices()
         self.links = LinkService(store.folder, self.notices, self._plan, self._link_changed, launcher)
+        self._announcer = Announcer(lambda: self._reconciler.notice(HostChange.CLAIMS))
         self._compose_configuration(self.links.manager)
         self._compose_views()
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,8 +64,8 @@ class Engine:
 
     def _compose_configuration(self, links: LinkManager) -> None:
         datapath, store, worker = self._datapath, self._store, self._worker
-        self._committer = Committer(datapath, store, links.down_in)
-        self._reconciler = Reconciler(datapath, self._committer, links, worker)
+        self._committer = Committer(datapath, store, links.down_in, self._announcer)
+        self._reconciler = Reconciler(datapath, self._committer, links, worker, self._announcer)
         self._sessions = EditSessions(Candidate({}))
         self.archive = Archive(store, self._committer, worker)
         self.editing = EditService(self._sessions, self._committer, self.archive)
@@ -88,6 +90,7 @@ class Engine:
             datapath, self._store, totals, self.pools.watch, running,
             lambda: self.links.states, lambda: self.commits.pending,
             (*self.commits.records, self.archive.record, self.links.record),
+            lambda: self._announcer.conflicts,
         )  # fmt: skip
         self.diagnostics = Diagnostics(datapath, table, running, self.links.manager.down_in)
 

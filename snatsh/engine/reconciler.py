@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from snatsh.compile.link_selection import links_by_route
 from snatsh.engine.config.commit import Committer, Plan
 from snatsh.engine.failure_log import FailureLog
+from snatsh.engine.host.announcer import Announcer
 from snatsh.engine.host.facts import gather, unreachable, unrouted
-from snatsh.engine.host.gratuitous_arp import Announcer, stations
 from snatsh.engine.host.neighbors import NeighborKeeper
 from snatsh.engine.host.netlink_watcher import HostChange
 from snatsh.engine.links.flow_termination import FlowTermination
@@ -36,13 +36,18 @@ class Reconciler:
     """`notice` records a change; `run`, in the background, applies it."""
 
     def __init__(
-        self, datapath: Datapath, committer: Committer, links: LinkManager, worker: ChangeWorker
+        self,
+        datapath: Datapath,
+        committer: Committer,
+        links: LinkManager,
+        worker: ChangeWorker,
+        announcer: Announcer,
     ) -> None:
         self._datapath = datapath
         self._committer = committer
         self._links = links
         self._worker = worker
-        self._announcer = Announcer()
+        self._announcer = announcer
         self._neighbors = NeighborKeeper()
         self._termination = FlowTermination(datapath, worker)
         self._changes = HostChange.NONE
@@ -62,7 +67,7 @@ class Reconciler:
         """Do what follows a switch or a change of interfaces."""
         plan = self._committer.current
         self._links.update(plan.profile.links, plan.facts)
-        self._announcer.update(stations(plan.image.announced, plan.facts))
+        self._announcer.update(plan.image, plan.facts)
         await self._worker.run(lambda: self._neighbors.keep(plan.profile, plan.facts, again=True))
 
     async def run(self) -> None:
@@ -93,13 +98,13 @@ class Reconciler:
     async def _catch_up(self, changes: HostChange) -> None:
         plan = self._committer.current
         facts = plan.facts
-        if changes & ~HostChange.VERDICTS:
+        if changes & HostChange.ALL:
             facts, paths = await self._worker.run(lambda: _look(plan))
             # Link verdicts first, so that one switch covers both.
             self._links.update(self._committer.current.profile.links, facts, paths)
         changes |= self._changes & HostChange.VERDICTS
         self._changes &= ~HostChange.VERDICTS
-        if changes & (HostChange.LINKS | HostChange.HOOKS | HostChange.VERDICTS):
+        if changes & (HostChange.LINKS | HostChange.HOOKS | HostChange.VERDICTS | HostChange.CLAIMS):
             await self._worker.run(lambda: self._committer.reapply(facts))
         if changes & HostChange.VERDICTS:
             self._termination.look(self._committer.current.profile, facts, self._links.states)

@@ -7,12 +7,13 @@ those that need space on disk or in the kernel, then one switch, then those that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from snatsh.compile.compiler import compile_profile
-from snatsh.compile.image import HookRequest, Image, InterfaceImage
+from snatsh.compile.compiler import announced_by, compile_profile
+from snatsh.compile.image import AnnouncedRange, HookRequest, Image, InterfaceImage
+from snatsh.compile.quiet import silenced, without_addresses
 from snatsh.engine.config.history import Metadata, Store, StoredEntry
 from snatsh.engine.config.running_commit import note
 from snatsh.engine.config.transaction import TimedStep, Transaction
@@ -22,6 +23,7 @@ from snatsh.model.facts import NO_INDEX, Facts, InterfaceFacts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.validate.profile_validator import validate
 from snatsh.model.validate.validation_context import listed
+from snatsh.model.values import Address
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
@@ -45,6 +47,19 @@ Down = Callable[[Profile, Facts], frozenset[str]]
 """Returns the links of a profile that new flows must not use now."""
 
 
+class AddressClaims(Protocol):
+    """Which announced addresses this gateway may use and answer for."""
+
+    def taken(self) -> frozenset[Address]:
+        """Those that other stations have."""
+
+    def unasked(self, image: Image) -> frozenset[tuple[int, int]]:
+        """Those of an image for which ARP is not answered yet: index of the interface, and address."""
+
+    def trust(self, answered: Iterable[AnnouncedRange]) -> None:
+        """Take over those that the datapath answers for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     warnings: tuple[Problem, ...]
@@ -55,9 +70,10 @@ class Committed:
 class Committer:
     """Commits documents to the datapath. running: what it holds; None before the first."""
 
-    def __init__(self, datapath: Datapath, store: Store, down: Down) -> None:
+    def __init__(self, datapath: Datapath, store: Store, down: Down, claims: AddressClaims) -> None:
         self._datapath = datapath
         self._down = down
+        self._claims = claims
         self._store = store
         self.running: Plan | None = None
 
@@ -108,6 +124,8 @@ class Committer:
 
     def adopt(self, entry: StoredEntry, document: Document, facts: Facts) -> None:
         """Run a document of the history. A missing interface joins when it appears."""
+        if not self._datapath.needs_rules:
+            self._claims.trust(self._datapath.answered())
         self._run(self._prepare(document, facts))
         note(self._datapath.pins, entry)
 
@@ -126,12 +144,17 @@ class Committer:
         return True
 
     def _examine(self, document: Document, facts: Facts) -> tuple[Plan, tuple[Problem, ...]]:
-        plan, warnings = examine(document, facts, self._down)
-        plan = self._with_renamed(plan)
+        plan, warnings = examine(document, facts, self._down, self._claims.taken())
+        plan = self._with_renamed(self._silenced(plan))
         return plan, (*warnings, *_kept_roles(plan))
 
     def _prepare(self, document: Document, facts: Facts, profile: Profile | None = None) -> Plan:
-        return self._with_renamed(prepare(document, facts, self._down, profile))
+        plan = prepare(document, facts, self._down, profile, self._claims.taken())
+        return self._with_renamed(self._silenced(plan))
+
+    def _silenced(self, plan: Plan) -> Plan:
+        """Answer ARP only for addresses that no other station has, as far as is known."""
+        return replace(plan, image=silenced(plan.image, self._claims.unasked(plan.image)))
 
     def _with_renamed(self, plan: Plan) -> Plan:
         if len(plan.hooks) == len(plan.image.hooks):
@@ -197,21 +220,34 @@ def none_down(_profile: Profile, _facts: Facts) -> frozenset[str]:
     return frozenset()
 
 
-def examine(document: Document, facts: Facts, down: Down = none_down) -> tuple[Plan, tuple[Problem, ...]]:
+def examine(
+    document: Document, facts: Facts, down: Down = none_down, taken: frozenset[Address] = frozenset()
+) -> tuple[Plan, tuple[Problem, ...]]:
     """Validate and compile a document. Return the plan and the warnings, such as of missing interfaces."""
     document = validate_shape(document)
     profile = to_profile(document)
     problems = validate(profile, facts)
     if any(problem.severity == "error" for problem in problems):
         raise ProfileError(problems)
-    return prepare(document, facts, down, profile), tuple(problems)
+    return prepare(document, facts, down, profile, taken), tuple(problems)
 
 
-def prepare(document: Document, facts: Facts, down: Down = none_down, profile: Profile | None = None) -> Plan:
-    """Compile a valid document. Missing interfaces match nothing and get no hook."""
+def prepare(
+    document: Document,
+    facts: Facts,
+    down: Down = none_down,
+    profile: Profile | None = None,
+    taken: frozenset[Address] = frozenset(),
+) -> Plan:
+    """Compile a valid document. Missing interfaces match nothing and get no hook.
+
+    taken: addresses that other stations have; no pool uses them.
+    """
     profile = profile or to_profile(document)
     complete = replace(facts, interfaces=_with_missing(profile, facts.interfaces))
-    image = compile_profile(profile, complete, down(profile, facts))
+    image = compile_profile(without_addresses(profile, taken), complete, down(profile, facts))
+    if taken:
+        image = replace(image, announced=announced_by(profile, complete))
     hooks = tuple(hook for hook in image.hooks if hook.interface in facts.interfaces)
     return Plan(document, profile, facts, image, hooks)
 

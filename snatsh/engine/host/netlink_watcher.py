@@ -21,13 +21,14 @@ COALESCE_SECONDS = 0.05
 
 class HostChange(Flag):
     """What changed. LINKS: interfaces or addresses. PATHS: routes or neighbors. HOOKS: a program was
-    detached. VERDICTS: the state of a monitored link."""
+    detached. VERDICTS: the state of a monitored link. CLAIMS: whether pool addresses are free."""
 
     NONE = 0
     LINKS = auto()
     PATHS = auto()
     HOOKS = auto()
     VERDICTS = auto()
+    CLAIMS = auto()
     ALL = LINKS | PATHS | HOOKS
 
 

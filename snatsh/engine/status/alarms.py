@@ -10,11 +10,14 @@ from snatsh.api.interfaces import InterfaceSummary
 from snatsh.api.system import Alarm, AlarmClass
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
+from snatsh.engine.host.announcer import Conflict, describe
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import PoolUse
 
 CLASSES: tuple[AlarmClass, ...] = ("major", "minor")
 """The most severe first, which is the order of the alarms."""
+
+_SHOWN_CONFLICTS = 5
 
 FULL = 0.9
 """Share from which a table or a pool raises an alarm."""
@@ -24,6 +27,7 @@ FULL = 0.9
 class AlarmInputs:
     """damaged: unusable entries of the history. fallback: what runs in place of newer, unusable ones.
     set_aside: damaged records of the state folder. pins: what is wrong with the pins.
+    conflicts: pool addresses that other stations have.
 
     interfaces: rows of the configured interfaces.
     """
@@ -39,6 +43,7 @@ class AlarmInputs:
     fallback: str = ""
     set_aside: Sequence[str] = ()
     pins: str = ""
+    conflicts: Sequence[Conflict] = ()
 
 
 def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
@@ -46,6 +51,7 @@ def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
     found = [
         *_datapath_alarms(inputs),
         *_interface_alarms(inputs),
+        *_conflict_alarms(inputs.conflicts),
         *_pool_alarms(inputs.pools),
         *_link_alarms(inputs.links),
         *_configuration_alarms(inputs),
@@ -72,6 +78,14 @@ def _interface_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
             yield Alarm("major", f"interface {row.name} has no hook: its traffic is not translated")
     if not inputs.plan.facts.forwarding:
         yield Alarm("major", "ip_forward is off: nothing is forwarded")
+
+
+def _conflict_alarms(conflicts: Sequence[Conflict]) -> Iterator[Alarm]:
+    for conflict in conflicts[:_SHOWN_CONFLICTS]:
+        yield Alarm("major", describe(conflict))
+    if len(conflicts) > _SHOWN_CONFLICTS:
+        more = len(conflicts) - _SHOWN_CONFLICTS
+        yield Alarm("major", f"{more:,} more pool addresses are in use by other stations")
 
 
 def _pool_alarms(pools: Sequence[PoolUse]) -> Iterator[Alarm]:

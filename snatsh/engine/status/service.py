@@ -18,6 +18,7 @@ from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.config.history import Store
+from snatsh.engine.host.announcer import Conflict
 from snatsh.engine.host.facts import gather, traffic
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import Usage, pool_uses
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 class StatusService:
     """running: the plan that the datapath runs. links: their states. pending: the unconfirmed commit.
 
-    records: the files beside the history.
+    records: the files beside the history. conflicts: pool addresses that other stations have.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class StatusService:
         links: Callable[[], Mapping[str, LinkState]],
         pending: Callable[[], UnconfirmedCommit | None],
         records: Sequence[Record[Any]],
+        conflicts: Callable[[], list[Conflict]],
     ) -> None:
         self._datapath = datapath
         self._store = store
@@ -58,6 +60,7 @@ class StatusService:
         self._links = links
         self._pending = pending
         self._records = records
+        self._conflicts = conflicts
 
     async def resources(self) -> Resources:
         return await asyncio.to_thread(self._resources)
@@ -149,6 +152,7 @@ class StatusService:
                 fallback=self._store.fallback,
                 pins=self._datapath.pins_fault(),
                 set_aside=[loss for record in self._records if (loss := record.loss)],
+                conflicts=self._conflicts(),
             )
         )
 

@@ -252,8 +252,10 @@ class Pool(Container):
     )
     exclude: tuple[AddressRange, ...] = Field((), description="Address, range or prefix to exclude")
     ports: PortRange = Field(PortRange(1024, 65535), description="External port range")
-    announce: Literal["arp", "none"] = Field(
-        "arp", description="Proxy ARP for the addresses; none if they are routed to the gateway"
+    announce: Literal["arp", "always", "none"] = Field(
+        "arp",
+        description="Proxy ARP for the addresses, unless another station has them, or always; "
+        "none if they are routed to the gateway",
     )
     unmatched: Literal["drop", "stack"] = Field(
         "drop", description="Action for traffic to the addresses that belongs to no flow"

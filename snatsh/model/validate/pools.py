@@ -133,7 +133,7 @@ class _Points:
                 yield Problem(path, address, f"{reason}; {expected}")
         for address, reason in _within(held, self._hops):
             yield Problem(path, address, f"{reason}; expected it excluded")
-        if pool.announce == "arp":
+        if pool.announce != "none":
             for address, reason in _within(held, self._neighbors):
                 yield Problem(path, address, f"{reason}; expected it excluded, or free", "warning")
         for address, reason in _within(held, self._edges):

@@ -182,7 +182,7 @@ class _Announcements:
     ) -> Iterator[Problem]:
         """Check a pool against the interfaces that the rule's packets leave by."""
         pool = self._context.profile.pools.get(name) if name is not None else None
-        if name is None or pool is None or pool.announce != "arp":
+        if name is None or pool is None or pool.announce == "none":
             return
         leaves_by = self._leaves_by(rule, redirect)
         if (name, leaves_by) in self._done:

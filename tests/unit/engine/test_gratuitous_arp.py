@@ -7,6 +7,7 @@ import ipaddress
 
 from scapy.layers.l2 import ARP, Ether
 
+from snatsh.compile.image import AnnouncedRange
 from snatsh.engine.host.gratuitous_arp import frame, stations
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.values import AddressRange
@@ -31,5 +32,5 @@ def test_only_ethernet_interfaces_that_are_up_announce() -> None:
             "tunnel": InterfaceFacts(3, b"", 1500, up=True),
         }
     )
-    found = stations([(RUN, index) for index in (1, 2, 3, 4)], facts)
-    assert {station.name: runs for station, runs in found.items()} == {"up": (RUN,)}
+    found = stations([AnnouncedRange(RUN, index) for index in (1, 2, 3, 4)], facts)
+    assert {station.name: ranges for station, ranges in found.items()} == {"up": (AnnouncedRange(RUN, 1),)}
