@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from textual.binding import Binding
@@ -160,8 +159,11 @@ class ConfigurationScreen(LiveScreen):
     async def _commit(self) -> None:
         comment = await self.app.push_screen_wait(Ask("Commit the candidate. Comment (optional):"))
         if comment is not None:
-            commit = partial(Client.commit, comment=comment or None)
-            self._do(commit, _committed, partial(commit, and_confirm=True))
+            self._do(
+                lambda client: client.commit(comment=comment or None),
+                _committed,
+                lambda client: client.commit(comment=comment or None, and_confirm=True),
+            )
 
     async def _confirmed(self) -> None:
         minutes = await self.app.push_screen_wait(Ask("Commit confirmed: minutes until rollback:", "10"))
