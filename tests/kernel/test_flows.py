@@ -105,7 +105,7 @@ def test_tcp_reset_makes_a_flow_transitory(gateway: Rig) -> None:
 
 def test_udp_flow_is_established_by_a_reply(gateway: Rig) -> None:
     frame = gateway.outbound(from_inside(udp(5000, 53))).frame
-    assert 29 < only_flow(gateway)["expires"] <= 31
+    assert 119 < only_flow(gateway)["expires"] <= 121
     gateway.inbound(reply_to(frame), "eth1")
     assert state(gateway) == "established"
     assert 299 < only_flow(gateway)["expires"] <= 301

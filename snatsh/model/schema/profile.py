@@ -306,12 +306,12 @@ class TcpTimeouts(Container):
         240, description="Idle timeout of half-open, half-closed and reset connections, in seconds"
     )
     time_wait: Seconds = Field(120, description="Timeout of closed connections, in seconds")
-    syn: Seconds = Field(30, description="Timeout of an unreplied SYN, in seconds")
+    syn: Seconds = Field(240, description="Timeout of an unreplied SYN, in seconds")
 
 
 class UdpTimeouts(Container):
     replied: Seconds = Field(300, description="Idle timeout after a reply, in seconds")
-    unreplied: Seconds = Field(30, description="Idle timeout before any reply, in seconds")
+    unreplied: Seconds = Field(120, description="Idle timeout before any reply, in seconds")
 
 
 class IcmpTimeouts(Container):
