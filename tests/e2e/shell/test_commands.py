@@ -20,10 +20,10 @@ from tests.e2e.terminals import STARTS, Terminal, Tmux, environment
 PROFILES = Path(__file__).parents[3] / "profiles"
 
 
-def script(gateway: Gateway, text: str) -> subprocess.CompletedProcess[str]:
+def script(gateway: Gateway, text: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Feed lines to a shell whose input is no terminal."""
     return subprocess.run(
-        [SNATSH],
+        [SNATSH, *options],
         input=text,
         env=environment(gateway),
         text=True,
@@ -124,13 +124,19 @@ def test_unwritable_output_is_a_failure(gateway: Gateway) -> None:
 # Scripts
 
 
-def test_a_script_runs_every_line_and_exits_with_the_last_status(gateway: Gateway) -> None:
-    done = script(gateway, "show flowz\n\n# a comment\nshow version\n")
-    assert done.returncode == 0
-    assert "unknown command: flowz" in done.stderr
+def test_a_script_stops_at_an_error_unless_told_to_keep_going(gateway: Gateway) -> None:
+    wrong = "configure\n\n# a comment\nset rulez 10\nset rules 10 pool c\ncommit\nrun show version\n"
+    done = script(gateway, wrong)
+    assert done.returncode == 1
+    assert "error: line 4 of standard input failed" in done.stderr
+    assert "Hostname" not in done.stdout
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"
+    done = script(gateway, wrong, "--keep-going")
+    assert done.returncode == 1
+    assert "syntax error: rulez" in done.stderr
     assert "Hostname" in done.stdout
     assert "\x1b" not in done.stdout
-    assert script(gateway, "show version\nshow flowz\n").returncode == 1
+    assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "c"
 
 
 def test_a_script_configures(gateway: Gateway) -> None:
@@ -221,7 +227,8 @@ WITH_FILES = (
 
 @pytest.mark.parametrize("command", WITH_FILES)
 def test_file_names_cannot_leave_the_user_folder(gateway: Gateway, command: str) -> None:
-    done = script(gateway, "configure\n" + "".join(f"{command.format(name)}\n" for name in OUTSIDE))
+    lines = "configure\n" + "".join(f"{command.format(name)}\n" for name in OUTSIDE)
+    done = script(gateway, lines, "--keep-going")
     assert done.returncode == 1
     assert done.stderr.count("in your folder on the gateway") == len(OUTSIDE)
 
