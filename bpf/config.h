@@ -46,6 +46,9 @@ struct scratch {
     u32 inside; /* the subscriber's address */
     u32 is_eim; /* the flow is claimed by its endpoint-independent rule's program */
     u32 from_outside; /* the flow is opened by a packet to an endpoint-independent mapping */
+    u32 held_address; /* a port that is held back for another endpoint; 0: none was met */
+    u32 held_port;
+    u32 holds_none; /* such ports may be taken: no other was found */
     u32 is_refused; /* that one */
     u32 epoch; /* of the rules that admit it */
     u32 table_full;

@@ -21,6 +21,7 @@ enum claim { CLAIMED, CLAIM_BUSY, CLAIM_FULL, CLAIM_AGAIN };
 SHARED_MAP("hash", struct endpoint_key, struct eim_mapping_key, endpoints);
 SHARED_MAP("hash", struct eim_mapping_key, struct eim_mapping, eim_mappings);
 SHARED_MAP("hash", struct eim_peer_key, u64, eim_peers);
+SHARED_MAP("lru_hash", struct eim_mapping_key, struct released_port, released_ports);
 
 inline_always void eim_mapping_key_of(u32 mapped, u16 port, u8 protocol, struct eim_mapping_key *key)
 {
@@ -51,6 +52,29 @@ inline_always void extend_eim_mapping(u32 mapped, u16 port, u8 protocol, u32 exp
         eim_mapping->expires = expires;
 }
 
+/* Who had the port is kept for others to respect (RFC 6888, REQ-8): a stranger could go on sending to it. The state of
+ * TCP is tracked, and no stranger is admitted to ICMP. */
+inline_always void note_released_port(struct eim_mapping_key *key, const struct endpoint_key *endpoint)
+{
+    struct released_port released = {.inside = endpoint->inside, .inside_port = endpoint->inside_port, .at = now_ticks()};
+
+    if (key->protocol == IPPROTO_UDP)
+        released_ports.update(key, &released);
+}
+
+/* Whether the port was another endpoint's a short time ago. */
+inline_always int is_held_back(struct eim_mapping_key *key, u32 slot, const struct eim_mapping *fresh, u32 now)
+{
+    struct settings *known = settings.lookup(&slot);
+    struct released_port *released;
+
+    if (!known || !known->port_hold || key->protocol != IPPROTO_UDP)
+        return 0;
+    released = released_ports.lookup(key);
+    return released && !is_past(now, released->at + known->port_hold) &&
+           (released->inside != fresh->inside || released->inside_port != fresh->inside_port);
+}
+
 /* Ends the mapping if `flows` hold it. Of several CPUs one does, and removes what is found under the key. */
 inline_always int end_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *eim_mapping, u64 flows)
 {
@@ -64,6 +88,7 @@ inline_always int end_eim_mapping(struct eim_mapping_key *key, struct eim_mappin
     current = endpoints.lookup(&endpoint);
     if (current && current->mapped == key->mapped && current->mapped_port == key->mapped_port)
         endpoints.delete(&endpoint); /* else the endpoint has moved to another mapping */
+    note_released_port(key, &endpoint);
     eim_mappings.delete(key);
     free_port(&hint, key->mapped_port);
     return 1;

@@ -313,6 +313,7 @@ inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct
     scratch->pool = rule->pool;
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->addresses = scratch->rounds = 0;
+    scratch->held_port = scratch->holds_none = 0;
     scratch->is_eim = rule->flags & RULE_ENDPOINT_INDEPENDENT;
     start_address(scratch, pool);
     new_flow->verdict = start_reclaim(scratch, slot, p->source, 0, now) ? VERDICT_RECLAIM : VERDICT_TRANSLATE;

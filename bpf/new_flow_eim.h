@@ -30,6 +30,11 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
             continue;
         reply->destination_port = port;
         eim_mapping_key_of(scratch->address, port, p->protocol, &key);
+        if (!scratch->holds_none && is_held_back(&key, scratch->slot & 1, &scratch->eim_mapping, now)) {
+            scratch->held_address = scratch->address;
+            scratch->held_port = port;
+            continue;
+        }
         outcome = claim_eim_mapping(&key, &scratch->eim_mapping, now);
         if (outcome == CLAIM_FULL)
             return CLAIM_FULL;
@@ -41,6 +46,21 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
         return CLAIMED;
     }
     return next_round(scratch);
+}
+
+/* When no other port is left, the next run of the program takes one that is held back for a former endpoint. */
+inline_always u32 give_up_holding(struct scratch *scratch, const struct packet *p)
+{
+    struct allocator_key hint = {.mapped = scratch->held_address, .protocol = p->protocol};
+
+    if (!scratch->held_port)
+        return CLAIM_BUSY;
+    free_port(&hint, scratch->held_port); /* the first that the allocator gives */
+    scratch->address = scratch->held_address;
+    scratch->held_port = scratch->full = 0;
+    scratch->step = scratch->holds_none = 1;
+    scratch->rounds = CLAIM_ROUNDS - 2;
+    return CLAIM_AGAIN;
 }
 
 /* Whether the gateway receives what the destination sends to the address and port in scratch->reply. */
@@ -92,6 +112,8 @@ inline_always u32 hold_or_claim_eim_mapping(void *ctx, u32 ifindex, struct scrat
         release_claimed_eim_mapping(scratch, now);
     }
     outcome = claim_new_eim_mapping(scratch, pool, p, now);
+    if (outcome == CLAIM_BUSY)
+        return give_up_holding(scratch, p);
     if (outcome != CLAIMED)
         return outcome;
     eim_mapping_key_of(reply->destination, reply->destination_port, p->protocol, &key);
@@ -133,20 +155,36 @@ inline_always u32 open_by_eim_mapping(struct scratch *scratch, const struct flow
     return outcome;
 }
 
+/* Holds or claims the mapping of the packet's endpoint. VERDICT_TRANSLATE: open_eim_flow comes next, in a program of its
+ * own because of the verifier's limit. */
 inline_always void claim_eim_flow(void *ctx, u32 ifindex, struct packet *p, struct new_flow *new_flow, u32 now)
 {
     u32 zero = 0, outcome;
     struct scratch *scratch = scratches.lookup(&zero);
     struct rule *rule = scratch ? matched_rule(scratch) : 0;
     struct pool *pool = rule ? pool_of(scratch->slot & 1, rule) : 0;
-    struct flow_key key;
 
     if (!pool)
         return refuse(new_flow, DROP_INTERNAL);
-    key_of(p, &key);
+    new_flow->verdict = VERDICT_TRANSLATE;
     outcome = hold_or_claim_eim_mapping(ctx, ifindex, scratch, rule, pool, p, now);
-    if (outcome == CLAIMED)
-        outcome = open_by_eim_mapping(scratch, &key, rule, SEEN_EIM, new_flow, now);
+    if (outcome != CLAIMED)
+        handle_claim_failure(scratch, outcome, new_flow);
+}
+
+/* Opens the flow by the mapping in scratch->reply, which claim_eim_flow holds for it. */
+inline_always void open_eim_flow(const struct packet *p, struct new_flow *new_flow, u32 now)
+{
+    u32 zero = 0, outcome;
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct rule *rule = scratch ? matched_rule(scratch) : 0;
+    struct flow_key key;
+
+    if (!rule)
+        return refuse(new_flow, DROP_INTERNAL);
+    key_of(p, &key);
+    scratch->rounds++; /* another try takes two tail calls */
+    outcome = open_by_eim_mapping(scratch, &key, rule, SEEN_EIM, new_flow, now);
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);
 }

@@ -31,6 +31,7 @@ enum tc_tail_call {
     TC_PROGRAM_RECLAIM,
     TC_PROGRAM_OPEN,
     TC_PROGRAM_ADMIT,
+    TC_PROGRAM_OPEN_EIM,
 };
 
 /* BCC 0.26 declares this helper without its third argument. */

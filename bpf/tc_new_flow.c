@@ -151,6 +151,22 @@ int tc_claim_eim(struct __sk_buff *skb)
     if (parse_skb(skb, &p) != PARSED)
         return TC_ACT_SHOT;
     claim_eim_flow(skb, skb->ingress_ifindex, &p, &new_flow, now);
+    if (new_flow.verdict == VERDICT_AGAIN || new_flow.verdict == VERDICT_TRANSLATE) {
+        tc_programs.call(skb, new_flow.verdict == VERDICT_AGAIN ? TC_PROGRAM_CLAIM_EIM : TC_PROGRAM_OPEN_EIM);
+        return drop_skb(DROP_INTERNAL, &p);
+    }
+    return finish_new_flow_skb(skb, &p, &new_flow);
+}
+
+int tc_open_eim(struct __sk_buff *skb)
+{
+    struct new_flow new_flow = {};
+    u32 now = now_ticks();
+    struct packet p;
+
+    if (parse_skb(skb, &p) != PARSED)
+        return TC_ACT_SHOT;
+    open_eim_flow(&p, &new_flow, now);
     if (new_flow.verdict == VERDICT_AGAIN) {
         tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
         return drop_skb(DROP_INTERNAL, &p);

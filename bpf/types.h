@@ -110,6 +110,7 @@ struct settings {
     u32 inbound_drop; /* 1: packets that would reach the inside by routing alone are dropped */
     u32 admits; /* 1: rules let packets from outside open flows to endpoint-independent mappings */
     u32 refresh_inbound; /* 1: what comes from outside refreshes a flow */
+    u32 port_hold; /* ticks for which a released port of UDP that strangers could reach is kept from other endpoints */
     u32 notes_peers; /* 1: rules filter by address, so that the addresses which mappings sent to have to be known */
     u32 timeouts[TIMEOUT_COUNT]; /* ticks */
 };
@@ -333,6 +334,14 @@ struct eim_mapping {
 };
 
 #define EIM_ENDED (1ull << 62) /* about to be removed: nothing may hold it */
+
+/* The endpoint that an external one was mapped to last, until the tick `at`. */
+struct released_port {
+    u32 inside;
+    u16 inside_port;
+    u16 pad;
+    u32 at;
+};
 
 /* An address that an endpoint-independent mapping sends to, for address-dependent filtering. Its value counts the
  * flows. */

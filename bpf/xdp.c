@@ -269,6 +269,22 @@ int xdp_claim_eim(struct xdp_md *ctx)
     if (parse_frame(ctx, &p) != PARSED)
         return XDP_DROP;
     claim_eim_flow(ctx, ctx->ingress_ifindex, &p, &new_flow, now);
+    if (new_flow.verdict == VERDICT_AGAIN || new_flow.verdict == VERDICT_TRANSLATE) {
+        xdp_programs.call(ctx, new_flow.verdict == VERDICT_AGAIN ? XDP_PROGRAM_CLAIM_EIM : XDP_PROGRAM_OPEN_EIM);
+        return drop_frame(DROP_INTERNAL, &p);
+    }
+    return finish_new_flow(ctx, &p, &new_flow);
+}
+
+int xdp_open_eim(struct xdp_md *ctx)
+{
+    struct new_flow new_flow = {};
+    u32 now = now_ticks();
+    struct packet p;
+
+    if (parse_frame(ctx, &p) != PARSED)
+        return XDP_DROP;
+    open_eim_flow(&p, &new_flow, now);
     if (new_flow.verdict == VERDICT_AGAIN) {
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
         return drop_frame(DROP_INTERNAL, &p);

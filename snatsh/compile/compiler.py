@@ -64,6 +64,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
         mask_sets=_mask_sets(rules),
         rules=rules,
         timeouts=_timeouts(profile),
+        port_hold=profile.timeouts.port_hold,
         refresh_inbound=profile.timeouts.refresh == "both",
         default_pass=profile.system.default_action == "pass",
         tcp_syn_only=profile.system.tcp_mid_stream == "drop",

@@ -191,6 +191,8 @@ class Image:
     inbound_drop: bool
     refresh_inbound: bool
     """Whether what comes from outside refreshes a flow."""
+    port_hold: int
+    """Seconds for which a port that strangers could reach is kept from other endpoints."""
     limits: SubscriberLimitImage
     own: tuple[OwnAddress, ...]
     """Addresses of the gateway."""

@@ -37,7 +37,8 @@ CONTROL = _record(
 SETTINGS = _record(
     ("mask_set_count", "u4"), ("default_pass", "u4"), ("subscriber_sessions", "u4"), ("tcp_syn_only", "u4"),
     ("subscriber_new_flows", "u4"), ("subscriber_half_open", "u4"), ("refusals", "u4"),
-    ("inbound_drop", "u4"), ("admits", "u4"), ("refresh_inbound", "u4"), ("notes_peers", "u4"),
+    ("inbound_drop", "u4"), ("admits", "u4"), ("refresh_inbound", "u4"), ("port_hold", "u4"),
+    ("notes_peers", "u4"),
     ("timeouts", "u4", 8),
 )  # fmt: skip
 TRACE_FILTER = _record(
@@ -110,6 +111,7 @@ EIM_MAPPING = _record(
 EIM_PEER_KEY = _record(
     ("mapped", NET32), ("remote", NET32), ("mapped_port", NET16), ("protocol", "u1"), ("pad", "u1")
 )
+RELEASED_PORT = _record(("inside", NET32), ("inside_port", NET16), ("pad", "u2"), ("at", "u4"))
 FRAGMENT_KEY = _record(
     ("source", NET32), ("destination", NET32), ("id", NET16), ("protocol", "u1"), ("pad", "u1")
 )
@@ -141,7 +143,8 @@ TWINS = {
     "inbound": INBOUND, "record": RECORD, "tag_bucket": TAG_BUCKET, "record_counts": RECORD_COUNTS,
     "allocator_key": ALLOCATOR_KEY,
     "allocator": ALLOCATOR, "endpoint_key": ENDPOINT_KEY, "eim_mapping_key": EIM_MAPPING_KEY,
-    "eim_mapping": EIM_MAPPING, "eim_peer_key": EIM_PEER_KEY, "fragment_key": FRAGMENT_KEY,
+    "eim_mapping": EIM_MAPPING, "eim_peer_key": EIM_PEER_KEY, "released_port": RELEASED_PORT,
+    "fragment_key": FRAGMENT_KEY,
     "fragment": FRAGMENT,
     "own_connection": OWN_CONNECTION,
     "address_usage": ADDRESS_USAGE, "subscriber": SUBSCRIBER,

@@ -103,6 +103,8 @@ def _put_settings(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     value["refusals"] = image.limits.refusals
     value["inbound_drop"] = image.inbound_drop
     value["admits"] = any(rule.admits_from_outside for rule in image.rules)
+    if any(rule.filtering is Filtering.ENDPOINT_INDEPENDENT for rule in image.rules):
+        value["port_hold"] = _ticks(image.port_hold)
     value["notes_peers"] = any(rule.filtering is Filtering.ADDRESS_DEPENDENT for rule in image.rules)
     value["refresh_inbound"] = image.refresh_inbound
     value["timeouts"][0, :7] = [

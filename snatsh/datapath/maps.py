@@ -34,6 +34,7 @@ MAX_FRAGMENTED = 8_192  # fragmented packets in flight
 MAX_STACK_CONNECTIONS = 65_536
 MAX_EXEMPT_CONNECTIONS = 131_072
 MAX_OWN_CONNECTIONS = 65_536
+MAX_RELEASED_PORTS = 65_536
 MAX_RESETS = 65_536  # TCP flows that ended with their link
 MAX_TRACE_EVENTS = 4_096
 MAX_KNOWN_INTERFACES = 16_384
@@ -116,6 +117,9 @@ MAPS: dict[str, MapDefinition] = {
     "endpoints": MapDefinition("hash", layout.ENDPOINT_KEY, layout.EIM_MAPPING_KEY, "flows", NO_PREALLOC),
     "eim_mappings": MapDefinition("hash", layout.EIM_MAPPING_KEY, layout.EIM_MAPPING, "flows", NO_PREALLOC),
     "eim_peers": MapDefinition("hash", layout.EIM_PEER_KEY, np.dtype("u8"), "flows", NO_PREALLOC),
+    "released_ports": MapDefinition(
+        "lru_hash", layout.EIM_MAPPING_KEY, layout.RELEASED_PORT, MAX_RELEASED_PORTS
+    ),
     "stack_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_STACK_CONNECTIONS),
     "exempt_connections": MapDefinition("lru_hash", layout.FLOW_KEY, INDEX, MAX_EXEMPT_CONNECTIONS),
     "own_connections": MapDefinition("lru_hash", layout.FLOW_KEY, layout.OWN_CONNECTION, MAX_OWN_CONNECTIONS),

@@ -93,7 +93,7 @@ class Rig:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
         self.clear("eim_mappings", "endpoints", "eim_peers", "stack_connections", "exempt_connections")
-        self.clear("own_connections", "fragments", "refusal_rates")
+        self.clear("own_connections", "fragments", "refusal_rates", "released_ports")
         self.datapath.clear_counters()
 
     def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -200,6 +200,55 @@ def test_peers_of_lost_mappings_are_removed(gateway: Rig) -> None:
     assert len(gateway.entries("eim_peers")[0]) == 0
 
 
+OTHER = "192.168.40.10"
+
+
+def port_of(gateway: Rig, protocol: str, source: str, sport: int = 5000) -> int | None:
+    """The external port of a new flow; None where it is refused."""
+    sent = gateway.outbound(from_inside(l4(protocol, sport, 80), source))
+    return int(sent.frame[IP].payload.sport) if sent.verdict == "translated" else None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "rule", "seconds", "kept"),
+    [
+        ("udp", OPEN, 120, True),
+        ("udp", OPEN, 0, False),
+        ("udp", CLOSED, 120, False),
+        ("udp", NEAR, 120, False),
+        ("tcp", OPEN, 120, False),
+    ],
+)
+def test_freed_port_is_kept_from_others(
+    gateway: Rig, protocol: str, rule: dict[str, Any], seconds: int, kept: bool
+) -> None:
+    """RFC 6888, REQ-8, with its exceptions; its own endpoint gets it back at once."""
+    gateway.commit(document(rule=rule, timeouts={"port-hold": seconds}))
+    assert port_of(gateway, protocol, HOST) == 5000
+    gateway.end_flows()
+    assert (port_of(gateway, protocol, OTHER) != 5000) is kept
+    gateway.end_flows()
+    if kept:
+        assert port_of(gateway, protocol, HOST) == 5000
+        gateway.end_flows()
+        keys, released = gateway.entries("released_ports")
+        released["at"] = now_ticks() - 121 * 60
+        gateway.datapath.maps["released_ports"].put_all(keys, released)
+        assert port_of(gateway, protocol, OTHER) == 5000
+
+
+def test_kept_ports_serve_others_when_none_is_left(gateway: Rig) -> None:
+    few = {"a": {"address": ["1.1.2.100"], "ports": "5000-5003"}}
+    gateway.commit({"pools": few, "rules": {"10": OPEN}})
+    assert {port_of(gateway, "udp", HOST, sport) for sport in (5000, 5001)} == {5000, 5001}
+    gateway.end_flows()
+    fresh = [port_of(gateway, "udp", OTHER, sport) for sport in (6000, 6001)]
+    assert set(fresh) == {5002, 5003}
+    late = [port_of(gateway, "udp", OTHER, sport) for sport in (6002, 6003)]
+    assert set(late) == {5000, 5001}
+    assert port_of(gateway, "udp", OTHER, 6004) is None
+
+
 def test_flow_of_a_stranger_counts_for_the_rule_in_force(gateway: Rig) -> None:
     ask(gateway, "udp")
     gateway.commit({**document(), "rules": {"30": OPEN}})

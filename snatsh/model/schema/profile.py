@@ -322,6 +322,9 @@ class Timeouts(Container):
     tcp: TcpTimeouts = Field(default_factory=TcpTimeouts, description="TCP timeouts (RFC 5382, RFC 7857)")
     udp: UdpTimeouts = Field(default_factory=UdpTimeouts, description="UDP timeouts (RFC 4787)")
     icmp: IcmpTimeouts = Field(default_factory=IcmpTimeouts, description="ICMP timeouts (RFC 5508)")
+    port_hold: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        120, description="Seconds before another endpoint gets a UDP port that was open to anyone (RFC 6888)"
+    )
     refresh: Literal["outbound", "both"] = Field(
         "outbound", description="Packets that restart idle timeouts: those from inside, or all (RFC 4787)"
     )
