@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from snatsh.datapath import bpf_syscall, flows, layout
-from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.flow_table import FlowTable
-from snatsh.datapath.maps import LAYOUT_VERSION, MAPS
+from snatsh.datapath.loading.loader import load
 
 FIRST_SOURCE = int(IPv4Address("10.40.1.0"))
 FIRST_MAPPED = int(IPv4Address("1.1.2.100"))
@@ -25,16 +24,10 @@ class Crowd:
     """The flows, and the table they are in. `move` is what traffic would do to them."""
 
     def __init__(self, pins: Path, max_flows: int) -> None:
-        folder = pins / f"v{LAYOUT_VERSION}-{max_flows}"
-        maps = {
-            name: Map(bpf_syscall.open_pin(folder / name), MAPS[name].key, MAPS[name].value)
-            for name in ("records", "record_counts")
-        }
-        (programs,) = folder.glob("programs-*")
-        self._records = maps["records"]
-        self._table = FlowTable(
-            maps, {name: bpf_syscall.open_pin(programs / name) for name in ("xdp_migrate",)}
-        )
+        opened = load(pins, max_flows)
+        opened.programs.require("takeover")
+        self._records = opened.maps["records"]
+        self._table = FlowTable(opened.maps, opened.programs)
         self._random = np.random.default_rng(1)
         self._moving = np.zeros(0, dtype=layout.RECORD)
 
