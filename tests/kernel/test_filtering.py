@@ -303,6 +303,7 @@ def test_reply_after_the_rules_forbid_it_is_dropped(gateway: Rig) -> None:
 
 def test_handshake_from_outside(gateway: Rig) -> None:
     """RFC 5382: established takes the third packet; a SYN flood leaves nothing for two hours."""
+    gateway.commit(document(timeouts={"tcp": {"syn": 30}}))
     ask(gateway, "tcp")
     assert arrives(gateway, "tcp")
     assert 0 < left(gateway, destination_port=7777) <= 31
