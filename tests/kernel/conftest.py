@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -12,28 +12,57 @@ import pytest
 
 from snatsh.datapath.loading.linker import unpin
 from snatsh.lab.namespaces import PIN_FOLDER, new_identity, remove
-from tests.kernel.rig import Rig, standing_rig
+from tests.kernel.rig import FLOWS, Rig, standing_rig
+
+WAYS = ["xdp", "tc", "tc-egress"]
+"""Out: XDP, TC at the ingress of the inside, TC at the egress of the outside."""
+SMALL = 200
 
 
 @pytest.fixture(scope="session")
-def rigs() -> Iterator[Callable[[str], Rig]]:
-    """Rigs by way out. Each is built once in a process, since building one takes longer than most tests."""
+def rigs() -> Iterator[Callable[[str, int], Rig]]:
+    """Rigs by way out and room for flows, of which each is built once in a process.
+
+    Building one takes longer than most tests.
+    """
     with ExitStack() as stack:
-        yield cache(lambda way: stack.enter_context(standing_rig(way)))
+        yield cache(lambda way, flows: stack.enter_context(standing_rig(way, flows)))
 
 
-@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
-def loaded(request: pytest.FixtureRequest, rigs: Callable[[str], Rig]) -> Rig:
-    """The rig of each way out: XDP, TC at the ingress of the inside, TC at the egress of the outside."""
-    return rigs(request.param)
+@contextmanager
+def entered(rig: Rig) -> Iterator[Rig]:
+    """It forgets everything between modules."""
+    with rig.namespace.entered():
+        rig.datapath.watch_paths(0)
+        yield rig
+        rig.forget()
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def loaded(request: pytest.FixtureRequest, rigs: Callable[[str, int], Rig]) -> Rig:
+    """The rig of each way out."""
+    return rigs(request.param, FLOWS)
 
 
 @pytest.fixture(scope="module")
 def gateway(loaded: Rig) -> Iterator[Rig]:
-    """The rig entered. It forgets everything between modules."""
-    with loaded.namespace.entered():
-        yield loaded
-        loaded.forget()
+    """The rig entered."""
+    with entered(loaded) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def small_rig(request: pytest.FixtureRequest, rigs: Callable[[str, int], Rig]) -> Iterator[Rig]:
+    """The rig of each way out, entered, that has room for few flows."""
+    with entered(rigs(request.param, SMALL)) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="module")
+def by_xdp(rigs: Callable[[str, int], Rig]) -> Iterator[Rig]:
+    """The rig of XDP, entered, for what is the same for each hook."""
+    with entered(rigs("xdp", FLOWS)) as rig:
+        yield rig
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +23,15 @@ from snatsh.compile.compiler import compile_profile
 from snatsh.compile.image import Image
 from snatsh.compile.match import Packet
 from snatsh.datapath.bpf_syscall import test_run as run_program
+from snatsh.datapath.flows import now_ticks
 from snatsh.datapath.gateway import Datapath
 from snatsh.engine.host.facts import gather
 from snatsh.lab.namespaces import PIN_FOLDER, Namespace, new_identity, remove, remove_orphans
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
+from tests import private_maps
 
+FLOWS = 4096
 XDP_DROP, XDP_PASS, XDP_REDIRECT = 1, 2, 4
 TC_OK, TC_SHOT, TC_REDIRECT = 0, 2, 7
 
@@ -46,6 +50,7 @@ ROUTES: dict[str, tuple[str | None, str]] = {
     "1.1.3.0/24": (None, "eth2"),
 }
 OWN = "192.168.40.1"
+RECLAIM_TICKS = 16  # in which the datapath looks at each record once
 PROHIBITED = (3, 13)
 NEIGHBOURS = {"1.1.2.1": "eth1", "1.1.2.50": "eth1", "1.1.3.1": "eth2", "1.1.3.50": "eth2"}
 
@@ -87,7 +92,26 @@ class Rig:
         return compile_profile(profile, self.facts)
 
     def end_flows(self) -> None:
-        self.datapath.end_flows(self.datapath.flows())
+        """All of them, expired ones too."""
+        table = self.datapath.flow_table
+        for records in table.parts():
+            table.end(records["live"], force=True)
+
+    def expire(self, *, but: int = 0) -> None:
+        """The time of all flows and mappings is over, but of those with this inside port.
+
+        The datapath may look at each again.
+        """
+        past = now_ticks() - 1
+        for name in ("records", "eim_mappings"):
+            keys, values = self.entries(name)
+            of_record = name == "records"
+            ports = values["key"]["source_port"] if of_record else values["inside_port"]
+            (values["outbound"] if of_record else values)["expires"][ports != but] = past
+            self.datapath.maps[name].put_all(keys, values)
+        period = past // RECLAIM_TICKS
+        while (now_ticks() - 1) // RECLAIM_TICKS <= period + 1:  # the kernel's coarse clock lags
+            time.sleep(0.01)
 
     def forget(self) -> None:
         """Nothing is remembered of any packet, as if just loaded."""
@@ -95,6 +119,7 @@ class Rig:
         self.clear("eim_mappings", "endpoints", "eim_peers", "stack_connections", "exempt_connections")
         self.clear("own_connections", "fragments", "refusal_rates", "released_ports")
         self.datapath.clear_counters()
+        private_maps.clear(self.datapath.programs.folder)
 
     def entries(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Keys and values of a map."""
@@ -200,14 +225,14 @@ def _is_refusal(frame: Any) -> bool:
 
 
 @contextmanager
-def rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
+def rig(hook: str, max_flows: int = FLOWS) -> Iterator[Rig]:
     """Enter a rig in a private namespace; remove it afterwards."""
     with standing_rig(hook, max_flows) as opened, opened.namespace.entered():
         yield opened
 
 
 @contextmanager
-def standing_rig(hook: str, max_flows: int = 4096) -> Iterator[Rig]:
+def standing_rig(hook: str, max_flows: int = FLOWS) -> Iterator[Rig]:
     """The same, not entered: what uses it does that."""
     remove_orphans()
     identity = new_identity()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from scapy.layers.l2 import Ether
 from snatsh.datapath.tracing import TraceFilter
 from snatsh.model.values import Prefix
 from tests.kernel.frames import from_inside, reply_to, tcp, udp
-from tests.kernel.rig import Rig, rig
+from tests.kernel.rig import Rig
 
 NOBODY = TraceFilter(source=Prefix("192.0.2.1/32"))
 PACKETS = {
@@ -25,10 +24,9 @@ PACKETS = {
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[Rig]:
-    with rig("xdp") as opened:
-        opened.commit({"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"1": {"pool": "a"}}})
-        yield opened
+def gateway(by_xdp: Rig) -> Rig:
+    by_xdp.commit({"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"1": {"pool": "a"}}})
+    return by_xdp
 
 
 def by_both_ways(gateway: Rig, send: Any) -> tuple[bytes, bytes]:

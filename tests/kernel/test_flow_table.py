@@ -26,22 +26,19 @@ from snatsh.datapath.loading.linker import unpin
 from snatsh.datapath.maps import MAP_TYPES, MAPS, TableSize
 from snatsh.lab.namespaces import PIN_FOLDER, new_identity
 from tests.kernel.frames import from_inside, udp
-from tests.kernel.rig import XDP_REDIRECT, Rig, rig
+from tests.kernel.rig import FLOWS, XDP_REDIRECT, Rig
 
-ROOM = 4096
+ROOM = FLOWS
 CPUS = sorted(os.sched_getaffinity(0))
 LIFE_TICKS = 60_000
 FIRST_HOST = int(IPv4Address("192.168.40.10"))
 
 
 @pytest.fixture(scope="module")
-def opened() -> Iterator[Rig]:
-    with rig("xdp", max_flows=ROOM) as gateway:
-        ports = {"a": {"address": ["1.1.2.100"], "ports": "2000-2199"}}
-        gateway.commit(
-            {"pools": ports, "rules": {"1": {"pool": "a"}}, "timeouts": {"udp": {"unreplied": 600}}}
-        )
-        yield gateway
+def opened(by_xdp: Rig) -> Rig:
+    ports = {"a": {"address": ["1.1.2.100"], "ports": "2000-2199"}}
+    by_xdp.commit({"pools": ports, "rules": {"1": {"pool": "a"}}, "timeouts": {"udp": {"unreplied": 600}}})
+    return by_xdp
 
 
 @pytest.fixture
@@ -140,16 +137,14 @@ def test_concurrent_insertion_of_one_flow_adds_it_once(table: FlowTable) -> None
 @pytest.mark.serial
 def test_concurrent_flows_get_distinct_ports(gateway: Rig) -> None:
     """More endpoints than ports, so that every port is fought over."""
-    frame = bytearray(bytes(from_inside(udp(5000, 53), source="192.168.40.10")))
+    frames = [
+        [bytes(from_inside(udp(5000, 53), f"192.168.{40 + number}.{10 + host}")) for host in range(120)]
+        for number in range(len(CPUS))
+    ]
 
     def send(number: int) -> int:
-        mine, translated = bytearray(frame), 0
-        for host in range(120):
-            mine[29] = 10 + host  # the last byte of the source address
-            mine[28] = 40 + number
-            verdict, _ = gateway.run_xdp("xdp_inside", "eth0", bytes(mine))
-            translated += verdict == XDP_REDIRECT
-        return translated
+        verdicts = [gateway.run_xdp("xdp_inside", "eth0", frame)[0] for frame in frames[number]]
+        return verdicts.count(XDP_REDIRECT)
 
     for _ in range(20):
         with gateway.namespace.entered():

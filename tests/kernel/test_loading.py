@@ -27,16 +27,15 @@ def test_differing_layouts_cannot_be_loaded(pins: Path, monkeypatch: pytest.Monk
     assert list(pins.iterdir()) == [], "nothing is left of it"
 
 
-def test_new_process_adopts_flows_rules_and_hooks() -> None:
-    with rig("xdp") as gateway:
-        gateway.commit(RULES)
-        gateway.outbound(from_inside(udp(5000, 53)))
-        again = Datapath.open(gateway.datapath.pins, max_flows=gateway.datapath.max_flows)
-        assert again.adopted
-        assert again.generation == gateway.datapath.generation
-        assert again.attached() == gateway.datapath.attached()
-        assert len(again.flows()) == 1
-        assert again.rule_counters()[10].flows == 1
+def test_new_process_adopts_flows_rules_and_hooks(by_xdp: Rig) -> None:
+    by_xdp.commit(RULES)
+    by_xdp.outbound(from_inside(udp(5000, 53)))
+    again = Datapath.open(by_xdp.datapath.pins, max_flows=by_xdp.datapath.max_flows)
+    assert again.adopted
+    assert again.generation == by_xdp.datapath.generation
+    assert again.attached() == by_xdp.datapath.attached()
+    assert len(again.flows()) == 1
+    assert again.rule_counters()[10].flows == 1
 
 
 def test_xdp_programs_are_loaded_when_an_interface_needs_them() -> None:

@@ -3,38 +3,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from scapy.layers.inet import IP, UDP
 
-from snatsh.datapath import layout
-from snatsh.datapath.flows import now_ticks
+from tests.kernel.conftest import SMALL
 from tests.kernel.frames import from_inside, from_outside, reply_to, udp
-from tests.kernel.rig import Rig, rig
+from tests.kernel.rig import Rig
 
-CAPACITY = 200
+CAPACITY = SMALL
 HOST, OTHER = "192.168.40.9", "192.168.40.10"
 ONE: dict[str, Any] = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 INDEPENDENT = {"mapping": "endpoint-independent", "filtering": "endpoint-independent"}
-PERIOD = 16  # ticks in which each record is looked at once
-
-
-@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
-def opened(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    with rig(request.param, max_flows=CAPACITY) as gateway:
-        yield gateway
 
 
 @pytest.fixture
-def small(opened: Rig) -> Rig:
-    opened.commit(ONE)
-    opened.forget()
-    opened.datapath.watch_paths(0)
-    return opened
+def small(small_rig: Rig) -> Rig:
+    small_rig.commit(ONE)
+    small_rig.forget()
+    small_rig.datapath.watch_paths(0)
+    return small_rig
 
 
 def open_flow(gateway: Rig, port: int, host: str = HOST) -> str:
@@ -50,19 +39,6 @@ def open_flows(gateway: Rig, first: int, count: int, host: str = HOST, *, replie
         if replied and sent.verdict == "translated":
             gateway.inbound(reply_to(sent.frame), "eth1")
     return verdicts
-
-
-def expire(gateway: Rig) -> None:
-    """The time of all flows and mappings is over; the datapath may look at each again."""
-    past = now_ticks() - 1
-    for name in ("records", "eim_mappings"):
-        keys, values = gateway.entries(name)
-        (values["outbound"] if name == "records" else values)["expires"] = past
-        if len(keys):
-            gateway.datapath.maps[name].put_all(keys, values)
-    period = past // PERIOD
-    while (now_ticks() - 1) // PERIOD <= period + 1:  # the kernel's coarse clock lags
-        time.sleep(0.01)
 
 
 def sessions(gateway: Rig, host: str = HOST) -> tuple[int, int]:
@@ -81,7 +57,7 @@ def test_a_table_of_expired_flows_takes_new_ones_at_once(small: Rig, watched: in
     assert set(open_flows(small, 2000, CAPACITY, replied=True)) == {"translated"}
     assert open_flow(small, 9000, OTHER) == "dropped", "full of flows in use"
     small.datapath.clear_counters()
-    expire(small)
+    small.expire()
     assert set(open_flows(small, 9000, CAPACITY, OTHER, replied=True)) == {"translated"}
     assert small.drops() == {}
     assert sessions(small) == (0, 0)
@@ -91,7 +67,7 @@ def test_a_table_of_expired_flows_takes_new_ones_at_once(small: Rig, watched: in
 
 def test_flows_that_expire_before_the_table_is_full_leave_the_gauges(small: Rig) -> None:
     open_flows(small, 2000, CAPACITY // 2)
-    expire(small)
+    small.expire()
     open_flows(small, 9000, CAPACITY // 4, OTHER)
     assert sessions(small) == (0, 0)
     assert used_ports(small) == CAPACITY // 4 == len(small.datapath.flow_table)
@@ -105,7 +81,7 @@ def test_expired_flows_count_for_no_limit(small: Rig, limit: str) -> None:
     assert mine == ["translated"] * 40 + ["dropped"]
     assert small.drops() == {"half-open" if limit == "half-open" else "subscriber-limit": 1}
     assert list(small.datapath.subscribers()["refused"]) == [1], "each packet counts once"
-    expire(small)
+    small.expire()
     for other in range(4):
         open_flows(small, 3000, 35, f"192.168.40.{20 + other}")
     small.datapath.clear_counters()
@@ -118,7 +94,7 @@ def test_new_flows_go_on_over_many_times_the_size_of_the_table(small: Rig) -> No
     """As with 60 of 200 flows in use: what expires in one period is there for the next."""
     for turn in range(8):
         assert set(open_flows(small, 2000 + 100 * turn, 60, replied=True)) == {"translated"}
-        expire(small)
+        small.expire()
     assert small.drops() == {}
     assert len(small.datapath.flow_table) < CAPACITY
 
@@ -128,7 +104,7 @@ def test_mappings_end_with_their_last_flow(small: Rig) -> None:
     small.commit({**ONE, "rules": {"10": {"pool": "a", **INDEPENDENT}}})
     for turn in range(3):
         assert set(open_flows(small, 2000 + CAPACITY * turn, CAPACITY, replied=True)) == {"translated"}
-        expire(small)
+        small.expire()
     assert set(open_flows(small, 9000, CAPACITY)) == {"translated"}
     keys, _ = small.entries("eim_mappings")
     assert len(keys) == len(small.entries("endpoints")[0]) == CAPACITY
@@ -158,12 +134,12 @@ def test_a_flow_from_outside_finds_room_as_well(small: Rig) -> None:
         {**ONE, "rules": {"10": {"pool": "a", **INDEPENDENT}}, "limits": {"subscriber": {"sessions": 40}}}
     )
     open_flows(small, 2000, 39)
-    expire(small)
+    small.expire()
     sent = small.outbound(from_inside(udp(5000, 53))).frame
     open_flows(small, 6000, 39)
     stranger = from_outside(udp(7000, sent[UDP].sport), "1.1.2.100", "203.0.113.9")
     assert arrives(small, stranger) is None, "the limit holds for it"
-    expire_but(small, 5000)
+    small.expire(but=5000)
     arrived = arrives(small, stranger)
     assert arrived is not None and (arrived[IP].dst, arrived[UDP].dport) == (HOST, 5000)
 
@@ -175,7 +151,7 @@ def test_subscribers_without_flows_take_no_room(small: Rig, limit: str) -> None:
     for network in range(4):
         for host in range(CAPACITY):
             assert open_flow(small, 2000, f"10.{network}.0.{host}") == "translated"
-        expire(small)
+        small.expire()
     assert small.drops() == {}
     assert set(open_flows(small, 2000, 8)) == {"translated"}
     small.datapath.age()
@@ -198,14 +174,3 @@ def arrives(gateway: Rig, frame: Any) -> Any:
     if sent.verdict == "passed":
         sent = gateway.tc("tc_outside_in", "eth1", frame)
     return sent.frame if sent.verdict == "translated" else None
-
-
-def expire_but(gateway: Rig, port: int) -> None:
-    """All but the flow and the mapping of this inside port."""
-    keys, mappings = gateway.entries("eim_mappings")
-    _, records = gateway.entries("records")
-    expire(gateway)
-    mine = mappings["inside_port"] == port
-    gateway.datapath.maps["eim_mappings"].put_all(keys[mine], mappings[mine])
-    at = np.flatnonzero((records["key"]["source_port"] == port) & (records["live"] != 0))
-    gateway.datapath.maps["records"].put_all(at.astype(layout.INDEX), records[at])

@@ -7,7 +7,7 @@ Each packet is translated as one flow, or it is not sent.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import numpy as np
@@ -19,29 +19,23 @@ from scapy.layers.l2 import Ether
 from snatsh.datapath import layout
 from snatsh.datapath.constants import TICKS_OF_SECOND
 from snatsh.datapath.flows import now_ticks
+from tests.kernel.conftest import SMALL
 from tests.kernel.frames import from_inside, from_outside, udp
-from tests.kernel.rig import TC_SHOT, XDP_DROP, Rig, checksums_right, rig
+from tests.kernel.rig import TC_SHOT, XDP_DROP, Rig, checksums_right
 from tests.kernel.two_cpus import rounds, together
 
-CAPACITY, IN_USE = 200, 199
+IN_USE = SMALL - 1
 POOL = "1.1.2.100"
 SECONDS = 1.5
 
 
-@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
-def opened(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    with rig(request.param, max_flows=CAPACITY) as gateway:
-        gateway.datapath.programs.require("takeover")  # adds flows to the table
-        yield gateway
-
-
 @pytest.fixture
-def tiny(opened: Rig) -> Rig:
+def tiny(small_rig: Rig) -> Rig:
     """Room for one flow beside those that are in use."""
-    opened.end_flows()
-    opened.datapath.programs.require("takeover")
-    assert opened.datapath.flow_table.adopt(flows_in_use(), settle=False) == IN_USE
-    return opened
+    small_rig.end_flows()
+    small_rig.datapath.programs.require("takeover")  # adds flows to the table
+    assert small_rig.datapath.flow_table.adopt(flows_in_use(), settle=False) == IN_USE
+    return small_rig
 
 
 def flows_in_use() -> NDArray[np.void]:
@@ -80,7 +74,6 @@ def run_inbound(gateway: Rig, data: bytes) -> bytes | None:
     return None if verdict == TC_SHOT or after == data else after
 
 
-@pytest.mark.serial
 def test_outbound_packet_has_address_and_port_of_one_flow(tiny: Rig) -> None:
     """A full table: each new flow ends another one, as often as not one whose packet is under way."""
     tiny.commit({"pools": {"a": {"address": [POOL]}}, "rules": {"1": {"pool": "a"}}})
@@ -113,7 +106,6 @@ def test_outbound_packet_has_address_and_port_of_one_flow(tiny: Rig) -> None:
     assert allocations(tiny) - before > 1000, "flows came and went"
 
 
-@pytest.mark.serial
 def test_inbound_packet_has_address_and_port_of_one_flow(tiny: Rig) -> None:
     """One external port, so that one host after another has the same reply."""
     tiny.commit({"pools": {"a": {"address": [POOL], "ports": "2000"}}, "rules": {"1": {"pool": "a"}}})

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from scapy.layers.inet import UDP
 
 from tests.kernel.frames import from_inside, from_outside, udp
-from tests.kernel.rig import Rig, rig
+from tests.kernel.rig import Rig
 from tests.kernel.two_cpus import Meeting, together
 
 POOL = "1.1.2.100"
@@ -20,16 +20,10 @@ SOURCE_PORT_AT, DESTINATION_PORT_AT = 34, 36
 pytestmark = pytest.mark.serial
 
 
-@pytest.fixture(scope="module", params=["xdp", "tc", "tc-egress"])
-def gateway(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    with rig(request.param) as opened:
-        opened.commit(ONE)
-        yield opened
-
-
 @pytest.fixture(autouse=True)
 def fresh(gateway: Rig) -> None:
-    gateway.end_flows()
+    gateway.commit(ONE)
+    gateway.forget()
 
 
 def send(gateway: Rig, data: bytes) -> None:
