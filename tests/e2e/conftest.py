@@ -9,6 +9,7 @@ import pytest
 
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import demo
+from tests.e2e import datapaths
 from tests.e2e.harness import Gateway, running_gateway
 
 LOG_TAIL = 5000
@@ -24,6 +25,10 @@ def pytest_runtest_makereport(
         if report.failed and isinstance(running, Gateway) and running.snatd.log.exists():
             report.sections.append(("snatd", running.snatd.log.read_text(errors="replace")[-LOG_TAIL:]))
     return report
+
+
+def pytest_sessionfinish() -> None:
+    datapaths.remove_all()
 
 
 @pytest.fixture(scope="module", params=["xdp", "tc"])

@@ -21,6 +21,7 @@ from snatsh.lab.topology import INSIDE_PREFIX, demo
 from snatsh.lab.watch import Watch
 from snatsh.model.document.document import Document
 from snatsh.model.values import AddressRange
+from tests.e2e import datapaths
 
 # Pools `a` and `c` are isp-a's, `b` and `d` isp-b's.
 POOLS = {
@@ -122,8 +123,9 @@ def running_gateway(hook: str, kind: type[Gateway] = Gateway) -> Iterator[Gatewa
     with Lab(demo()) as lab:
         services.start(lab)
         gateway = kind(lab, hook)
-        gateway.start()
-        yield gateway
+        with datapaths.lent(gateway.snatd, hook):
+            gateway.start()
+            yield gateway
 
 
 class Watches:

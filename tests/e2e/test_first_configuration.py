@@ -16,6 +16,7 @@ from snatsh.lab.topology import SERVER_BY_ISP_A, demo
 from snatsh.shell.core.session import Session
 from snatsh.shell.frontends.batch import BatchTerminal
 from snatsh.shell.modes import MODES
+from tests.e2e import datapaths
 from tests.unit.docs.markdown import ROOT, Page
 
 pytestmark = pytest.mark.e2e
@@ -29,8 +30,9 @@ def empty_gateway() -> Iterator[Snatd]:
     with Lab(demo()) as lab:
         services.start(lab)
         snatd = Snatd(lab)
-        snatd.start(seconds=90)
-        yield snatd
+        with datapaths.lent(snatd, "auto"):
+            snatd.start(seconds=90)
+            yield snatd
 
 
 def shape(output: str) -> list[str]:

@@ -17,6 +17,7 @@ from snatsh.lab import services
 from snatsh.lab.gateway import Snatd
 from snatsh.lab.namespaces import Lab
 from snatsh.lab.topology import Cable, LabNode, LabPort, LabRoute, Topology
+from tests.e2e import datapaths
 from tests.e2e.link_failures import wait
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "keepalived"
@@ -77,12 +78,16 @@ def pair() -> Iterator[tuple[Lab, dict[str, Snatd]]]:
             lab["client"].run("ip", "address", "add", f"{address}/24", "dev", "eth0")
         lab.spawn("isp", sys.executable, "-m", "snatsh.lab.services", SERVER, log="services.log")
         services.wait_listening(lab["isp"], {("udp", SERVER, services.ECHO_PORT)}, 10)
-        boxes = {name: start(lab, name) for name in GATEWAYS}
-        yield lab, boxes
+        boxes = {name: Snatd(lab, name) for name in GATEWAYS}
+        with datapaths.lent(boxes["gw1"], "auto"), datapaths.lent(boxes["gw2"], "auto"):
+            for box in boxes.values():
+                start(lab, box)
+            yield lab, boxes
 
 
-def start(lab: Lab, name: str) -> Snatd:
+def start(lab: Lab, box: Snatd) -> None:
     """snatd and keepalived on one of the gateways."""
+    name = box.node
     track = lab.folder / f"{name}-links"
     track.write_text("0\n")
     shutil.chown(track, "nobody")
@@ -91,7 +96,6 @@ def start(lab: Lab, name: str) -> Snatd:
     hook.chmod(0o755)
     written = lab.folder / f"{name}.yaml"
     written.write_text(yaml.safe_dump(profile(hook)))
-    box = Snatd(lab, name)
     box.start(written)
     text = (EXAMPLE / "keepalived.conf").read_text().replace("/etc/keepalived/links", str(track))
     if name == "gw2":  # as its head says
@@ -105,7 +109,6 @@ def start(lab: Lab, name: str) -> Snatd:
     pids = [f"--{kind}pid={lab.folder / f'{name}-{kind}.pid'}" for kind in ("", "vrrp_")]
     options = ("--dont-fork", "--log-console", "--no-syslog", "--vrrp", f"--use-file={config}", *pids)
     lab.spawn(name, "keepalived", *options, log=f"{name}-keepalived.log")
-    return box
 
 
 def master(lab: Lab) -> list[str]:
