@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything a person types: `make help`.
 PYTHON := .venv/bin/python
-# Several processes, a file of tests at a time; those of e2e wait more than they compute. Tests marked serial measure
-# time or CPU: they run afterwards, alone, since gateways and traffic of the other processes would count too. Those
-# marked chaos are left to `make chaos`.
+# Several processes, which share the files as tests/scheduling.py says; those of e2e wait more than they compute.
+# Tests marked serial measure time or CPU: they run afterwards, alone, since gateways and traffic of the other processes
+# would count too. Those marked chaos are left to `make chaos`.
 PARALLEL := $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not serial and not chaos"
-PARALLEL_E2E := $(PYTHON) -m pytest --numprocesses 3 --dist loadfile -m "not serial and not chaos"
+PARALLEL_E2E := $(PYTHON) -m pytest --numprocesses 4 --dist loadfile -m "not serial and not chaos"
 SERIAL := $(PYTHON) -m pytest -m "serial and not chaos"
 
 .DEFAULT_GOAL := help

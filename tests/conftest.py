@@ -6,8 +6,12 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.scheduling import ByHook
 
 NEEDS_ROOT = ("kernel", "e2e", "wheel", "chaos")
 TESTS = Path(__file__).parent
@@ -22,6 +26,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Compiled programs stay in the checkout, where `make clean` removes them.
     os.environ.setdefault("CACHE_DIRECTORY", str(TESTS.parent / "build" / "cache"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByHook:
+    from tests.scheduling import ByHook
+
+    return ByHook(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
