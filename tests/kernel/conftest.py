@@ -23,10 +23,18 @@ SMALL = 200
 def rigs() -> Iterator[Callable[[str, int], Rig]]:
     """Rigs by way out and room for flows, of which each is built once in a process.
 
-    Building one takes longer than most tests.
+    Building one takes longer than most tests. The first commit, which loads the programs of its hook, is made.
     """
     with ExitStack() as stack:
-        yield cache(lambda way, flows: stack.enter_context(standing_rig(way, flows)))
+
+        @cache
+        def built(way: str, flows: int) -> Rig:
+            made = stack.enter_context(standing_rig(way, flows))
+            with made.namespace.entered():
+                made.commit({})
+            return made
+
+        yield built
 
 
 @contextmanager
