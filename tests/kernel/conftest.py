@@ -23,7 +23,7 @@ SMALL = 200
 def rigs() -> Iterator[Callable[[str, int], Rig]]:
     """Rigs by way out and room for flows, of which each is built once in a process.
 
-    Building one takes longer than most tests. The first commit, which loads the programs of its hook, is made.
+    Building one takes longer than most tests. Its first commit, which loads programs of the hook, is made.
     """
     with ExitStack() as stack:
 
