@@ -29,6 +29,7 @@ from snatsh.lab.namespaces import Lab
 from snatsh.lab.services import ECHO_PORT, wait_listening
 from snatsh.lab.topology import Cable, LabNode, LabPort, LabRoute, Topology
 from tests.bench.generator import INSIDE, Frames, Plan
+from tests.waiting import wait
 
 SERVER = "8.8.8.8"
 INSIDE_MAC = "02:00:00:00:40:01"
@@ -85,6 +86,7 @@ def gateway(hook: str, frames: Frames, limits: dict[str, Any], timeouts: dict[st
         profile.write_text(yaml.safe_dump(document(hook, limits, timeouts)))
         snatd = Snatd(lab)
         snatd.start(profile)
+        wait(lambda: connects(lab), "the pool's addresses answer ARP")
         frames.attach_counter(lab["server"], "eth0")
         yield snatd
 
@@ -123,14 +125,21 @@ class Probes:
     failed: int = 0
 
     def connect(self) -> None:
-        with self.lab["client"].entered(), socket.socket() as connection:
-            connection.settimeout(2)
-            try:
-                connection.connect((SERVER, ECHO_PORT))
-                connection.recv(1)
-                self.made += 1
-            except OSError:
-                self.failed += 1
+        if connects(self.lab):
+            self.made += 1
+        else:
+            self.failed += 1
+
+
+def connects(lab: Lab) -> bool:
+    """Whether the client gets a connection to the server."""
+    with lab["client"].entered(), socket.socket() as connection:
+        connection.settimeout(2)
+        try:
+            connection.connect((SERVER, ECHO_PORT))
+            return bool(connection.recv(1))
+        except OSError:
+            return False
 
 
 class NewFlows:
