@@ -59,8 +59,10 @@ class Reconciler:
         self._changed.set()
 
     async def follow_switch(self) -> None:
-        """Do what follows a switch of the datapath."""
+        """Do what follows a switch of the datapath. New pool addresses are answered for at the end."""
         await self._follow()
+        if await self._announcer.settled():
+            await self._worker.run(lambda: self._committer.reapply(self._committer.current.facts))
         self.notice(HostChange.PATHS)  # the state of the next hops
 
     async def _follow(self) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,8 +76,9 @@ def test_missing_interface_is_logged(snatd: Snatd) -> None:
     wanted["interfaces"]["eth9"] = {"role": "outside"}
     snatd.start(Path(profile(snatd, yaml.safe_dump(wanted))))
     assert "first configuration: interfaces eth9: missing on this gateway" in snatd.log.read_text()
-    snatd.kill()
+    assert snatd.stop() == 0
     snatd.lab["gateway"].run(*snatd.command("--remove"))
+    shutil.rmtree(snatd.state)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ AGAIN_SECONDS = 10.0
 
 RETRY_SECONDS = 1.0
 
+SETTLE_SECONDS = 1.0
+"""How long a commit waits for the answers: some hundred addresses on each interface are asked for by then."""
+
 Place = tuple[int, int]
 """Index of an interface, and an address on it."""
 
@@ -60,6 +63,8 @@ class Announcer:
         self._unchecked: frozenset[Place] = frozenset()
         self._own: frozenset[bytes] = frozenset()
         self._wake = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._answered.set()
         self._task: asyncio.Task[None] | None = None
         self._failures = FailureLog(log, logging.WARNING)
 
@@ -98,9 +103,18 @@ class Announcer:
         self._pending = {station: addresses for station, addresses in pending.items() if addresses}
         self._unchecked = _unchecked(image)
         if self._pending:
+            self._answered.clear()
             self._wake.set()
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._run())
+
+    async def settled(self) -> bool:
+        """Wait until the link was asked, for a limited time. Return whether there was anything to ask."""
+        if self._answered.is_set():
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), SETTLE_SECONDS)
+        return True
 
     async def close(self) -> None:
         if self._task is not None:
@@ -116,6 +130,8 @@ class Announcer:
                 self._ask_again()
             pending, self._pending = self._pending, {}
             await asyncio.gather(*(self._claim(station, held) for station, held in pending.items()))
+            if not self._pending:
+                self._answered.set()
 
     def _ask_again(self) -> None:
         for station, addresses in self._current.items():
