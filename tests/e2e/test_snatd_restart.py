@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from tests.e2e.harness import Gateway, no_leak
+from tests.waiting import wait
 
 
 def mappings(gateway: Gateway, port: int) -> dict[tuple[object, ...], tuple[object, ...]]:
@@ -67,7 +68,7 @@ def test_changed_flow_limit_keeps_existing_flows(fresh_gateway: Gateway) -> None
         iperf3 = ("iperf3", "--client", "8.8.8.8", "--parallel", "4", "--time", "6", "--json")
         run = subprocess.Popen(gateway.client.command(*iperf3), stdout=subprocess.PIPE, text=True)
         try:
-            snatd.wait_flows({"tcp"})
+            wait(lambda: len(mappings(gateway, 5201)) == 5, "four streams and their control connection")
             before = mappings(gateway, 5201)
             rules = snatd.client.rules()
             assert snatd.stop() == 0

@@ -65,6 +65,7 @@ def test_iperf3_tcp(gateway: Gateway, server: str, direction: tuple[str, ...]) -
     assert end["sum_received"]["bits_per_second"] > 50e6
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("direction", [(), ("--reverse",)], ids=["up", "down"])
 def test_iperf3_udp(gateway: Gateway, direction: tuple[str, ...]) -> None:
     end = iperf3(gateway.client, VIA_A, "--udp", "--bitrate", "20M", "--length", "1200", *direction)
