@@ -14,7 +14,7 @@ from snatsh.api.commits import ProblemRow
 from snatsh.api.errors import ErrorAnswer, ErrorDetails
 from snatsh.daemon.access.shares import Overloaded, TooMuch, TooSlow
 from snatsh.daemon.roles import Forbidden
-from snatsh.engine.config.confirm import ConfirmsOthers, NothingPending, Unconfirmed
+from snatsh.engine.config.confirm import NothingPending, Unconfirmed, WouldConfirmOthers
 from snatsh.engine.config.edit_sessions import Locked
 from snatsh.engine.config.schedule import AlreadyScheduled, BadTime
 from snatsh.engine.diagnostics.packet_test import NoRoute
@@ -69,7 +69,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Conflict, 412),
     (AlreadyScheduled, 412),
     (Unconfirmed, 412),
-    (ConfirmsOthers, 428),
+    (WouldConfirmOthers, 428),
     (NothingPending, 404),
     (NoRescue, 404),
     (BadTime, 400),

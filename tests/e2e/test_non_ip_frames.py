@@ -20,6 +20,15 @@ TAGS = {
 }
 
 
+def send(gateway: Gateway, frame: bytes) -> None:
+    with gateway.client.entered():
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with wire:
+        wire.bind(("eth0", 0))
+        for _ in range(FRAMES):
+            wire.send(frame)
+
+
 @pytest.mark.parametrize("tag", TAGS)
 def test_tagged_frames_are_left_to_their_vlan_device(gateway: Gateway, tag: str) -> None:
     """There is none here: the stack drops it, nothing is translated, nothing leaves."""
@@ -30,12 +39,7 @@ def test_tagged_frames_are_left_to_their_vlan_device(gateway: Gateway, tag: str)
     frame = bytes(Ether(dst=interfaces["eth0"].mac, src="02:00:00:00:40:09") / TAGS[tag] / packet)
     before = tagged(gateway)
     with Watch(gateway.lab["isp-a"], "eth0", "udp port 9999 or vlan") as left:
-        with gateway.client.entered():
-            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        with wire:
-            wire.bind(("eth0", 0))
-            for _ in range(FRAMES):
-                wire.send(frame)
+        send(gateway, frame)
         assert gateway.client.run("ping", "-c", "1", "-W", "2", "8.8.8.8").returncode == 0, "it is through"
         assert left.count() == 0
     assert tagged(gateway) >= before + FRAMES
@@ -52,12 +56,7 @@ def test_priority_tags_are_no_vlan(gateway: Gateway, offload: str) -> None:
     frame = bytes(Ether(dst=interfaces["eth0"].mac, src="02:00:00:00:40:09") / tag / packet)
     with Watch(gateway.lab["isp-a"], "eth0", "vlan") as tagged_on:
         with Watch(gateway.lab["isp-a"], "eth0", "udp port 9998") as left:
-            with gateway.client.entered():
-                wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-            with wire:
-                wire.bind(("eth0", 0))
-                for _ in range(FRAMES):
-                    wire.send(frame)
+            send(gateway, frame)
             assert gateway.client.run("ping", "-c", "1", "-W", "2", "8.8.8.8").returncode == 0
             assert left.count() == FRAMES
         assert tagged_on.count() == 0

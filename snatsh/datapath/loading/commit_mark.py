@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which commit the datapath runs, kept beside its pins.
 
-A bpffs holds no files, so the name of an empty folder says it: `commit-SERIAL-DIGEST`, changed by one rename.
-`commit-any` stands for a datapath that the next start may replace, whatever its state folder has.
+A mark `commit-SERIAL-DIGEST` (folder_mark.py), changed by one rename. `commit-any` stands for a datapath that
+the next start may replace, whatever its state folder has.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from snatsh.datapath.loading import folder_mark
 
 _PREFIX = "commit-"
 
@@ -21,9 +22,8 @@ class CommitMark:
     serial: int
     digest: str
 
-    @property
-    def name(self) -> str:
-        return f"{_PREFIX}{self.serial}-{self.digest}" if self.serial else f"{_PREFIX}any"
+    def __str__(self) -> str:
+        return f"{self.serial}-{self.digest}" if self.serial else "any"
 
 
 ANY = CommitMark(0, "")
@@ -31,28 +31,18 @@ ANY = CommitMark(0, "")
 
 def read(pins: Path) -> CommitMark | None:
     """Return the mark; None without one, as 0.2.0 and older left it."""
-    return next((_parse(path.name) for path in _marks(pins)), None)
+    return next((_parse(value) for value in folder_mark.read(pins, _PREFIX)), None)
 
 
 def put(pins: Path, mark: CommitMark) -> None:
     """Replace the mark. OSError."""
-    old = next(iter(_marks(pins)), None)
-    if old is None:
-        (pins / mark.name).mkdir(mode=0o700)
-    elif old.name != mark.name:
-        old.rename(pins / mark.name)
+    folder_mark.put(pins, _PREFIX, str(mark))
 
 
 def clear(pins: Path) -> None:
-    for path in _marks(pins):
-        with suppress(OSError):
-            path.rmdir()
+    folder_mark.clear(pins, _PREFIX)
 
 
-def _marks(pins: Path) -> list[Path]:
-    return sorted(path for path in pins.glob(f"{_PREFIX}*") if path.is_dir())
-
-
-def _parse(name: str) -> CommitMark:
-    serial, _, digest = name.removeprefix(_PREFIX).partition("-")
+def _parse(value: str) -> CommitMark:
+    serial, _, digest = value.partition("-")
     return CommitMark(int(serial), digest) if serial.isascii() and serial.isdigit() else ANY

@@ -15,10 +15,10 @@ from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committed, Committer
 from snatsh.engine.config.confirm import (
     Confirmation,
-    ConfirmsOthers,
     NothingPending,
     Unconfirmed,
     UnconfirmedCommit,
+    WouldConfirmOthers,
     confirmed_method,
     rollback_notice,
 )
@@ -161,7 +161,7 @@ class CommitService:
         if request.at:
             raise Unconfirmed(pending)
         if not (request.confirmed or request.and_confirm or pending.is_of(request.user)):
-            raise ConfirmsOthers(pending)
+            raise WouldConfirmOthers(pending)
 
     async def roll_back_pending(self, user: str, reason: str) -> None:
         """Return to the configuration before the commit that was not confirmed."""

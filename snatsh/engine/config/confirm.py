@@ -46,7 +46,7 @@ class NothingPending(EngineError):
         super().__init__("no commit is pending")
 
 
-class ConfirmsOthers(EngineError):
+class WouldConfirmOthers(EngineError):
     """A commit would confirm that of another user, and does not say that it may."""
 
     def __init__(self, pending: UnconfirmedCommit) -> None:

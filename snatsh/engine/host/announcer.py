@@ -40,7 +40,7 @@ Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class AddressConflict:
     """A pool address that another station on the link has."""
 
     interface: str
@@ -57,7 +57,7 @@ class Announcer:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._free: frozenset[Place] = frozenset()
-        self._conflicts: Mapping[Place, Conflict] = {}
+        self._conflicts: Mapping[Place, AddressConflict] = {}
         self._current: dict[Station, frozenset[int]] = {}
         self._pending: dict[Station, frozenset[int]] = {}
         self._unchecked: frozenset[Place] = frozenset()
@@ -69,7 +69,7 @@ class Announcer:
         self._failures = FailureLog(log, logging.WARNING)
 
     @property
-    def conflicts(self) -> list[Conflict]:
+    def conflicts(self) -> list[AddressConflict]:
         return [self._conflicts[place] for place in sorted(self._conflicts)]
 
     def taken(self) -> frozenset[Address]:
@@ -163,7 +163,7 @@ class Announcer:
             place = (station.index, address)
             if address in found:
                 free.discard(place)
-                conflicts[place] = Conflict(station.name, Address(address), found[address])
+                conflicts[place] = AddressConflict(station.name, Address(address), found[address])
             else:
                 conflicts.pop(place, None)
                 free.add(place)
@@ -176,7 +176,7 @@ class Announcer:
             self._changed()
 
 
-def describe(conflict: Conflict) -> str:
+def describe(conflict: AddressConflict) -> str:
     """Word the alarm of a conflict."""
     return (
         f"pool address {conflict.address} is in use by another station on {conflict.interface} "

@@ -10,7 +10,7 @@ from snatsh.api.interfaces import InterfaceSummary
 from snatsh.api.system import Alarm, AlarmClass
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
-from snatsh.engine.host.announcer import Conflict, describe
+from snatsh.engine.host.announcer import AddressConflict, describe
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import PoolUse
 
@@ -43,7 +43,7 @@ class AlarmInputs:
     fallback: str = ""
     set_aside: Sequence[str] = ()
     pins: str = ""
-    conflicts: Sequence[Conflict] = ()
+    conflicts: Sequence[AddressConflict] = ()
 
 
 def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
@@ -80,7 +80,7 @@ def _interface_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
         yield Alarm("major", "ip_forward is off: nothing is forwarded")
 
 
-def _conflict_alarms(conflicts: Sequence[Conflict]) -> Iterator[Alarm]:
+def _conflict_alarms(conflicts: Sequence[AddressConflict]) -> Iterator[Alarm]:
     for conflict in conflicts[:_SHOWN_CONFLICTS]:
         yield Alarm("major", describe(conflict))
     if len(conflicts) > _SHOWN_CONFLICTS:

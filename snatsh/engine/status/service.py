@@ -18,7 +18,7 @@ from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.config.history import Store
-from snatsh.engine.host.announcer import Conflict
+from snatsh.engine.host.announcer import AddressConflict
 from snatsh.engine.host.facts import gather, traffic
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import Usage, pool_uses
@@ -50,7 +50,7 @@ class StatusService:
         links: Callable[[], Mapping[str, LinkState]],
         pending: Callable[[], UnconfirmedCommit | None],
         records: Sequence[Record[Any]],
-        conflicts: Callable[[], list[Conflict]],
+        conflicts: Callable[[], list[AddressConflict]],
     ) -> None:
         self._datapath = datapath
         self._store = store
