@@ -14,7 +14,8 @@ import yaml
 from snatsh.api.configuration import Statement
 from snatsh.client import Rejected
 from snatsh.lab.gateway import Snatd
-from tests.e2e.harness import Gateway, addresses, document, no_leak
+from tests.e2e import echoes
+from tests.e2e.harness import VIA_A, Gateway, addresses, document, no_leak
 
 Damage = Callable[[Path], None]
 
@@ -57,11 +58,11 @@ def refused(gateway: Gateway, *options: str) -> str:
     """Start snatd, expect that it refuses and changes nothing under traffic; what it said."""
     snatd, before = gateway.snatd, datapath(gateway)
     with no_leak(gateway.lab):
-        ping = gateway.client.command("ping", "-q", "-i", "0.01", "-c", "100", "8.8.8.8")
+        ping = gateway.client.command(*echoes.ping(VIA_A, 100, 0.01))
         traffic = subprocess.Popen(ping, stdout=subprocess.PIPE, text=True)
         done = snatd.lab[snatd.node].run(*snatd.command(*options), check=False, timeout=20)
         assert seen_from(gateway) in addresses("c")
-        assert " 0% packet loss" in traffic.communicate(timeout=20)[0]
+        assert not echoes.lost(traffic.communicate(timeout=20)[0], 100)
     assert done.returncode == 1, done
     assert "Traceback" not in done.stderr
     assert datapath(gateway) == before

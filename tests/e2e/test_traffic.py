@@ -14,6 +14,7 @@ import pytest
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.topology import NARROW_ADDRESS, NARROW_MTU
 from snatsh.lab.traffic import TrafficReport
+from tests.e2e import echoes
 from tests.e2e.harness import PORTS, Gateway, addresses, no_leak
 
 VIA_A = "8.8.8.8"
@@ -75,8 +76,8 @@ def test_iperf3_udp(gateway: Gateway, direction: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("size", [0, 56, 1472, 4000])
 def test_ping(gateway: Gateway, size: int) -> None:
-    answer = gateway.client.run("ping", "-c", "50", "-i", "0.005", "-s", str(size), VIA_A).stdout
-    assert "50 received, 0% packet loss" in answer
+    answer = gateway.client.run(*echoes.ping(VIA_A, 50, 0.005, "-s", str(size))).stdout
+    assert not echoes.lost(answer, 50)
     assert "DUP" not in answer
 
 
