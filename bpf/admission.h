@@ -18,7 +18,7 @@ inline_always int may_be_admitted(u32 slot, const struct packet *p, u32 now)
 
     if (!known || !known->admits || p->protocol == IPPROTO_ICMP)
         return 0;
-    if (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+    if (p->protocol == IPPROTO_TCP && !is_opening_syn(p->tcp_flags))
         return 0;
     eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
     return find_eim_mapping(&key, now) != 0;

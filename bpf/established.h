@@ -54,15 +54,19 @@ inline_always struct eim_mapping *admitting_eim_mapping(const struct record *rec
                : 0;
 }
 
-/* The subscriber replies to a flow that was opened from outside: it holds the mapping from now on, once. Returns 0 when
- * the flow is over. */
-inline_always int accept_unasked(struct record *record, u64 live, u32 epoch, u32 now)
+/* The subscriber replies to a flow that was opened from outside: it holds the mapping from now on, once; not by a reset.
+ * Returns 0 when the flow is over. */
+inline_always int accept_unasked(struct record *record, u64 live, u32 epoch, const struct packet *p, u32 now)
 {
     u32 inside = record->key.source, created = record->inbound.created;
     struct eim_mapping_key key;
     struct eim_mapping *eim_mapping = admitting_eim_mapping(record, epoch, &key, now);
 
-    if (!eim_mapping || !hold_eim_mapping(&key, eim_mapping))
+    if (!eim_mapping)
+        return 0;
+    if (p->tcp_flags & TCP_RST)
+        return 1;
+    if (!hold_eim_mapping(&key, eim_mapping))
         return 0;
     if (mark_seen(record, live, SEEN_REPLY | SEEN_EIM) != CHANGED) { /* another CPU has accepted it */
         release_eim_mapping(&key, created);
@@ -99,7 +103,7 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record
     int direct;
 
     if (!live || is_past(now, outbound->expires) || (outbound->epoch != epoch && leaves_pool(slot, outbound->mapped)) ||
-        (is_unasked(outbound->seen) && !accept_unasked(record, live, epoch, now))) {
+        (is_unasked(outbound->seen) && !accept_unasked(record, live, epoch, p, now))) {
         end_flow(state, record, live);
         return 0;
     }
@@ -150,7 +154,6 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     }
     if (!touch_flow(record, live, slot, p, now, 0))
         return 0;
-    inbound->touched = now;
     if (is_path_known(inbound->out_ifindex, inbound->epoch, state, now))
         return 1;
     find_path(ctx, ifindex, p->source, inside, &path);

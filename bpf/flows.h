@@ -181,40 +181,50 @@ inline_always int is_unasked(u8 seen)
     return (seen & (SEEN_FROM_OUTSIDE | SEEN_REPLY)) == SEEN_FROM_OUTSIDE;
 }
 
-/* TCP after RFC 5382 and 7857: an RST shortens to transitory, never to nothing; both FINs mean
- * time-wait; a SYN on a closed flow reopens it. */
-inline_always void next_tcp_state(union flow_state *flow, u8 tcp_flags, u8 fin, int is_outbound)
+/* A SYN opens a closed flow again. A subscriber's makes it like a new one. */
+inline_always void reopen(union flow_state *flow, int is_outbound)
 {
-    int from_outside = !!(flow->seen & SEEN_FROM_OUTSIDE);
+    flow->state = STATE_UNREPLIED;
+    flow->seen &= SEEN_EIM | SEEN_PEER | SEEN_HAIRPIN | (is_outbound ? 0 : SEEN_REPLY);
+    if (!is_outbound)
+        flow->seen |= SEEN_FROM_OUTSIDE;
+}
 
-    if (is_outbound && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && flow->state >= STATE_TRANSITORY) {
-        flow->seen &= SEEN_EIM | SEEN_PEER;
-        flow->state = STATE_UNREPLIED;
-        return;
-    }
-    if (tcp_flags & TCP_RST)
-        flow->seen |= SEEN_RST;
+/* TCP after RFC 5382 (section 5), 6146 (section 3.5.2.2) and 7857 (section 2). The third segment of the handshake
+ * establishes: an ACK of the side that sent the SYN. A reset makes the flow transitory: its sequence number is not checked,
+ * so what follows takes it back. A FIN of one side makes it transitory for good, of both time-wait. */
+inline_always void next_tcp_state(union flow_state *flow, u8 tcp_flags, int is_outbound)
+{
+    int is_opener = is_outbound == !(flow->seen & SEEN_FROM_OUTSIDE);
+
+    if (is_opening_syn(tcp_flags) && flow->state >= STATE_TRANSITORY)
+        return reopen(flow, is_outbound);
     if (tcp_flags & TCP_FIN)
-        flow->seen |= fin;
+        flow->seen |= is_outbound ? SEEN_FIN_OUT : SEEN_FIN_IN;
     if ((flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN)) == (SEEN_FIN_OUT | SEEN_FIN_IN))
         flow->state = STATE_TIME_WAIT;
-    else if (flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN | SEEN_RST))
+    else if (flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN) || tcp_flags & TCP_RST)
         flow->state = STATE_TRANSITORY;
-    else if (flow->state == STATE_UNREPLIED && flow->seen & SEEN_REPLY && is_outbound == !from_outside)
-        flow->state = STATE_ESTABLISHED; /* the third packet of the handshake */
+    else if ((tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK && flow->seen & SEEN_ANSWERED &&
+             (is_opener || flow->state == STATE_TRANSITORY))
+        flow->state = STATE_ESTABLISHED;
+    if (!is_opener && !(tcp_flags & TCP_RST))
+        flow->seen |= SEEN_ANSWERED;
 }
 
 /* A packet from outside does not prolong the flow (RFC 4787, REQ-6), unless so configured; a reply gives it the timeout of
- * a flow with replies, from the last packet of the subscriber on. */
-inline_always u32 next_expiry(union flow_state flow, u32 slot, u8 protocol, u8 state, u32 now, int is_outbound)
+ * a flow with replies, from the last packet of the subscriber on. Nor does a reset (RFC 7857, section 7.1): that which
+ * refuses a stranger leaves the flow just enough time to send it. */
+inline_always u32 next_expiry(union flow_state flow, u32 slot, const struct packet *p, u8 state, u32 now, int is_outbound)
 {
     struct settings *limits = settings.lookup(&slot);
-    u32 timeout = timeout_ticks(slot, protocol, state), expires = now + timeout;
+    u32 timeout = is_outbound && is_unasked(flow.seen) ? TICKS_PER_SECOND : timeout_ticks(slot, p->protocol, state);
+    u32 expires = now + timeout;
 
-    if (is_outbound || (limits && limits->refresh_inbound))
+    if (!(p->tcp_flags & TCP_RST) && (is_outbound || (limits && limits->refresh_inbound)))
         return expires;
     if (flow.state == STATE_UNREPLIED && state == STATE_ESTABLISHED)
-        return flow.expires - timeout_ticks(slot, protocol, STATE_UNREPLIED) + timeout;
+        return flow.expires - timeout_ticks(slot, p->protocol, STATE_UNREPLIED) + timeout;
     return is_past(expires, flow.expires) ? flow.expires : expires;
 }
 
@@ -226,29 +236,40 @@ inline_always union flow_state next_state(union flow_state flow, u32 slot, const
     if (!is_outbound && !(flow.seen & (SEEN_REPLY | SEEN_FROM_OUTSIDE)))
         next.seen |= SEEN_REPLY;
     if (p->protocol == IPPROTO_TCP)
-        next_tcp_state(&next, p->tcp_flags, is_outbound ? SEEN_FIN_OUT : SEEN_FIN_IN, is_outbound);
+        next_tcp_state(&next, p->tcp_flags, is_outbound);
     else if (next.seen & SEEN_REPLY)
         next.state = STATE_ESTABLISHED;
-    next.expires = next_expiry(flow, slot, p->protocol, next.state, now, is_outbound);
+    next.expires = next_expiry(flow, slot, p, next.state, now, is_outbound);
     return next;
 }
 
+/* Whether the next packet of either direction may be the one that establishes the flow: after a reply, and after a segment
+ * that is no plain ACK. */
+inline_always int is_before_change(const struct packet *p, u8 new)
+{
+    return new & (SEEN_REPLY | SEEN_ANSWERED) ||
+           (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK);
+}
+
 /* What follows from a changed state. A SYN from inside may have reopened the flow. */
-inline_always void note_change(struct outbound *outbound, u32 inside, u8 protocol, union flow_state before,
+inline_always void note_change(struct record *record, u32 inside, const struct packet *p, union flow_state before,
                                union flow_state after, u32 now, int is_outbound)
 {
-    u8 replied = ~before.seen & after.seen & SEEN_REPLY;
+    struct outbound *outbound = &record->outbound;
+    u8 new = ~before.seen & after.seen;
 
-    if (replied)
+    if (new & SEEN_REPLY)
         add_half_open(inside, -1);
     else if (before.seen & ~after.seen & SEEN_REPLY)
         add_half_open(inside, 1);
-    if (is_outbound)
+    if (is_before_change(p, new))
+        outbound->touched = record->inbound.touched = now - TOUCH_TICKS;
+    else if (is_outbound)
         outbound->touched = now;
-    else if (replied)
-        outbound->touched = now - TOUCH_TICKS; /* so that the next outbound packet refreshes and sees the reply */
+    else
+        record->inbound.touched = now;
     if (after.seen & SEEN_EIM)
-        extend_eim_mapping(outbound->mapped, outbound->mapped_port, protocol, after.expires);
+        extend_eim_mapping(outbound->mapped, outbound->mapped_port, p->protocol, after.expires);
 }
 
 /* Updates the state of a flow by a packet. Returns 0 when the flow is over. */
@@ -265,7 +286,7 @@ inline_always int touch_flow(struct record *record, u64 live, u32 slot, const st
         after = next_state(before, slot, p, now, is_outbound);
         outcome = change_state(record, live, before, after);
         if (outcome == CHANGED)
-            note_change(&record->outbound, inside, p->protocol, before, after, now, is_outbound);
+            note_change(record, inside, p, before, after, now, is_outbound);
         if (outcome != CHANGED_BY_OTHERS)
             return outcome == CHANGED;
     }

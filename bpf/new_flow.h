@@ -21,8 +21,8 @@ struct new_flow {
     u32 reason; /* of a drop */
 };
 
-/* Packets that may not open a flow: an unsolicited reply, a reset without a flow, a SYN that ends at once, and if so
- * configured a mid-stream TCP packet. */
+/* Packets that may not open a flow: an unsolicited reply, a reset without a flow, TCP flags that no connection has, and
+ * if so configured a mid-stream TCP packet. */
 inline_always int may_open(const struct packet *p, const struct settings *limits)
 {
     if (p->kind != KIND_FLOW)
@@ -31,11 +31,7 @@ inline_always int may_open(const struct packet *p, const struct settings *limits
         return !p->is_reply;
     if (p->protocol != IPPROTO_TCP)
         return 1;
-    if (p->tcp_flags & TCP_SYN && p->tcp_flags & TCP_FIN)
-        return 0;
-    if (limits->tcp_syn_only)
-        return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
-    return !(p->tcp_flags & TCP_RST);
+    return is_opening_syn(p->tcp_flags) || (!limits->tcp_syn_only && is_mid_stream(p->tcp_flags));
 }
 
 inline_always void count_new_flow(u32 mapped, u32 inside, u8 protocol, u32 now)

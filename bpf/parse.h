@@ -40,6 +40,19 @@ struct packet {
 #define TCP_RST 4
 #define TCP_ACK 16
 
+/* Whether these flags ask for a connection. None of those that end one belongs to a SYN, nor an ACK. */
+inline_always int is_opening_syn(u8 tcp_flags)
+{
+    return (tcp_flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) == TCP_SYN;
+}
+
+/* Whether a segment with these flags may be in the middle of a connection: each has an ACK (RFC 9293, section 3.10.7.4).
+ * Also a SYN-ACK, not a reset. */
+inline_always int is_mid_stream(u8 tcp_flags)
+{
+    return (tcp_flags & (TCP_ACK | TCP_RST)) == TCP_ACK && (tcp_flags & (TCP_SYN | TCP_FIN)) != (TCP_SYN | TCP_FIN);
+}
+
 enum parsed { PARSED, PARSED_NOT_IP, PARSED_MALFORMED };
 
 inline_always u32 parse_ports(void *l4, void *end, struct packet *p)

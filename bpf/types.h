@@ -275,10 +275,11 @@ struct record_counts {
 #define SEEN_REPLY 1
 #define SEEN_FIN_OUT 2
 #define SEEN_FIN_IN 4
-#define SEEN_RST 8
+#define SEEN_ANSWERED 8 /* TCP: the side that the SYN was sent to has sent something, and that no reset */
 #define SEEN_EIM 16 /* holds an endpoint-independent mapping, which lives as long as a flow does */
 #define SEEN_PEER 128 /* counts in eim_peers */
-#define SEEN_FROM_OUTSIDE 64 /* opened from outside. Holds the mapping once the subscriber has replied */
+#define SEEN_FROM_OUTSIDE 64 /* opened, or TCP opened again, from outside. Holds the mapping once the subscriber has
+                              * replied */
 #define SEEN_HAIRPIN 32  /* goes to a pool address: back in as if from outside */
 
 /* Where to look for a free port once luck has run out: per mapped address, protocol and destination. Only

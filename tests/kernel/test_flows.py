@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flows: ports, states, expiry, limits, and the effect of a commit."""
+"""Flows: ports, expiry, limits, and the effect of a commit. States of TCP: test_tcp_states.py."""
 
 from __future__ import annotations
 
@@ -62,44 +62,6 @@ def test_packets_from_another_source_are_dropped(gateway: Rig) -> None:
     assert gateway.inbound(from_outside(udp(53, 5000), frame[IP].src, "8.8.4.4"), "eth1").verdict == "dropped"
     assert gateway.inbound(from_outside(udp(54, 5000), frame[IP].src), "eth1").verdict == "dropped"
     assert gateway.drops() == {"no-flow": 2}
-
-
-def test_tcp_states_follow_handshake_and_close(gateway: Rig) -> None:
-    syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
-    assert state(gateway) == "unreplied"
-    gateway.inbound(reply_to(syn, "SA"), "eth1")
-    assert state(gateway) == "unreplied", "a SYN-ACK alone does not establish (RFC 5382, REQ-5)"
-    gateway.outbound(from_inside(tcp(4000, 80, "A")))
-    assert state(gateway) == "established"
-    assert 7430 < only_flow(gateway)["expires"] <= 7441
-    gateway.outbound(from_inside(tcp(4000, 80, "FA")))
-    assert state(gateway) == "transitory"
-    gateway.inbound(reply_to(syn, "FA"), "eth1")
-    assert state(gateway) == "time-wait"
-    gateway.outbound(from_inside(tcp(4000, 80, "S")))
-    assert state(gateway) == "unreplied", "a SYN on a closed flow opens it afresh"
-
-
-def test_tcp_simultaneous_open_is_established(gateway: Rig) -> None:
-    """RFC 5382, REQ-2: a SYN without ACK comes from the endpoint that was sent one."""
-    syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
-    assert gateway.inbound(reply_to(syn, "S"), "eth1").verdict == "translated"
-    assert gateway.outbound(from_inside(tcp(4000, 80, "SA"))).verdict == "translated"
-    assert gateway.inbound(reply_to(syn, "SA"), "eth1").verdict == "translated"
-    gateway.outbound(from_inside(tcp(4000, 80, "A")))
-    assert state(gateway) == "established"
-    assert len(gateway.datapath.flows()) == 1
-    assert gateway.drops() == {}
-
-
-def test_tcp_reset_makes_a_flow_transitory(gateway: Rig) -> None:
-    syn = gateway.outbound(from_inside(tcp(4000, 80, "S"))).frame
-    gateway.inbound(reply_to(syn, "SA"), "eth1")
-    gateway.outbound(from_inside(tcp(4000, 80, "A")))
-    gateway.inbound(reply_to(syn, "RA"), "eth1")
-    assert state(gateway) == "transitory"
-    assert 230 < only_flow(gateway)["expires"] <= 241
-    assert gateway.inbound(reply_to(syn, "A"), "eth1").verdict == "translated"
 
 
 def test_udp_flow_is_established_by_a_reply(gateway: Rig) -> None:
