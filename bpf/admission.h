@@ -6,7 +6,7 @@
 
 #include "eim.h"
 #include "hairpin.h"
-#include "new_flow_eim.h"
+#include "new_flow.h"
 #include "path.h"
 
 /* Whether rules may admit the packet, which has no flow: its mapping is in use, and filtering can be other than by
@@ -76,7 +76,7 @@ inline_always struct rule *find_rule_of_eim_mapping(struct scratch *scratch, u32
     return 0;
 }
 
-/* Whether the packet may open a flow now. Leaves in scratch what open_from_outside needs: mapping, tuple and rule. */
+/* Whether the packet may open a flow now. Leaves in scratch what open_flow needs: mapping, tuple and rule. */
 inline_always int is_admitted(void *ctx, struct scratch *scratch, const struct control *state, const struct packet *p,
                               u32 now)
 {
@@ -103,26 +103,6 @@ inline_always int is_admitted(void *ctx, struct scratch *scratch, const struct c
     return rule->flags & RULE_FILTER_ENDPOINT_INDEPENDENT ||
            (rule->flags & RULE_FILTER_ADDRESS_DEPENDENT &&
             is_eim_peer(p->destination, p->destination_port, p->protocol, p->source));
-}
-
-/* Opens the flow of a packet that is admitted. It does not hold the mapping: only the subscriber prolongs its life. */
-inline_always void open_from_outside(struct scratch *scratch, struct new_flow *new_flow, u32 now)
-{
-    const struct eim_mapping *eim_mapping = &scratch->eim_mapping;
-    struct rule *rule = matched_rule(scratch);
-    struct flow_key key = {};
-    u32 outcome;
-
-    if (!rule)
-        return refuse(new_flow, DROP_INTERNAL);
-    key.source = eim_mapping->inside;
-    key.destination = scratch->reply.source;
-    key.source_port = eim_mapping->inside_port;
-    key.destination_port = scratch->reply.source_port;
-    key.protocol = scratch->reply.protocol;
-    outcome = open_by_eim_mapping(scratch, &key, rule, SEEN_FROM_OUTSIDE, new_flow, now);
-    if (outcome != CLAIMED)
-        handle_claim_failure(scratch, outcome, new_flow);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define SNATSH_CONFIG_H
 
 #include "map.h"
+#include "parse.h"
 #include "types.h"
 
 SHARED_MAP("array", u32, struct control, control);
@@ -44,12 +45,11 @@ struct scratch {
     u32 full;  /* the address has no port left for this flow */
     u32 rounds;
     u32 inside; /* the subscriber's address */
-    u32 is_eim; /* the flow is claimed by its endpoint-independent rule's program */
-    u32 from_outside; /* the flow is opened by a packet to an endpoint-independent mapping */
+    u32 seen; /* SEEN_* that the flow begins with: whether it has an endpoint-independent mapping, or is from outside */
+    u32 is_shared; /* its external address may be the gateway's, too */
     u32 held_address; /* a port that is held back for another endpoint; 0: none was met */
     u32 held_port;
     u32 holds_none; /* such ports may be taken: no other was found */
-    u32 is_refused; /* that one */
     u32 epoch; /* of the rules that admit it */
     u32 table_full;
     u32 runs; /* of the reclaiming program, for this packet */
@@ -63,6 +63,7 @@ struct scratch {
     u32 ended;  /* by this run of the sweep */
     u32 refused; /* drop reason, for the program that sends the ICMP error */
     u64 ending[SLICE]; /* the `live` of flows that this run ends; 0: none */
+    struct packet packet; /* parsed by the matching program, for those that follow */
     struct flow_key key;
     struct flow_key reply;
     struct eim_mapping eim_mapping;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The new-flow path: match the rules, choose an address, claim a port, publish the flow. */
+/* The new-flow path: match the rules, choose an address, find a port. The flow is opened after that (open_flow.h). */
 #ifndef SNATSH_NEW_FLOW_H
 #define SNATSH_NEW_FLOW_H
 
@@ -32,17 +32,6 @@ inline_always int may_open(const struct packet *p, const struct settings *limits
     if (p->protocol != IPPROTO_TCP)
         return 1;
     return is_opening_syn(p->tcp_flags) || (!limits->tcp_syn_only && is_mid_stream(p->tcp_flags));
-}
-
-inline_always void count_new_flow(u32 mapped, u32 inside, u8 protocol, u32 now)
-{
-    struct address_usage *usage = address_usage.lookup(&mapped);
-
-    if (usage) {
-        add_active(usage, protocol, 1);
-        lock_xadd(&usage->created, 1);
-    }
-    add_session(inside, now);
 }
 
 inline_always void note_exhausted(u32 mapped)
@@ -124,9 +113,9 @@ inline_always u32 next_round(struct scratch *scratch)
 
 /* Looks for an address and a port for the packet, into scratch->reply. Starts with the chosen address, goes on
  * to the next ones when it has no port left for this flow. CLAIMED: found, and to be claimed. */
-inline_always u32 find_free(const struct control *state, struct scratch *scratch, const struct pool *pool,
-                            const struct packet *p, u32 now)
+inline_always u32 find_free(const struct control *state, struct scratch *scratch, const struct pool *pool, u32 now)
 {
+    const struct packet *p = &scratch->packet;
     struct flow_key *reply = &scratch->reply;
     u32 i;
 
@@ -158,72 +147,6 @@ inline_always void refuse(struct new_flow *new_flow, u32 reason)
     new_flow->reason = reason;
 }
 
-/* The pool of a rule; 0: it has no address. */
-inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
-{
-    u32 at = slot * MAX_POOLS + rule->pool;
-    struct pool *pool = pools.lookup(&at);
-
-    return pool && pool->size && pool->port_count ? pool : 0;
-}
-
-/* A record and its number for a flow of this key, with everything but what the claim decides. 0: the table is full. */
-inline_always struct record *prepare_record(u32 slot, const struct flow_key *key, u32 rule, u32 counter, u32 redirect,
-                                            u32 now, u32 *number)
-{
-    struct record *record = allocate_record(number);
-
-    if (!record)
-        return 0;
-    record->key = *key;
-    __builtin_memset(&record->outbound, 0, sizeof(record->outbound));
-    __builtin_memset(&record->inbound, 0, sizeof(record->inbound));
-    record->outbound.state = STATE_UNREPLIED;
-    record->outbound.expires = now + timeout_ticks(slot, key->protocol, STATE_UNREPLIED);
-    record->outbound.counter = counter;
-    record->outbound.redirect = redirect;
-    record->outbound.touched = now - TOUCH_TICKS; /* so that this packet looks the path up */
-    record->inbound.inside = key->source;
-    record->inbound.inside_port = key->source_port;
-    record->inbound.rule = rule;
-    record->inbound.counter = counter;
-    record->inbound.created = now;
-    record->inbound.touched = now - TOUCH_TICKS; /* the first reply looks its path up */
-    return record;
-}
-
-/* Makes the record, which has its external address and port, the flow of its key. Returns 0 when it is not used. */
-inline_always int publish_flow(const struct control *state, struct scratch *scratch, struct record *record, u32 number,
-                                u8 seen, struct new_flow *new_flow)
-{
-    u8 protocol = record->key.protocol;
-    u32 outcome, counter = record->inbound.counter;
-    struct record *holder;
-    struct rule_count *count;
-
-    record->outbound.seen |= seen;
-    outcome = add_tuple(state, SIDE_OUTBOUND, &record->key, number, &holder);
-    new_flow->verdict = VERDICT_TRANSLATE;
-    if (outcome != ADDED) {
-        remove_tuple(state, SIDE_INBOUND, &record->reply, number);
-        free_port_of(&record->reply);
-        free_record(number);
-        if (outcome != DUPLICATE) /* else another CPU opened the same flow; its record serves */
-            refuse(new_flow, DROP_TABLE_FULL);
-        return 0;
-    }
-    if (seen & SEEN_EIM)
-        extend_eim_mapping(record->outbound.mapped, record->outbound.mapped_port, protocol, record->outbound.expires);
-    count_new_flow(record->reply.destination, record->key.source, protocol, record->inbound.created);
-    scratch->key = record->key;
-    activate_record(record, number);
-    note_recent(&scratch->key); /* now that it can be evicted */
-    count = rule_counters.lookup(&counter);
-    if (count)
-        count->flows++;
-    return 1;
-}
-
 /* Sets the verdict after a failed claim. */
 inline_always void handle_claim_failure(struct scratch *scratch, u32 outcome, struct new_flow *new_flow)
 {
@@ -237,45 +160,18 @@ inline_always void handle_claim_failure(struct scratch *scratch, u32 outcome, st
     }
 }
 
-inline_always void start_flow(void *ctx, struct scratch *scratch, const struct rule *rule, struct packet *p,
-                              struct new_flow *new_flow, u32 now)
+/* The pool of a rule; 0: it has no address. */
+inline_always struct pool *pool_of(u32 slot, const struct rule *rule)
 {
-    struct pool *pool = pool_of(scratch->slot & 1, rule);
-    const struct control *state = running();
-    struct record *record;
-    struct flow_key key;
-    u32 outcome, number = 0;
+    u32 at = slot * MAX_POOLS + rule->pool;
+    struct pool *pool = pools.lookup(&at);
 
-    if (!pool || !state)
-        return refuse(new_flow, DROP_INTERNAL);
-    key_of(p, &key);
-    record = prepare_record(scratch->slot & 1, &key, rule->number, rule->counter, rule->redirect, now, &number);
-    if (!record)
-        return handle_claim_failure(scratch, CLAIM_FULL, new_flow);
-    outcome = find_free(state, scratch, pool, p, now);
-    if (outcome == CLAIMED) {
-        outcome = claim(state, record, number, &scratch->reply, now);
-        if (outcome == CLAIM_BUSY) /* another CPU was faster */
-            outcome = next_round(scratch);
-        else if (scratch->step > 1)
-            reset_misses(&scratch->reply);
-    }
-    if (outcome == CLAIMED && pool->flags & POOL_LOCAL &&
-        is_taken_by_gateway(ctx, scratch->slot & 1, &record->reply, now)) {
-        /* the port is not released: no flow may use it */
-        remove_tuple(state, SIDE_INBOUND, &record->reply, number);
-        outcome = next_round(scratch);
-    }
-    if (outcome != CLAIMED) {
-        free_record(number);
-        return handle_claim_failure(scratch, outcome, new_flow);
-    }
-    publish_flow(state, scratch, record, number, 0, new_flow);
+    return pool && pool->size && pool->port_count ? pool : 0;
 }
 
 /* Counts that the subscriber asks for a flow, and sets what `reclaim` starts from. Returns 1 when that has something to
  * do before the claim: because of a limit, or the sweep of the table while snatd does not see to it. */
-inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u32 from_outside, u32 now)
+inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u32 seen, u32 now)
 {
     u32 zero = 0;
     struct settings *limits = settings.lookup(&slot);
@@ -285,7 +181,7 @@ inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u
 
     scratch->slot = slot;
     scratch->inside = inside;
-    scratch->from_outside = from_outside;
+    scratch->seen = seen;
     scratch->runs = scratch->table_full = scratch->evictions = 0;
     note_request(subscriber, now);
     if (!limits || is_near_limit(limits, subscriber) || limit_reached(limits, subscriber) != NOT_REFUSED)
@@ -297,7 +193,7 @@ inline_always int start_reclaim(struct scratch *scratch, u32 slot, u32 inside, u
 inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct packet *p, struct new_flow *new_flow,
                                  u32 now)
 {
-    u32 zero = 0;
+    u32 zero = 0, seen;
     struct scratch *scratch = scratches.lookup(&zero);
     struct pool *pool = pool_of(slot, rule);
 
@@ -310,9 +206,9 @@ inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->addresses = scratch->rounds = 0;
     scratch->held_port = scratch->holds_none = 0;
-    scratch->is_eim = rule->flags & RULE_ENDPOINT_INDEPENDENT;
     start_address(scratch, pool);
-    new_flow->verdict = start_reclaim(scratch, slot, p->source, 0, now) ? VERDICT_RECLAIM : VERDICT_TRANSLATE;
+    seen = rule->flags & RULE_ENDPOINT_INDEPENDENT ? SEEN_EIM : 0;
+    new_flow->verdict = start_reclaim(scratch, slot, p->source, seen, now) ? VERDICT_RECLAIM : VERDICT_TRANSLATE;
 }
 
 /* Decides about a packet without a flow; VERDICT_TRANSLATE: claim_flow comes next, VERDICT_RECLAIM: `reclaim`. `path`
@@ -355,17 +251,32 @@ inline_always struct rule *matched_rule(const struct scratch *scratch)
     return rules.lookup(&at);
 }
 
-/* The second half, in a separate program because of the verifier's limit: opens the flow by the rule that
- * match_packet found on this CPU just before. */
-inline_always void claim_flow(void *ctx, struct packet *p, struct new_flow *new_flow, u32 now)
+/* Whether the gateway receives what the destination sends to the address and port in scratch->reply. */
+inline_always int is_taken(void *ctx, const struct scratch *scratch, const struct pool *pool, u32 now)
 {
-    u32 zero = 0;
-    struct scratch *scratch = scratches.lookup(&zero);
-    struct rule *rule = scratch ? matched_rule(scratch) : 0;
+    return pool->flags & POOL_LOCAL && is_taken_by_gateway(ctx, scratch->slot & 1, &scratch->reply, now);
+}
 
-    if (!rule)
+/* The second part, in a separate program because of the verifier's limit: finds an address and a port for the flow, by
+ * the rule that match_packet found on this CPU just before. VERDICT_TRANSLATE: open_flow comes next. */
+inline_always void claim_flow(void *ctx, struct scratch *scratch, struct new_flow *new_flow, u32 now)
+{
+    struct rule *rule = matched_rule(scratch);
+    struct pool *pool = rule ? pool_of(scratch->slot & 1, rule) : 0;
+    const struct control *state = running();
+    u32 outcome;
+
+    if (!pool || !state)
         return refuse(new_flow, DROP_INTERNAL);
-    start_flow(ctx, scratch, rule, p, new_flow, now);
+    outcome = find_free(state, scratch, pool, now);
+    if (outcome == CLAIMED && is_taken(ctx, scratch, pool, now))
+        outcome = next_round(scratch); /* the port is not released: no flow may use it */
+    scratch->is_shared = pool->flags & POOL_LOCAL;
+    new_flow->verdict = VERDICT_TRANSLATE;
+    if (outcome != CLAIMED)
+        handle_claim_failure(scratch, outcome, new_flow);
+    else if (scratch->step > 1)
+        reset_misses(&scratch->reply);
 }
 
 #endif

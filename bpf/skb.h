@@ -31,7 +31,6 @@ enum tc_tail_call {
     TC_PROGRAM_RECLAIM,
     TC_PROGRAM_OPEN,
     TC_PROGRAM_ADMIT,
-    TC_PROGRAM_OPEN_EIM,
 };
 
 /* BCC 0.26 declares this helper without its third argument. */
@@ -52,7 +51,7 @@ inline_always int drop_skb(u32 reason, const struct packet *p)
     return TC_ACT_SHOT;
 }
 
-/* The same, traced. Not in the programs that claim: they are at the verifier's limit already. */
+/* The same, traced. Not in the programs that claim, which are dear to verify. */
 inline_always int drop_traced_skb(u32 reason, const struct packet *p)
 {
     trace(p, TRACE_DROPPED, reason, 0, 0);

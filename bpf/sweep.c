@@ -4,7 +4,7 @@
 #include "config.h"
 #include "eim.h"
 #include "flows.h"
-#include "new_flow.h"
+#include "open_flow.h"
 #include "table.h"
 #include "xdp_programs.h"
 

@@ -24,70 +24,74 @@ inline_always int refuse_skb(struct __sk_buff *skb, u32 reason, const struct pac
     return drop_skb(reason, p);
 }
 
-inline_always int call_claim_skb(struct __sk_buff *skb, const struct packet *p)
+/* An address and port that were found when the table had no room are still good. */
+inline_always int call_claim_skb(struct __sk_buff *skb, const struct scratch *scratch)
 {
-    u32 zero = 0;
-    struct scratch *scratch = scratches.lookup(&zero);
-
-    if (scratch && !scratch->table_full) /* else it was before */
-        trace_new_flow(p);
-    if (scratch && scratch->is_eim)
+    if (!scratch->table_full && !(scratch->seen & SEEN_FROM_OUTSIDE)) /* else it was before */
+        trace_new_flow(&scratch->packet);
+    if (scratch->seen & SEEN_FROM_OUTSIDE || (scratch->table_full && !scratch->seen))
+        tc_programs.call(skb, TC_PROGRAM_OPEN);
+    else if (scratch->seen)
         tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
     else
         tc_programs.call(skb, TC_PROGRAM_CLAIM);
-    return drop_skb(DROP_INTERNAL, p);
+    return drop_skb(DROP_INTERNAL, &scratch->packet);
 }
 
 int tc_match(struct __sk_buff *skb)
 {
     u32 zero = 0, slot, redirect = 0, now = now_ticks(), came_in = skb->ingress_ifindex, here = skb->ifindex;
     struct control *state = control.lookup(&zero);
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    struct packet p;
+    struct packet *p;
     struct path path;
     int outcome;
 
-    if (!state || parse_skb(skb, &p) != PARSED)
+    if (!state || !scratch)
+        return TC_ACT_SHOT;
+    p = &scratch->packet;
+    if (parse_skb(skb, p) != PARSED)
         return TC_ACT_SHOT;
     slot = state->generation & 1;
-    if (p.kind == KIND_ICMP_ERROR) {
-        outcome = translate_error_outbound(skb, &p, 0, now, &redirect);
+    if (p->kind == KIND_ICMP_ERROR) {
+        outcome = translate_error_outbound(skb, p, 0, now, &redirect);
         if (outcome < 0)
-            return drop_skb(DROP_INTERNAL, &p);
-        if (outcome && find_pool_address(slot, p.destination)) /* about a hairpinned packet (RFC 5508, REQ-7) */
-            return hairpin_skb(skb, slot, &p);
+            return drop_skb(DROP_INTERNAL, p);
+        if (outcome && find_pool_address(slot, p->destination)) /* about a hairpinned packet (RFC 5508, REQ-7) */
+            return hairpin_skb(skb, slot, p);
         if (outcome)
-            return forward_translated(skb, &p, redirect);
+            return forward_translated(skb, p, redirect);
     }
-    if (is_terminated(&p, now))
+    if (is_terminated(p, now))
         tc_programs.call(skb, TC_PROGRAM_RESET);
-    find_path(skb, came_in, p.source, p.destination, &path);
+    find_path(skb, came_in, p->source, p->destination, &path);
     if (here == came_in) {
-        if (!path.out_ifindex && is_for_mapping(&p, now))
-            path.out_ifindex = reentry_interface(slot, p.destination);
+        if (!path.out_ifindex && is_for_mapping(p, now))
+            path.out_ifindex = reentry_interface(slot, p->destination);
         if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
-            return is_new(path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, &p)
+            return is_new(path.out_ifindex) ? drop_traced_skb(DROP_LEAK_GUARD, p)
                                                   : TC_ACT_OK; /* to the gateway, another inside network, or nowhere */
-        if (p.ttl <= 1 || is_martian(p.source) || is_local_address(slot, p.source) || !is_unicast(p.destination) || is_stack_connection(slot, &p, now))
+        if (p->ttl <= 1 || is_martian(p->source) || is_local_address(slot, p->source) || !is_unicast(p->destination) || is_stack_connection(slot, p, now))
             return TC_ACT_OK;
-    } else if (is_local_address(slot, p.source)) {
+    } else if (is_local_address(slot, p->source)) {
         tc_programs.call(skb, TC_PROGRAM_OWN); /* reply of a forwarded port: the stack has translated it */
         return let_pass(skb);
     } else if (path.out_ifindex != here) { /* the stack knows a route that the lookup doesn't */
         path.out_ifindex = here;
         path.next_hop = 0;
     }
-    match_packet(slot, &p, &path, &new_flow, now);
+    match_packet(slot, p, &path, &new_flow, now);
     if (new_flow.verdict == VERDICT_DROP)
-        return is_answered(new_flow.reason) ? refuse_skb(skb, new_flow.reason, &p) : drop_traced_skb(new_flow.reason, &p);
+        return is_answered(new_flow.reason) ? refuse_skb(skb, new_flow.reason, p) : drop_traced_skb(new_flow.reason, p);
     if (new_flow.verdict == VERDICT_PASS) {
-        note_exempt_connection(&p, now);
+        note_exempt_connection(p, now);
         return let_pass(skb);
     }
     if (new_flow.verdict == VERDICT_TRANSLATE)
-        return call_claim_skb(skb, &p);
+        return call_claim_skb(skb, scratch);
     tc_programs.call(skb, TC_PROGRAM_RECLAIM);
-    return drop_skb(DROP_INTERNAL, &p);
+    return drop_skb(DROP_INTERNAL, p);
 }
 
 int tc_reclaim(struct __sk_buff *skb)
@@ -95,83 +99,78 @@ int tc_reclaim(struct __sk_buff *skb)
     u32 zero = 0, now = now_ticks();
     struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    struct packet p;
 
-    if (!scratch || parse_skb(skb, &p) != PARSED)
+    if (!scratch)
         return TC_ACT_SHOT;
     reclaim(scratch, &new_flow, now);
-    if (new_flow.verdict == VERDICT_DROP && !scratch->from_outside)
-        return refuse_skb(skb, new_flow.reason, &p);
-    if (new_flow.verdict == VERDICT_RECLAIM) {
+    if (new_flow.verdict == VERDICT_RECLAIM)
         tc_programs.call(skb, TC_PROGRAM_RECLAIM);
-        return drop_skb(DROP_INTERNAL, &p);
-    }
-    if (scratch->from_outside) {
-        scratch->is_refused = new_flow.verdict == VERDICT_DROP;
-        tc_programs.call(skb, TC_PROGRAM_OPEN);
-        return drop_skb(DROP_INTERNAL, &p);
-    }
-    return call_claim_skb(skb, &p);
+    else if (new_flow.verdict == VERDICT_TRANSLATE)
+        return call_claim_skb(skb, scratch);
+    else if (scratch->seen & SEEN_FROM_OUTSIDE)
+        tc_programs.call(skb, TC_PROGRAM_UNMATCHED);
+    else
+        return refuse_skb(skb, new_flow.reason, &scratch->packet);
+    return drop_skb(DROP_INTERNAL, &scratch->packet);
 }
 
-/* Continues after a claim: from the start, which finds the flow; or refuses the packet. */
-inline_always int finish_new_flow_skb(struct __sk_buff *skb, const struct packet *p, const struct new_flow *new_flow)
+inline_always int finish_claim_skb(struct __sk_buff *skb, const struct scratch *scratch,
+                                   const struct new_flow *new_flow, u32 claim)
 {
     if (new_flow->verdict == VERDICT_DROP)
-        return refuse_skb(skb, new_flow->reason, p);
+        return refuse_skb(skb, new_flow->reason, &scratch->packet);
     if (new_flow->verdict == VERDICT_RECLAIM)
         tc_programs.call(skb, TC_PROGRAM_RECLAIM);
     else
-        tc_programs.call(skb, at_ingress(skb) ? TC_PROGRAM_INSIDE : TC_PROGRAM_OUTSIDE_OUT);
-    return drop_skb(DROP_INTERNAL, p);
+        tc_programs.call(skb, new_flow->verdict == VERDICT_AGAIN ? claim : TC_PROGRAM_OPEN);
+    return drop_skb(DROP_INTERNAL, &scratch->packet);
 }
 
 int tc_claim(struct __sk_buff *skb)
 {
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    u32 now = now_ticks();
-    struct packet p;
 
-    if (parse_skb(skb, &p) != PARSED)
+    if (!scratch)
         return TC_ACT_SHOT;
-    claim_flow(skb, &p, &new_flow, now);
-    if (new_flow.verdict == VERDICT_AGAIN) {
-        tc_programs.call(skb, TC_PROGRAM_CLAIM);
-        return drop_skb(DROP_INTERNAL, &p);
-    }
-    return finish_new_flow_skb(skb, &p, &new_flow);
+    claim_flow(skb, scratch, &new_flow, now);
+    return finish_claim_skb(skb, scratch, &new_flow, TC_PROGRAM_CLAIM);
 }
 
 int tc_claim_eim(struct __sk_buff *skb)
 {
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    u32 now = now_ticks();
-    struct packet p;
 
-    if (parse_skb(skb, &p) != PARSED)
+    if (!scratch)
         return TC_ACT_SHOT;
-    claim_eim_flow(skb, skb->ingress_ifindex, &p, &new_flow, now);
-    if (new_flow.verdict == VERDICT_AGAIN || new_flow.verdict == VERDICT_TRANSLATE) {
-        tc_programs.call(skb, new_flow.verdict == VERDICT_AGAIN ? TC_PROGRAM_CLAIM_EIM : TC_PROGRAM_OPEN_EIM);
-        return drop_skb(DROP_INTERNAL, &p);
-    }
-    return finish_new_flow_skb(skb, &p, &new_flow);
+    claim_eim_flow(skb, skb->ingress_ifindex, scratch, &new_flow, now);
+    return finish_claim_skb(skb, scratch, &new_flow, TC_PROGRAM_CLAIM_EIM);
 }
 
-int tc_open_eim(struct __sk_buff *skb)
+/* Continues from the start, which finds the flow; or refuses the packet. */
+int tc_open(struct __sk_buff *skb)
 {
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    u32 now = now_ticks();
-    struct packet p;
 
-    if (parse_skb(skb, &p) != PARSED)
+    if (!scratch)
         return TC_ACT_SHOT;
-    open_eim_flow(&p, &new_flow, now);
-    if (new_flow.verdict == VERDICT_AGAIN) {
-        tc_programs.call(skb, TC_PROGRAM_CLAIM_EIM);
-        return drop_skb(DROP_INTERNAL, &p);
-    }
-    return finish_new_flow_skb(skb, &p, &new_flow);
+    open_flow(scratch, &new_flow, now);
+    if (new_flow.verdict == VERDICT_RECLAIM)
+        tc_programs.call(skb, TC_PROGRAM_RECLAIM);
+    else if (scratch->seen & SEEN_FROM_OUTSIDE)
+        tc_programs.call(skb, new_flow.verdict == VERDICT_TRANSLATE ? TC_PROGRAM_OUTSIDE_IN : TC_PROGRAM_UNMATCHED);
+    else if (new_flow.verdict == VERDICT_AGAIN)
+        tc_programs.call(skb, scratch->seen ? TC_PROGRAM_CLAIM_EIM : TC_PROGRAM_CLAIM);
+    else if (new_flow.verdict == VERDICT_DROP)
+        return refuse_skb(skb, new_flow.reason, &scratch->packet);
+    else
+        tc_programs.call(skb, at_ingress(skb) ? TC_PROGRAM_INSIDE : TC_PROGRAM_OUTSIDE_OUT);
+    return drop_skb(DROP_INTERNAL, &scratch->packet);
 }
 
 /* At the egress the source MAC address is lost, so the packet goes back by a route lookup. */

@@ -37,7 +37,7 @@ inline_always int drop_frame(u32 reason, const struct packet *p)
     return XDP_DROP;
 }
 
-/* The same, traced. Not in the programs that claim: they are at the verifier's limit already. */
+/* The same, traced. Not in the programs that claim, which are dear to verify. */
 inline_always int pass_traced(u32 reason, const struct packet *p)
 {
     trace(p, TRACE_PASSED, reason, 0, 0);
@@ -162,55 +162,59 @@ open:
     return XDP_PASS; /* the TC programs open the flow */
 }
 
-inline_always int call_claim(struct xdp_md *ctx, const struct packet *p)
+/* An address and port that were found when the table had no room are still good. */
+inline_always int call_claim(struct xdp_md *ctx, const struct scratch *scratch)
 {
-    u32 zero = 0;
-    struct scratch *scratch = scratches.lookup(&zero);
-
-    if (scratch && !scratch->table_full) /* else it was before */
-        trace_new_flow(p);
-    if (scratch && scratch->is_eim)
+    if (!scratch->table_full) /* else it was before */
+        trace_new_flow(&scratch->packet);
+    if (scratch->table_full && !scratch->seen)
+        xdp_programs.call(ctx, XDP_PROGRAM_OPEN);
+    else if (scratch->seen)
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
     else
         xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
-    return drop_frame(DROP_INTERNAL, p);
+    return drop_frame(DROP_INTERNAL, &scratch->packet);
 }
 
 int xdp_match(struct xdp_md *ctx)
 {
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    struct packet p;
+    struct packet *p;
     struct path path;
 
-    if (!state || parse_frame(ctx, &p) != PARSED)
+    if (!state || !scratch)
         return XDP_PASS;
-    if (p.ttl <= 1)
-        return pass_traced(PASS_TTL, &p);
+    p = &scratch->packet;
+    if (parse_frame(ctx, p) != PARSED)
+        return XDP_PASS;
+    if (p->ttl <= 1)
+        return pass_traced(PASS_TTL, p);
     slot = state->generation & 1;
-    if (is_martian(p.source) || is_local_address(slot, p.source) || !is_unicast(p.destination))
-        return pass_traced(PASS_ROUTE, &p);
-    if (is_terminated(&p, now))
+    if (is_martian(p->source) || is_local_address(slot, p->source) || !is_unicast(p->destination))
+        return pass_traced(PASS_ROUTE, p);
+    if (is_terminated(p, now))
         xdp_programs.call(ctx, XDP_PROGRAM_RESET);
-    find_path(ctx, ctx->ingress_ifindex, p.source, p.destination, &path);
-    if (!path.out_ifindex && is_for_mapping(&p, now))
-        path.out_ifindex = reentry_interface(slot, p.destination);
+    find_path(ctx, ctx->ingress_ifindex, p->source, p->destination, &path);
+    if (!path.out_ifindex && is_for_mapping(p, now))
+        path.out_ifindex = reentry_interface(slot, p->destination);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))
-        return pass_traced(PASS_ROUTE, &p); /* to the gateway, to another inside network, or nowhere */
-    if (is_stack_connection(slot, &p, now))
-        return pass_traced(PASS_STACK_CONNECTION, &p);
-    match_packet(slot, &p, &path, &new_flow, now);
+        return pass_traced(PASS_ROUTE, p); /* to the gateway, to another inside network, or nowhere */
+    if (is_stack_connection(slot, p, now))
+        return pass_traced(PASS_STACK_CONNECTION, p);
+    match_packet(slot, p, &path, &new_flow, now);
     if (new_flow.verdict == VERDICT_DROP)
-        return is_answered(new_flow.reason) ? refuse_frame(ctx, new_flow.reason, &p) : drop_traced(new_flow.reason, &p);
+        return is_answered(new_flow.reason) ? refuse_frame(ctx, new_flow.reason, p) : drop_traced(new_flow.reason, p);
     if (new_flow.verdict == VERDICT_PASS) {
-        note_exempt_connection(&p, now);
-        return pass_traced(PASS_EXEMPT, &p);
+        note_exempt_connection(p, now);
+        return pass_traced(PASS_EXEMPT, p);
     }
     if (new_flow.verdict == VERDICT_TRANSLATE)
-        return call_claim(ctx, &p);
+        return call_claim(ctx, scratch);
     xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
-    return drop_frame(DROP_INTERNAL, &p);
+    return drop_frame(DROP_INTERNAL, p);
 }
 
 int xdp_reclaim(struct xdp_md *ctx)
@@ -218,78 +222,67 @@ int xdp_reclaim(struct xdp_md *ctx)
     u32 zero = 0, now = now_ticks();
     struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    struct packet p;
 
-    if (!scratch || parse_frame(ctx, &p) != PARSED)
+    if (!scratch)
         return XDP_DROP;
     reclaim(scratch, &new_flow, now);
     if (new_flow.verdict == VERDICT_DROP)
-        return refuse_frame(ctx, new_flow.reason, &p);
-    if (new_flow.verdict == VERDICT_RECLAIM) {
-        xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
-        return drop_frame(DROP_INTERNAL, &p);
-    }
-    return call_claim(ctx, &p);
+        return refuse_frame(ctx, new_flow.reason, &scratch->packet);
+    if (new_flow.verdict == VERDICT_TRANSLATE)
+        return call_claim(ctx, scratch);
+    xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
+    return drop_frame(DROP_INTERNAL, &scratch->packet);
 }
 
-/* Continues after a claim: from the start, which finds the flow; or refuses the packet. */
-inline_always int finish_new_flow(struct xdp_md *ctx, const struct packet *p, const struct new_flow *new_flow)
+/* Goes on to the program of this index, or once more to the one that claims, or refuses the packet. */
+inline_always int finish_claim(struct xdp_md *ctx, const struct scratch *scratch, const struct new_flow *new_flow,
+                               u32 next, u32 claim)
 {
     if (new_flow->verdict == VERDICT_DROP)
-        return refuse_frame(ctx, new_flow->reason, p);
+        return refuse_frame(ctx, new_flow->reason, &scratch->packet);
     if (new_flow->verdict == VERDICT_RECLAIM)
         xdp_programs.call(ctx, XDP_PROGRAM_RECLAIM);
     else
-        xdp_programs.call(ctx, XDP_PROGRAM_INSIDE);
-    return drop_frame(DROP_INTERNAL, p);
+        xdp_programs.call(ctx, new_flow->verdict == VERDICT_AGAIN ? claim : next);
+    return drop_frame(DROP_INTERNAL, &scratch->packet);
 }
 
 int xdp_claim(struct xdp_md *ctx)
 {
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    u32 now = now_ticks();
-    struct packet p;
 
-    if (parse_frame(ctx, &p) != PARSED)
+    if (!scratch)
         return XDP_DROP;
-    claim_flow(ctx, &p, &new_flow, now);
-    if (new_flow.verdict == VERDICT_AGAIN) {
-        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM);
-        return drop_frame(DROP_INTERNAL, &p);
-    }
-    return finish_new_flow(ctx, &p, &new_flow);
+    claim_flow(ctx, scratch, &new_flow, now);
+    return finish_claim(ctx, scratch, &new_flow, XDP_PROGRAM_OPEN, XDP_PROGRAM_CLAIM);
 }
 
 int xdp_claim_eim(struct xdp_md *ctx)
 {
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    u32 now = now_ticks();
-    struct packet p;
 
-    if (parse_frame(ctx, &p) != PARSED)
+    if (!scratch)
         return XDP_DROP;
-    claim_eim_flow(ctx, ctx->ingress_ifindex, &p, &new_flow, now);
-    if (new_flow.verdict == VERDICT_AGAIN || new_flow.verdict == VERDICT_TRANSLATE) {
-        xdp_programs.call(ctx, new_flow.verdict == VERDICT_AGAIN ? XDP_PROGRAM_CLAIM_EIM : XDP_PROGRAM_OPEN_EIM);
-        return drop_frame(DROP_INTERNAL, &p);
-    }
-    return finish_new_flow(ctx, &p, &new_flow);
+    claim_eim_flow(ctx, ctx->ingress_ifindex, scratch, &new_flow, now);
+    return finish_claim(ctx, scratch, &new_flow, XDP_PROGRAM_OPEN, XDP_PROGRAM_CLAIM_EIM);
 }
 
-int xdp_open_eim(struct xdp_md *ctx)
+/* Continues from the start, which finds the flow; or refuses the packet. */
+int xdp_open(struct xdp_md *ctx)
 {
+    u32 zero = 0, now = now_ticks();
+    struct scratch *scratch = scratches.lookup(&zero);
     struct new_flow new_flow = {};
-    u32 now = now_ticks();
-    struct packet p;
 
-    if (parse_frame(ctx, &p) != PARSED)
+    if (!scratch)
         return XDP_DROP;
-    open_eim_flow(&p, &new_flow, now);
-    if (new_flow.verdict == VERDICT_AGAIN) {
-        xdp_programs.call(ctx, XDP_PROGRAM_CLAIM_EIM);
-        return drop_frame(DROP_INTERNAL, &p);
-    }
-    return finish_new_flow(ctx, &p, &new_flow);
+    open_flow(scratch, &new_flow, now);
+    return finish_claim(ctx, scratch, &new_flow, XDP_PROGRAM_INSIDE,
+                        scratch->seen ? XDP_PROGRAM_CLAIM_EIM : XDP_PROGRAM_CLAIM);
 }
 
 /* Sends the ICMP error back where the frame came from. */

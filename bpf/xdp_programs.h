@@ -18,7 +18,7 @@ enum xdp_tail_call {
     XDP_PROGRAM_INSIDE,
     XDP_PROGRAM_SWEEP,
     XDP_PROGRAM_RECLAIM,
-    XDP_PROGRAM_OPEN_EIM,
+    XDP_PROGRAM_OPEN,
 };
 
 #endif

@@ -182,12 +182,17 @@ def map_info(fd: int) -> MapInfo:
 
 @dataclass(frozen=True, slots=True)
 class ProgramInfo:
-    """maps: ids of the maps that the program uses. name: at most 15 characters."""
+    """maps: ids of the maps that the program uses. name: at most 15 characters.
+
+    instructions: before the kernel compiled them. verified: steps its verifier took; 0 before Linux 5.16.
+    """
 
     id: int
     name: str
     tag: str
     maps: tuple[int, ...]
+    instructions: int
+    verified: int
 
 
 def program_info(fd: int) -> ProgramInfo:
@@ -196,7 +201,8 @@ def program_info(fd: int) -> ProgramInfo:
     maps = np.zeros(max(count, 1), dtype=np.uint32)
     words = _object_info(fd, room=count, array=_address(maps))
     used = tuple(int(number) for number in maps[:count])
-    return ProgramInfo(int(words[1]), _text(words[16:20]), words[2:4].tobytes().hex(), used)
+    tag = words[2:4].tobytes().hex()
+    return ProgramInfo(int(words[1]), _text(words[16:20]), tag, used, int(words[5]) // 8, int(words[54]))
 
 
 def _object_info(fd: int, room: int = 0, array: int = 0) -> NDArray[np.uint32]:

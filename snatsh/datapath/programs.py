@@ -15,12 +15,11 @@ XDP_TAIL_CALLS = (
     "xdp_inside",
     "xdp_sweep",
     "xdp_reclaim",
-    "xdp_open_eim",
+    "xdp_open",
 )
 TC_TAIL_CALLS = (
     "tc_match", "tc_claim", "tc_claim_eim", "tc_refuse", "tc_outside_in", "tc_outside_out", "tc_reset",
     "tc_inside", "tc_own", "tc_unmatched", "tc_reclaim", "tc_open", "tc_admit",
-    "tc_open_eim",
 )  # fmt: skip
 TAIL_CALLS = {"xdp_programs": XDP_TAIL_CALLS, "tc_programs": TC_TAIL_CALLS}
 """By map, in the order of the indices that the programs call by."""

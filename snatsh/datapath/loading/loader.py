@@ -131,7 +131,7 @@ def _takeover(before: Collection[MapSet]) -> tuple[Group, ...]:
 
 
 def _programs(folder: Path, text: str, opened: dict[str, bpf_syscall.Map], max_flows: int) -> ProgramSet:
-    return ProgramSet(folder, text, opened, lambda: _object_code(text, TableSize(max_flows)))
+    return ProgramSet(folder, text, opened, lambda: object_code(text, TableSize(max_flows)))
 
 
 def _report(folder: Path, before: list[MapSet], is_attached: bool) -> None:
@@ -245,7 +245,7 @@ def _may_bpf() -> bool:
     return holds(Capability.BPF) or holds(Capability.SYS_ADMIN)
 
 
-def _object_code(text: str, size: TableSize) -> ObjectCode:
+def object_code(text: str, size: TableSize) -> ObjectCode:
     """Return the compiled programs, from the cache where they are in it."""
     flags = [f"-D{name}={value}" for name, value in size.defines.items()]
     flags.append(f"-DRECENT_CPUS={_recent_cpus()}")
