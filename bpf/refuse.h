@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* ICMP errors for refused flows: destination unreachable, communication administratively prohibited (RFC 1812,
- * section 5.2.7.1; RFC 5508, REQ-4; RFC 7857, section 10), limited per second. None for packets with IP options,
+ * section 5.2.7.1; RFC 5508, REQ-8), limited per second. None for packets with IP options,
  * for fragments, and for ICMP other than echo requests. */
 #ifndef SNATSH_REFUSE_H
 #define SNATSH_REFUSE_H

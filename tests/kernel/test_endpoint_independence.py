@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 
 from tests.kernel.frames import echo, from_inside, from_outside, reply_to, tcp, udp
 from tests.kernel.rig import Rig, checksums_right
@@ -50,6 +50,16 @@ def test_endpoints_never_share_an_external_port(gateway: Rig) -> None:
     second = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.10", "8.8.4.4")).frame
     assert first[UDP].sport == 5000
     assert second[UDP].sport != 5000, "not even towards another destination"
+
+
+def test_protocols_have_mappings_of_their_own(gateway: Rig) -> None:
+    """RFC 7857, sections 5 and 6: one external port, and strangers reach the right host."""
+    gateway.commit(rules("endpoint-independent"))
+    first = gateway.outbound(from_inside(udp(5000, 53), "192.168.40.9")).frame
+    second = gateway.outbound(from_inside(tcp(5000, 80, "S"), "192.168.40.10")).frame
+    assert first[UDP].sport == second[TCP].sport == 5000
+    for l4, host in ((udp(7777, 5000), "192.168.40.9"), (tcp(7777, 5000, "S"), "192.168.40.10")):
+        assert inbound(gateway, from_outside(l4, "1.1.2.100", "9.9.9.9")).frame[IP].dst == host
 
 
 def test_address_and_port_dependent_filtering(gateway: Rig) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -48,6 +49,27 @@ def test_endpoint_dependent_mappings_share_a_port_across_destinations(gateway: R
     assert one[UDP].sport == other[UDP].sport == 5000
     assert gateway.inbound(reply_to(one), "eth1").frame[IP].dst == "192.168.40.9"
     assert gateway.inbound(reply_to(other), "eth1").frame[IP].dst == "192.168.40.10"
+
+
+def test_source_hash_pairs_a_subscriber_with_an_address(gateway: Rig) -> None:
+    """RFC 4787, REQ-2; RFC 6888, REQ-2: whatever the protocol and the destination."""
+    rule = {"pool": "a", "algorithm": "source-hash"}
+    gateway.commit({"pools": {"a": {"address": ["1.1.2.100-1.1.2.115"]}}, "rules": {"10": rule}})
+    seen: dict[str, set[str]] = {"192.168.40.9": set(), "192.168.40.10": set()}
+    for source, addresses in seen.items():
+        for destination in ("8.8.8.8", "8.8.4.4", "9.9.9.9"):
+            for l4 in (udp(5000, 53), udp(5001, 54), tcp(5000, 80, "S"), echo(77)):
+                addresses.add(gateway.outbound(from_inside(l4, source, destination)).frame[IP].src)
+    assert [len(addresses) for addresses in seen.values()] == [1, 1]
+    assert len(set.union(*seen.values())) == 2
+
+
+def test_ports_are_random_where_they_are_not_preserved(gateway: Rig) -> None:
+    """RFC 7857, section 9; RFC 6888, REQ-15: neither the next one nor near the source port."""
+    ports = [gateway.outbound(from_inside(udp(70, 53 + n))).frame[UDP].sport for n in range(40)]
+    assert len(set(ports)) > 35
+    assert max(ports) - min(ports) > 20_000
+    assert sum(abs(one - other) < 100 for one, other in pairwise(ports)) < 5
 
 
 def test_existing_flows_keep_their_mapping(gateway: Rig) -> None:

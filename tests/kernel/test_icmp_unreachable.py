@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ICMP errors for refused flows (RFC 1812, section 5.2.7.1; RFC 5508, REQ-4)."""
+"""ICMP errors for refused flows (RFC 1812, section 5.2.7.1; RFC 5508, REQ-8)."""
 
 from __future__ import annotations
 

@@ -146,14 +146,18 @@ def test_icmp_errors_with_a_wrong_checksum_are_dropped(ready: Rig, about: str) -
             assert sent.verdict == ("dropped" if wrong else "translated")
 
 
-@pytest.mark.parametrize("syn_only", [False, True])
-def test_a_syn_with_a_fin_opens_no_flow(gateway: Rig, syn_only: bool) -> None:
-    more = {"system": {"tcp-mid-stream": "drop"}} if syn_only else {}
-    gateway.commit({"pools": {"a": POOLS["address"]}, "rules": {"10": {"pool": "a"}}, **more})
-    gateway.forget()
-    assert gateway.outbound(from_inside(tcp(5000, 80, "SF"))).verdict == "dropped"
-    assert gateway.drops() == {"no-state": 1}
-    assert gateway.outbound(from_inside(tcp(5000, 80, "S"))).verdict == "translated"
+@pytest.mark.parametrize("quoted", ["with options", "with a wrong checksum"])
+def test_quoted_headers_of_icmp_errors(ready: Rig, quoted: str) -> None:
+    """RFC 5508, REQ-3b; and not REQ-3a: some routers quote the header changed."""
+    out = ready.outbound(from_inside(udp(5000, 53, b"x" * 100))).frame
+    header: dict[str, Any] = {"options": [IPOption_RR()]} if quoted == "with options" else {"chksum": 1}
+    packet = IP(src=out[IP].src, dst=out[IP].dst, **header) / UDP(bytes(out[UDP]))
+    error = from_outside(ICMP(type=11) / Raw(bytes(packet)[:60]), out[IP].src, "9.9.9.9")
+    came = ready.tc("tc_outside_in", "eth1", error)
+    assert (came.verdict, came.frame[IP].dst) == ("translated", HOST)
+    inner = IP(bytes(came.frame[ICMP].payload))
+    assert (inner.src, inner[UDP].sport) == (HOST, 5000)
+    assert checksums_right(came.frame)
 
 
 def test_an_expired_ttl_from_outside_is_answered_by_a_router(ready: Rig) -> None:

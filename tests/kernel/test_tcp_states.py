@@ -158,6 +158,16 @@ def test_simultaneous_open_is_established(gateway: Rig) -> None:
     assert gateway.drops() == {}
 
 
+def test_unsolicited_syn_is_dropped_silently(gateway: Rig) -> None:
+    """RFC 5382, REQ-4: the subscriber's own SYN to its sender opens the connection all the same."""
+    assert not passes(gateway, Side.OUTSIDE, "S")
+    assert gateway.drops() == {"no-flow": 1}
+    inside(gateway, "S")
+    outside(gateway, "S")
+    inside(gateway, "SA", "A")
+    assert state(gateway) == "established"
+
+
 def test_only_the_third_segment_establishes(gateway: Rig) -> None:
     """Not a SYN that is sent again (RFC 5382, section 5). The segment counts however soon it follows."""
     inside(gateway, "S")

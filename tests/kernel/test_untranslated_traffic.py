@@ -33,6 +33,7 @@ CANNOT = [
     pytest.param(from_inside(Raw(b"\0" * 20), proto=50), "protocol", id="ESP"),
     pytest.param(from_inside(Raw(b"\0" * 20), proto=132), "protocol", id="SCTP"),
     pytest.param(from_inside(ICMP(type=15)), "protocol", id="ICMP information request"),
+    pytest.param(from_inside(ICMP(type=4)), "protocol", id="ICMP source quench"),
     pytest.param(from_inside(Raw(b"x" * 64), proto=17, frag=100), "fragment", id="without its first"),
     pytest.param(from_inside(Raw(b"x" * 64), proto=6, frag=1), "malformed", id="over the TCP header"),
     pytest.param(from_inside(Raw(b"1234"), proto=17, flags="MF"), "malformed", id="tiny first fragment"),
