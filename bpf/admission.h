@@ -20,8 +20,7 @@ inline_always int may_be_admitted(u32 slot, const struct packet *p, u32 now)
         return 0;
     if (p->protocol == IPPROTO_TCP && !is_opening_syn(p->tcp_flags))
         return 0;
-    eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
-    return find_eim_mapping(&key, now) != 0;
+    return find_eim_mapping_to(p, &key, now) != 0;
 }
 
 /* Copies the mapping of the packet into scratch->eim_mapping. The kernel may give the entry to another mapping at any
@@ -29,10 +28,8 @@ inline_always int may_be_admitted(u32 slot, const struct packet *p, u32 now)
 inline_always int copy_eim_mapping(struct scratch *scratch, const struct packet *p, u32 now)
 {
     struct eim_mapping_key key;
-    struct eim_mapping *eim_mapping;
+    struct eim_mapping *eim_mapping = find_eim_mapping_to(p, &key, now);
 
-    eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
-    eim_mapping = find_eim_mapping(&key, now);
     if (!eim_mapping)
         return 0;
     scratch->eim_mapping = *eim_mapping;

@@ -155,6 +155,13 @@ inline_always struct eim_mapping *find_eim_mapping(struct eim_mapping_key *key, 
     return eim_mapping && !(eim_mapping->flows & EIM_ENDED) && !is_past(now, eim_mapping->expires) ? eim_mapping : 0;
 }
 
+/* The mapping that the packet is addressed to, and its key. */
+inline_always struct eim_mapping *find_eim_mapping_to(const struct packet *p, struct eim_mapping_key *key, u32 now)
+{
+    eim_mapping_key_of(p->destination, p->destination_port, p->protocol, key);
+    return find_eim_mapping(key, now);
+}
+
 /* CLAIM_FULL: there is no room for another mapping. */
 inline_always u32 claim_eim_mapping(struct eim_mapping_key *key, struct eim_mapping *fresh, u32 now)
 {

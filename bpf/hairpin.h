@@ -34,10 +34,7 @@ inline_always int is_for_mapping(const struct packet *p, u32 now)
 {
     struct eim_mapping_key key;
 
-    if (p->kind != KIND_FLOW || p->protocol == IPPROTO_ICMP)
-        return 0;
-    eim_mapping_key_of(p->destination, p->destination_port, p->protocol, &key);
-    return find_eim_mapping(&key, now) != 0;
+    return p->kind == KIND_FLOW && p->protocol != IPPROTO_ICMP && find_eim_mapping_to(p, &key, now);
 }
 
 /* Lets a packet with its external source re-enter, addressed to the interface it re-enters by: the egress where it is,

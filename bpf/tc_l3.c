@@ -19,7 +19,8 @@ inline_always int drop_l3(struct __sk_buff *skb)
 
 int tc_l3_in(struct __sk_buff *skb)
 {
-    skb->tc_index = 0;
+    if (skb->tc_index != HAIRPINNED)
+        skb->tc_index = 0;
     if (skb->protocol != bpf_htons(ETH_P_IP))
         return TC_ACT_OK;
     if (!push_ethernet_header(skb))

@@ -8,15 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
+from tests.e2e.datagrams import TIMEOUT, converse, mapped, udp_socket
 from tests.e2e.harness import Gateway, addresses, no_leak
 
 OWN = "1.1.2.2"
 SERVER = ("8.8.8.8", ECHO_PORT)
-TIMEOUT = 5.0
-
-
 POOLS = {"address": addresses("a"), "interface-address": {OWN}}
 
 
@@ -34,20 +31,6 @@ def external(gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[set[s
         yield POOLS[request.param]
 
 
-def udp_socket(host: Namespace) -> socket.socket:
-    with host.entered():
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    opened.settimeout(TIMEOUT)
-    return opened
-
-
-def mapped(host: socket.socket) -> tuple[str, int]:
-    """How the internet sees the socket: what a STUN server would tell."""
-    host.sendto(b"who am I", SERVER)
-    address, port, _ = host.recvfrom(100)[0].decode().split(" ", 2)
-    return address, int(port)
-
-
 @pytest.mark.parametrize("size", [20, 4000], ids=["whole", "fragments"])
 def test_hairpinned_udp_between_subscribers(gateway: Gateway, external: set[str], size: int) -> None:
     """Fragments too, and where the next hop has to be resolved first."""
@@ -55,12 +38,7 @@ def test_hairpinned_udp_between_subscribers(gateway: Gateway, external: set[str]
         address_one, address_other = mapped(one), mapped(other)
         assert {address_one[0], address_other[0]} <= external
         gateway.lab["gateway"].run("ip", "neigh", "flush", "dev", "eth0")
-        for number in range(20):
-            asked, answer = (word % number * (size // 7) for word in (b"ping %2d", b"pong %2d"))
-            one.sendto(asked, address_other)
-            assert other.recvfrom(size) == (asked, address_one)
-            other.sendto(answer, address_one)
-            assert one.recvfrom(size) == (answer, address_other)
+        converse(one, other, 20, size)
 
 
 def test_errors_about_hairpinned_packets_arrive(gateway: Gateway) -> None:

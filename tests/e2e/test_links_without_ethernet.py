@@ -13,6 +13,7 @@ from snatsh.client import Rejected
 from snatsh.lab.namespaces import Namespace
 from snatsh.lab.services import ECHO_PORT
 from snatsh.lab.watch import Watch
+from tests.e2e import datagrams
 from tests.e2e.harness import VIA_A, VIA_B, Gateway, document
 from tests.e2e.link_failures import A, commit, row, seen_from, wait, wait_state
 from tests.e2e.point_to_point import Tunnel
@@ -87,6 +88,24 @@ def test_traffic_over_a_link_without_ethernet_headers(line: Gateway) -> None:
         wait_state(gateway, "up", "dsl")
         wait(lambda: row(gateway, "dsl").rtt is not None, "round trips")
         assert row(gateway, "dsl").next_hop == PEER
+
+
+@pytest.mark.parametrize("size", [20, 3000], ids=["whole", "fragments"])
+def test_subscribers_reach_each_other_by_the_address_of_a_ppp_session(line: Gateway, size: int) -> None:
+    """RFC 4787, REQ-9: what re-enters by the device has no Ethernet header either."""
+    gateway, box = line, line.lab["gateway"]
+    wanted = by_tunnel(gateway.hook)
+    wanted["rules"]["10"] |= {"mapping": "endpoint-independent", "filtering": "endpoint-independent"}
+    with dial(gateway, "10.64.0.2"):
+        box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
+        commit(gateway, wanted)
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
+        with (
+            datagrams.udp_socket(gateway.client) as one,
+            datagrams.udp_socket(gateway.other_client) as other,
+        ):
+            assert datagrams.mapped(one, VIA_A)[0] == datagrams.mapped(other, VIA_A)[0] == "10.64.0.2"
+            datagrams.converse(one, other, 5, size, VIA_A)
 
 
 def test_each_ppp_session_has_its_address(line: Gateway) -> None:
