@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from snatsh.daemon import privileges
-from snatsh.daemon.xdp_support import native_xdp
+from snatsh.datapath.xdp_support import xdp_support
 from snatsh.engine.host.facts import forwarding, gather
 from snatsh.model.errors import SnatshError
 
@@ -157,7 +157,7 @@ def _interfaces() -> Iterator[CheckResult]:
     except SnatshError as error:
         yield CheckResult("FAIL", "interfaces", str(error))
         return
-    able = native_xdp()
+    able = xdp_support()
     for name, known in sorted(facts.interfaces.items()):
         if name == "lo":
             continue
@@ -168,7 +168,9 @@ def _interfaces() -> Iterator[CheckResult]:
                 what,
                 "the kernel does not report whether the driver supports native XDP",
             )
-        elif able.get(known.index):
+        elif known.software:
+            yield CheckResult("warn", what, "is virtual; hook auto uses tc, as XDP needs checksums filled in")
+        elif (supported := able.get(known.index)) and supported.native:
             yield CheckResult("ok", what, "the driver supports native XDP")
         else:
             yield CheckResult(

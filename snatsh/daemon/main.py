@@ -215,8 +215,8 @@ def _first_profile(path: Path | None, store: Store) -> Document | None:
     if store.entries() or store.damaged:
         log.info("%s is ignored: there is a history already", path)
         return None
+    from snatsh.engine.box.inspection import survey
     from snatsh.engine.config.commit import examine
-    from snatsh.engine.host.facts import survey
 
     document = _read_profile(path)
     examine(document, survey())

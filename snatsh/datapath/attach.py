@@ -29,6 +29,8 @@ from snatsh.datapath.netlink_hooks import (
     our_filters,
     xdp_program,
 )
+from snatsh.datapath.traffic_control import PRIORITY, stands_in_the_way
+from snatsh.datapath.xdp_support import is_software, xdp_support
 from snatsh.model.facts import Framing
 
 __all__ = ["Attacher", "Detacher", "Hook", "HookRequest", "Standing"]
@@ -37,7 +39,6 @@ _XDP_DRIVER_MODE, _XDP_ATTACHED_NATIVE = 1 << 2, 1
 _ETHER = 1
 _BARE = frozenset({0xFFFE, 512, 519, 768})
 """NONE (tun, WireGuard), PPP, RAWIP, TUNNEL: for these the kernel's redirect takes a frame's header off."""
-_PRIORITY = 0x5A7
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 _ETH_P_ALL_BE = 0x0300
 
@@ -108,7 +109,7 @@ class Detacher:
     @staticmethod
     def _drop_filter(netlink: Any, index: int, parent: int) -> None:
         if parent in our_filters(netlink, index):
-            netlink.tc("del-filter", "bpf", index, 1, parent=parent, prio=_PRIORITY)
+            netlink.tc("del-filter", "bpf", index, 1, parent=parent, prio=PRIORITY)
 
     def _detach(self, netlink: Any, link: Any) -> None:
         """Detach the programs of snatsh, and remove the clsact qdisc if nothing else uses it."""
@@ -130,6 +131,7 @@ class Attacher(Detacher):
     def __init__(self, programs: ProgramSet, own: OwnPrograms) -> None:
         super().__init__(own, programs.names)
         self._programs = programs
+        self._takes_no_redirects: set[int] = set()
 
     def attached(self) -> tuple[Hook, ...]:
         """What is attached now, by interface index. An interface without its guard does not count."""
@@ -188,17 +190,23 @@ class Attacher(Detacher):
         current = self._standing_of(netlink, link).hook
         if current and current.role != wish.role:
             self._detach(netlink, link)
-        if plain or wish.mode == "tc":
+        if plain or wish.mode == "tc" or (wish.mode == "auto" and not self._may_take_xdp(netlink, link)):
             self._drop_xdp(netlink, link)
         else:
             self._attach_xdp(netlink, wish, link)
         wanted = _PLAIN if plain else _TC[wish.role]
+        held = our_filters(netlink, wish.index)
         for parent in (INGRESS, EGRESS):
             if parent in wanted:
                 name = wanted[parent]
-                self._put_filter(netlink, wish.index, parent, name, self._programs[name])
+                # Without need it would be reported as a change of the host.
+                if parent not in held or not self._is_current(held[parent], name):
+                    self._put_filter(netlink, wish.index, parent, name, self._programs[name])
             else:
                 self._drop_filter(netlink, wish.index, parent)
+
+    def _is_current(self, held: TcFilter, name: str) -> bool:
+        return held.name == name and self._current.get(held.program) == name
 
     @staticmethod
     def _link(netlink: Any, wish: HookRequest) -> Any:
@@ -207,6 +215,13 @@ class Attacher(Detacher):
         except (NetlinkError, IndexError) as error:
             raise AttachError(wish.interface, "no such interface") from error
         return link
+
+    def _may_take_xdp(self, netlink: Any, link: Any) -> bool:
+        """Whether mode auto takes XDP where the driver has it: only if nothing is lost or passed by."""
+        index = link["index"]
+        return not (
+            is_software(link) or index in self._takes_no_redirects or stands_in_the_way(netlink, index)
+        )
 
     def _attach_xdp(self, netlink: Any, wish: HookRequest, link: Any) -> None:
         """Attach native XDP. Without driver support, mode auto uses tc and mode xdp is an error."""
@@ -226,6 +241,11 @@ class Attacher(Detacher):
                 raise AttachError(
                     wish.interface, f"the driver does not support native XDP ({error.args[-1]}); set hook tc"
                 ) from error
+            return
+        supported = (xdp_support() or {}).get(wish.index)
+        if wish.mode == "auto" and supported and not supported.takes_redirects:
+            self._takes_no_redirects.add(wish.index)
+            _set_xdp(netlink, wish.index, -1)
 
     @staticmethod
     def _put_filter(netlink: Any, index: int, parent: int, name: str, fd: int) -> None:
@@ -242,7 +262,7 @@ class Attacher(Detacher):
             fd=fd,
             name=PREFIX + name,
             parent=parent,
-            prio=_PRIORITY,
+            prio=PRIORITY,
             direct_action=True,
         )
 

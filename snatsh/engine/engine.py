@@ -12,6 +12,7 @@ import socket
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
+from snatsh.engine.box.watch import BoxWatch
 from snatsh.engine.config.archive import Archive
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committer, Plan
@@ -36,12 +37,14 @@ from snatsh.engine.links.service import LinkService
 from snatsh.engine.notices import Notices
 from snatsh.engine.pools.service import PoolService
 from snatsh.engine.reconciler import Reconciler
+from snatsh.engine.status.box import BoxStatus
 from snatsh.engine.status.rules import RuleService
 from snatsh.engine.status.service import StatusService
 from snatsh.engine.status.totals import Totals
 from snatsh.engine.storage.user_files import UserFolder
 from snatsh.engine.worker import ChangeWorker
 from snatsh.model.document.document import Document
+from snatsh.model.validate.box import Mode
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Datapath
@@ -57,6 +60,7 @@ class Engine:
         self.notices = Notices()
         self.links = LinkService(store.folder, self.notices, self._plan, self._link_changed, launcher)
         self._announcer = Announcer(lambda: self._reconciler.notice(HostChange.CLAIMS))
+        self._box_watch = BoxWatch()
         self._compose_configuration(self.links.manager)
         self._compose_views()
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,11 +90,12 @@ class Engine:
             datapath.address_usage, lambda: totals.look()[0].usage, running, self.notices
         )
         self.rules = RuleService(datapath, table, self._snapshots, totals, running, lambda: self.links.states)
+        self._box = BoxStatus(self._box_watch, running, self._modes)
         self.status = StatusService(
             datapath, self._store, totals, self.pools.watch, running,
             lambda: self.links.states, lambda: self.commits.pending,
             (*self.commits.records, self.archive.record, self.links.record),
-            lambda: self._announcer.conflicts,
+            lambda: self._announcer.conflicts, self._box,
         )  # fmt: skip
         self.diagnostics = Diagnostics(datapath, table, running, self.links.manager.down_in)
 
@@ -110,7 +115,7 @@ class Engine:
 
     async def start(self, profile: Document | None = None) -> None:
         """Run the newest configuration of the history, or `profile` without one, and follow the host."""
-        self._watcher = NetlinkWatcher(self._reconciler.notice)
+        self._watcher = NetlinkWatcher(self._notice)
         await self._worker.run(lambda: run_first(self._store, self._committer, profile))
         self._sessions.shared.rebase(self.running.document)
         await self._reconciler.follow_switch()
@@ -120,7 +125,7 @@ class Engine:
         await timekeeper.tick()
         ager = Ager(self._datapath.age, self._snapshots, self.pools.post_events)
         background: tuple[Coroutine[None, None, None], ...] = (
-            self._reconciler.run(), ager.run(), timekeeper.run(), self.pools.watch.run()
+            self._reconciler.run(), ager.run(), timekeeper.run(), self.pools.watch.run(), self._box.run()
         )  # fmt: skip
         self._tasks = [asyncio.create_task(one) for one in background]
 
@@ -140,6 +145,13 @@ class Engine:
 
     def _plan(self) -> Plan:
         return self._committer.current
+
+    def _notice(self, change: HostChange) -> None:
+        self._box_watch.notice()
+        self._reconciler.notice(change)
+
+    def _modes(self) -> dict[str, Mode]:
+        return {hook.interface: hook.mode for hook in self._datapath.attached()}
 
     def _link_changed(self) -> None:
         self._reconciler.notice(HostChange.VERDICTS)

@@ -112,7 +112,7 @@ class Reconciler:
             self._termination.look(self._committer.current.profile, facts, self._links.states)
         if changes & (HostChange.LINKS | HostChange.HOOKS):
             await self._follow()
-        if changes & (HostChange.LINKS | HostChange.PATHS):
+        if changes & HostChange.ALL:
             await self._worker.run(self._refresh)
         await self._links.keep()
 

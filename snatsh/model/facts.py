@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from snatsh.model.box import Bypass
 from snatsh.model.values import Address, InterfaceAddress
 
 Framing = Literal["ethernet", "none", "other"]
@@ -22,6 +23,7 @@ class InterfaceFacts:
 
     carrier_losses: since the interface exists, as counted by the kernel. framing: the header of its packets;
     "none" for PPP, tun and WireGuard. peers: remote ends of its point-to-point addresses.
+    software: it carries frames of this machine, as a veth does, whose checksums may not be filled in.
     """
 
     index: int
@@ -32,6 +34,7 @@ class InterfaceFacts:
     carrier_losses: int = 0
     framing: Framing = "ethernet"
     peers: tuple[Address, ...] = ()
+    software: bool = False
 
     def on_link(self, address: Address) -> bool:
         return address in self.peers or any(address in own.network for own in self.addresses)
@@ -43,7 +46,8 @@ class Facts:
 
     translations: where netfilter translates sources, one clause each. gateways: interface and next hop of the
     routes in all tables; None when not gathered. untagging: interfaces that strip VLAN tags before XDP.
-    neighbors: MAC address, in text, of the neighbors that were heard of; empty when not gathered.
+    neighbors: MAC address, in text, of the neighbors that were heard of; empty when not gathered. box: what
+    of the host translated packets may pass by; empty when not gathered.
     """
 
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
@@ -52,3 +56,4 @@ class Facts:
     gateways: frozenset[tuple[str, Address]] | None = None
     untagging: frozenset[str] = frozenset()
     neighbors: Mapping[tuple[str, Address], str] = field(default_factory=dict)
+    box: tuple[Bypass, ...] = ()

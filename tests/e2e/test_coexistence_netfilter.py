@@ -85,7 +85,7 @@ def test_other_source_nat_is_reported_by_commit_check(backend: Gateway) -> None:
     gateway.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", "-j", "MASQUERADE")
     said = backend.snatd.shell("configure", "commit check").stdout
     assert "table ip nat, chain POSTROUTING" in said
-    assert "MASQUERADE translates sources too" in said
+    assert "masquerade translates sources too" in said
     gateway.run("iptables", "-t", "nat", "-F", "POSTROUTING")
     assert "translates sources" not in backend.snatd.shell("configure", "commit check").stdout
     with pytest.raises(LabError):

@@ -9,7 +9,7 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
-from snatsh.engine.host.offloads import takes_tags_off, untagging
+from snatsh.engine.box.offloads import takes_tags_off, untagging
 from snatsh.lab.watch import Watch
 from tests.e2e.harness import Gateway
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snatsh.api.commits import PendingCommit, ScheduledCommit, WaitingCommits
+from snatsh.engine.box.inspection import survey
 from snatsh.engine.config.candidate import Candidate
 from snatsh.engine.config.commit import Committed, Committer
 from snatsh.engine.config.confirm import (
@@ -27,7 +28,6 @@ from snatsh.engine.config.history import Metadata, Store
 from snatsh.engine.config.schedule import DeferredCommit, Schedule, boot_id, parse_time
 from snatsh.engine.config.transaction import TimedStep
 from snatsh.engine.errors import CommitInProgress, Conflict
-from snatsh.engine.host.facts import survey
 from snatsh.engine.notices import Notices
 from snatsh.engine.storage.json_record import Record
 from snatsh.engine.worker import ChangeWorker

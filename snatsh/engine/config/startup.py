@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import logging
 
+from snatsh.engine.box.inspection import survey
 from snatsh.engine.config.commit import Committer, prepare
 from snatsh.engine.config.history import Metadata, Store, StoredEntry
 from snatsh.engine.errors import CommitError, StoreError
-from snatsh.engine.host.facts import gather, survey
+from snatsh.engine.host.facts import gather
 from snatsh.model.document.document import Document
 from snatsh.model.errors import SnatshError
 from snatsh.model.facts import Facts

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from snatsh.datapath.attach import framing
+from snatsh.datapath.xdp_support import is_software
 from snatsh.engine.errors import EngineError
-from snatsh.engine.host.netfilter import source_translations
-from snatsh.engine.host.offloads import untagging
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.values import Address, InterfaceAddress
 
@@ -98,15 +96,7 @@ def _counted(link: Any) -> dict[str, int]:
     }
 
 
-def survey() -> Facts:
-    """Gather facts for a commit: with all gateways, neighbors, netfilter NAT and VLAN offloads."""
-    facts = gather(routes=True)
-    return replace(
-        facts, translations=source_translations(), untagging=untagging(), neighbors=_neighbors(facts)
-    )
-
-
-def _neighbors(facts: Facts) -> dict[Hop, str]:
+def known_neighbors(facts: Facts) -> dict[Hop, str]:
     """Return the MAC addresses of the neighbors that are known, without those of this gateway."""
     names = {known.index: name for name, known in facts.interfaces.items()}
     own = {known.mac.hex(":") for known in facts.interfaces.values()}
@@ -190,4 +180,5 @@ def _interface(
         carrier_losses=link.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0,
         framing=framing(link),
         peers=peers,
+        software=is_software(link),
     )

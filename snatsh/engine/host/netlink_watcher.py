@@ -14,14 +14,15 @@ import struct
 from collections.abc import Callable
 from enum import Flag, auto
 
-from snatsh.engine.host.netlink import attributes_in, messages_in
+from snatsh.datapath.netlink import attributes_in, messages_in
 
 COALESCE_SECONDS = 0.05
 
 
 class HostChange(Flag):
     """What changed. LINKS: interfaces or addresses. PATHS: routes or neighbors. HOOKS: a program was
-    detached. VERDICTS: the state of a monitored link. CLAIMS: whether pool addresses are free."""
+    detached, or something put in its way. VERDICTS: the state of a monitored link. CLAIMS: whether pool
+    addresses are free."""
 
     NONE = 0
     LINKS = auto()
@@ -48,7 +49,9 @@ _KINDS = {
     _DELNEIGH: HostChange.PATHS,
     32: HostChange.PATHS,  # NEWRULE
     33: HostChange.PATHS,  # DELRULE
+    36: HostChange.HOOKS,  # NEWQDISC
     37: HostChange.HOOKS,  # DELQDISC
+    44: HostChange.HOOKS,  # NEWTFILTER
     45: HostChange.HOOKS,  # DELTFILTER
     80: HostChange.PATHS,  # NEWNETCONF: forwarding switched on or off
     104: HostChange.PATHS,  # NEWNEXTHOP

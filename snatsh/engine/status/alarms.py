@@ -13,6 +13,7 @@ from snatsh.engine.config.confirm import UnconfirmedCommit
 from snatsh.engine.host.announcer import AddressConflict, describe
 from snatsh.engine.links.manager import LinkState
 from snatsh.engine.pools.usage import PoolUse
+from snatsh.model.validate.box import BoxFinding
 
 CLASSES: tuple[AlarmClass, ...] = ("major", "minor")
 """The most severe first, which is the order of the alarms."""
@@ -29,7 +30,8 @@ class AlarmInputs:
     set_aside: damaged records of the state folder. pins: what is wrong with the pins.
     conflicts: pool addresses that other stations have.
 
-    interfaces: rows of the configured interfaces.
+    interfaces: rows of the configured interfaces. forwarding: whether the host forwards.
+    box: what of the host translated packets pass by.
     """
 
     plan: Plan
@@ -44,6 +46,8 @@ class AlarmInputs:
     set_aside: Sequence[str] = ()
     pins: str = ""
     conflicts: Sequence[AddressConflict] = ()
+    forwarding: bool = True
+    box: Sequence[BoxFinding] = ()
 
 
 def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
@@ -51,6 +55,7 @@ def alarm_rows(inputs: AlarmInputs) -> list[Alarm]:
     found = [
         *_datapath_alarms(inputs),
         *_interface_alarms(inputs),
+        *_box_alarms(inputs.box),
         *_conflict_alarms(inputs.conflicts),
         *_pool_alarms(inputs.pools),
         *_link_alarms(inputs.links),
@@ -76,8 +81,14 @@ def _interface_alarms(inputs: AlarmInputs) -> Iterator[Alarm]:
             yield Alarm("major", f"interface {row.name} runs {row.fault}, not the current programs of snatsh")
         elif not row.hook and not _disabled(inputs):
             yield Alarm("major", f"interface {row.name} has no hook: its traffic is not translated")
-    if not inputs.plan.facts.forwarding:
+    if not inputs.forwarding:
         yield Alarm("major", "ip_forward is off: nothing is forwarded")
+
+
+def _box_alarms(found: Sequence[BoxFinding]) -> Iterator[Alarm]:
+    for finding in found:
+        if finding.alarm:
+            yield Alarm(finding.alarm, f"{finding}")
 
 
 def _conflict_alarms(conflicts: Sequence[AddressConflict]) -> Iterator[Alarm]:

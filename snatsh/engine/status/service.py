@@ -25,10 +25,12 @@ from snatsh.engine.pools.usage import Usage, pool_uses
 from snatsh.engine.pools.watch import PoolWatch
 from snatsh.engine.status import resources, totals
 from snatsh.engine.status.alarms import AlarmInputs, alarm_rows
+from snatsh.engine.status.box import BoxStatus
 from snatsh.engine.status.interfaces import interface_rows
 from snatsh.engine.status.totals import Totals
 from snatsh.engine.storage.json_record import Record
 from snatsh.model.facts import Facts
+from snatsh.model.validate.box import Mode
 
 if TYPE_CHECKING:
     from snatsh.datapath.gateway import Count, Datapath
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 class StatusService:
     """running: the plan that the datapath runs. links: their states. pending: the unconfirmed commit.
 
-    records: the files beside the history. conflicts: pool addresses that other stations have.
+    records: the files beside the history. conflicts: pool addresses that other stations have. box: what
+    translated packets pass by.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class StatusService:
         pending: Callable[[], UnconfirmedCommit | None],
         records: Sequence[Record[Any]],
         conflicts: Callable[[], list[AddressConflict]],
+        box: BoxStatus,
     ) -> None:
         self._datapath = datapath
         self._store = store
@@ -61,6 +65,7 @@ class StatusService:
         self._pending = pending
         self._records = records
         self._conflicts = conflicts
+        self._box = box
 
     async def resources(self) -> Resources:
         return await asyncio.to_thread(self._resources)
@@ -88,7 +93,7 @@ class StatusService:
         facts = gather()
         usage = self._datapath.address_usage()
         interfaces = interface_rows(self._running().profile, facts, self._datapath.standing())
-        return self._alarm_rows(self._datapath.flow_count(), usage, interfaces)
+        return self._alarm_rows(self._datapath.flow_count(), usage, interfaces, facts)
 
     async def drops(self) -> Drops:
         """List packets dropped, and packets passed to the stack, by reason."""
@@ -130,15 +135,18 @@ class StatusService:
             processor=totals.processor(now, before),
             pools=self._pools.rows(now.usage, most=0),
             interfaces=interfaces,
-            alarms=self._alarm_rows(now.flows, now.usage, interfaces),
+            alarms=self._alarm_rows(now.flows, now.usage, interfaces, facts),
             host_name=host_name,
             links=links,
             pending=commits.pending,
             scheduled=commits.scheduled,
         )
 
-    def _alarm_rows(self, flows: int, usage: Usage, interfaces: list[InterfaceSummary]) -> list[Alarm]:
+    def _alarm_rows(
+        self, flows: int, usage: Usage, interfaces: list[InterfaceSummary], facts: Facts
+    ) -> list[Alarm]:
         plan = self._running()
+        modes: dict[str, Mode] = {row.name: row.hook for row in interfaces if row.hook}
         return alarm_rows(
             AlarmInputs(
                 plan=plan,
@@ -153,6 +161,8 @@ class StatusService:
                 pins=self._datapath.pins_fault(),
                 set_aside=[loss for record in self._records if (loss := record.loss)],
                 conflicts=self._conflicts(),
+                forwarding=facts.forwarding,
+                box=self._box.findings(modes),
             )
         )
 

@@ -160,7 +160,8 @@ class System(Container):
 class Interface(Container):
     role: Literal["inside", "outside"] = Field(description="Side of the translation")
     hook: Literal["auto", "xdp", "tc"] = Field(
-        "auto", description="Attach point of the datapath; auto selects XDP if the driver supports it"
+        "auto",
+        description="Attach point of the datapath; auto selects XDP where nothing is lost by it",
     )
     description: Description | None = Field(None, description="Text description")
 

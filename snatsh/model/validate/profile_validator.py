@@ -9,6 +9,7 @@ from snatsh.model.errors import Problem
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.pool_addresses import with_interface_addresses
 from snatsh.model.schema.profile import Interface, Profile
+from snatsh.model.validate.box import CHECKSUMS, check_box
 from snatsh.model.validate.links import check_groups, check_links
 from snatsh.model.validate.pools import check_pools, check_written
 from snatsh.model.validate.rules import check_rules
@@ -27,6 +28,7 @@ def validate(profile: Profile, facts: Facts | None = None) -> list[Problem]:
         *check_written(profile),
         *check_pools(context),
         *check_rules(context),
+        *(check_box(profile, facts) if facts else ()),
     ]
 
 
@@ -78,6 +80,8 @@ def _check_interfaces(context: ValidationContext) -> Iterator[Problem]:
             yield from _check_framing(name, profile.interfaces[name], facts.interfaces[name])
             if name in facts.untagging and profile.interfaces[name].hook != "tc":
                 yield Problem(("interfaces", name), "", _HIDDEN_TAGS.format(name), "warning")
+            if facts.interfaces[name].software and profile.interfaces[name].hook == "xdp":
+                yield Problem(("interfaces", name, "hook"), "xdp", CHECKSUMS, "warning")
 
 
 def _check_framing(name: str, interface: Interface, known: InterfaceFacts) -> Iterator[Problem]:

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Native XDP support by driver, from the netdev generic netlink family (Linux 6.3 and later)."""
+"""Native XDP support by driver, from the netdev generic netlink family (Linux 6.3 and later).
+
+Not all that a driver claims works. Hosts on the same machine leave checksums to their veth, which passes the
+frames on without; a redirect forgets that they are missing, and the receiver drops what it gets.
+"""
 
 from __future__ import annotations
 
 import socket
 import struct
 import sys
+from dataclasses import dataclass
+from typing import Any
 
-from snatsh.engine.host.netlink import ATTRIBUTE, HEADER, attributes_in, messages_in
+from snatsh.datapath.netlink import ATTRIBUTE, HEADER, attributes_in, messages_in
 
 _GENERIC = 16
 _GENL = struct.Struct("=BBH")
@@ -15,12 +21,29 @@ _REQUEST, _DUMP = 0x1, 0x300
 _CONTROLLER, _GET_FAMILY, _FAMILY_ID, _FAMILY_NAME = 16, 3, 1, 2
 _DEVICE_GET, _DEVICE_INDEX, _DEVICE_XDP_FEATURES = 1, 1, 3
 _ERROR, _DONE = 2, 3
-_BASIC_AND_REDIRECT = 0x1 | 0x2
+_BASIC, _REDIRECT, _NDO_XMIT = 0x1, 0x2, 0x4
 _SECONDS = 2.0
+_SOFTWARE = frozenset({"veth", "tun"})
 
 
-def native_xdp() -> dict[int, bool] | None:
-    """Return by interface index whether its driver supports XDP with redirect; None if unknown."""
+@dataclass(frozen=True, slots=True)
+class XdpSupport:
+    """native: programs run in the driver and may redirect. takes_redirects: frames may be redirected into it.
+
+    Some drivers take redirects only while they have a program; a veth, if its other end has GRO or a program.
+    """
+
+    native: bool
+    takes_redirects: bool
+
+
+def is_software(link: Any) -> bool:
+    """Whether a link carries frames of this machine, whose checksums may not be filled in."""
+    return link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") in _SOFTWARE
+
+
+def xdp_support() -> dict[int, XdpSupport] | None:
+    """Return by interface index what its driver supports; None if unknown."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _GENERIC) as netlink:
             netlink.settimeout(_SECONDS)
@@ -41,9 +64,9 @@ def _family(netlink: socket.socket) -> int | None:
     return None
 
 
-def _devices(netlink: socket.socket, family: int) -> dict[int, bool]:
+def _devices(netlink: socket.socket, family: int) -> dict[int, XdpSupport]:
     _send(netlink, family, _REQUEST | _DUMP, _DEVICE_GET, b"")
-    devices: dict[int, bool] = {}
+    devices: dict[int, XdpSupport] = {}
     while True:
         for kind, body in messages_in(netlink.recv(1 << 16)):
             if kind in (_ERROR, _DONE):
@@ -51,7 +74,8 @@ def _devices(netlink: socket.socket, family: int) -> dict[int, bool]:
             found = dict(attributes_in(body[_GENL.size :]))
             index = int.from_bytes(found[_DEVICE_INDEX], sys.byteorder)
             features = int.from_bytes(found.get(_DEVICE_XDP_FEATURES, b""), sys.byteorder)
-            devices[index] = features & _BASIC_AND_REDIRECT == _BASIC_AND_REDIRECT
+            native = features & (_BASIC | _REDIRECT) == _BASIC | _REDIRECT
+            devices[index] = XdpSupport(native, bool(features & _NDO_XMIT))
 
 
 def _send(netlink: socket.socket, kind: int, flags: int, command: int, attributes: bytes) -> None:
