@@ -32,6 +32,8 @@ class Busy(Gateway):
         profile["links"]["isp-a"]["monitor"] = {"icmp": {"target": ["8.8.8.8"]}, "interval": 500}
         profile["pools"]["small"] = {"address": ["1.1.2.140"], "ports": "2000-2039"}
         profile["rules"]["5"] = {"source": "192.168.40.0/24", "destination": "1.0.0.1/32", "pool": "small"}
+        for rule in ("10", "20"):
+            profile["rules"][rule]["mapping"] = "endpoint-independent"
         profile["rules"]["30"] = {"source": "10.0.0.0/8", "pool": "c"}
         profile["rules"]["40"] = {
             "source": "192.168.40.0/24", "destination": "198.18.0.0/15", "action": "drop",
@@ -70,6 +72,17 @@ async def look_around(client: Client) -> None:
         await asyncio.sleep(1)
 
 
+def record_mappings(client: Client) -> None:
+    """The oldest, which are of several hosts, each with its flows as its row opens them."""
+    for row in client.mappings(limit=12, sort="age").mappings:
+        own: dict[str, str | int] = {
+            "mapped": row.mapped,
+            "mapped_port": row.mapped_port,
+            "protocol": row.protocol,
+        }
+        client.live_flows({"sort": "rate", "offset": 0, "limit": SIZE[1], **own})
+
+
 def main() -> None:
     RECORDING.parent.mkdir(parents=True, exist_ok=True)
     with running_gateway("xdp", Busy) as gateway:
@@ -82,6 +95,7 @@ def main() -> None:
         gateway.snatd.shell("configure", *changes, "set rules 50 source 192.168.99.0/24")
         gateway.snatd.shell("request link isp-b down")
         recorder = RecordingClient(client.path, RECORDING)
+        record_mappings(recorder)
         asyncio.run(look_around(recorder))
         recorder.close()
 
