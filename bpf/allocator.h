@@ -22,24 +22,53 @@ BPF_TABLE("array", u32, u32, spare_addresses, MAX_POOLS);
 #define NEARLY_FULL_SAMPLE_MASK 7 /* and only one flow of eight tries at all if another address has free ports */
 #define FULL_TICKS 60 /* how long an address counts as full towards a destination unless a flow ends */
 
-inline_always int in_range(const struct pool *pool, u16 port)
+inline_always int is_low_port(u16 port)
 {
-    return (u32)bpf_ntohs(port) - pool->port_first < pool->port_count;
+    return bpf_ntohs(port) < FIRST_HIGH_PORT;
 }
 
-inline_always void allocator_key_of(const struct flow_key *reply, struct allocator_key *key)
+/* Sets the ports that serve a source port: of a pool that keeps classes of ports, those of its class (RFC 4787, REQ-3a). */
+inline_always void set_port_range(struct scratch *scratch, const struct pool *pool, u16 source_port)
+{
+    u32 low = pool->low_count;
+
+    scratch->is_low = low && is_low_port(source_port);
+    scratch->port_first = scratch->is_low ? pool->port_first : pool->port_first + low;
+    scratch->port_count = scratch->is_low ? low : pool->port_count - low;
+    scratch->half_bits = scratch->is_low ? pool->low_half_bits : pool->half_bits;
+}
+
+inline_always int in_range(const struct scratch *scratch, u16 port)
+{
+    return (u32)bpf_ntohs(port) - scratch->port_first < scratch->port_count;
+}
+
+inline_always void allocator_key_of(const struct flow_key *reply, u32 is_low, struct allocator_key *key)
 {
     key->mapped = reply->destination;
     key->remote = reply->source;
     key->remote_port = reply->source_port;
     key->protocol = reply->protocol;
-    key->pad = 0;
+    key->is_low = is_low;
+}
+
+/* The allocator of a port. Low ports have one of their own only where the pool keeps them apart. */
+inline_always struct allocator *find_allocator_of(struct allocator_key *key, u16 port)
+{
+    struct allocator *allocator;
+
+    key->is_low = is_low_port(port);
+    allocator = allocators.lookup(key);
+    if (allocator || !key->is_low)
+        return allocator;
+    key->is_low = 0;
+    return allocators.lookup(key);
 }
 
 /* Makes a port available again; it is the first to be reused. */
 inline_always void free_port(struct allocator_key *key, u16 port)
 {
-    struct allocator *allocator = allocators.lookup(key);
+    struct allocator *allocator = find_allocator_of(key, port);
     u32 at;
 
     if (!allocator)
@@ -57,19 +86,19 @@ inline_always void free_port_of(const struct flow_key *reply)
 {
     struct allocator_key key;
 
-    allocator_key_of(reply, &key);
+    allocator_key_of(reply, 0, &key);
     free_port(&key, reply->destination_port);
 }
 
-inline_always struct allocator *find_allocator(const struct flow_key *reply)
+inline_always struct allocator *find_allocator(const struct scratch *scratch, const struct flow_key *reply)
 {
     struct allocator_key key;
 
-    allocator_key_of(reply, &key);
+    allocator_key_of(reply, scratch->is_low, &key);
     return allocators.lookup(&key);
 }
 
-inline_always struct allocator *make_allocator(const struct flow_key *reply)
+inline_always struct allocator *make_allocator(const struct scratch *scratch, const struct flow_key *reply)
 {
     u32 zero = 0;
     struct allocator *fresh = fresh_allocators.lookup(&zero);
@@ -77,7 +106,7 @@ inline_always struct allocator *make_allocator(const struct flow_key *reply)
 
     if (!fresh)
         return 0;
-    allocator_key_of(reply, &key);
+    allocator_key_of(reply, scratch->is_low, &key);
     fresh->seed = bpf_get_prandom_u32();
     allocators.insert(&key, fresh);
     return allocators.lookup(&key);
@@ -99,25 +128,25 @@ inline_always u32 shuffled(u32 place, u32 half, u32 seed)
     return right << half | next;
 }
 
-/* The next port to try, in network order; 0 when the permuted index is outside the pool's range. */
-inline_always u16 next_shuffled(struct allocator *allocator, const struct pool *pool)
+/* The next port to try, in network order; 0 when the permuted index is outside the range. */
+inline_always u16 next_shuffled(struct allocator *allocator, const struct scratch *scratch)
 {
-    u32 half = pool->half_bits & 15;
+    u32 half = scratch->half_bits & 15;
     u32 index = shuffled(allocator->cursor, half, allocator->seed);
 
     allocator->cursor++;
     allocator->misses++;
-    return index < pool->port_count ? bpf_htons(pool->port_first + index) : 0;
+    return index < scratch->port_count ? bpf_htons(scratch->port_first + index) : 0;
 }
 
-inline_always int is_exhausted(const struct allocator *allocator, const struct pool *pool)
+inline_always int is_exhausted(const struct allocator *allocator, const struct scratch *scratch)
 {
-    return allocator->misses >> (2 * (pool->half_bits & 15));
+    return allocator->misses >> (2 * (scratch->half_bits & 15));
 }
 
-inline_always u16 random_port(const struct pool *pool)
+inline_always u16 random_port(const struct scratch *scratch)
 {
-    return bpf_htons(pool->port_first + scale(bpf_get_prandom_u32(), pool->port_count));
+    return bpf_htons(scratch->port_first + scale(bpf_get_prandom_u32(), scratch->port_count));
 }
 
 inline_always int is_full(const struct allocator *allocator, u32 now)
@@ -127,9 +156,9 @@ inline_always int is_full(const struct allocator *allocator, u32 now)
 
 /* Whether to go on to another address at once: that of `reply` has no port left towards its destination, or so few
  * that only some flows look for them. */
-inline_always int should_skip_address(const struct flow_key *reply, u32 now)
+inline_always int should_skip_address(const struct scratch *scratch, const struct flow_key *reply, u32 now)
 {
-    struct allocator *allocator = find_allocator(reply);
+    struct allocator *allocator = find_allocator(scratch, reply);
 
     if (!allocator)
         return 0;
@@ -140,14 +169,14 @@ inline_always int should_skip_address(const struct flow_key *reply, u32 now)
  * scratch->full when the address is full or had its share of tries. */
 inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, const struct flow_key *reply, u32 now)
 {
-    struct allocator *allocator = find_allocator(reply);
+    struct allocator *allocator = find_allocator(scratch, reply);
     u16 port;
     u32 at;
 
     if (!allocator && scratch->step <= RANDOM_TRIES)
-        return random_port(pool);
+        return random_port(scratch);
     if (!allocator)
-        allocator = make_allocator(reply);
+        allocator = make_allocator(scratch, reply);
     if (!allocator) {
         scratch->full = 1;
         return 0;
@@ -161,24 +190,21 @@ inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, con
     if (at) {
         allocator->free_port_count = at - 1;
         port = allocator->free_ports[(at - 1) & (FREE_PORTS - 1)];
-        return in_range(pool, port) ? port : 0; /* the pool's range may have changed */
+        return in_range(scratch, port) ? port : 0; /* the pool's range may have changed */
     }
-    if (is_exhausted(allocator, pool)) {
+    if (is_exhausted(allocator, scratch)) {
         allocator->misses = 0;
         allocator->full_until = (now + FULL_TICKS) | 1;
         scratch->full = 1;
         return 0;
     }
-    return next_shuffled(allocator, pool);
+    return next_shuffled(allocator, scratch);
 }
 
-inline_always void reset_misses(const struct flow_key *reply)
+inline_always void reset_misses(const struct scratch *scratch, const struct flow_key *reply)
 {
-    struct allocator_key key;
-    struct allocator *allocator;
+    struct allocator *allocator = find_allocator(scratch, reply);
 
-    allocator_key_of(reply, &key);
-    allocator = allocators.lookup(&key);
     if (allocator)
         allocator->misses = 0;
 }

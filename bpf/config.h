@@ -44,6 +44,10 @@ struct scratch {
     u32 addresses; /* given up for this packet */
     u32 full;  /* the address has no port left for this flow */
     u32 rounds;
+    u32 port_first; /* the ports of the pool that serve this source port, … */
+    u32 port_count;
+    u32 half_bits;
+    u32 is_low; /* … the low ones of a pool that keeps them apart */
     u32 inside; /* the subscriber's address */
     u32 seen; /* SEEN_* that the flow begins with: whether it has an endpoint-independent mapping, or is from outside */
     u32 is_shared; /* its external address may be the gateway's, too */

@@ -56,11 +56,11 @@ inline_always u16 next_port(struct scratch *scratch, const struct pool *pool, co
 {
     u32 step = scratch->step++;
 
-    if (step == 0 && has_full_addresses(scratch) && should_skip_address(reply, now)) {
+    if (step == 0 && has_full_addresses(scratch) && should_skip_address(scratch, reply, now)) {
         scratch->full = 1;
         return 0;
     }
-    if (step == 0 && !scratch->addresses && in_range(pool, p->source_port))
+    if (step == 0 && !scratch->addresses && in_range(scratch, p->source_port))
         return p->source_port;
     if (step >= TRIES_PER_ADDRESS) {
         scratch->full = 1;
@@ -206,6 +206,7 @@ inline_always void prepare_claim(u32 slot, const struct rule *rule, const struct
     scratch->index = choose_address(slot, rule, pool, p, scratch);
     scratch->addresses = scratch->rounds = 0;
     scratch->held_port = scratch->holds_none = 0;
+    set_port_range(scratch, pool, p->source_port);
     start_address(scratch, pool);
     seen = rule->flags & RULE_ENDPOINT_INDEPENDENT ? SEEN_EIM : 0;
     new_flow->verdict = start_reclaim(scratch, slot, p->source, seen, now) ? VERDICT_RECLAIM : VERDICT_TRANSLATE;
@@ -276,7 +277,7 @@ inline_always void claim_flow(void *ctx, struct scratch *scratch, struct new_flo
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);
     else if (scratch->step > 1)
-        reset_misses(&scratch->reply);
+        reset_misses(scratch, &scratch->reply);
 }
 
 #endif

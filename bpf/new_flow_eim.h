@@ -42,7 +42,7 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
             continue;
         note_spare_address(scratch);
         if (scratch->step > 1)
-            reset_misses(reply);
+            reset_misses(scratch, reply);
         return CLAIMED;
     }
     return next_round(scratch);

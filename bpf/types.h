@@ -177,11 +177,17 @@ struct pool {
     u32 port_first; /* host order */
     u32 port_count;
     u32 id;        /* of the pool's name: the same over commits */
-    u32 half_bits; /* 2^(2 * half_bits) is the smallest such power that holds port_count */
+    u32 half_bits; /* 2^(2 * half_bits) is the smallest such power that holds port_count, without low_count */
     u32 flags;     /* POOL_* */
+    u32 low_count; /* of its ports, the first so many serve low source ports alone, and the others the others; 0: all serve
+                    * all */
+    u32 low_half_bits; /* the same as half_bits, of low_count */
 };
 
+#define FIRST_HIGH_PORT 1024
+
 #define POOL_LOCAL 1 /* holds an address of the gateway, whose sockets take precedence */
+#define POOL_PORT_CLASS 2 /* is to have low_count */
 
 struct range {
     u32 first; /* host order */
@@ -289,7 +295,7 @@ struct allocator_key {
     u32 remote;
     u16 remote_port;
     u8 protocol;
-    u8 pad;
+    u8 is_low; /* for the pool's low ports */
 };
 
 #define FREE_PORTS 128

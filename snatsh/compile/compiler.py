@@ -45,7 +45,7 @@ def compile_profile(profile: Profile, facts: Facts, down_links: frozenset[str] =
     """
     profile = with_interface_addresses(profile, facts)
     pools = tuple(
-        PoolImage(name, runs(pool), pool.ports, _is_local(runs(pool), facts))
+        PoolImage(name, runs(pool), pool.ports, _is_local(runs(pool), facts), pool.port_class == "preserve")
         for name, pool in sorted(profile.pools.items(), key=lambda p: p[0])
     )
     pool_index = {pool.name: index for index, pool in enumerate(pools)}

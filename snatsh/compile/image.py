@@ -14,6 +14,7 @@ from typing import Literal
 from snatsh.compile.link_selection import LinkSelection
 from snatsh.compile.match import Match
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
+from snatsh.model.vocabulary import FIRST_HIGH_PORT
 
 # Bounds of the datapath's maps.
 MAX_MASK_SETS = 256
@@ -76,12 +77,23 @@ class OwnAddress:
 
 @dataclass(frozen=True, slots=True)
 class PoolImage:
-    """A pool. runs: its addresses in order, over which an index counts. is_local: contains an own address."""
+    """A pool.
+
+    runs: its addresses in order, over which an index counts. is_local: contains an own address.
+    keeps_port_class: low ports serve low source ports.
+    """
 
     name: str
     runs: tuple[AddressRange, ...]
     ports: PortRange
     is_local: bool
+    keeps_port_class: bool = False
+
+    @property
+    def low_ports(self) -> int:
+        """How many of its ports, the first ones, serve low source ports alone; 0 where all serve all."""
+        low = FIRST_HIGH_PORT - self.ports.first
+        return low if self.keeps_port_class and 0 < low < self.ports.size else 0
 
     @property
     def size(self) -> int:

@@ -15,7 +15,7 @@ from snatsh.compile.image import MAX_MASK_SETS, MAX_POOLS, MAX_RANGES, MAX_RULES
 from snatsh.compile.link_selection import LINK_BUCKETS, MAX_LINK_BUCKETS
 from snatsh.datapath.programs import tail_call_indices
 from snatsh.datapath.reasons import DROP_REASONS, PASS_REASONS
-from snatsh.model.vocabulary import FLOW_STATES, PROTOCOL_NUMBERS
+from snatsh.model.vocabulary import FIRST_HIGH_PORT, FLOW_STATES, PROTOCOL_NUMBERS
 
 TICK_SHIFT = 24  # a tick is 2^24 ns
 TICKS_OF_SECOND = 60  # rounded: the second that limits count in
@@ -39,9 +39,10 @@ class InterfaceFlag(IntFlag):
 
 
 class PoolFlag(IntFlag):
-    """LOCAL: the pool holds an address of this machine."""
+    """LOCAL: the pool holds an address of this machine. PORT_CLASS: low ports serve low source ports."""
 
     LOCAL = 1
+    PORT_CLASS = 2
 
 
 class PoolAddressFlag(IntFlag):
@@ -82,6 +83,7 @@ def shared() -> dict[str, int]:
         "MIGRATE_RECORDS": MIGRATE_RECORDS,
         "SEEN_REPLY": SEEN_REPLY,
         "EIM_ENDED": EIM_ENDED,
+        "FIRST_HIGH_PORT": FIRST_HIGH_PORT,
         **_members("ROLE", InterfaceRole),
         **_members("ACTION", Action),
         **_members("ALGORITHM", Algorithm),

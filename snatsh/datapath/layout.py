@@ -67,7 +67,7 @@ RULE = _record(
 )  # fmt: skip
 POOL = _record(
     ("first_range", "u4"), ("range_count", "u4"), ("size", "u4"), ("port_first", "u4"), ("port_count", "u4"),
-    ("id", "u4"), ("half_bits", "u4"), ("flags", "u4"),
+    ("id", "u4"), ("half_bits", "u4"), ("flags", "u4"), ("low_count", "u4"), ("low_half_bits", "u4"),
 )  # fmt: skip
 RANGE = _record(("first", "u4"), ("start", "u4"))
 POOL_ADDRESS_KEY = _record(("prefix_length", "u4"), ("slot", NET32), ("address", NET32))
@@ -93,7 +93,7 @@ BUCKET_TAGS = 16
 TAG_BUCKET = _record(("tags", "u4", BUCKET_TAGS))
 RECORD_COUNTS = _record(("used", "u8"), ("allocated", "u8"))
 ALLOCATOR_KEY = _record(
-    ("mapped", NET32), ("remote", NET32), ("remote_port", NET16), ("protocol", "u1"), ("pad", "u1")
+    ("mapped", NET32), ("remote", NET32), ("remote_port", NET16), ("protocol", "u1"), ("is_low", "u1")
 )
 ALLOCATOR = _record(
     ("seed", "u4"), ("cursor", "u4"), ("misses", "u4"), ("full_until", "u4"), ("free_port_count", "u4"),

@@ -24,7 +24,7 @@ from snatsh.compile.link_selection import LINK_BUCKETS
 from snatsh.compile.match import MATCH_FIELDS, Match
 from snatsh.datapath import layout, map_writer
 from snatsh.datapath.bpf_syscall import Map
-from snatsh.datapath.constants import RuleFlag
+from snatsh.datapath.constants import PoolFlag, RuleFlag
 from snatsh.model.values import Address, AddressRange, PortRange
 
 
@@ -126,9 +126,9 @@ def _pools(maps: Mapping[str, Map], slot: int, known: Image) -> tuple[PoolImage,
         first, count = int(row["first_range"]), int(row["range_count"])
         ports = PortRange(int(row["port_first"]), int(row["port_first"]) + int(row["port_count"]) - 1)
         runs = _runs(own[first : first + count], int(row["size"]))
-        found.append(
-            PoolImage(named.name if named else f"{int(row['id']):08x}", runs, ports, bool(row["flags"]))
-        )
+        name, flags = named.name if named else f"{int(row['id']):08x}", PoolFlag(int(row["flags"]))
+        is_local, keeps_class = PoolFlag.LOCAL in flags, PoolFlag.PORT_CLASS in flags
+        found.append(PoolImage(name, runs, ports, is_local, keeps_class))
     return tuple(found)
 
 

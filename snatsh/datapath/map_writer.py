@@ -175,8 +175,10 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
             ports.first,
             ports.size,
             pool_id(pool.name),
-            _half_bits(ports.size),
-            PoolFlag.LOCAL if pool.is_local else 0,
+            _half_bits(ports.size - pool.low_ports),
+            (PoolFlag.LOCAL if pool.is_local else 0) | (PoolFlag.PORT_CLASS if pool.keeps_port_class else 0),
+            pool.low_ports,
+            _half_bits(pool.low_ports),
         )
         start = 0
         for run in pool.runs:

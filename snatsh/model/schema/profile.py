@@ -253,6 +253,11 @@ class Pool(Container):
     )
     exclude: tuple[AddressRange, ...] = Field((), description="Address, range or prefix to exclude")
     ports: PortRange = Field(PortRange(1024, 65535), description="External port range")
+    port_class: Literal["any", "preserve"] = Field(
+        "any",
+        description="Whether source ports below 1024 get external ports below 1024, and others do not "
+        "(RFC 4787 REQ-3a)",
+    )
     announce: Literal["arp", "always", "none"] = Field(
         "arp",
         description="Proxy ARP for the addresses, unless another station has them, or always; "

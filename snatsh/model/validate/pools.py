@@ -12,6 +12,7 @@ from snatsh.model.pool_addresses import Spans, runs
 from snatsh.model.schema.profile import Pool, Profile
 from snatsh.model.validate.validation_context import ValidationContext
 from snatsh.model.values import INVALID_SOURCES, Address, AddressRange
+from snatsh.model.vocabulary import FIRST_HIGH_PORT
 
 MAX_POOL_ADDRESSES = 65_536
 """Addresses of a pool."""
@@ -30,6 +31,7 @@ def check_pools(context: ValidationContext) -> Iterator[Problem]:
     points = _Points(context)
     for name, held in pools.items():
         pool = context.profile.pools[name]
+        yield from _check_port_class(("pools", name), pool)
         if pool.interface_address is not None:
             yield from _check_followed(context, ("pools", name), pool)
             continue
@@ -56,6 +58,12 @@ def _check_size(path: Path, pool: Pool, held: Runs) -> Iterator[Problem]:
     elif size > MAX_POOL_ADDRESSES:
         reason = f"more than a pool may hold; expected at most {MAX_POOL_ADDRESSES:,}"
         yield Problem((*path, "address"), f"{size:,} addresses", reason)
+
+
+def _check_port_class(path: Path, pool: Pool) -> Iterator[Problem]:
+    if pool.port_class == "preserve" and not pool.ports.first < FIRST_HIGH_PORT <= pool.ports.last:
+        reason = f"has no effect; expected ports below and from {FIRST_HIGH_PORT}, such as 1-65535"
+        yield Problem((*path, "ports"), str(pool.ports), reason, "warning")
 
 
 def check_written(profile: Profile) -> Iterator[Problem]:

@@ -119,6 +119,7 @@ WARNINGS = [
     ("set links x interface eth1; set links x next-hop 1.1.2.1", "links x next-hop", "1.1.2.1", "as link isp-a"),
     ("set pools a address 1.1.2.105", "pools a address", "1.1.2.105", "overlaps another address statement"),
     ("set pools a exclude 1.1.2.99", "pools a exclude", "1.1.2.99", "excludes nothing"),
+    ("set pools a port-class preserve", "pools a ports", "1024-65535", "expected ports below and from 1024"),
     ("set pools c address 1.1.2.0", "pools c address", "1.1.2.0", "is the network address of 1.1.2.0/24"),
     ("set pools c address 1.1.2.255", "pools c address", "1.1.2.255", "is the broadcast address of 1.1.2.0/24"),
     ("set pools a address 9.9.9.9", "pools a address", "9.9.9.9", "outside 1.1.2.0/24, on-link by eth1 where rule 10 leaves"),
