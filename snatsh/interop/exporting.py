@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from snatsh.interop import dialects
-from snatsh.interop.intermediate import MATCH_FIELDS, ImportedAction, ImportedMatch, NumberedRule
+from snatsh.interop.intermediate import ALL_PORTS, MATCH_FIELDS, ImportedAction, ImportedMatch, NumberedRule
 from snatsh.model.document.document import Document, to_profile
 from snatsh.model.errors import FormError
 from snatsh.model.schema.profile import Pool, Profile, Rule, RuleMatch
 from snatsh.model.values import PortRange
+
+KEEP_PORT_CLASS = ("iptables", "nft")
+"""Dialects of netfilter, which does where no ports are given."""
 
 
 def export(document: Document, dialect: str) -> str:
@@ -19,7 +22,7 @@ def export(document: Document, dialect: str) -> str:
     if write is None:
         raise FormError(f"dialect {dialect} can be imported, not written")
     profile = to_profile(document)
-    comments = [f"# {comment}" for comment in _not_exported(profile)]
+    comments = [f"# {comment}" for comment in _not_exported(profile, dialect)]
     rules = [
         _numbered(profile, number) for number, rule in sorted(profile.rules.items()) if not _beyond(rule)
     ]
@@ -43,11 +46,13 @@ def _beyond(rule: Rule) -> list[str]:
 
 
 def _ports(pool: Pool) -> PortRange | None:
-    return None if pool.ports == PortRange(1024, 65535) else pool.ports
+    """None for those that the other system uses where none are given."""
+    usual = ALL_PORTS if pool.port_class == "preserve" else PortRange(1024, 65535)
+    return None if pool.ports == usual else pool.ports
 
 
-def _not_exported(profile: Profile) -> Iterator[str]:
-    """What no dialect can express."""
+def _not_exported(profile: Profile, dialect: str) -> Iterator[str]:
+    """What the dialect cannot express, nor any other."""
     for number, rule in sorted(profile.rules.items()):
         if beyond := _beyond(rule):
             yield f"rule {number} left out: no dialect matches {', '.join(beyond)}"
@@ -58,6 +63,8 @@ def _not_exported(profile: Profile) -> Iterator[str]:
     for name, pool in sorted(profile.pools.items()):
         if pool.exclude:
             yield f"pool {name}: its excluded addresses are not left out"
+        if pool.port_class == "preserve" and not (dialect in KEEP_PORT_CLASS and pool.ports == ALL_PORTS):
+            yield f"pool {name}: its port class is left out"
     if profile.links or profile.link_groups:
         yield "links, link groups and their monitors are left out"
     if profile.timeouts.model_fields_set or profile.limits.model_fields_set:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from snatsh.interop import dialects, first_match
 from snatsh.interop.dialect import InterfaceAddresses
 from snatsh.interop.intermediate import (
+    ALL_PORTS,
     MATCH_FIELDS,
     Finding,
     Imported,
@@ -54,7 +55,7 @@ def assemble(imported: Imported) -> tuple[Document, Report]:
     document = _without_empty({
         "system": {"default-action": imported.unmatched},
         "interfaces": _interfaces(imported),
-        "pools": {name: _pool(key) for key, name in pools.items()},
+        "pools": {name: _pool(key, imported.keeps_port_class) for key, name in pools.items()},
         "rules": entries,
         "timeouts": {name: dict(held) for name, held in imported.timeouts.items()},
     })  # fmt: skip
@@ -85,11 +86,13 @@ def _pool_key(action: ImportedAction) -> _PoolKey:
     return action.addresses, str(action.ports or ""), action.stack
 
 
-def _pool(key: _PoolKey) -> Document:
+def _pool(key: _PoolKey, keeps_port_class: bool) -> Document:
     addresses, ports, stack = key
     pool: Document = {"address": [str(one) for one in addresses]}
     if ports:
         pool["ports"] = ports
+    elif keeps_port_class:
+        pool |= {"ports": str(ALL_PORTS), "port-class": "preserve"}
     if stack:
         pool["unmatched"] = "stack"
     return pool

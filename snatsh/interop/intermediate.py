@@ -57,6 +57,8 @@ MATCH_FIELDS = tuple(one.name for one in fields(ImportedMatch))
 EXACT_FIELDS = MATCH_FIELDS[2:]
 """Those that match one value rather than a prefix."""
 
+ALL_PORTS = PortRange(1, 65535)
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedAction:
@@ -90,7 +92,8 @@ class Imported:
 
     first_match: the first matching rule wins; otherwise the most specific one, as here.
     unmatched: what the other system does with traffic that matches no rule. inside: interfaces that
-    packets come in by. timeouts: as in a profile's document.
+    packets come in by. timeouts: as in a profile's document. keeps_port_class: where no ports are given,
+    ports below 1024 serve source ports below 1024.
     """
 
     dialect: str
@@ -100,3 +103,4 @@ class Imported:
     unmatched: Literal["drop", "pass"] = "drop"
     inside: tuple[str, ...] = ()
     timeouts: dict[str, dict[str, int]] = field(default_factory=dict)
+    keeps_port_class: bool = False

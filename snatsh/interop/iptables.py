@@ -63,7 +63,8 @@ def read(source: str, own: InterfaceAddresses) -> Imported:
         else:
             _rule_line(line, table, reading)
     rules = tuple(rule for chain in reading.chains for rule in chain)
-    return Imported("iptables", rules, tuple(reading.findings), True, "pass", tuple(reading.inside))
+    inside, findings = tuple(reading.inside), tuple(reading.findings)
+    return Imported("iptables", rules, findings, True, "pass", inside, keeps_port_class=True)
 
 
 def _check_policy(line: Line, table: str) -> None:

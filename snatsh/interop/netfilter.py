@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from snatsh.interop.dialect import InterfaceAddresses
 from snatsh.interop.intermediate import (
+    ALL_PORTS,
     Finding,
     ImportedAction,
     ImportedMatch,
@@ -65,7 +66,7 @@ def netmap(rule: SourceRule, to: Prefix) -> list[SourceRule] | Finding:
     rules = []
     for host in source:
         address = Address(int(to.network_address) | int(host) & int(to.hostmask))
-        action = ImportedAction(addresses=(AddressRange(address, address),), ports=PortRange(1, 65535))
+        action = ImportedAction(addresses=(AddressRange(address, address),), ports=ALL_PORTS)
         rules.append(replace(rule, match=replace(rule.match, source=Prefix(host)), action=action))
     return rules
 

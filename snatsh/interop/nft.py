@@ -89,7 +89,7 @@ class _Reader:
                 reason = f"{shown}: malformed expression; expected the output of nft"
                 raise FormError(reason, location.line, location.column) from None
         every = tuple(rule for name in names for rule in found[name])
-        return Imported("nft", every, tuple(self._findings), True, "pass")
+        return Imported("nft", every, tuple(self._findings), True, "pass", keeps_port_class=True)
 
     def _rule(self, location: SourceLocation, shown: str, rule: dict[str, Json]) -> list[SourceRule]:
         sides: dict[str, tuple[Any, ...]] = {}

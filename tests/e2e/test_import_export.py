@@ -23,7 +23,10 @@ from tests.unit.interop.strategies import as_rules, rule_lists
 
 CASES = Path(__file__).parents[1] / "unit" / "interop" / "cases"
 RULES = {
-    "pools": {"a": {"address": ["1.1.2.100-1.1.2.110"]}, "b": {"address": ["1.1.3.9"], "ports": "2000-2999"}},
+    "pools": {
+        "a": {"address": ["1.1.2.100-1.1.2.110"], "ports": "1-65535", "port-class": "preserve"},
+        "b": {"address": ["1.1.3.9"], "ports": "2000-2999"},
+    },
     "rules": {
         "10": {"source": "10.1.2.0/24", "out-interface": "eth1", "pool": "a", "algorithm": "source-hash"},
         "20": {"source": "10.1.0.0/16", "destination": "8.8.0.0/16", "action": "exempt"},

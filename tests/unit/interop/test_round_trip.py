@@ -89,3 +89,18 @@ def test_exports_report_omissions() -> None:
         text = export(document, dialect)
         assert "rule 10 left out" in text
         assert "links, link groups and their monitors are left out" in text
+
+
+@pytest.mark.parametrize("dialect", ["iptables", "nft", "keepalived"])
+def test_netfilter_keeps_the_class_of_ports(dialect: str) -> None:
+    """Where no ports are given; see test_port_class.py of the kernel tests."""
+    pool = {"address": ["1.1.2.100"], "ports": "1-65535", "port-class": "preserve"}
+    document = {"pools": {"a": pool}, "rules": {"10": {"source": "10.0.0.0/8", "pool": "a"}}}
+    text = export(document, dialect)
+    assert ("port class is left out" in text) is (dialect == "keepalived")
+    if dialect == "iptables":
+        assert "--to-source 1.1.2.100 " in f"{text} ".replace("\n", " ")
+        again, _ = assemble(read(text, dialect))
+        assert list(again["pools"].values()) == [pool]
+    few = export({**document, "pools": {"a": {**pool, "ports": "500-2000"}}}, dialect)
+    assert "port class is left out" in few
