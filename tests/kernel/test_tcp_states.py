@@ -333,7 +333,7 @@ STEPS: SearchStrategy[list[Step]] = st.one_of(
 
 @pytest.mark.parametrize("policy", POLICIES, ids=["plain", "strangers", "refreshed", "refreshed-strangers"])
 @settings(
-    max_examples=20,
+    max_examples=14,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
