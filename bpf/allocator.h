@@ -90,26 +90,23 @@ inline_always void free_port_of(const struct flow_key *reply)
     free_port(&key, reply->destination_port);
 }
 
-inline_always struct allocator *find_allocator(const struct scratch *scratch, const struct flow_key *reply)
+/* The key is made in memory of its own: on the stack, the verifier would tell paths apart by what was there before. */
+inline_always struct allocator *find_allocator(struct scratch *scratch)
 {
-    struct allocator_key key;
-
-    allocator_key_of(reply, scratch->is_low, &key);
-    return allocators.lookup(&key);
+    allocator_key_of(&scratch->reply, scratch->is_low, &scratch->allocator);
+    return allocators.lookup(&scratch->allocator);
 }
 
-inline_always struct allocator *make_allocator(const struct scratch *scratch, const struct flow_key *reply)
+inline_always struct allocator *make_allocator(struct scratch *scratch)
 {
-    u32 zero = 0;
-    struct allocator *fresh = fresh_allocators.lookup(&zero);
-    struct allocator_key key;
+    u64 zero = 0;
+    struct allocator *fresh = fresh_allocators.lookup((u32 *)&zero);
 
     if (!fresh)
         return 0;
-    allocator_key_of(reply, scratch->is_low, &key);
     fresh->seed = bpf_get_prandom_u32();
-    allocators.insert(&key, fresh);
-    return allocators.lookup(&key);
+    allocators.insert(&scratch->allocator, fresh);
+    return allocators.lookup(&scratch->allocator);
 }
 
 /* Element `place` of a pseudo-random permutation of 0 … 2^(2*half)-1: a Feistel network of three rounds. */
@@ -156,9 +153,9 @@ inline_always int is_full(const struct allocator *allocator, u32 now)
 
 /* Whether to go on to another address at once: that of `reply` has no port left towards its destination, or so few
  * that only some flows look for them. */
-inline_always int should_skip_address(const struct scratch *scratch, const struct flow_key *reply, u32 now)
+inline_always int should_skip_address(struct scratch *scratch, u32 now)
 {
-    struct allocator *allocator = find_allocator(scratch, reply);
+    struct allocator *allocator = find_allocator(scratch);
 
     if (!allocator)
         return 0;
@@ -167,16 +164,16 @@ inline_always int should_skip_address(const struct scratch *scratch, const struc
 
 /* A port towards the destination of `reply`, in network order; 0: none this time, try on. Sets
  * scratch->full when the address is full or had its share of tries. */
-inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, const struct flow_key *reply, u32 now)
+inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, u32 now)
 {
-    struct allocator *allocator = find_allocator(scratch, reply);
+    struct allocator *allocator = find_allocator(scratch);
     u16 port;
     u32 at;
 
     if (!allocator && scratch->step <= RANDOM_TRIES)
         return random_port(scratch);
     if (!allocator)
-        allocator = make_allocator(scratch, reply);
+        allocator = make_allocator(scratch);
     if (!allocator) {
         scratch->full = 1;
         return 0;
@@ -201,9 +198,9 @@ inline_always u16 allocate(struct scratch *scratch, const struct pool *pool, con
     return next_shuffled(allocator, scratch);
 }
 
-inline_always void reset_misses(const struct scratch *scratch, const struct flow_key *reply)
+inline_always void reset_misses(struct scratch *scratch)
 {
-    struct allocator *allocator = find_allocator(scratch, reply);
+    struct allocator *allocator = find_allocator(scratch);
 
     if (allocator)
         allocator->misses = 0;

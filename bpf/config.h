@@ -70,6 +70,7 @@ struct scratch {
     struct packet packet; /* parsed by the matching program, for those that follow */
     struct flow_key key;
     struct flow_key reply;
+    struct allocator_key allocator; /* of the tuple in `reply` */
     struct eim_mapping eim_mapping;
 };
 BPF_TABLE("percpu_array", u32, struct scratch, scratches, 1);

@@ -51,22 +51,21 @@ inline_always int has_full_addresses(const struct scratch *scratch)
 }
 
 /* The next port to try on an address: the preserved one, then by the allocator. */
-inline_always u16 next_port(struct scratch *scratch, const struct pool *pool, const struct packet *p,
-                              const struct flow_key *reply, u32 now)
+inline_always u16 next_port(struct scratch *scratch, const struct pool *pool, u32 now)
 {
     u32 step = scratch->step++;
 
-    if (step == 0 && has_full_addresses(scratch) && should_skip_address(scratch, reply, now)) {
+    if (step == 0 && has_full_addresses(scratch) && should_skip_address(scratch, now)) {
         scratch->full = 1;
         return 0;
     }
-    if (step == 0 && !scratch->addresses && in_range(scratch, p->source_port))
-        return p->source_port;
+    if (step == 0 && !scratch->addresses && in_range(scratch, scratch->packet.source_port))
+        return scratch->packet.source_port;
     if (step >= TRIES_PER_ADDRESS) {
         scratch->full = 1;
         return 0;
     }
-    return allocate(scratch, pool, reply, now);
+    return allocate(scratch, pool, now);
 }
 
 inline_always void start_address(struct scratch *scratch, const struct pool *pool)
@@ -123,7 +122,7 @@ inline_always u32 find_free(const struct control *state, struct scratch *scratch
         u16 port;
 
         key_of_reply(p, scratch->address, 0, reply);
-        port = next_port(scratch, pool, p, reply, now);
+        port = next_port(scratch, pool, now);
         if (scratch->full) {
             note_exhausted(scratch->address);
             if (!next_pool_address(scratch, pool))
@@ -277,7 +276,7 @@ inline_always void claim_flow(void *ctx, struct scratch *scratch, struct new_flo
     if (outcome != CLAIMED)
         handle_claim_failure(scratch, outcome, new_flow);
     else if (scratch->step > 1)
-        reset_misses(scratch, &scratch->reply);
+        reset_misses(scratch);
 }
 
 #endif

@@ -19,7 +19,7 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
         __builtin_memset(reply, 0, sizeof(*reply)); /* the allocator's hints are for all destinations */
         reply->destination = scratch->address;
         reply->protocol = p->protocol;
-        port = next_port(scratch, pool, p, reply, now);
+        port = next_port(scratch, pool, now);
         if (scratch->full) {
             note_exhausted(scratch->address);
             if (!next_pool_address(scratch, pool))
@@ -42,7 +42,7 @@ inline_always u32 claim_new_eim_mapping(struct scratch *scratch, const struct po
             continue;
         note_spare_address(scratch);
         if (scratch->step > 1)
-            reset_misses(scratch, reply);
+            reset_misses(scratch);
         return CLAIMED;
     }
     return next_round(scratch);
