@@ -35,6 +35,8 @@ struct scratch {
     u32 rank;
     u32 low;
     u32 high;
+    u32 out_ifindex; /* of the route that rules are matched with */
+    u32 next_hop;
     u32 rule; /* from here on: passed from the matching to the claiming program */
     u32 slot;
     u32 pool;  /* its index in this half */

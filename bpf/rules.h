@@ -10,14 +10,14 @@
 #include "path.h"
 
 inline_always void rule_key_of(u32 slot, u32 index, const struct mask_set *mask_set, const struct packet *p,
-                               const struct path *path, struct rule_key *key)
+                               const struct scratch *scratch, struct rule_key *key)
 {
     key->slot = slot;
     key->mask_set = index;
     key->source = p->source & mask_set->source_mask;
     key->destination = p->destination & mask_set->destination_mask;
-    key->out_ifindex = path->out_ifindex & mask_set->out_ifindex_mask;
-    key->next_hop = path->next_hop & mask_set->next_hop_mask;
+    key->out_ifindex = scratch->out_ifindex & mask_set->out_ifindex_mask;
+    key->next_hop = scratch->next_hop & mask_set->next_hop_mask;
     key->protocol = p->protocol & mask_set->protocol_mask;
     key->mark = p->mark & mask_set->mark_mask;
 }
@@ -49,6 +49,8 @@ inline_always struct rule *find_rule(u32 slot, const struct packet *p, const str
     if (!limits || !scratch)
         return 0;
     scratch->found = 0;
+    scratch->out_ifindex = path->out_ifindex;
+    scratch->next_hop = path->next_hop;
     for (i = 0; i < MAX_MASK_SETS; i++) {
         u32 at = slot * MAX_MASK_SETS + i;
         struct mask_set *mask_set;
@@ -60,7 +62,7 @@ inline_always struct rule *find_rule(u32 slot, const struct packet *p, const str
         mask_set = mask_sets.lookup(&at);
         if (!mask_set || (scratch->found && mask_set->rank != scratch->rank))
             break;
-        rule_key_of(slot, i, mask_set, p, path, &key);
+        rule_key_of(slot, i, mask_set, p, scratch, &key);
         index = rule_index.lookup(&key);
         if (!index)
             continue;

@@ -11,13 +11,13 @@
 #define SWEEP_KEYS 100
 #define MAX_SWEEP_KEYS 128 /* the next power of two */
 #define SWEEP_RUN 10
-#define FIND_KEYS 16
-#define MIGRATE_RECORDS 8 /* records in a run */
+#define FIND_KEYS 16 /* like MIGRATE_RECORDS */
+#define MIGRATE_RECORDS 8 /* a power of two, below the number of tail calls that the kernel allows: 33 */
 
 struct sweep_header {
     u32 count;
     u32 force; /* 1: end the flow whether it has expired or not */
-    u32 next; /* of the keys; 0 at the start */
+    u32 next; /* of the keys or records; 0 at the start */
     u32 ended;
 };
 
@@ -58,29 +58,27 @@ struct wanted {
     u64 live; /* the answer; 0: no flow */
 };
 
-/* Looks flows up by their keys. */
+/* Looks flows up by their keys, one in a run. */
 int xdp_find(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct sweep_header *header = data;
-    struct wanted *wanted = data + sizeof(*header);
     const struct control *state = running();
-    u32 i;
+    struct wanted *wanted;
+    u64 live = 0;
+    u32 at;
 
     if ((void *)(header + 1) > end || !state)
         return 0;
-    for (i = 0; i < FIND_KEYS; i++) {
-        struct record *record;
-        struct flow_key key;
-        u64 live = 0;
-
-        if ((void *)(wanted + i + 1) > end || i >= header->count)
-            break;
-        key = wanted[i].key;
-        record = find_record(state, SIDE_OUTBOUND, &key, &live);
-        wanted[i].live = record ? live : 0;
-    }
-    return i;
+    at = header->next & (FIND_KEYS - 1);
+    wanted = data + sizeof(*header) + at * sizeof(*wanted);
+    if ((void *)(wanted + 1) > end)
+        return 0;
+    wanted->live = find_record(state, SIDE_OUTBOUND, &wanted->key, &live) ? live : 0;
+    header->next = at + 1;
+    if (header->next < FIND_KEYS && header->next < header->count)
+        xdp_programs.call(ctx, XDP_PROGRAM_FIND);
+    return 0;
 }
 
 /* Counts a flow that was opened in another table. */
@@ -110,48 +108,55 @@ inline_always void hold_migrated_eim_mapping(struct record *record)
         record->outbound.seen &= ~SEEN_EIM;
 }
 
-/* Adds records of another table whose tuples are free here. `force`: counts them in the gauges. */
+/* Adds a record of another table if its tuples are free here. Returns 0 when there is no room. */
+inline_always int migrate(const struct control *state, const struct record *given, struct sweep_header *header)
+{
+    struct record *record, *holder;
+    u32 number = 0;
+
+    record = allocate_record(&number);
+    if (!record)
+        return 0;
+    record->outbound = given->outbound;
+    record->key = given->key;
+    record->reply = given->reply;
+    record->inbound = given->inbound;
+    if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
+        free_record(number);
+        return 1;
+    }
+    if (add_tuple(state, SIDE_OUTBOUND, &record->key, number, &holder) != ADDED) {
+        remove_tuple(state, SIDE_INBOUND, &record->reply, number);
+        free_record(number);
+        return 1;
+    }
+    hold_migrated_eim_mapping(record);
+    if (header->force)
+        count_migrated_flow(record);
+    activate_record(record, number);
+    header->ended++;
+    return 1;
+}
+
+/* The same for several, one in a run as in xdp_sweep. `force`: counts them in the gauges. */
 int xdp_migrate(struct xdp_md *ctx)
 {
     void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
     struct sweep_header *header = data;
-    struct record *given = data + sizeof(*header), *holder;
-    u32 zero = 0, i;
-    struct scratch *scratch = scratches.lookup(&zero);
     const struct control *state = running();
+    struct record *given;
+    u32 at;
 
-    if ((void *)(header + 1) > end || !scratch || !state)
+    if ((void *)(header + 1) > end || !state)
         return 0;
-    scratch->ended = 0;
-    for (i = 0; i < MIGRATE_RECORDS; i++) {
-        struct record *record;
-        u32 number = 0;
-
-        if ((void *)(given + i + 1) > end || i >= header->count)
-            break;
-        record = allocate_record(&number);
-        if (!record)
-            break;
-        record->outbound = given[i].outbound;
-        record->key = given[i].key;
-        record->reply = given[i].reply;
-        record->inbound = given[i].inbound;
-        if (add_tuple(state, SIDE_INBOUND, &record->reply, number, &holder) != ADDED) {
-            free_record(number);
-            continue;
-        }
-        if (add_tuple(state, SIDE_OUTBOUND, &record->key, number, &holder) != ADDED) {
-            remove_tuple(state, SIDE_INBOUND, &record->reply, number);
-            free_record(number);
-            continue;
-        }
-        hold_migrated_eim_mapping(record);
-        if (header->force)
-            count_migrated_flow(record);
-        activate_record(record, number);
-        scratch->ended++;
-    }
-    return scratch->ended;
+    at = header->next & (MIGRATE_RECORDS - 1);
+    given = data + sizeof(*header) + at * sizeof(*given);
+    if ((void *)(given + 1) > end || !migrate(state, given, header))
+        return header->ended;
+    header->next = at + 1;
+    if (header->next < MIGRATE_RECORDS && header->next < header->count)
+        xdp_programs.call(ctx, XDP_PROGRAM_MIGRATE);
+    return header->ended;
 }
 
 /* Ends endpoint-independent mappings, given by their keys, that no flow holds or whose time is over: what a race has

@@ -19,6 +19,8 @@ enum xdp_tail_call {
     XDP_PROGRAM_SWEEP,
     XDP_PROGRAM_RECLAIM,
     XDP_PROGRAM_OPEN,
+    XDP_PROGRAM_MIGRATE,
+    XDP_PROGRAM_FIND,
 };
 
 #endif

@@ -16,6 +16,8 @@ XDP_TAIL_CALLS = (
     "xdp_sweep",
     "xdp_reclaim",
     "xdp_open",
+    "xdp_migrate",
+    "xdp_find",
 )
 TC_TAIL_CALLS = (
     "tc_match", "tc_claim", "tc_claim_eim", "tc_refuse", "tc_outside_in", "tc_outside_out", "tc_reset",
@@ -28,9 +30,12 @@ Group = Literal["table", "tc", "xdp", "takeover"]
 GROUPS: Mapping[Group, tuple[str, ...]] = {
     "table": ("xdp_sweep", "xdp_sweep_eim", "xdp_find"),
     "tc": (*TC_TAIL_CALLS, "tc_inside_out", "tc_l3_in", "tc_l3_out"),
-    "xdp": (*(name for name in XDP_TAIL_CALLS if name != "xdp_sweep"), "xdp_outside"),
+    "xdp": (
+        "xdp_inside", "xdp_outside", "xdp_match", "xdp_reclaim", "xdp_claim", "xdp_claim_eim", "xdp_open",
+        "xdp_refuse", "xdp_reset",
+    ),
     "takeover": ("xdp_migrate",),
-}
+}  # fmt: skip
 """table: run by user space, on the flow table. tc: on every interface that has a role. The others are loaded,
 which means verified, when an interface or a takeover needs them."""
 

@@ -17,6 +17,9 @@ from snatsh.datapath.programs import GROUPS, PROGRAMS
 from tests.kernel.frames import from_inside, udp
 from tests.kernel.rig import Rig, rig
 
+PERMITTED_STEPS = 500_000
+"""Half of what the kernel permits: room for a later change, and for the verifier of another kernel."""
+
 RULES = {"pools": {"a": {"address": ["1.1.2.100"]}}, "rules": {"10": {"pool": "a"}}}
 
 
@@ -51,9 +54,19 @@ def test_xdp_programs_are_loaded_when_an_interface_needs_them() -> None:
         assert gateway.outbound(from_inside(udp(5001, 53))).verdict == "translated"
         assert len(gateway.datapath.flows()) == 2
         by_name = gateway.datapath.programs
-        claims = [set(program_info(by_name[name]).maps) for name in ("xdp_claim", "tc_claim")]
-        names = {map_info(map_by_id(number)).name for number in claims[0] & claims[1]}
-        assert {"recent_flows", "spare_addresses"} <= names, "both remember in the same maps"
+        for parts, name in (("claim", "spare_addresses"), ("open", "recent_flows")):
+            xdp, tc = (set(program_info(by_name[f"{hook}_{parts}"]).maps) for hook in ("xdp", "tc"))
+            shared = {map_info(map_by_id(number)).name for number in xdp & tc}
+            assert name in shared, "both remember in the same maps"
+
+
+def test_programs_leave_the_verifier_room(by_xdp: Rig) -> None:
+    """The number differs by kernel; `python -m tests.bench.verifier` tells that of each program."""
+    by_xdp.datapath.programs.require(*GROUPS)
+    steps = {name: program_info(fd).verified for name, fd in by_xdp.datapath.programs.items()}
+    assert steps.keys() == set(PROGRAMS)
+    assert min(steps.values()) > 0, "the kernel tells"
+    assert not {name: taken for name, taken in steps.items() if taken > PERMITTED_STEPS}
 
 
 def test_refused_xdp_programs_leave_what_is_attached() -> None:
