@@ -93,7 +93,7 @@ inline_always int is_admitted(void *ctx, struct scratch *scratch, const struct c
     sent.destination = p->source;
     sent.destination_port = p->source_port;
     sent.mark = eim_mapping->mark;
-    find_hairpin_path(ctx, slot, eim_mapping->ifindex, sent.source, sent.destination, &path);
+    find_hairpin_path(ctx, slot, eim_mapping->ifindex, &sent, &path);
     rule = find_rule_of_eim_mapping(scratch, slot, &sent, &path);
     if (!rule || rule->action != ACTION_TRANSLATE || !(rule->flags & RULE_ENDPOINT_INDEPENDENT))
         return 0;

@@ -113,7 +113,7 @@ inline_always int refresh_outbound(void *ctx, u32 ifindex, struct record *record
         return 0;
     if (is_path_known(outbound->out_ifindex, outbound->epoch, state, now))
         return 1;
-    find_path(ctx, ifindex, p->source, outbound->redirect ? outbound->redirect : p->destination, &path);
+    find_path(ctx, ifindex, p, outbound->redirect ? outbound->redirect : p->destination, p->destination_port, &path);
     /* RFC 4787, REQ-9: traffic to a pool address never leaves the gateway. */
     hairpin = find_pool_address(slot, p->destination) ? SEEN_HAIRPIN : 0;
     direct = path.complete && !hairpin && may_redirect(slot, ifindex, path.out_ifindex, ROLE_OUTSIDE);
@@ -156,7 +156,7 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
         return 0;
     if (is_path_known(inbound->out_ifindex, inbound->epoch, state, now))
         return 1;
-    find_path(ctx, ifindex, p->source, inside, &path);
+    find_path(ctx, ifindex, p, inside, inbound->inside_port, &path);
     direct = path.complete && may_redirect(slot, ifindex, path.out_ifindex, ROLE_INSIDE);
     if (!is_still(record, live))
         return 0;

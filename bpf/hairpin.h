@@ -22,11 +22,11 @@ inline_always u32 reentry_interface(u32 slot, u32 address)
 }
 
 /* The route of a subscriber's packet; to a shared address, the interface to re-enter by. */
-inline_always void find_hairpin_path(void *ctx, u32 slot, u32 ifindex, u32 source, u32 destination, struct path *path)
+inline_always void find_hairpin_path(void *ctx, u32 slot, u32 ifindex, const struct packet *p, struct path *path)
 {
-    find_path(ctx, ifindex, source, destination, path);
+    find_path(ctx, ifindex, p, p->destination, p->destination_port, path);
     if (!path->out_ifindex)
-        path->out_ifindex = reentry_interface(slot, destination);
+        path->out_ifindex = reentry_interface(slot, p->destination);
 }
 
 /* Whether the packet is to the port of a mapping. Other ports of a shared address are the gateway's. */
@@ -46,7 +46,7 @@ inline_always int hairpin_skb(struct __sk_buff *skb, u32 slot, const struct pack
     struct path path;
 
     if (at_ingress(skb)) {
-        find_hairpin_path(skb, slot, ifindex, p->source, p->destination, &path);
+        find_hairpin_path(skb, slot, ifindex, p, &path);
         ifindex = path.out_ifindex;
     }
     interface = find_interface(slot, ifindex);

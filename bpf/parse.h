@@ -31,6 +31,7 @@ struct packet {
     u8 is_reply;  /* to an ICMP query */
     u8 kind;
     u8 fragment; /* enum fragment_part */
+    u8 tos;
     u16 id;      /* of the IP packet, network order */
     u32 mark;    /* netfilter's; XDP knows none */
 };
@@ -162,6 +163,7 @@ inline_always u32 parse(void *data, void *end, u32 frame, struct packet *p)
     p->l4 = L3 + header;
     p->protocol = ip->protocol;
     p->ttl = ip->ttl;
+    p->tos = ip->tos;
     p->tcp_flags = p->l4_header = p->is_reply = 0;
     p->kind = KIND_FLOW;
     p->fragment = WHOLE;

@@ -4,6 +4,7 @@
 #ifndef SNATSH_PATH_H
 #define SNATSH_PATH_H
 
+#include "parse.h"
 #include "types.h"
 
 struct path {
@@ -14,7 +15,9 @@ struct path {
     u8 ethernet[12]; /* destination, source */
 };
 
-inline_always void find_path(void *ctx, u32 ifindex, u32 source, u32 destination, struct path *path)
+/* The route of a packet to this destination and port, as policy rules and routes choose it: by addresses, protocol, ports
+ * and TOS. Of ICMP they know no ports, as the kernel. Marks are not looked at: netfilter sets them later. */
+inline_always void find_path(void *ctx, u32 ifindex, const struct packet *p, u32 destination, u16 port, struct path *path)
 {
     struct bpf_fib_lookup fib = {};
     long outcome;
@@ -22,7 +25,13 @@ inline_always void find_path(void *ctx, u32 ifindex, u32 source, u32 destination
     fib.family = 2; /* AF_INET */
     fib.ifindex = ifindex;
     fib.tot_len = sizeof(struct iphdr); /* host order; makes the kernel report the path's MTU */
-    fib.ipv4_src = source;
+    fib.l4_protocol = p->protocol;
+    if (p->protocol != IPPROTO_ICMP) {
+        fib.sport = p->source_port;
+        fib.dport = port;
+    }
+    fib.tos = p->tos;
+    fib.ipv4_src = p->source;
     fib.ipv4_dst = destination;
     outcome = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
     path->out_ifindex = 0;

@@ -151,7 +151,7 @@ inline_always int forward_translated(struct __sk_buff *skb, const struct packet 
 
     if (!redirect)
         return let_pass(skb);
-    find_path(skb, skb->ingress_ifindex, p->source, redirect, &path);
+    find_path(skb, skb->ingress_ifindex, p, redirect, p->destination_port, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
     return send_by_neighbour(skb, path.out_ifindex, redirect);

@@ -18,7 +18,7 @@ inline_always int route_by_stack(struct __sk_buff *skb, const struct packet *p)
 {
     struct path path;
 
-    find_path(skb, skb->ifindex, p->source, p->destination, &path);
+    find_path(skb, skb->ifindex, p, p->destination, p->destination_port, &path);
     return is_new(path.out_ifindex) ? drop_skb(DROP_LEAK_GUARD, p) : TC_ACT_OK;
 }
 
@@ -40,7 +40,7 @@ inline_always int forward(struct __sk_buff *skb, u32 slot, const struct packet *
     }
     if (!redirect)
         return route_by_stack(skb, p);
-    find_path(skb, skb->ifindex, p->source, redirect, &path);
+    find_path(skb, skb->ifindex, p, redirect, p->destination_port, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
     count_flow(&outbound->packets, &outbound->bytes, outbound->counter, p->length);

@@ -65,7 +65,7 @@ int tc_match(struct __sk_buff *skb)
     }
     if (is_terminated(p, now))
         tc_programs.call(skb, TC_PROGRAM_RESET);
-    find_path(skb, came_in, p->source, p->destination, &path);
+    find_path(skb, came_in, p, p->destination, p->destination_port, &path);
     if (here == came_in) {
         if (!path.out_ifindex && is_for_mapping(p, now))
             path.out_ifindex = reentry_interface(slot, p->destination);

@@ -27,7 +27,7 @@ inline_always int route_inbound(struct __sk_buff *skb, const struct packet *p, u
 
     if (!is_hairpinned || p->ttl <= 1)
         return TC_ACT_OK;
-    find_path(skb, skb->ifindex, p->source, inside, &path);
+    find_path(skb, skb->ifindex, p, inside, p->destination_port, &path);
     if (!path.out_ifindex)
         return drop_skb(DROP_NO_NEXT_HOP, p);
     return lower_skb_ttl(skb, p) ? drop_skb(DROP_INTERNAL, p)

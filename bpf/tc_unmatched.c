@@ -66,7 +66,7 @@ inline_always int enters_inside(struct __sk_buff *skb, u32 slot, const struct pa
 
     if (is_local_address(slot, p->destination) || !is_unicast(p->destination))
         return 0;
-    find_path(skb, skb->ifindex, p->source, p->destination, &path);
+    find_path(skb, skb->ifindex, p, p->destination, p->destination_port, &path);
     return path.out_ifindex && (is_new(path.out_ifindex) || has_role(slot, path.out_ifindex, ROLE_INSIDE));
 }
 

@@ -197,7 +197,7 @@ int xdp_match(struct xdp_md *ctx)
         return pass_traced(PASS_ROUTE, p);
     if (is_terminated(p, now))
         xdp_programs.call(ctx, XDP_PROGRAM_RESET);
-    find_path(ctx, ctx->ingress_ifindex, p->source, p->destination, &path);
+    find_path(ctx, ctx->ingress_ifindex, p, p->destination, p->destination_port, &path);
     if (!path.out_ifindex && is_for_mapping(p, now))
         path.out_ifindex = reentry_interface(slot, p->destination);
     if (!path.out_ifindex || !has_role(slot, path.out_ifindex, ROLE_OUTSIDE))

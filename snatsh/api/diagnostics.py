@@ -45,11 +45,15 @@ class MatchingFlow(Model, frozen=True):
 
 
 class PacketTrial(Model, frozen=True):
-    """candidate: only where it differs from the running configuration."""
+    """candidate: only where it differs from the running configuration.
+
+    passed_by: what of the host would treat packets otherwise, and is not applied to translated ones.
+    """
 
     running: Verdict
     flow: MatchingFlow | None
     candidate: Verdict | None = None
+    passed_by: list[str] = []
 
 
 class TraceRow(Model, frozen=True):

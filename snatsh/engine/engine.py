@@ -97,7 +97,9 @@ class Engine:
             (*self.commits.records, self.archive.record, self.links.record),
             lambda: self._announcer.conflicts, self._box,
         )  # fmt: skip
-        self.diagnostics = Diagnostics(datapath, table, running, self.links.manager.down_in)
+        self.diagnostics = Diagnostics(
+            datapath, table, running, self.links.manager.down_in, lambda: self._box.findings(self._modes())
+        )
 
     @property
     def running(self) -> Plan:

@@ -6,19 +6,15 @@ The rules are those of a candidate, or those read back from the maps of the data
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from snatsh.api.diagnostics import OtherRule, Verdict
 from snatsh.compile.image import Image, RuleImage
 from snatsh.compile.match import MATCH_FIELDS, Packet
 from snatsh.compile.reference_matcher import judge
 from snatsh.engine.errors import EngineError
+from snatsh.engine.host.route_lookup import Route, RouteQuestion, RouteRefused, route_of
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
@@ -44,40 +40,50 @@ class TestPacket:
     mark: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RouteLookup:
-    interface: int
-    next_hop: Address
+def route(question: TestPacket, profile: Profile, facts: Facts) -> Route:
+    """Look up the route of a packet as the datapath does, before any redirect. NoRoute if there is none."""
+    asked = _asked(question, profile, facts)
+    try:
+        try:
+            found = route_of(asked)
+        except RouteRefused:  # which the source may be the reason for, on that interface
+            found = route_of(RouteQuestion(None, question.destination))
+    except RouteRefused as error:
+        raise NoRoute(f"{question.destination}: no route ({error})") from None
+    if not found.interface:
+        raise NoRoute(f"{question.destination}: no route")
+    return found
 
 
-def route(question: TestPacket, profile: Profile, facts: Facts) -> RouteLookup:
-    """Look up the route of a packet, before any redirect. NoRoute if there is none."""
+def route_by_mark(question: TestPacket, profile: Profile, facts: Facts) -> str:
+    """Say how the kernel would route a packet with its mark, where the datapath does not; else empty."""
+    if not question.mark:
+        return ""
+    try:
+        known = route(question, profile, facts)
+        marked = route_of(replace(_asked(question, profile, facts), mark=question.mark))
+    except (NoRoute, RouteRefused):
+        return ""
+    if marked == known:
+        return ""
+    out = {one.index: name for name, one in facts.interfaces.items()}.get(marked.interface, "?")
+    return (
+        f"the kernel would route a packet with mark {question.mark:#x} by {out} to {marked.next_hop};"
+        " the datapath does not look at marks"
+    )
+
+
+def _asked(question: TestPacket, profile: Profile, facts: Facts) -> RouteQuestion:
     inside = [name for name, interface in profile.interfaces.items() if interface.role == "inside"]
     name = question.interface or next(iter(sorted(inside)), None)
     if name is None or name not in facts.interfaces:
         raise NoRoute(f"interface {name or 'inside'}: no such inside interface")
     if name not in inside:
         raise NoRoute(f"interface {name}: not an inside interface, so its packets are not translated")
-    asked: dict[str, str | int] = {"dst": str(question.destination), "family": socket.AF_INET}
-    try:
-        with IPRoute() as netlink:
-            found = netlink.route("get", **asked, src=str(question.source), iif=facts.interfaces[name].index)
-    except NetlinkError:
-        found = _route_without_source(asked, question)
-    message = found[0]
-    index = message.get_attr("RTA_OIF")
-    if index is None:
-        raise NoRoute(f"{question.destination}: no route")
-    return RouteLookup(index, Address(message.get_attr("RTA_GATEWAY") or str(question.destination)))
-
-
-def _route_without_source(asked: Mapping[str, str | int], question: TestPacket) -> Any:
-    """Look up the route without a source, which the kernel may refuse on that interface."""
-    try:
-        with IPRoute() as netlink:
-            return netlink.route("get", **asked)
-    except NetlinkError as error:
-        raise NoRoute(f"{question.destination}: no route ({error.args[-1]})") from None
+    return RouteQuestion(
+        question.source, question.destination, facts.interfaces[name].index,
+        PROTOCOL_NUMBERS[question.protocol], question.source_port, question.destination_port,
+    )  # fmt: skip
 
 
 def answer(question: TestPacket, image: Image, profile: Profile, facts: Facts) -> Verdict:

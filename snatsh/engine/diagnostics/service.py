@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from snatsh.api.diagnostics import MatchingFlow, PacketTrial, Traced, Verdict
@@ -18,6 +18,9 @@ from snatsh.engine.flows.query import Flows, address_text
 from snatsh.engine.flows.table_reader import TableReader
 from snatsh.engine.host.facts import gather
 from snatsh.model.errors import ProfileError
+from snatsh.model.facts import Facts
+from snatsh.model.schema.profile import Profile
+from snatsh.model.validate.box import BoxFinding
 from snatsh.model.values import Address
 from snatsh.model.vocabulary import PROTOCOL_NUMBERS
 
@@ -26,15 +29,23 @@ if TYPE_CHECKING:
 
 
 class Diagnostics:
-    """running: the plan that the datapath runs. down: links that new flows do not take."""
+    """running: the plan that the datapath runs. down: links that new flows do not take. box: what of
+    the host packets pass by.
+    """
 
     def __init__(
-        self, datapath: Datapath, table: TableReader, running: Callable[[], Plan], down: Down
+        self,
+        datapath: Datapath,
+        table: TableReader,
+        running: Callable[[], Plan],
+        down: Down,
+        box: Callable[[], Sequence[BoxFinding]],
     ) -> None:
         self._datapath = datapath
         self._table = table
         self._running = running
         self._down = down
+        self._box = box
         self._tracer = Tracer(datapath)
 
     async def test_packet(self, packet: TestPacket, candidate: Candidate) -> PacketTrial:
@@ -55,9 +66,15 @@ class Diagnostics:
                 running=_verdict(by_running),
                 flow=_flow_of(table, packet),
                 candidate=_verdict(by_candidate) if candidate.changed else None,
+                passed_by=[*self._passed_by(packet, plan.profile, facts)],
             )
 
         return await self._table.with_table(evaluate)
+
+    def _passed_by(self, packet: TestPacket, profile: Profile, facts: Facts) -> Iterator[str]:
+        if by_mark := packet_test.route_by_mark(packet, profile, facts):
+            yield by_mark
+        yield from (f"{found}" for found in self._box() if found.alarm == "major")
 
     async def trace(self, user: str, pid: int, request: TraceRequest) -> None:
         """Start a trace."""

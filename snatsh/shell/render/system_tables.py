@@ -139,6 +139,8 @@ def trial(data: PacketTrial) -> str:
         text += f"\nExisting flow: mapped to {mapped} by rule {flow.rule}\n"
     if data.candidate is not None:
         text += "\nCandidate configuration:\n" + _verdict(data.candidate)
+    if data.passed_by:
+        text += "\nNot followed by the datapath:\n" + "".join(f"  {what}\n" for what in data.passed_by)
     return text
 
 
