@@ -18,9 +18,13 @@ from snatsh.datapath.bpf_syscall import Map
 from snatsh.datapath.constants import FIND_KEYS, MIGRATE_RECORDS, SWEEP_KEYS
 
 _WINDOW = 16_384  # records: small enough for the processor's caches
+_MAC = 6
 _NUMBER = np.uint64(0xFFFFFFFF)
 _WANTED = np.dtype([("key", layout.FLOW_KEY), ("live", "u8")], align=True)
 _HEADER = layout.SWEEP_HEADER.itemsize
+
+Station = tuple[int, bytes]
+"""Interface index and MAC address."""
 
 
 class FlowTable:
@@ -58,6 +62,17 @@ class FlowTable:
             left = (window["outbound"]["expires"] - np.uint32(now)).astype(np.int32)
             found.append(window["live"][(left <= 0) & (window["live"] != 0)])
         return np.concatenate(found)
+
+    def stations(self, since: int) -> set[Station]:
+        """To whom flows have sent packets by a known path since this tick, less than half a wrap ago."""
+        found: set[Station] = set()
+        for window in self._windows():
+            live = window["live"] != 0
+            for half in (window["outbound"], window["inbound"]):
+                recent = (half["touched"] - np.uint32(since)).astype(np.int32) >= 0
+                used = np.flatnonzero(live & recent & (half["out_ifindex"] != 0))
+                found |= _stations(half["out_ifindex"][used], half["ethernet"][used])
+        return found
 
     def find(self, keys: NDArray[Any]) -> NDArray[np.uint64]:
         """The `live` of the flows with these keys; 0 where there is none."""
@@ -120,3 +135,15 @@ class FlowTable:
         return bpf_syscall.test_run(
             self._programs[program], header.tobytes() + np.ascontiguousarray(items).tobytes()
         )
+
+
+def _stations(interfaces: NDArray[Any], headers: NDArray[Any]) -> set[Station]:
+    """headers: begin with the destination's MAC address."""
+    words: NDArray[Any] = np.zeros((len(headers), 8), dtype=np.uint8)
+    words[:, :_MAC] = headers[:, :_MAC]
+    macs = words.view("<u8")[:, 0]  # far faster to sort than bytes
+    return {
+        (int(index), int(mac).to_bytes(_MAC, "little"))
+        for index in np.unique(interfaces)
+        for mac in np.unique(macs[interfaces == index])
+    }

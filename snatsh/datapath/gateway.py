@@ -18,7 +18,7 @@ from snatsh.compile.image import AnnouncedRange, HookRequest, Image
 from snatsh.datapath import bpf_syscall, flows, gauges, layout, map_reader, map_writer, mappings, tracing
 from snatsh.datapath.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.errors import StageError
-from snatsh.datapath.flow_table import FlowTable
+from snatsh.datapath.flow_table import FlowTable, Station
 from snatsh.datapath.loading import flow_migration, linker, loader
 from snatsh.datapath.loading.own_programs import OwnPrograms
 from snatsh.datapath.map_writer import Stage
@@ -185,6 +185,11 @@ class Datapath:
     def flows(self) -> NDArray[Any]:
         """All live flows, FLOW_VIEW rows."""
         return flows.view(self._table)
+
+    def stations(self, seconds: float) -> set[Station]:
+        """To whom flows have sent packets by a known path in the last `seconds`."""
+        since = flows.now_ticks() - int(seconds * layout.TICKS_PER_SECOND)
+        return self._table.stations(since & 0xFFFFFFFF)
 
     def flow_count(self) -> int:
         """Return how many flows the table holds, summed over the gauges of the pool addresses."""

@@ -13,14 +13,13 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from snatsh.datapath.netlink import ATTRIBUTE, HEADER, attributes_in, messages_in
+from snatsh.datapath.netlink import ATTRIBUTE, HEADER, attributes_in, dump, messages_in
 
 _GENERIC = 16
 _GENL = struct.Struct("=BBH")
-_REQUEST, _DUMP = 0x1, 0x300
+_REQUEST = 0x1
 _CONTROLLER, _GET_FAMILY, _FAMILY_ID, _FAMILY_NAME = 16, 3, 1, 2
 _DEVICE_GET, _DEVICE_INDEX, _DEVICE_XDP_FEATURES = 1, 1, 3
-_ERROR, _DONE = 2, 3
 _BASIC, _REDIRECT, _NDO_XMIT = 0x1, 0x2, 0x4
 _SECONDS = 2.0
 _SOFTWARE = frozenset({"veth", "tun"})
@@ -56,28 +55,21 @@ def xdp_support() -> dict[int, XdpSupport] | None:
 def _family(netlink: socket.socket) -> int | None:
     name = b"netdev\0"
     attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(name), _FAMILY_NAME) + name + b"\0"
-    _send(netlink, _CONTROLLER, _REQUEST, _GET_FAMILY, attribute)
-    for kind, body in messages_in(netlink.recv(1 << 16)):
+    body = _GENL.pack(_GET_FAMILY, 1, 0) + attribute
+    netlink.send(HEADER.pack(HEADER.size + len(body), _CONTROLLER, _REQUEST, 1, 0) + body)
+    for kind, answer in messages_in(netlink.recv(1 << 16)):
         if kind == _CONTROLLER:
-            found = dict(attributes_in(body[_GENL.size :]))
+            found = dict(attributes_in(answer[_GENL.size :]))
             return int.from_bytes(found[_FAMILY_ID], sys.byteorder)
     return None
 
 
 def _devices(netlink: socket.socket, family: int) -> dict[int, XdpSupport]:
-    _send(netlink, family, _REQUEST | _DUMP, _DEVICE_GET, b"")
     devices: dict[int, XdpSupport] = {}
-    while True:
-        for kind, body in messages_in(netlink.recv(1 << 16)):
-            if kind in (_ERROR, _DONE):
-                return devices
-            found = dict(attributes_in(body[_GENL.size :]))
-            index = int.from_bytes(found[_DEVICE_INDEX], sys.byteorder)
-            features = int.from_bytes(found.get(_DEVICE_XDP_FEATURES, b""), sys.byteorder)
-            native = features & (_BASIC | _REDIRECT) == _BASIC | _REDIRECT
-            devices[index] = XdpSupport(native, bool(features & _NDO_XMIT))
-
-
-def _send(netlink: socket.socket, kind: int, flags: int, command: int, attributes: bytes) -> None:
-    body = _GENL.pack(command, 1, 0) + attributes
-    netlink.send(HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body)
+    for _, body in dump(netlink, family, _GENL.pack(_DEVICE_GET, 1, 0)):
+        found = dict(attributes_in(body[_GENL.size :]))
+        index = int.from_bytes(found[_DEVICE_INDEX], sys.byteorder)
+        features = int.from_bytes(found.get(_DEVICE_XDP_FEATURES, b""), sys.byteorder)
+        native = features & (_BASIC | _REDIRECT) == _BASIC | _REDIRECT
+        devices[index] = XdpSupport(native, bool(features & _NDO_XMIT))
+    return devices

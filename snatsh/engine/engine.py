@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING
 
 from snatsh.engine.box.watch import BoxWatch
@@ -23,14 +23,16 @@ from snatsh.engine.config.edit_sessions import EditSessions
 from snatsh.engine.config.history import Store
 from snatsh.engine.config.startup import run_first
 from snatsh.engine.diagnostics.service import Diagnostics
-from snatsh.engine.flows.expiry import Ager
 from snatsh.engine.flows.live import LiveFlows
 from snatsh.engine.flows.mappings import MappingService
 from snatsh.engine.flows.service import FlowService
 from snatsh.engine.flows.snapshot import Snapshots
 from snatsh.engine.flows.subscribers import SubscriberService
 from snatsh.engine.flows.table_reader import TableReader
+from snatsh.engine.flows.table_task import TableTask
+from snatsh.engine.host import neighbor_use
 from snatsh.engine.host.announcer import Announcer
+from snatsh.engine.host.neighbor_use import NeighborUse
 from snatsh.engine.host.netlink_watcher import HostChange, NetlinkWatcher
 from snatsh.engine.links.manager import LinkManager
 from snatsh.engine.links.service import LinkService
@@ -125,11 +127,18 @@ class Engine:
         await self.archive.check()
         timekeeper = Timekeeper(self.commits, self.notices)
         await timekeeper.tick()
-        ager = Ager(self._datapath.age, self._snapshots, self.pools.post_events)
         background: tuple[Coroutine[None, None, None], ...] = (
-            self._reconciler.run(), ager.run(), timekeeper.run(), self.pools.watch.run(), self._box.run()
+            self._reconciler.run(), timekeeper.run(), self.pools.watch.run(), self._box.run(),
+            *(task.run() for task in self._table_tasks()),
         )  # fmt: skip
         self._tasks = [asyncio.create_task(one) for one in background]
+
+    def _table_tasks(self) -> Iterator[TableTask]:
+        # The first sweep takes from the gauges what expired while no snatd ran. Lookups ignore it anyway.
+        sweep, post_events = self._datapath.age, self.pools.post_events
+        yield TableTask("sweeping expired flows", sweep, self._snapshots, 1.0, post_events)
+        report = NeighborUse(self._datapath.stations).report
+        yield TableTask("probing neighbors in use", report, self._snapshots, neighbor_use.SECONDS)
 
     async def close(self) -> None:
         """Stop. The datapath keeps running."""
