@@ -195,21 +195,18 @@ inline_always void reopen(union flow_state *flow, int is_outbound)
  * so what follows takes it back. A FIN of one side makes it transitory for good, of both time-wait. */
 inline_always void next_tcp_state(union flow_state *flow, u8 tcp_flags, int is_outbound)
 {
+    u8 fins = SEEN_FIN_OUT | SEEN_FIN_IN, fin = is_outbound ? SEEN_FIN_OUT : SEEN_FIN_IN;
     int is_opener = is_outbound == !(flow->seen & SEEN_FROM_OUTSIDE);
 
     if (is_opening_syn(tcp_flags) && flow->state >= STATE_TRANSITORY)
         return reopen(flow, is_outbound);
-    if (tcp_flags & TCP_FIN)
-        flow->seen |= is_outbound ? SEEN_FIN_OUT : SEEN_FIN_IN;
-    if ((flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN)) == (SEEN_FIN_OUT | SEEN_FIN_IN))
-        flow->state = STATE_TIME_WAIT;
-    else if (flow->seen & (SEEN_FIN_OUT | SEEN_FIN_IN) || tcp_flags & TCP_RST)
-        flow->state = STATE_TRANSITORY;
+    flow->seen |= tcp_flags & TCP_FIN ? fin : 0;
+    if (flow->seen & fins || tcp_flags & TCP_RST)
+        flow->state = (flow->seen & fins) == fins ? STATE_TIME_WAIT : STATE_TRANSITORY;
     else if ((tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK && flow->seen & SEEN_ANSWERED &&
              (is_opener || flow->state == STATE_TRANSITORY))
         flow->state = STATE_ESTABLISHED;
-    if (!is_opener && !(tcp_flags & TCP_RST))
-        flow->seen |= SEEN_ANSWERED;
+    flow->seen |= !is_opener && !(tcp_flags & TCP_RST) ? SEEN_ANSWERED : 0;
 }
 
 /* A packet from outside does not prolong the flow (RFC 4787, REQ-6), unless so configured; a reply gives it the timeout of
@@ -247,8 +244,9 @@ inline_always union flow_state next_state(union flow_state flow, u32 slot, const
  * that is no plain ACK. */
 inline_always int is_before_change(const struct packet *p, u8 new)
 {
-    return new & (SEEN_REPLY | SEEN_ANSWERED) ||
-           (p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK);
+    u32 other = p->protocol == IPPROTO_TCP ? (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) ^ TCP_ACK : 0;
+
+    return (new & (SEEN_REPLY | SEEN_ANSWERED)) | other;
 }
 
 /* What follows from a changed state. A SYN from inside may have reopened the flow. */
@@ -256,13 +254,11 @@ inline_always void note_change(struct record *record, u32 inside, const struct p
                                union flow_state after, u32 now, int is_outbound)
 {
     struct outbound *outbound = &record->outbound;
-    u8 new = ~before.seen & after.seen;
+    u32 half_open = !(after.seen & SEEN_REPLY) - !(before.seen & SEEN_REPLY);
 
-    if (new & SEEN_REPLY)
-        add_half_open(inside, -1);
-    else if (before.seen & ~after.seen & SEEN_REPLY)
-        add_half_open(inside, 1);
-    if (is_before_change(p, new))
+    if (half_open)
+        add_half_open(inside, half_open);
+    if (is_before_change(p, ~before.seen & after.seen))
         outbound->touched = record->inbound.touched = now - TOUCH_TICKS;
     else if (is_outbound)
         outbound->touched = now;
