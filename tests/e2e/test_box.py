@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
 
-from snatsh.lab.services import ECHO_PORT
+from snatsh.lab.services import ECHO_PORT, wait_listening
+from snatsh.lab.watch import Watch
 from tests.e2e.harness import VIA_A, Gateway, addresses, document, seen_from
 from tests.waiting import wait
 
@@ -402,3 +404,76 @@ def test_filters_at_a_port_of_a_bridge(gateway: Gateway, box: Callable[..., str]
         box("ip", "link", "delete", "br7")
         box("ebtables", "-P", "FORWARD", "ACCEPT")
     is_gone(gateway, name)
+
+
+def test_ipsec_policies(gateway: Gateway, box: Callable[..., str]) -> None:
+    """A rule that exempts what they are for leaves it to them."""
+    selector = ("src", "192.168.40.0/24", "dst", "8.8.8.0/24", "dir", "out")
+    own = ("src", "1.1.2.2/32", "dst", "8.8.8.0/24", "dir", "out")
+    tunnel = ("tmpl", "src", "1.1.2.2", "dst", "8.8.8.8", "proto", "esp", "mode", "tunnel")
+    for policy in (selector, own):
+        box("ip", "xfrm", "policy", "add", *policy, *tunnel)
+    try:
+        name = "the IPsec policy from 192.168.40.0/24 to 8.8.8.0/24 is not applied"
+        is_found(gateway, name, "major")
+        assert len([warning for warning in said(gateway) if "IPsec" in warning]) == 1
+        gateway.commit(
+            "set rules 5 source 192.168.0.0/16",
+            "set rules 5 destination 8.8.8.0/24",
+            "set rules 5 action exempt",
+        )
+        is_gone(gateway, name)
+    finally:
+        box("ip", "xfrm", "policy", "flush")
+        gateway.reset()
+
+
+def test_exempt_packets_get_to_a_proxy(gateway: Gateway, box: Callable[..., str]) -> None:
+    page = gateway.lab.folder / "proxy" / "index.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("by the proxy")
+    serving = ("-m", "http.server", "--directory", str(page.parent), "3128")
+    proxy = gateway.lab.spawn("gateway", sys.executable, *serving, log="proxy.log")
+    box("nft", "-f", "-", stdin=PROXY)
+    try:
+        wait_listening(gateway.lab["gateway"], {("tcp", "0.0.0.0", 3128)}, 10)
+        assert seen_from(gateway) in addresses("a")
+        gateway.commit("set rules 5 source 192.168.40.9/32", "set rules 5 action exempt")
+        shown = gateway.client.run("curl", "-sS", "--max-time", "5", f"http://{VIA_A}/").stdout
+        assert shown == "by the proxy"
+    finally:
+        proxy.kill()
+        proxy.wait()
+        gateway.reset()
+
+
+def test_filters_of_a_bridge_with_a_role(gateway: Gateway, box: Callable[..., str]) -> None:
+    try:
+        box("ip", "link", "add", "br7", "type", "bridge")
+        box("ip", "link", "set", "br7", "up")
+        box("ip", "address", "delete", "192.168.40.1/24", "dev", "eth0")
+        box("ip", "link", "set", "eth0", "master", "br7")
+        box("ip", "address", "add", "192.168.40.1/24", "dev", "br7")
+        gateway.client.run("ip", "neighbour", "flush", "dev", "eth0")
+        gateway.commit("delete interfaces eth0", "set interfaces br7 role inside")
+        wait(lambda: seen_from(gateway, seconds=1) in addresses("a"), "translated")
+        box("ebtables", "-A", "INPUT", "-p", "IPv4", "--ip-proto", "tcp", "-j", "DROP")
+        assert seen_from(gateway, seconds=1) == "", "followed"
+        assert not [warning for warning in said(gateway) if "bridge" in warning]
+    finally:
+        box("ebtables", "-F", "INPUT")
+        box("ip", "link", "delete", "br7")
+        box("ip", "address", "add", "192.168.40.1/24", "dev", "eth0")
+        gateway.client.run("ip", "neighbour", "flush", "dev", "eth0")
+        gateway.reset()
+
+
+def test_captures(gateway: Gateway) -> None:
+    """XDP takes frames before tcpdump sees them."""
+    asked = 3
+    with Watch(gateway.lab["gateway"], "eth1", f"udp and src host {VIA_A}") as watch:
+        for _ in range(asked):
+            assert udp_seen_from(gateway) in addresses("a")
+        expected = 0 if gateway.hook == "xdp" else asked
+        wait(lambda: watch.count() >= expected, "captured")
+        assert watch.count() == expected

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from snatsh.engine.box import devices, netfilter, policy_rules
+from snatsh.engine.box import devices, ipsec, netfilter, policy_rules
 from snatsh.engine.box.offloads import untagging
 from snatsh.engine.box.ruleset import Ruleset
 from snatsh.engine.errors import EngineError
@@ -30,6 +30,7 @@ def _inspect(ruleset: Ruleset) -> Iterator[Bypass]:
     filtered = any(one.subject in ("filter", "late filter") for one in found)
     yield from netfilter.bypassed(ruleset)
     yield from policy_rules.bypassed(marks=filtered or netfilter.sets_marks(ruleset))
+    yield from ipsec.bypassed()
     yield from found
 
 

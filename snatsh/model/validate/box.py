@@ -12,6 +12,7 @@ from snatsh.model.box import Bypass, Subject
 from snatsh.model.errors import Path, Problem
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
+from snatsh.model.values import ADDRESS_BITS, Prefix
 
 Mode = Literal["auto", "xdp", "tc"]
 
@@ -69,6 +70,10 @@ MEANINGS: Mapping[Subject, Meaning] = {
     "no redirect": Meaning(
         "so every frame that XDP sends there is lost; expected hook auto or tc", "major", xdp_only=True
     ),
+    "ipsec policy": Meaning(
+        "is not applied to translated packets, which leave in the clear; expected a rule with action exempt",
+        "major",
+    ),
 }
 
 CHECKSUMS = (
@@ -99,6 +104,8 @@ def box_findings(profile: Profile, facts: Facts, mode_of: Callable[[str], Mode])
         if found.subject == "rp_filter" and not _redirects(profile):
             continue
         if found.subject == "bridge filter" and not ports & set(profile.interfaces):
+            continue
+        if found.subject == "ipsec policy" and (_is_exempt(found, profile) or _is_of_gateway(found, facts)):
             continue
         if found.interface:
             for name in _concerned(found, meaning, profile, mode_of):
@@ -132,3 +139,28 @@ def _concerned(
 def _redirects(profile: Profile) -> bool:
     """Whether flows may leave by another interface than the route to their destination."""
     return any(rule.redirect or rule.group or rule.failover for rule in profile.rules.values())
+
+
+def _is_exempt(policy: Bypass, profile: Profile) -> bool:
+    """Whether a rule leaves all packets that a policy is for to the stack."""
+    return any(
+        rule.action == "exempt"
+        and rule.model_fields_set <= _ADDRESSED
+        and _covers(rule.source, policy.source)
+        and _covers(rule.destination, policy.destination)
+        for rule in profile.rules.values()
+    )
+
+
+_ADDRESSED = {"action", "source", "destination", "description"}
+
+
+def _covers(of_rule: Prefix | None, wanted: Prefix | None) -> bool:
+    return of_rule is None or (wanted is not None and wanted.subnet_of(of_rule))
+
+
+def _is_of_gateway(policy: Bypass, facts: Facts) -> bool:
+    """Whether a policy is for packets that an address of the gateway sends, as between two gateways."""
+    own = {address.ip for known in facts.interfaces.values() for address in known.addresses}
+    source = policy.source
+    return source is not None and source.prefixlen == ADDRESS_BITS and source.network_address in own
