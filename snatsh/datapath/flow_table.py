@@ -74,6 +74,26 @@ class FlowTable:
                 found |= _stations(half["out_ifindex"][used], half["ethernet"][used])
         return found
 
+    def elsewhere(self, homes: Mapping[int, int]) -> NDArray[Any]:
+        """Records of flows that leave by another interface than their rule's, where that is known.
+
+        homes: interface index by rule number. Flows that a rule redirects are left out.
+        """
+        rules = np.array(sorted(homes), dtype=np.uint32)
+        indices = np.array([homes[int(rule)] for rule in rules], dtype=np.uint32)
+        found: list[NDArray[Any]] = [np.zeros(0, dtype=layout.RECORD)]
+        for window in self._windows() if len(rules) else ():
+            live, outbound = window["live"].copy(), window["outbound"]
+            routed = np.flatnonzero(
+                (live != 0) & (outbound["out_ifindex"] != 0) & (outbound["redirect"] == 0)
+            )
+            rule = window["inbound"]["rule"][routed]
+            at = np.minimum(np.searchsorted(rules, rule), len(rules) - 1)
+            moved = routed[(rules[at] == rule) & (outbound["out_ifindex"][routed] != indices[at])]
+            records = window[moved]
+            found.append(records[window["live"][moved] == live[moved]])
+        return np.concatenate(found)
+
     def find(self, keys: NDArray[Any]) -> NDArray[np.uint64]:
         """The `live` of the flows with these keys; 0 where there is none."""
         lives: NDArray[np.uint64] = np.zeros(len(keys), dtype=np.uint64)

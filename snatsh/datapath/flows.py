@@ -47,6 +47,12 @@ def view(table: FlowTable) -> NDArray[Any]:
     return bpf_syscall.joined(parts) if parts else np.zeros(0, dtype=FLOW_VIEW)
 
 
+def elsewhere(table: FlowTable, homes: Mapping[int, int]) -> NDArray[Any]:
+    """FLOW_VIEW rows of the flows that leave by another interface than their rule's (FlowTable.elsewhere)."""
+    now = now_ticks()
+    return _shown(_unexpired(table.elsewhere(homes), now), now)
+
+
 def _unexpired(records: NDArray[Any], now: int) -> NDArray[Any]:
     unexpired: NDArray[Any] = records[elapsed(now, records["outbound"]["expires"]) < 0]
     return unexpired

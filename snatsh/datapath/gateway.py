@@ -186,6 +186,10 @@ class Datapath:
         """All live flows, FLOW_VIEW rows."""
         return flows.view(self._table)
 
+    def flows_elsewhere(self, homes: Mapping[int, int]) -> NDArray[Any]:
+        """Flows that leave by another interface than their rule's, FLOW_VIEW rows. homes: index by rule."""
+        return flows.elsewhere(self._table, homes)
+
     def stations(self, seconds: float) -> set[Station]:
         """To whom flows have sent packets by a known path in the last `seconds`."""
         since = flows.now_ticks() - int(seconds * layout.TICKS_PER_SECOND)

@@ -34,7 +34,9 @@ from snatsh.engine.host import neighbor_use
 from snatsh.engine.host.announcer import Announcer
 from snatsh.engine.host.neighbor_use import NeighborUse
 from snatsh.engine.host.netlink_watcher import HostChange, NetlinkWatcher
+from snatsh.engine.links import moved_flows
 from snatsh.engine.links.manager import LinkManager
+from snatsh.engine.links.moved_flows import MovedFlows
 from snatsh.engine.links.service import LinkService
 from snatsh.engine.notices import Notices
 from snatsh.engine.pools.service import PoolService
@@ -137,6 +139,9 @@ class Engine:
         # The first sweep takes from the gauges what expired while no snatd ran. Lookups ignore it anyway.
         sweep, post_events = self._datapath.age, self.pools.post_events
         yield TableTask("sweeping expired flows", sweep, self._snapshots, 1.0, post_events)
+        moved = MovedFlows(self._datapath, self._plan)
+        what = "ending flows whose route has moved"
+        yield TableTask(what, moved.end, self._snapshots, moved_flows.SECONDS, moved.prompt)
         report = NeighborUse(self._datapath.stations).report
         yield TableTask("probing neighbors in use", report, self._snapshots, neighbor_use.SECONDS)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from snatsh.engine.links import moved_flows
 from snatsh.lab.services import ECHO_PORT
 from tests.e2e.harness import Gateway, addresses, no_leak
 
@@ -58,11 +59,11 @@ class Flow:
 @pytest.fixture
 def flow(gateway: Gateway) -> Iterator[Flow]:
     opened = Flow(gateway)
-    # A flow keeps its address when the route changes: isp-b may see one of isp-a's pool.
+    # Until snatd ends the flow, isp-b may see its address of isp-a's pool.
     with no_leak(gateway.lab, {"isp-b": sorted(addresses("a"))}):
         yield opened
     opened.close()
-    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.2.1")
+    by_isp_a(gateway)
 
 
 def test_next_hop_changes_its_mac_address(gateway: Gateway, flow: Flow) -> None:
@@ -74,25 +75,56 @@ def test_next_hop_changes_its_mac_address(gateway: Gateway, flow: Flow) -> None:
     assert seconds < 3, "as soon as the kernel has learnt the new address"
 
 
-def test_route_changes_to_another_provider(gateway: Gateway, flow: Flow) -> None:
+def by_isp_a(gateway: Gateway) -> None:
+    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.2.1")
+
+
+def by_isp_b(gateway: Gateway) -> None:
+    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
+
+
+def test_flow_starts_anew_when_the_route_changes_to_another_provider(gateway: Gateway, flow: Flow) -> None:
+    """With its old address it would get no replies there."""
+    flow.wait()
+    by_isp_b(gateway)
+    until(lambda: has_address_of(flow, "b"), 3)
+    assert out_interface(gateway, flow) == "eth2"
+
+
+def test_silent_connection_is_reset_when_the_route_changes(gateway: Gateway, flow: Flow) -> None:
+    with gateway.client.entered():
+        connection = socket.create_connection(SERVER, timeout=5)
+    with connection:
+        assert connection.recv(100)  # the server tells the address
+        by_isp_b(gateway)
+        connection.sendall(b"x")  # its path is looked up again
+        with pytest.raises(ConnectionResetError):
+            while connection.recv(100):
+                pass
+
+
+def test_flow_stays_where_its_link_keeps_flows(gateway: Gateway, flow: Flow) -> None:
     """The mapping stays with the flow, and the packets go where the route says."""
     before, _ = flow.wait()
-    gateway.lab["gateway"].run("ip", "route", "replace", "default", "via", "1.1.3.1")
+    gateway.commit("set links isp-a flows keep")
+    by_isp_b(gateway)
     after, seconds = flow.wait()
-    assert after == before
     assert seconds < 1
     until(lambda: out_interface(gateway, flow) == "eth2", 1)
+    time.sleep(2 * moved_flows.SECONDS)
+    assert flow.wait()[0] == after == before
+    by_isp_a(gateway)
+    gateway.commit("delete links isp-a flows")
 
 
 def test_policy_rule_changes_to_another_provider(gateway: Gateway, flow: Flow) -> None:
-    before, _ = flow.wait()
+    flow.wait()
     box = gateway.lab["gateway"]
     box.run("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
     time.sleep(0.3)
     box.run("ip", "rule", "add", "to", SERVER[0], "lookup", "7")
     try:
-        until(lambda: out_interface(gateway, flow) == "eth2", 1)
-        assert flow.wait()[0] == before
+        until(lambda: has_address_of(flow, "b"), 3)
     finally:
         box.run("ip", "rule", "del", "lookup", "7")
 
@@ -114,6 +146,10 @@ def test_route_changes_while_snatd_is_down(gateway: Gateway, flow: Flow) -> None
         assert flow.wait()[0] == before
     finally:
         gateway.start()
+
+
+def has_address_of(flow: Flow, pool: str) -> bool:
+    return (flow.ask() or "").partition(":")[0] in addresses(pool)
 
 
 def out_interface(gateway: Gateway, flow: Flow) -> str:

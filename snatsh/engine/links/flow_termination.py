@@ -53,9 +53,7 @@ class FlowTermination:
     def look(self, profile: Profile, facts: Facts, states: Mapping[str, LinkState]) -> None:
         down = frozenset(name for name, state in states.items() if state.state == "down")
         fallen, self._down = down - self._down, down
-        ending = frozenset(
-            name for name in fallen if name in profile.links and profile.links[name].flows == "end"
-        )
+        ending = frozenset(name for name in fallen if name in profile.links and ends_flows(profile, name))
         if ending:
             before = self._task
             self._task = asyncio.create_task(self._end(profile, facts, ending, before))
@@ -80,9 +78,22 @@ class FlowTermination:
         try:
             ended = await self._worker.run(end)
             log.info("ended %d flows of %s", len(ended), ", ".join(sorted(links)))
-            await _prompt(ended[ended["protocol"] == TCP][:MOST_PROMPTED])
+            await prompt(ended[ended["protocol"] == TCP][:MOST_PROMPTED])
         except OSError as error:
             log.error("cannot reset the hosts of flows of %s: %s", ", ".join(sorted(links)), error)
+
+
+def ends_flows(profile: Profile, link: str) -> bool:
+    """Whether flows end when the link goes down: as configured, else if others take over."""
+    held = profile.links[link]
+    if held.flows is not None:
+        return held.flows == "end"
+    groups = [group.link.keys() for group in profile.link_groups.values() if link in group.link]
+    return (
+        held.backup is not None
+        or any(len(group) > 1 for group in groups)
+        or any(link in rule.failover for rule in profile.rules.values())
+    )
 
 
 def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]) -> NDArray[np.bool_]:
@@ -99,7 +110,7 @@ def flows_of(table: Flows, profile: Profile, facts: Facts, links: frozenset[str]
     return found
 
 
-async def _prompt(flows: Flows) -> None:
+async def prompt(flows: Flows) -> None:
     """Prompt the subscribers of these TCP flows to send, paced."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
         for start in range(0, len(flows), BATCH):

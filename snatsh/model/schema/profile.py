@@ -226,7 +226,11 @@ class Link(Container):
     hold_down_limit: HoldDown = Field(
         300, description="Upper limit in seconds of the hold-down, which doubles while the link flaps"
     )
-    flows: Literal["keep", "end"] = Field("keep", description="Action on flows of the link when it goes down")
+    flows: Literal["keep", "end"] | None = Field(
+        None,
+        description="Action on flows when the link goes down or the route moves to another interface; "
+        "when omitted, end if others take over",
+    )
     description: Description | None = Field(None, description="Text description")
 
 
