@@ -3,54 +3,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 
 import pytest
 
-from snatsh.lab.services import ECHO_PORT, wait_listening
+from snatsh.engine.host.netlink_watcher import HostChange, NetlinkWatcher
+from snatsh.lab.services import wait_listening
 from snatsh.lab.watch import Watch
-from tests.e2e.harness import VIA_A, Gateway, addresses, document, seen_from
+from tests.e2e.findings import Box, alarms, box_of, is_found, is_gone, said, udp_seen_from
+from tests.e2e.harness import VIA_A, Gateway, addresses, seen_from
 from tests.waiting import wait
 
 
 @pytest.fixture
-def box(gateway: Gateway) -> Iterator[Callable[..., str]]:
+def box(gateway: Gateway) -> Iterator[Box]:
     """Run a command on the gateway."""
-
-    def run(*argv: str, stdin: str | None = None) -> str:
-        return gateway.lab["gateway"].run(*argv, stdin=stdin).stdout
-
+    run = box_of(gateway)
     yield run
     run("nft", "flush", "ruleset")
     for table in ("filter", "mangle", "nat"):
         run("iptables-legacy", "-t", table, "-F")
     run("iptables-legacy", "-P", "FORWARD", "ACCEPT")
-
-
-def alarms(gateway: Gateway) -> dict[str, str]:
-    """The alarms by their text, with their class."""
-    return {alarm.text: alarm.severity for alarm in gateway.snatd.client.alarms().alarms}
-
-
-def said(gateway: Gateway) -> list[str]:
-    """The warnings of `commit check`."""
-    return [f"{' '.join(row.path)} {row.reason}" for row in gateway.snatd.client.commit(check=True).warnings]
-
-
-def is_found(gateway: Gateway, text: str, severity: str = "") -> None:
-    """A warning and, with a class, an alarm of it have this text."""
-    assert [warning for warning in said(gateway) if text in warning], (text, said(gateway))
-    expected = {severity} if severity else set()
-    wait(lambda: {found for alarm, found in alarms(gateway).items() if text in alarm} == expected, text)
-
-
-def is_gone(gateway: Gateway, text: str) -> None:
-    assert not [warning for warning in said(gateway) if text in warning]
-    wait(lambda: not [alarm for alarm in alarms(gateway) if text in alarm], f"no alarm: {text}")
 
 
 def test_nothing_is_found_where_nothing_is_passed_by(gateway: Gateway) -> None:
@@ -74,7 +50,7 @@ table inet shop {
 """
 
 
-def test_forward_chain_of_nft(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_forward_chain_of_nft(gateway: Gateway, box: Box) -> None:
     box("nft", "-f", "-", stdin=FORWARD)
     name = "table inet shop, chain inspected (hook forward, policy drop, 2 rules) is not applied"
     is_found(gateway, name, "major")
@@ -88,7 +64,7 @@ def test_forward_chain_of_nft(gateway: Gateway, box: Callable[..., str]) -> None
 
 
 @pytest.mark.parametrize("program", ["iptables", "iptables-legacy"])
-def test_forward_chain_of_iptables(gateway: Gateway, box: Callable[..., str], program: str) -> None:
+def test_forward_chain_of_iptables(gateway: Gateway, box: Box, program: str) -> None:
     name = "chain FORWARD (hook forward, policy accept, 1 rule)"
     box(program, "-A", "FORWARD", "-p", "tcp", "--dport", "25", "-j", "DROP")
     is_found(gateway, name, "major")
@@ -101,7 +77,7 @@ def test_forward_chain_of_iptables(gateway: Gateway, box: Callable[..., str], pr
     box(program, "-P", "FORWARD", "ACCEPT")
 
 
-def test_chains_before_and_after_routing(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_chains_before_and_after_routing(gateway: Gateway, box: Box) -> None:
     box("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "TOS", "--set-tos", "8")
     box("iptables-legacy", "-t", "mangle", "-A", "POSTROUTING", "-j", "MARK", "--set-mark", "8")
     is_found(gateway, "table ip mangle, chain PREROUTING (hook prerouting, policy accept, 1 rule)", "minor")
@@ -127,7 +103,7 @@ table netdev edge {
 """
 
 
-def test_chains_of_a_device(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_chains_of_a_device(gateway: Gateway, box: Box) -> None:
     """The kernel spares what TC redirects at the ingress the egress hook of nf_tables."""
     box("nft", "-f", "-", stdin=DEVICES)
     is_found(gateway, "table netdev edge, chain in (hook ingress of eth0, policy accept, 1 rule)", "minor")
@@ -163,7 +139,7 @@ table ip proxy {
 """
 
 
-def test_transparent_proxies(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_transparent_proxies(gateway: Gateway, box: Box) -> None:
     """Port forwarding by an address of the gateway is no proxy, nor is what is for the outside."""
     box("nft", "-f", "-", stdin=PROXY)
     is_found(gateway, ": tproxy does not get", "major")
@@ -175,7 +151,7 @@ def test_transparent_proxies(gateway: Gateway, box: Callable[..., str]) -> None:
     assert seen_from(gateway) in addresses("a"), "as it says: from the server itself"
 
 
-def test_shaper_and_filters(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_shaper_and_filters(gateway: Gateway, box: Box) -> None:
     """TC follows them, but for filters after its own."""
     try:
         box(
@@ -209,13 +185,36 @@ def test_shaper_and_filters(gateway: Gateway, box: Callable[..., str]) -> None:
     is_gone(gateway, "tc filter u32")
 
 
-def sent_by_qdisc(box: Callable[..., str]) -> int:
+def test_what_comes_in_the_way_of_a_hook_is_noticed(gateway: Gateway, box: Box) -> None:
+    """So that hook auto changes over, with which virtual interfaces have no choice (tests/kernel)."""
+
+    async def noticed(*command: str) -> bool:
+        changes: list[HostChange] = []
+        watcher = NetlinkWatcher(changes.append)
+        box(*command)
+        for _ in range(500):
+            if any(change & HostChange.HOOKS for change in changes):
+                break
+            await asyncio.sleep(0.01)
+        watcher.close()
+        return any(change & HostChange.HOOKS for change in changes)
+
+    catch = ["protocol", "ip", "u32", "match", "ip", "dst", "198.18.9.9/32", "flowid", "1:1"]
+    with gateway.lab["gateway"].entered():
+        assert asyncio.run(noticed("tc", "qdisc", "add", "dev", "eth1", "root", "htb"))
+        assert asyncio.run(noticed("tc", "qdisc", "delete", "dev", "eth1", "root"))
+        place = ["dev", "eth1", "ingress", "pref", "10"]
+        assert asyncio.run(noticed("tc", "filter", "add", *place, *catch))
+        assert asyncio.run(noticed("tc", "filter", "delete", *place))
+
+
+def sent_by_qdisc(box: Box) -> int:
     """Packets that the shaper of eth1 has sent."""
     shown = json.loads(box("tc", "-json", "-statistics", "qdisc", "show", "dev", "eth1", "root"))
     return int(shown[0]["packets"])
 
 
-def test_virtual_interfaces_as_they_are_made(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_virtual_interfaces_as_they_are_made(gateway: Gateway, box: Box) -> None:
     """Checksums are left to the device, and there is no GRO: XDP loses everything, and hook auto takes TC."""
     lost = "the driver takes no redirected frames, so every frame that XDP sends there is lost"
     try:
@@ -245,152 +244,7 @@ def offloads(gateway: Gateway, *, tx: str, gro: str) -> None:
         lab[node].run("ethtool", "-K", port, "gro", gro)
 
 
-@pytest.fixture
-def by_isp_b(box: Callable[..., str]) -> Iterator[Callable[..., None]]:
-    """Add a policy rule with this selector, by which packets leave by isp-b."""
-    box("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
-
-    def add(*selector: str) -> None:
-        box("ip", "rule", "add", "priority", "100", *selector, "lookup", "7")
-
-    yield add
-    box("ip", "route", "flush", "table", "7")
-    box("ip", "rule", "delete", "priority", "100")
-
-
-def udp_seen_from(gateway: Gateway, tos: int = 0) -> str:
-    """The source address that the server sees of a new UDP flow."""
-    with gateway.client.entered():
-        asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with asking:
-        asking.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
-        asking.settimeout(0.5)
-        for _ in range(20):
-            with suppress(TimeoutError):
-                asking.sendto(b"x", (VIA_A, ECHO_PORT))
-                return asking.recv(100).decode().split()[0]
-    return ""
-
-
-def verdict(gateway: Gateway, *options: str) -> str:
-    packet = ("test packet source 192.168.40.9 destination", VIA_A, "protocol tcp destination-port", *options)
-    return gateway.snatd.shell(" ".join(packet)).stdout
-
-
-@pytest.mark.parametrize("selector", ["ipproto tcp", "dport 80", "ipproto tcp sport 1024-65534 dport 80"])
-def test_policy_rules_by_protocol_and_ports(
-    gateway: Gateway, by_isp_b: Callable[..., None], selector: str
-) -> None:
-    by_isp_b("iif", "eth0", *selector.split())
-    wait(lambda: seen_from(gateway) in addresses("b"), "followed")
-    assert udp_seen_from(gateway) in addresses("a")
-    assert "Next hop:  1.1.3.1" in verdict(gateway, "80 source-port 40000")
-    assert ("Next hop:  1.1.3.1" in verdict(gateway, "81")) == (selector == "ipproto tcp")
-    assert not [warning for warning in said(gateway) if "ip rule" in warning]
-
-
-@pytest.mark.parametrize("by", ["rule", "route"])
-def test_type_of_service(gateway: Gateway, box: Callable[..., str], by: str) -> None:
-    if by == "rule":
-        box("ip", "route", "add", "default", "via", "1.1.3.1", "table", "7")
-        box("ip", "rule", "add", "priority", "100", "tos", "0x10", "lookup", "7")
-    else:
-        box("ip", "route", "add", "default", "tos", "0x10", "via", "1.1.3.1")
-    try:
-        wait(lambda: udp_seen_from(gateway, 0x10) in addresses("b"), "followed")
-        assert udp_seen_from(gateway) in addresses("a")
-    finally:
-        if by == "rule":
-            box("ip", "route", "flush", "table", "7")
-            box("ip", "rule", "delete", "priority", "100")
-        else:
-            box("ip", "route", "delete", "default", "tos", "0x10", "via", "1.1.3.1")
-
-
-MARKS = """
-table ip marks {
-    chain early {
-        type filter hook prerouting priority mangle; policy accept;
-        tcp dport 80 meta mark set 7
-    }
-}
-"""
-
-
-def test_policy_rules_by_mark(
-    gateway: Gateway, box: Callable[..., str], by_isp_b: Callable[..., None]
-) -> None:
-    """They matter where something sets marks."""
-    by_isp_b("fwmark", "7", "iif", "eth0")
-    assert not [warning for warning in said(gateway) if "ip rule" in warning]
-    box("nft", "-f", "-", stdin=MARKS)
-    name = "ip rule 100: from all fwmark 0x7 iif eth0 lookup 7 is not followed"
-    is_found(gateway, name, "major")
-    assert seen_from(gateway) in addresses("a"), "as it says"
-    text = verdict(gateway, "80 mark 7")
-    assert "Next hop:  1.1.2.1" in text
-    assert "the kernel would route a packet with mark 0x7 by eth2 to 1.1.3.1" in text
-    assert name in text
-
-
-def test_forwarding_is_switched_off(gateway: Gateway) -> None:
-    try:
-        for where, text in (("ip_forward", "ip_forward is off"), ("conf/eth0/forwarding", "forwarding is 0")):
-            gateway.lab["gateway"].sysctl({f"ipv4/{where}": "0"})
-            wait(lambda: [one for one in alarms(gateway).items() if text in one[0]], text)  # noqa: B023
-            assert {found for alarm, found in alarms(gateway).items() if text in alarm} == {"major"}
-            gateway.lab["gateway"].sysctl({"ipv4/ip_forward": "1"})
-    finally:
-        gateway.lab["gateway"].sysctl({"ipv4/ip_forward": "1", "ipv4/conf/eth0/forwarding": "1"})
-    wait(lambda: alarms(gateway) == {}, "no alarm")
-
-
-def test_strict_reverse_path_filter(gateway: Gateway) -> None:
-    gateway.lab["gateway"].sysctl({"ipv4/conf/eth2/rp_filter": "1"})
-    try:
-        assert not [warning for warning in said(gateway) if "reverse path" in warning]
-        client = gateway.snatd.client
-        client.replace_candidate(
-            {**document(gateway.hook), "rules": {"10": {"pool": "b", "redirect": "1.1.3.1"}}}
-        )
-        strict = [row for row in client.commit(check=True).warnings if "reverse path filter" in row.reason]
-        assert [row.path for row in strict] == [["interfaces", "eth2"]]
-    finally:
-        gateway.lab["gateway"].sysctl({"ipv4/conf/eth2/rp_filter": "0"})
-        client.replace_candidate(document(gateway.hook))
-
-
-@pytest.mark.parametrize("by", ["multipath", "nexthop object"])
-def test_several_next_hops_of_a_route(gateway: Gateway, box: Callable[..., str], by: str) -> None:
-    """Flows are spread by the kernel's hash, here of layer 4, and get an address of the provider."""
-    gateway.lab["gateway"].sysctl({"ipv4/fib_multipath_hash_policy": "1"})
-    hops = (("1.1.2.1", "eth1"), ("1.1.3.1", "eth2"))
-    if by == "multipath":
-        spread = [word for hop, dev in hops for word in ("nexthop", "via", hop, "dev", dev)]
-    else:
-        for number, (hop, dev) in enumerate(hops, 1):
-            box("ip", "nexthop", "add", "id", f"{number}", "via", hop, "dev", dev)
-        box("ip", "nexthop", "add", "id", "3", "group", "1/2")
-        spread = ["nhid", "3"]
-    try:
-        box("ip", "route", "add", f"{VIA_A}/32", *spread)
-        seen: set[str] = set()
-
-        def is_spread() -> bool:
-            seen.add(udp_seen_from(gateway))
-            return bool(seen & addresses("a")) and bool(seen & addresses("b"))
-
-        wait(is_spread, "flows by both providers")
-        assert seen <= addresses("a", "b")
-    finally:
-        if by == "multipath":
-            box("ip", "route", "delete", f"{VIA_A}/32")
-        else:
-            box("ip", "nexthop", "flush")  # and the route with them
-        gateway.lab["gateway"].sysctl({"ipv4/fib_multipath_hash_policy": "0"})
-
-
-def test_filters_at_a_port_of_a_bridge(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_filters_at_a_port_of_a_bridge(gateway: Gateway, box: Box) -> None:
     name = "eth2 is a port of bridge br7, so frames"
     filtered = "table bridge filter, chain FORWARD (hook forward, policy drop, 0 rules) is not applied"
     box("ip", "link", "add", "br7", "type", "bridge")
@@ -406,29 +260,7 @@ def test_filters_at_a_port_of_a_bridge(gateway: Gateway, box: Callable[..., str]
     is_gone(gateway, name)
 
 
-def test_ipsec_policies(gateway: Gateway, box: Callable[..., str]) -> None:
-    """A rule that exempts what they are for leaves it to them."""
-    selector = ("src", "192.168.40.0/24", "dst", "8.8.8.0/24", "dir", "out")
-    own = ("src", "1.1.2.2/32", "dst", "8.8.8.0/24", "dir", "out")
-    tunnel = ("tmpl", "src", "1.1.2.2", "dst", "8.8.8.8", "proto", "esp", "mode", "tunnel")
-    for policy in (selector, own):
-        box("ip", "xfrm", "policy", "add", *policy, *tunnel)
-    try:
-        name = "the IPsec policy from 192.168.40.0/24 to 8.8.8.0/24 is not applied"
-        is_found(gateway, name, "major")
-        assert len([warning for warning in said(gateway) if "IPsec" in warning]) == 1
-        gateway.commit(
-            "set rules 5 source 192.168.0.0/16",
-            "set rules 5 destination 8.8.8.0/24",
-            "set rules 5 action exempt",
-        )
-        is_gone(gateway, name)
-    finally:
-        box("ip", "xfrm", "policy", "flush")
-        gateway.reset()
-
-
-def test_exempt_packets_get_to_a_proxy(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_exempt_packets_get_to_a_proxy(gateway: Gateway, box: Box) -> None:
     page = gateway.lab.folder / "proxy" / "index.html"
     page.parent.mkdir(exist_ok=True)
     page.write_text("by the proxy")
@@ -447,7 +279,7 @@ def test_exempt_packets_get_to_a_proxy(gateway: Gateway, box: Callable[..., str]
         gateway.reset()
 
 
-def test_filters_of_a_bridge_with_a_role(gateway: Gateway, box: Callable[..., str]) -> None:
+def test_filters_of_a_bridge_with_a_role(gateway: Gateway, box: Box) -> None:
     try:
         box("ip", "link", "add", "br7", "type", "bridge")
         box("ip", "link", "set", "br7", "up")
