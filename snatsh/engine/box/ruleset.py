@@ -101,6 +101,7 @@ class Ruleset:
     def reached_from(self, chain: Chain) -> Iterator[Rule]:
         """Yield the rules of a base chain and of those it jumps to, each with the conditions of the jumps."""
         seen: set[tuple[str, str, bool]] = set()
+        anywhere: set[tuple[str, bool]] = set()
         waiting = [(chain.name, "", False)]
         while waiting:
             place = waiting.pop()
@@ -114,17 +115,15 @@ class Ruleset:
                     rule.interface or interface, rule.by_destination or by_destination, rule.jumps,
                 )  # fmt: skip
                 yield found
-                for target in self._targets(rule):
-                    waiting.append((target, found.interface, found.by_destination))
+                condition = (found.interface, found.by_destination)
+                if ANY_CHAIN in rule.jumps and condition not in anywhere:
+                    anywhere.add(condition)
+                    waiting += [(name, *condition) for name in self._chains_beside(rule)]
+                waiting += [(target, *condition) for target in rule.jumps if target != ANY_CHAIN]
 
-    def _targets(self, rule: Rule) -> Iterator[str]:
-        for target in rule.jumps:
-            if target != ANY_CHAIN:
-                yield target
-                continue
-            for family, table, name in self._by_chain:
-                if (family, table) == (rule.family, rule.table):
-                    yield name
+    def _chains_beside(self, rule: Rule) -> list[str]:
+        """The chains of a rule's table that have rules."""
+        return [name for *place, name in self._by_chain if place == [rule.family, rule.table]]
 
 
 def _place(family: str, table: str, chain: str) -> str:
