@@ -26,6 +26,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
 _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN, _PROG_BY_ID, _MAP_BY_ID, _INFO_BY_FD = 6, 7, 10, 13, 14, 15
+_PROG_QUERY = 16
 _LOOKUP_BATCH, _UPDATE_BATCH, _DELETE_BATCH = 24, 26, 27
 
 ANY, NOEXIST, EXIST = 0, 1, 2
@@ -80,6 +81,13 @@ class _TestRun(ctypes.Structure):
                 ("ctx_size_out", ctypes.c_uint32), ("ctx_in", ctypes.c_uint64), ("ctx_out", ctypes.c_uint64),
                 ("flags", ctypes.c_uint32), ("cpu", ctypes.c_uint32), ("batch_size", ctypes.c_uint32),
                 ("pad", ctypes.c_uint32)]  # fmt: skip
+
+
+class _Query(ctypes.Structure):
+    _fields_ = [("ifindex", ctypes.c_uint32), ("attach_type", ctypes.c_uint32), ("flags", ctypes.c_uint32),
+                ("attach_flags", ctypes.c_uint32), ("programs", ctypes.c_uint64), ("count", ctypes.c_uint32),
+                ("pad", ctypes.c_uint32), ("program_flags", ctypes.c_uint64), ("links", ctypes.c_uint64),
+                ("link_flags", ctypes.c_uint64), ("revision", ctypes.c_uint64)]  # fmt: skip
 
 
 def _bpf(command: int, attributes: ctypes.Structure) -> int:
@@ -148,6 +156,14 @@ def _verifier_log(request: _ProgLoad) -> str:
         os.close(_bpf(_PROG_LOAD, request))
     lines = log.value.decode(errors="replace").splitlines()
     return "; ".join(lines[-_LOG_LINES:])
+
+
+def attached_to(index: int, attach_type: int, room: int = 64) -> list[int]:
+    """Ids of the programs that links attach to a hook of an interface. OSError without such a hook."""
+    found = np.zeros(room, dtype=np.uint32)
+    query = _Query(index, attach_type, programs=_address(found), count=room)
+    _bpf(_PROG_QUERY, query)
+    return [int(number) for number in found[: query.count]]
 
 
 def program_by_id(number: int) -> int:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
+from snatsh.datapath import bpf_syscall
 from snatsh.datapath.netlink_hooks import EGRESS, INGRESS, PREFIX
 
 PRIORITY = 0x5A7
@@ -35,23 +38,20 @@ class Qdisc:
 
 @dataclass(frozen=True, slots=True)
 class OtherFilter:
-    """A filter that is not ours."""
+    """A filter that is not ours. comes_first: whether it is asked before ours."""
 
     index: int
     direction: str
-    kind: str
-    preference: int
-
-    @property
-    def comes_first(self) -> bool:
-        """Whether it is asked before ours."""
-        return self.preference < PRIORITY
+    name: str
+    comes_first: bool
 
     def __str__(self) -> str:
-        return f"tc filter {self.kind} pref {self.preference} ({self.direction})"
+        return f"{self.name} ({self.direction})"
 
 
 _TC_H_ROOT = 0xFFFFFFFF
+_TCX = {"ingress": 46, "egress": 47}
+"""BPF_TCX_INGRESS and BPF_TCX_EGRESS of linux/bpf.h."""
 
 
 def qdiscs(netlink: Any, index: int | None = None) -> list[Qdisc]:
@@ -70,9 +70,19 @@ def other_filters(netlink: Any, index: int | None = None) -> list[OtherFilter]:
     for place in sorted(places):
         for direction, parent in (("ingress", INGRESS), ("egress", EGRESS)):
             for entry in _filters(netlink, place, parent):
-                kind, preference = str(entry.get_attr("TCA_KIND")), entry["info"] >> 16
-                found[OtherFilter(place, direction, kind, preference)] = None
-    return list(found)
+                preference = entry["info"] >> 16
+                name = f"tc filter {entry.get_attr('TCA_KIND')} pref {preference}"
+                found[OtherFilter(place, direction, name, preference < PRIORITY)] = None
+    return [*found, *_tcx_programs([index] if index else [number for number, _ in socket.if_nameindex()])]
+
+
+def _tcx_programs(indices: Iterable[int]) -> Iterator[OtherFilter]:
+    """Yield programs that BPF links attach (Linux 6.6 and later). They come before all filters."""
+    for index in indices:
+        for direction, attach_type in _TCX.items():
+            with suppress(OSError):
+                for program in bpf_syscall.attached_to(index, attach_type):
+                    yield OtherFilter(index, direction, f"tcx program {program}", comes_first=True)
 
 
 def stands_in_the_way(netlink: Any, index: int) -> bool:

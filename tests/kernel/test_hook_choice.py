@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from snatsh.datapath import attach
+from snatsh.datapath.bpf_syscall import load_program
+from snatsh.engine.box import devices
 from tests.kernel.rig import Rig
 
+BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, BPF_LINK_CREATE = 3, 46, 28
 ROLES = {"eth0": "inside", "eth1": "outside", "eth2": "outside"}
 CATCH = "protocol ip u32 match ip dst 198.18.9.9/32 flowid 1:1"
 IN_THE_WAY = {
@@ -46,6 +53,27 @@ def modes(rig: Rig) -> dict[str, str]:
     return {hook.interface: hook.mode for hook in rig.datapath.attached()}
 
 
+class LinkCreate(ctypes.Structure):
+    """Of union bpf_attr, for BPF_LINK_CREATE."""
+
+    _fields_ = [("program", ctypes.c_uint32), ("ifindex", ctypes.c_uint32), ("attach_type", ctypes.c_uint32),
+                ("flags", ctypes.c_uint32), ("rest", ctypes.c_uint8 * 16)]  # fmt: skip
+
+
+@contextmanager
+def tcx_program(interface: str) -> Iterator[None]:
+    """A program that lets the next one decide."""
+    next_one, ending = bytes.fromhex("b7000000ffffffff"), bytes.fromhex("9500000000000000")
+    program = load_program("next_one", BPF_PROG_TYPE_SCHED_CLS, next_one + ending, "GPL")
+    request = LinkCreate(program, socket.if_nametoindex(interface), BPF_TCX_INGRESS)
+    command = (BPF_LINK_CREATE, ctypes.byref(request), ctypes.sizeof(request))
+    link = ctypes.CDLL(None, use_errno=True).syscall(BPF_SYSCALL, *command)
+    os.close(program)
+    assert link >= 0, os.strerror(ctypes.get_errno())
+    yield
+    os.close(link)
+
+
 def tc(command: str, interface: str) -> None:
     subprocess.run(["tc", *command.format(interface).split()], check=True)
 
@@ -66,3 +94,14 @@ def test_what_is_in_the_way_of_xdp(rig: Rig, monkeypatch: pytest.MonkeyPatch, th
     finally:
         tc(take_away, first)
     assert set(modes(rig).values()) == {"xdp"}
+
+
+def test_program_of_a_link_is_in_the_way_of_xdp(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attach, "is_software", lambda _: False)
+    first, *_ = names(rig)
+    assert modes(rig)[first] == "xdp"
+    with tcx_program(first):
+        assert modes(rig)[first] == "tc"
+        found = [one for one in devices.bypassed() if one.what.startswith("tcx program")]
+        assert [(one.subject, one.interface) for one in found] == [("filter", first)]
+    assert modes(rig)[first] == "xdp"
