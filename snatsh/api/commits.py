@@ -9,6 +9,9 @@ from snatsh.api.codec import Model
 from snatsh.model.document.types import Document
 
 Severity = Literal["error", "warning"]
+EffectKind = Literal[
+    "flows-ended", "announced", "withdrawn", "uncovered", "link-unused", "ports-per-subscriber"
+]
 
 
 class ProblemRow(Model, frozen=True):
@@ -25,8 +28,20 @@ class CommitStep(Model, frozen=True):
     milliseconds: float
 
 
+class EffectRow(Model, frozen=True):
+    """What a commit would do. subject: a pool, addresses, or a link. text: a clause for people."""
+
+    kind: EffectKind
+    subject: str
+    count: int
+    text: str
+
+
 class CommitResult(Model, frozen=True):
-    """scheduled: the time that the commit waits for; empty for one that was carried out."""
+    """scheduled: the time that the commit waits for; empty for one that was carried out.
+
+    impact: of a check, what the commit would do to the traffic of now.
+    """
 
     number: int
     warnings: list[ProblemRow]
@@ -34,6 +49,7 @@ class CommitResult(Model, frozen=True):
     milliseconds: float
     steps: list[CommitStep]
     scheduled: str
+    impact: list[EffectRow] = []
 
 
 class PendingCommit(Model, frozen=True):

@@ -63,6 +63,10 @@ class Spans:
         self._lasts[begin:end] = [last]
         return fresh
 
+    @property
+    def ranges(self) -> list[AddressRange]:
+        return [_range(first, last) for first, last in zip(self._firsts, self._lasts, strict=True)]
+
     def meets(self, run: AddressRange) -> bool:
         """Whether any address of the range is in the set."""
         index = bisect_left(self._lasts, int(run.first))

@@ -8,7 +8,15 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from snatsh.api.commits import CommitNumber, CommitResult, CommitStep, History, RescueSaved, Unscheduled
+from snatsh.api.commits import (
+    CommitNumber,
+    CommitResult,
+    CommitStep,
+    EffectRow,
+    History,
+    RescueSaved,
+    Unscheduled,
+)
 from snatsh.api.configuration import DocumentAnswer
 from snatsh.daemon.api import Body, answer, body, engine, note, peer
 from snatsh.daemon.errors import BadRequest, NotFound, problem_rows
@@ -50,6 +58,7 @@ async def commit(request: web.Request) -> web.Response:
             milliseconds=round(done.milliseconds, 3),
             steps=[CommitStep(step.doing, round(step.milliseconds, 3)) for step in done.steps],
             scheduled=done.scheduled,
+            impact=[EffectRow(one.kind, one.subject, one.count, one.text) for one in done.impact],
         )
     )
 

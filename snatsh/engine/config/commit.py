@@ -15,6 +15,7 @@ from snatsh.compile.compiler import announced_by, compile_profile
 from snatsh.compile.image import AnnouncedRange, HookRequest, Image, InterfaceImage
 from snatsh.compile.quiet import silenced, without_addresses
 from snatsh.engine.config.history import Metadata, Store, StoredEntry
+from snatsh.engine.config.impact import Effect, assess
 from snatsh.engine.config.running_commit import note
 from snatsh.engine.config.transaction import TimedStep, Transaction
 from snatsh.model.document.document import Document, to_profile, validate_shape
@@ -65,6 +66,7 @@ class Committed:
     warnings: tuple[Problem, ...]
     ended_flows: int
     steps: tuple[TimedStep, ...]
+    impact: tuple[Effect, ...] = ()
 
 
 class Committer:
@@ -90,7 +92,13 @@ class Committer:
         with transaction.timed(_EXAMINING):
             plan, warnings = self._examine(document, facts)
         transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
-        return Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps))
+        impact = transaction.step("assessing the impact on flows", lambda: self._impact(plan))
+        return Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps), impact)
+
+    def _impact(self, plan: Plan) -> tuple[Effect, ...]:
+        if self.running is None:
+            return ()
+        return assess(self.running.profile, plan.profile, plan.facts, self._datapath.flows())
 
     def commit(
         self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False

@@ -25,6 +25,7 @@ from snatsh.engine.config.confirm import (
 )
 from snatsh.engine.config.edit_sessions import EditSessions
 from snatsh.engine.config.history import Metadata, Store
+from snatsh.engine.config.impact import Effect
 from snatsh.engine.config.schedule import DeferredCommit, Schedule, boot_id, parse_time
 from snatsh.engine.config.transaction import TimedStep
 from snatsh.engine.errors import CommitInProgress, Conflict
@@ -69,6 +70,7 @@ class CommitOutcome:
     milliseconds: float
     steps: tuple[TimedStep, ...]
     scheduled: str = ""
+    impact: tuple[Effect, ...] = ()
 
 
 class CommitService:
@@ -263,7 +265,9 @@ def _result(
     done: Committed, started: float, scheduled: str = "", also: tuple[Problem, ...] = ()
 ) -> CommitOutcome:
     milliseconds = (time.monotonic() - started) * 1000
-    return CommitOutcome(0, (*done.warnings, *also), done.ended_flows, milliseconds, done.steps, scheduled)
+    return CommitOutcome(
+        0, (*done.warnings, *also), done.ended_flows, milliseconds, done.steps, scheduled, done.impact
+    )
 
 
 def _pending_row(pending: UnconfirmedCommit) -> PendingCommit:

@@ -106,7 +106,7 @@ def commit(
 
 def _success(done: CommitResult, check: bool, confirmed: int | None) -> list[str]:
     if check:
-        return ["configuration check succeeds"]
+        return [*(f"impact: {effect.text}" for effect in done.impact), "configuration check succeeds"]
     if done.scheduled:
         return ["configuration check succeeds", f"commit at will be executed at {done.scheduled}"]
     if confirmed:

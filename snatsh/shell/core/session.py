@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Callable, Sequence
 
-from snatsh.api.commits import PendingCommit
+from snatsh.api.commits import EffectRow, PendingCommit
 from snatsh.api.interfaces import InterfaceRow
 from snatsh.client import Client, ClientError, Rejected
 from snatsh.model.errors import SnatshError
@@ -224,6 +224,13 @@ class Session:
             config_files.restrict(old, candidate.path),
             config_files.restrict(candidate.document, candidate.path),
         )
+
+    def impact(self) -> list[EffectRow]:
+        """What a commit of the candidate would do to the traffic of now."""
+        try:
+            return self.client.commit(check=True).impact
+        except Rejected as error:
+            raise ShellError("compare: the candidate has errors", problem_lines(error.problems)) from None
 
     def overview(self) -> str:
         """Return the output of `help`."""

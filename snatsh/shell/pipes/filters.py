@@ -101,9 +101,14 @@ def as_yaml(_session: Session, product: Product) -> Product:
     "compare",
     "Compare with a committed configuration",
     Option("rollback", "Number of the commit to compare with, or rescue", COMMITTED),
+    Flag("impact", "Show what a commit of the candidate would do to the traffic of now"),
 )
-def compare(session: Session, product: Product, rollback: int | str = 0) -> Product:
+def compare(session: Session, product: Product, rollback: int | str = 0, impact: bool = False) -> Product:
     answer = product.whole_answer("compare")
+    if impact:
+        if rollback:
+            raise ShellError("compare: impact is that of the candidate; expected no rollback beside it")
+        return product.of_text("".join(f"{effect.text}\n" for effect in session.impact()))
     if not isinstance(answer, Configuration):
         raise ShellError("compare: expected a configuration; compare must be the first pipe")
     difference = session.difference(answer, rollback)

@@ -170,6 +170,31 @@ def test_candidate_compare_commit_and_rollback(gateway: Gateway) -> None:
     assert gateway.snatd.client.configuration()["rules"]["10"]["pool"] == "a"
 
 
+def test_impact_is_told_before_the_commit(gateway: Gateway) -> None:
+    gateway.snatd.client.end_flows()
+    gateway.client.run("ping", "-c", "2", "-i", "0.2", "8.8.8.8")
+    shell = gateway.snatd.shell
+    change = ("configure", "delete pools a address", "set pools a address 1.1.2.99")
+    effects = {
+        "ends 1 flow of pool a by rule 10: their addresses are in no pool any more",
+        "announces 1.1.2.99 on eth1",
+        "pool a: 64,512 ports of each protocol for each of 1 subscriber, 709,632 before",
+    }
+    try:
+        compared = shell(*change, "show | compare impact").stdout
+        assert effects <= set(compared.splitlines())
+        assert "no longer announces 1.1.2.1" in compared
+        checked = shell("configure", "commit check").stdout
+        assert all(f"impact: {effect}\n" in checked for effect in effects)
+        assert gateway.snatd.client.flows().matched == 1, "nothing has happened yet"
+        assert "address was withdrawn: 1\n" in shell("configure", "commit").stdout
+    finally:
+        gateway.reset()
+    refused = shell("configure", "set rules 10 pool nowhere", "show | compare impact", check=False)
+    gateway.snatd.client.replace_candidate(gateway.snatd.client.configuration())
+    assert "'pool nowhere'" in refused.stderr
+
+
 def test_failed_commit_names_statement_value_and_reason(gateway: Gateway) -> None:
     done = gateway.snatd.shell("configure", "set rules 10 pool nowhere", "commit", check=False)
     assert done.returncode == 1
