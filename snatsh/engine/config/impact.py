@@ -130,9 +130,12 @@ def _some(count: int, noun: str) -> str:
 
 
 def _without(given: Iterable[AddressRange], taken: Iterable[AddressRange]) -> list[AddressRange]:
-    """The parts of these ranges that are in none of `taken`."""
-    spans = Spans(taken)
-    return [part for run in given for part in spans.add(run)]
+    """The parts of these ranges that are in none of `taken`, neighboring ones joined."""
+    spans, found = Spans(taken), list[AddressRange]()
+    for part in sorted((part for run in given for part in spans.add(run)), key=lambda part: part.first):
+        is_next = found and int(found[-1].last) + 1 == int(part.first)
+        found.append(AddressRange(found.pop().first, part.last) if is_next else part)
+    return found
 
 
 def _inside(given: Runs, addresses: NDArray[Any]) -> NDArray[np.bool_]:

@@ -108,7 +108,8 @@ def compare(session: Session, product: Product, rollback: int | str = 0, impact:
     if impact:
         if rollback:
             raise ShellError("compare: impact is that of the candidate; expected no rollback beside it")
-        return product.of_text("".join(f"{effect.text}\n" for effect in session.impact()))
+        effects = [effect.text for effect in session.impact()]
+        return product.of_lines(effects or ["no effect on the traffic of now"])
     if not isinstance(answer, Configuration):
         raise ShellError("compare: expected a configuration; compare must be the first pipe")
     difference = session.difference(answer, rollback)

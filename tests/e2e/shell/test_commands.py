@@ -183,7 +183,7 @@ def test_impact_is_told_before_the_commit(gateway: Gateway) -> None:
     try:
         compared = shell(*change, "show | compare impact").stdout
         assert effects <= set(compared.splitlines())
-        assert "no longer announces 1.1.2.1" in compared
+        assert "no longer announces 1.1.2.100-1.1.2.110 on eth1" in compared
         checked = shell("configure", "commit check").stdout
         assert all(f"impact: {effect}\n" in checked for effect in effects)
         assert gateway.snatd.client.flows().matched == 1, "nothing has happened yet"

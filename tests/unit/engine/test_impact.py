@@ -68,6 +68,15 @@ def changed(path: str, value: Any) -> list[tuple[str, str, int]]:
             ["1.1.2.100-1.1.2.105"],
             [("announced", "1.1.2.104-1.1.2.105", 2), ("ports-per-subscriber", "a", 3000)],
         ),
+        (
+            "pools a address",
+            ["1.1.2.96-1.1.2.110"],  # is announced in prefixes
+            [
+                ("announced", "1.1.2.96-1.1.2.99", 4),
+                ("announced", "1.1.2.104-1.1.2.110", 7),
+                ("ports-per-subscriber", "a", 7500),
+            ],
+        ),
         ("pools a ports", "1001-1500", [("ports-per-subscriber", "a", 1000)]),
         ("pools a announce", "none", [("withdrawn", "1.1.2.100-1.1.2.103", 4)]),
         ("rules 20 source", "192.168.40.0/25", [("uncovered", "192.168.40.200", 1)]),
