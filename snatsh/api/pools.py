@@ -43,6 +43,14 @@ class AddressUsage(Model, frozen=True):
     exhausted: int
 
 
+class DrainedAddress(Model, frozen=True):
+    """An address without new flows. flows: those it still has. ordered: the user who drained it."""
+
+    address: str
+    flows: int
+    ordered: str
+
+
 class PoolRow(Model, frozen=True):
     """usage: the addresses that were ever used."""
 
@@ -54,6 +62,7 @@ class PoolRow(Model, frozen=True):
     created: int
     exhausted: int
     usage: list[AddressUsage]
+    drained: list[DrainedAddress] = []
 
 
 class PoolList(Model, frozen=True):

@@ -82,6 +82,14 @@ class StateCalls(Transport):
         """Take a link down, drain it, or leave it to its probes again: `up`."""
         return self.ask("POST", f"/v1/links/{quote(name)}/order", LinkOrdered, {"order": order})
 
+    def drain_address(self, address: str) -> None:
+        """Give a pool address no new flows."""
+        self.ask("POST", "/v1/pools/drain", Empty, {"address": address})
+
+    def restore_address(self, address: str) -> None:
+        """Give a pool address that was drained new flows again."""
+        self.ask("POST", "/v1/pools/restore", Empty, {"address": address})
+
     def drops(self) -> Drops:
         return self.get("/v1/drops", Drops)
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from snatsh.compile.link_selection import LinkSelection
 from snatsh.compile.match import Match
+from snatsh.model.pool_addresses import Spans
 from snatsh.model.values import Address, AddressRange, PortRange, Prefix
 from snatsh.model.vocabulary import FIRST_HIGH_PORT
 
@@ -80,7 +81,7 @@ class PoolImage:
     """A pool.
 
     runs: its addresses in order, over which an index counts. is_local: contains an own address.
-    keeps_port_class: low ports serve low source ports.
+    keeps_port_class: low ports serve low source ports. drained: addresses of these that get no new flows.
     """
 
     name: str
@@ -88,6 +89,15 @@ class PoolImage:
     ports: PortRange
     is_local: bool
     keeps_port_class: bool = False
+    drained: tuple[AddressRange, ...] = ()
+
+    @property
+    def open_runs(self) -> tuple[AddressRange, ...]:
+        """Its addresses for new flows, in order."""
+        if not self.drained:
+            return self.runs
+        spans = Spans(self.drained)
+        return tuple(part for run in self.runs for part in spans.add(run))
 
     @property
     def low_ports(self) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes addresses out of what an image answers ARP for, or out of the pools of a profile. Pure."""
+"""Takes addresses out of ARP, out of the choice for new flows, or out of the pools of a profile. Pure."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def without_addresses(profile: Profile, taken: frozenset[Address]) -> Profile:
         held = tuple(one for one in map(_single, sorted(taken)) if spans.meets(one))
         pools[name] = pool.model_copy(update={"exclude": (*pool.exclude, *held)}) if held else pool
     return profile.model_copy(update={"pools": pools})
+
+
+def drained(image: Image, addresses: frozenset[Address]) -> Image:
+    """The image that gives no new flows to these addresses."""
+    pools = []
+    for pool in image.pools if addresses else ():
+        held = [address for address in sorted(addresses) if any(address in run for run in pool.runs)]
+        pools.append(replace(pool, drained=tuple(map(_single, held))))
+    return replace(image, pools=tuple(pools)) if addresses else image
 
 
 def silenced(image: Image, quiet: Iterable[tuple[int, int]]) -> Image:

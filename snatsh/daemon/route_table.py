@@ -99,6 +99,8 @@ ROUTES = (
     Route("GET", "/v1/completions/source", _VIEW, flows.sources, Values),
     Route("GET", "/v1/completions/{kind}", _VIEW, config.completions, Values),
     Route("GET", "/v1/pools", _VIEW, state.pools, PoolList),
+    Route("POST", "/v1/pools/drain", _OPERATOR, state.drain, Empty),
+    Route("POST", "/v1/pools/restore", _OPERATOR, state.restore, Empty),
     Route("GET", "/v1/rules", _VIEW, state.rules, RuleList),
     Route("GET", "/v1/drops", _VIEW, state.drops, Drops),
     Route("GET", "/v1/interfaces", _VIEW, state.interfaces, InterfaceList),

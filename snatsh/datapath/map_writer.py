@@ -167,11 +167,11 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
     pools: NDArray[Any] = np.zeros(len(image.pools), dtype=layout.POOL)
     ranges: list[tuple[int, int]] = []
     for at, pool in enumerate(image.pools):
-        ports = pool.ports
+        ports, runs = pool.ports, pool.open_runs
         pools[at] = (
             len(ranges),
-            len(pool.runs),
-            pool.size,
+            len(runs),
+            sum(run.size for run in runs),
             ports.first,
             ports.size,
             pool_id(pool.name),
@@ -181,7 +181,7 @@ def _put_pools(maps: Mapping[str, Map], slot: int, image: Image) -> None:
             _half_bits(pool.low_ports),
         )
         start = 0
-        for run in pool.runs:
+        for run in runs:
             ranges.append((int(run.first), start))
             start += run.size
     maps["pools"].put_all(_indices("pools", slot, len(pools)), pools)

@@ -39,6 +39,7 @@ from snatsh.engine.links.manager import LinkManager
 from snatsh.engine.links.moved_flows import MovedFlows
 from snatsh.engine.links.service import LinkService
 from snatsh.engine.notices import Notices
+from snatsh.engine.pools.drain import PoolDrain
 from snatsh.engine.pools.service import PoolService
 from snatsh.engine.reconciler import Reconciler
 from snatsh.engine.status.box import BoxStatus
@@ -72,7 +73,8 @@ class Engine:
 
     def _compose_configuration(self, links: LinkManager) -> None:
         datapath, store, worker = self._datapath, self._store, self._worker
-        self._committer = Committer(datapath, store, links.down_in, self._announcer)
+        self.drain = PoolDrain(store.folder, self._plan, self._reapply)
+        self._committer = Committer(datapath, store, links.down_in, self._announcer, self.drain.addresses)
         self._reconciler = Reconciler(datapath, self._committer, links, worker, self._announcer)
         self._sessions = EditSessions(Candidate({}))
         self.archive = Archive(store, self._committer, worker)
@@ -91,14 +93,15 @@ class Engine:
         self.live_flows = LiveFlows(datapath, self._snapshots, running)
         self.subscribers = SubscriberService(datapath, self._snapshots, self.live_flows, running)
         self.pools = PoolService(
-            datapath.address_usage, lambda: totals.look()[0].usage, running, self.notices
-        )
+            datapath.address_usage, lambda: totals.look()[0].usage, running, self.notices,
+            lambda: self.drain.orders,
+        )  # fmt: skip
         self.rules = RuleService(datapath, table, self._snapshots, totals, running, lambda: self.links.states)
         self._box = BoxStatus(self._box_watch, running, self._modes)
         self.status = StatusService(
             datapath, self._store, totals, self.pools.watch, running,
             lambda: self.links.states, lambda: self.commits.pending,
-            (*self.commits.records, self.archive.record, self.links.record),
+            (*self.commits.records, self.archive.record, self.links.record, self.drain.record),
             lambda: self._announcer.conflicts, self._box,
         )  # fmt: skip
         self.diagnostics = Diagnostics(
@@ -158,6 +161,9 @@ class Engine:
         await self._reconciler.close()
         await self.links.close()
         await self._worker.close()
+
+    async def _reapply(self) -> bool:
+        return await self._worker.run(lambda: self._committer.reapply(self.running.facts))
 
     def _plan(self) -> Plan:
         return self._committer.current

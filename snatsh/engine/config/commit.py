@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from snatsh.compile.compiler import announced_by, compile_profile
 from snatsh.compile.image import AnnouncedRange, HookRequest, Image, InterfaceImage
-from snatsh.compile.quiet import silenced, without_addresses
+from snatsh.compile.quiet import drained, silenced, without_addresses
 from snatsh.engine.config.history import Metadata, Store, StoredEntry
 from snatsh.engine.config.impact import Effect, assess
 from snatsh.engine.config.running_commit import note
@@ -48,6 +48,10 @@ Down = Callable[[Profile, Facts], frozenset[str]]
 """Returns the links of a profile that new flows must not use now."""
 
 
+Drained = Callable[[], frozenset[Address]]
+"""Returns the pool addresses that get no new flows."""
+
+
 class AddressClaims(Protocol):
     """Which announced addresses this gateway may use and answer for."""
 
@@ -72,10 +76,13 @@ class Committed:
 class Committer:
     """Commits documents to the datapath. running: what it holds; None before the first."""
 
-    def __init__(self, datapath: Datapath, store: Store, down: Down, claims: AddressClaims) -> None:
+    def __init__(
+        self, datapath: Datapath, store: Store, down: Down, claims: AddressClaims, drained: Drained
+    ) -> None:
         self._datapath = datapath
         self._down = down
         self._claims = claims
+        self._drained = drained
         self._store = store
         self.running: Plan | None = None
 
@@ -153,16 +160,17 @@ class Committer:
 
     def _examine(self, document: Document, facts: Facts) -> tuple[Plan, tuple[Problem, ...]]:
         plan, warnings = examine(document, facts, self._down, self._claims.taken())
-        plan = self._with_renamed(self._silenced(plan))
+        plan = self._with_renamed(self._ordered(plan))
         return plan, (*warnings, *_kept_roles(plan))
 
     def _prepare(self, document: Document, facts: Facts, profile: Profile | None = None) -> Plan:
         plan = prepare(document, facts, self._down, profile, self._claims.taken())
-        return self._with_renamed(self._silenced(plan))
+        return self._with_renamed(self._ordered(plan))
 
-    def _silenced(self, plan: Plan) -> Plan:
-        """Answer ARP only for addresses that no other station has, as far as is known."""
-        return replace(plan, image=silenced(plan.image, self._claims.unasked(plan.image)))
+    def _ordered(self, plan: Plan) -> Plan:
+        """Answer ARP only for addresses that no other station has, as far as is known; drain some."""
+        image = silenced(plan.image, self._claims.unasked(plan.image))
+        return replace(plan, image=drained(image, self._drained()))
 
     def _with_renamed(self, plan: Plan) -> Plan:
         if len(plan.hooks) == len(plan.image.hooks):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from snatsh.api.pools import LivePool, PoolRow
 from snatsh.engine.config.commit import Plan
 from snatsh.engine.notices import Notices
+from snatsh.engine.pools.drain import Orders
 from snatsh.engine.pools.events import PoolEvents
 from snatsh.engine.pools.rows import pool_rows
 from snatsh.engine.pools.usage import Usage, pool_uses
@@ -29,18 +30,20 @@ class PoolService:
         shared: Callable[[], Usage],
         running: Callable[[], Plan],
         notices: Notices,
+        drained: Callable[[], Orders],
     ) -> None:
         self._read = read
         self._shared = shared
         self._running = running
         self._notices = notices
+        self._drained = drained
         self._events = PoolEvents()
         self.watch = PoolWatch(read, lambda: running().image)
 
     async def rows(self) -> list[PoolRow]:
         """List the pools with each address that was ever used."""
         plan = self._running()
-        return await asyncio.to_thread(lambda: pool_rows(plan, self._read()))
+        return await asyncio.to_thread(lambda: pool_rows(plan, self._read(), self._drained()))
 
     async def live(self) -> list[LivePool]:
         """List the pools with trend, heat map and fullest addresses."""

@@ -14,7 +14,7 @@ from snatsh.shell.core.answers import TABLE, Answer, Message, ShellError, TableA
 from snatsh.shell.core.command import Argument, CommandSet, Option
 from snatsh.shell.core.grammar import Value
 from snatsh.shell.core.session import Session
-from snatsh.shell.core.values import number
+from snatsh.shell.core.values import ADDRESS, number
 from snatsh.shell.render import system_tables
 
 OPERATIONAL = CommandSet()
@@ -24,18 +24,6 @@ _INTERFACE = Value("<interface>", str, (("live", "interface"),))
 _PORT = number(0, 65_535)
 _MOST_SECONDS = 120
 _PAUSE_SECONDS = 0.2
-
-
-def _address(text: str) -> str:
-    from ipaddress import IPv4Address
-
-    try:
-        return str(IPv4Address(text))
-    except ValueError:
-        raise ValueError("expected an address, for example 192.0.2.1") from None
-
-
-ADDRESS = Value("<address>", _address)
 
 
 @OPERATIONAL.command(

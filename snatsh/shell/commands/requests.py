@@ -18,7 +18,7 @@ from snatsh.shell.core.command import Argument, Command, CommandSet
 from snatsh.shell.core.config_files import shipped_profiles
 from snatsh.shell.core.grammar import Call, Choice, State, Value
 from snatsh.shell.core.session import Session
-from snatsh.shell.core.values import COMMITTED, FILE
+from snatsh.shell.core.values import ADDRESS, COMMITTED, FILE
 from snatsh.shell.render import system_tables
 
 OPERATIONAL = CommandSet()
@@ -56,6 +56,26 @@ def delete_rescue(session: Session) -> Answer:
 )
 def show_rescue(session: Session) -> Answer:
     return Configuration(session.client.committed("rescue"))
+
+
+@OPERATIONAL.command(
+    "request pool drain",
+    "Give a pool address no new flows; existing ones go on",
+    Argument("address", "Address of a pool", ADDRESS),
+)
+def drain(session: Session, address: str) -> Answer:
+    session.client.drain_address(address)
+    return Message(f"{address} gets no new flows until `request pool restore {address}`")
+
+
+@OPERATIONAL.command(
+    "request pool restore",
+    "Give a drained pool address new flows again",
+    Argument("address", "Address that is drained", ADDRESS),
+)
+def restore(session: Session, address: str) -> Answer:
+    session.client.restore_address(address)
+    return Message(f"{address} gets new flows")
 
 
 def _link_state() -> State:

@@ -41,3 +41,15 @@ def _number_or_rescue(text: str) -> int | str:
 PREFIX = Value("<address or prefix>", _prefix)
 COMMITTED = Value(f"<0..{OLDEST}|rescue>", _number_or_rescue, (("live", "history"),))
 FILE = Value("<file>", str, (("live", "file"),))
+
+
+def _address(text: str) -> str:
+    from ipaddress import IPv4Address
+
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise ValueError("expected an address, for example 192.0.2.1") from None
+
+
+ADDRESS = Value("<address>", _address)

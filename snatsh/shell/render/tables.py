@@ -131,7 +131,15 @@ def pools(data: Sequence[PoolRow]) -> str:
     if not data:
         return "No pools\n"
     columns = columns_of(POOL_FIELDS, "name", "addresses", "ports", "announce", *_USAGE)
-    return table(columns, [_pool(pool) for pool in data])
+    return table(columns, [_pool(pool) for pool in data]) + "".join(_drained(pool) for pool in data)
+
+
+def _drained(pool: PoolRow) -> str:
+    return "".join(
+        f"\n{one.address} of pool {pool.name} is drained by order of {one.ordered}: "
+        f"{plural(one.flows, 'flow')} left\n"
+        for one in pool.drained
+    )
 
 
 def _pool(pool: PoolRow) -> list[object]:

@@ -72,6 +72,8 @@ LINES = {
         "clear flows all",
         "clear mappings all",
         "request link isp-a up",
+        "request pool drain 1.1.2.100",
+        "request pool restore 1.1.2.100",
         "show log audit",
         "monitor trace count 1 seconds 1",
     ),

@@ -21,6 +21,7 @@ from snatsh.engine.config.schedule import DeferredCommit, Schedule
 from snatsh.engine.errors import StoreError
 from snatsh.engine.links.history import LinkHistory
 from snatsh.engine.links.manager import LinkManager, LinkRecord
+from snatsh.engine.pools.drain import DrainOrder, PoolDrain
 from snatsh.engine.storage.json_record import CHECKSUM, Record
 from snatsh.model.document.document import Document, validate_shape
 
@@ -58,6 +59,14 @@ def scheduled(store: Store) -> Document | None:
 def rescue(store: Store) -> Document | None:
     record = Record(store.folder / "rescue.json", RescueRecord, "it")
     return record.read(lambda found: validate_shape(found.document))
+
+
+def drained(store: Store) -> object:
+    return PoolDrain(store.folder, _unused, _unused).orders or None
+
+
+def _unused() -> Any:
+    raise AssertionError
 
 
 def orders(store: Store) -> object:
@@ -99,6 +108,7 @@ KEPT = (
     ),
     Kept("rescue.json", RescueRecord, RescueRecord("ann", NOW, document(1)), rescue),
     Kept("links.json", dict[str, LinkRecord], {"isp-a": LinkRecord("up", NOW, 2, "drain", "ann")}, orders),
+    Kept("pools.json", dict[str, DrainOrder], {"1.1.2.100": DrainOrder("ann")}, drained),
 )  # fmt: skip
 
 NUMBERS = ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" + "0" * 400, "9" * 5000)
