@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from snatsh.daemon import privileges
-from snatsh.datapath.xdp_support import xdp_support
+from snatsh.datapath.hooks.xdp_support import xdp_support
 from snatsh.engine.host.facts import forwarding, gather
 from snatsh.model.errors import SnatshError
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from snatsh.compile.image import AnnouncedRange, HookRequest, Image
 from snatsh.datapath import bpf_syscall, flows, gauges, layout, map_reader, map_writer, mappings, tracing
-from snatsh.datapath.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.errors import StageError
 from snatsh.datapath.flow_table import FlowTable, Station
+from snatsh.datapath.hooks.attach import Attacher, Detacher, Hook, Standing
 from snatsh.datapath.loading import flow_migration, linker, loader
 from snatsh.datapath.loading.own_programs import OwnPrograms
 from snatsh.datapath.map_writer import Stage

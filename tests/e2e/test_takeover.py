@@ -15,7 +15,8 @@ EVERY, MOST = 0.004, 20_000
 OTHER_LAYOUT = """
 import sys
 from pathlib import Path
-from snatsh.datapath import attach, map_writer, maps
+from snatsh.datapath import map_writer, maps
+from snatsh.datapath.hooks import attach
 from snatsh.datapath.loading.recovery import pinned_set
 
 maps.LAYOUT_VERSION = "0badcafe"

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from snatsh.datapath import attach
 from snatsh.datapath.bpf_syscall import load_program
+from snatsh.datapath.hooks import attach
 from snatsh.engine.box import devices
 from tests.kernel.rig import Rig
 

@@ -56,8 +56,8 @@ with namespace.entered():
 STEPS = {
     "half of the maps": ("snatsh.datapath.loading.linker:shared_map", 15),
     "the first flows": ("snatsh.datapath.flow_table:FlowTable.adopt", 1),
-    "after the new name": ("snatsh.datapath.attach:Attacher.ensure", 1),
-    "between two interfaces": ("snatsh.datapath.attach:Attacher._attach", 2),
+    "after the new name": ("snatsh.datapath.hooks.attach:Attacher.ensure", 1),
+    "between two interfaces": ("snatsh.datapath.hooks.attach:Attacher._attach", 2),
     "the flows opened meanwhile": ("snatsh.datapath.loading.flow_migration:copy_flows", 1),
     "before the old pins go": ("snatsh.datapath.loading.loader:remove_others", 1),
 }

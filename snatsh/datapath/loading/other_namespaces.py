@@ -16,9 +16,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.datapath.capabilities import Capability, holds
 from snatsh.datapath.errors import DatapathError
+from snatsh.datapath.hooks.netlink_hooks import our_filters, xdp_program
 from snatsh.datapath.loading import loader, namespace_mark
 from snatsh.datapath.loading.own_programs import OwnPrograms
-from snatsh.datapath.netlink_hooks import our_filters, xdp_program
 
 _CLONE_NEWNET = 0x40000000
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # linux/proc_ns.h: PROC_PID_INIT_INO

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from snatsh.datapath import bpf_syscall, maps, netlink_hooks
+from snatsh.datapath import bpf_syscall, maps
+from snatsh.datapath.hooks import netlink_hooks
 from snatsh.datapath.programs import PROGRAMS
 
 _OLDER_MAPS = frozenset({"control", "settings"})

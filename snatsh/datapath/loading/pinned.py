@@ -13,10 +13,10 @@ import numpy as np
 from pyroute2 import IPRoute
 
 from snatsh.datapath import bpf_syscall
+from snatsh.datapath.hooks.netlink_hooks import our_filters
 from snatsh.datapath.layout import INDEX
 from snatsh.datapath.loading import commit_mark, loader, recovery
 from snatsh.datapath.loading.commit_mark import CommitMark
-from snatsh.datapath.netlink_hooks import our_filters
 
 
 @dataclass(frozen=True, slots=True)

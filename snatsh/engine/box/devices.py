@@ -10,9 +10,9 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from snatsh.datapath.netlink_hooks import xdp_program
-from snatsh.datapath.traffic_control import other_filters, qdiscs
-from snatsh.datapath.xdp_support import is_software, xdp_support
+from snatsh.datapath.hooks.netlink_hooks import xdp_program
+from snatsh.datapath.hooks.traffic_control import other_filters, qdiscs
+from snatsh.datapath.hooks.xdp_support import is_software, xdp_support
 from snatsh.model.box import Bypass, Subject
 
 _SETTINGS = Path("/proc/sys/net/ipv4/conf")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from snatsh.engine.box.ruleset import TARGETS, Chain, Rule, Ruleset
+from snatsh.engine.box.ruleset import TARGETS, Chain, ChainRule, Ruleset
 
 MOST_BYTES = 8 << 20
 """Largest table to read: some 20,000 rules."""
@@ -75,7 +75,7 @@ def _table(raw: socket.socket, name: str) -> Ruleset:
     blob = _ask(raw, _GET_ENTRIES, _ENTRIES.pack(name.encode(), size) + bytes(size))[_ENTRIES.size :]
     entries = {entry.at: entry for entry in _entries(blob)}
     chains: list[Chain] = []
-    rules: list[Rule] = []
+    rules: list[ChainRule] = []
     for hook, (begin, end) in enumerate(zip(begins, ends, strict=True)):
         if not valid >> hook & 1:
             continue
@@ -88,19 +88,19 @@ def _table(raw: socket.socket, name: str) -> Ruleset:
     return Ruleset(tuple(chains), tuple(rules))
 
 
-def _own_chains(table: str, entries: dict[int, _Entry]) -> Iterator[Rule]:
+def _own_chains(table: str, entries: dict[int, _Entry]) -> Iterator[ChainRule]:
     """The rules of chains that a user made. Each begins with an entry that has its name, as does the end."""
     heads = [at for at, entry in sorted(entries.items()) if entry.target == "ERROR"]
     for at, end in pairwise(heads):
         yield from _rules(table, _chain_at(at, entries), at + 1, end, entries)
 
 
-def _rules(table: str, chain: str, begin: int, end: int, entries: dict[int, _Entry]) -> Iterator[Rule]:
+def _rules(table: str, chain: str, begin: int, end: int, entries: dict[int, _Entry]) -> Iterator[ChainRule]:
     inside = [entry for at, entry in sorted(entries.items()) if begin <= at < end]
     for number, entry in enumerate(inside, 1):
         jumps = [_chain_before(entry.verdict, entries)] if not entry.target and entry.verdict >= 0 else []
         actions = (TARGETS[entry.target],) if entry.target in TARGETS else ()
-        yield Rule(
+        yield ChainRule(
             "legacy", table, chain, f"rule {number}", actions, entry.interface, entry.by_destination,
             tuple(name for name in jumps if name),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 from snatsh.datapath.netlink import HEADER, attributes_in, messages_in
-from snatsh.engine.box.ruleset import ANY_CHAIN, TARGETS, Action, Chain, Flowtable, Rule, Ruleset
+from snatsh.engine.box.ruleset import ANY_CHAIN, TARGETS, Action, Chain, ChainRule, Flowtable, Ruleset
 
 MOST_RULES = 20_000
 """Most rules to read, which takes about a second."""
@@ -62,7 +62,7 @@ class Nftables:
         with suppress(OSError):  # a kernel without them
             flowtables = tuple(flowtable_of(*found) for found in self._answers(_GET_FLOWTABLE))
         tables = {(chain.family, chain.table) for chain in chains}
-        rules: list[Rule] = []
+        rules: list[ChainRule] = []
         # Last: what is left of a dump that is cut off must not be taken for an answer.
         for family, attributes in self._answers(_GET_RULE) if tables else ():
             if (family, _text(attributes[1])) in tables:
@@ -125,7 +125,7 @@ def flowtable_of(family: str, attributes: Attributes) -> Flowtable:
     return Flowtable(family, _text(attributes[1]), _text(attributes[2]), devices, bool(flags & 1))
 
 
-def _rule(family: str, attributes: Attributes) -> Rule:
+def _rule(family: str, attributes: Attributes) -> ChainRule:
     actions: list[Action] = []
     interface, by_destination, meta_key = "", False, -1
     jumps: list[str] = []
@@ -141,7 +141,7 @@ def _rule(family: str, attributes: Attributes) -> Rule:
         by_destination = by_destination or _is_by_destination(name, data)
         jumps += _jumps(name, data)
         meta_key = -1
-    return Rule(
+    return ChainRule(
         family, _text(attributes[1]), _text(attributes[2]),
         f"handle {int.from_bytes(attributes[3], 'big')}", tuple(actions), interface, by_destination,
         tuple(jumps),

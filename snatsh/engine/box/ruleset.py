@@ -44,7 +44,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ChainRule:
     """What a rule does to packets. interface: the one it is for; empty for any. A name may end in *.
 
     by_destination: it chooses packets by their destination, as port forwarding does. where: handle or number.
@@ -81,10 +81,10 @@ class Ruleset:
     """is_cut: there are more rules than are read."""
 
     chains: tuple[Chain, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[ChainRule, ...] = ()
     flowtables: tuple[Flowtable, ...] = ()
     is_cut: bool = False
-    _by_chain: dict[tuple[str, str, str], list[Rule]] = field(default_factory=dict, compare=False)
+    _by_chain: dict[tuple[str, str, str], list[ChainRule]] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         for rule in self.rules:
@@ -98,7 +98,7 @@ class Ruleset:
             self.is_cut or other.is_cut,
         )
 
-    def reached_from(self, chain: Chain) -> Iterator[Rule]:
+    def reached_from(self, chain: Chain) -> Iterator[ChainRule]:
         """Yield the rules of a base chain and of those it jumps to, each with the conditions of the jumps."""
         seen: set[tuple[str, str, bool]] = set()
         anywhere: set[tuple[str, bool]] = set()
@@ -110,7 +110,7 @@ class Ruleset:
             seen.add(place)
             name, interface, by_destination = place
             for rule in self._by_chain.get((chain.family, chain.table, name), ()):
-                found = Rule(
+                found = ChainRule(
                     rule.family, rule.table, rule.chain, rule.where, rule.actions,
                     rule.interface or interface, rule.by_destination or by_destination, rule.jumps,
                 )  # fmt: skip
@@ -121,7 +121,7 @@ class Ruleset:
                     waiting += [(name, *condition) for name in self._chains_beside(rule)]
                 waiting += [(target, *condition) for target in rule.jumps if target != ANY_CHAIN]
 
-    def _chains_beside(self, rule: Rule) -> list[str]:
+    def _chains_beside(self, rule: ChainRule) -> list[str]:
         """The chains of a rule's table that have rules."""
         return [name for *place, name in self._by_chain if place == [rule.family, rule.table]]
 

@@ -14,7 +14,7 @@ from snatsh.compile.image import Image, RuleImage
 from snatsh.compile.match import MATCH_FIELDS, Packet
 from snatsh.compile.reference_matcher import judge
 from snatsh.engine.errors import EngineError
-from snatsh.engine.host.route_lookup import Route, RouteQuestion, RouteRefused, route_of
+from snatsh.engine.host.route_lookup import FoundRoute, RouteQuestion, RouteRefused, route_of
 from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 from snatsh.model.values import Address
@@ -40,7 +40,7 @@ class TestPacket:
     mark: int = 0
 
 
-def route(question: TestPacket, profile: Profile, facts: Facts) -> Route:
+def route(question: TestPacket, profile: Profile, facts: Facts) -> FoundRoute:
     """Look up the route of a packet as the datapath does, before any redirect. NoRoute if there is none."""
     asked = _asked(question, profile, facts)
     try:

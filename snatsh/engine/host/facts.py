@@ -11,8 +11,8 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
-from snatsh.datapath.attach import framing
-from snatsh.datapath.xdp_support import is_software
+from snatsh.datapath.hooks.attach import framing
+from snatsh.datapath.hooks.xdp_support import is_software
 from snatsh.engine.errors import EngineError
 from snatsh.model.facts import Facts, InterfaceFacts
 from snatsh.model.values import Address, InterfaceAddress

@@ -37,14 +37,14 @@ class RouteQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class FoundRoute:
     """interface: index, 0 for none. next_hop: the gateway, or the destination itself."""
 
     interface: int
     next_hop: Address
 
 
-def route_of(question: RouteQuestion) -> Route:
+def route_of(question: RouteQuestion) -> FoundRoute:
     """Ask the kernel. RouteRefused."""
     body = _RTMSG.pack(socket.AF_INET, 32, 32 if question.source else 0, 0, 0, 0, 0, 0, 0)
     body += b"".join(_attributes(question))
@@ -57,7 +57,7 @@ def route_of(question: RouteQuestion) -> Route:
     found = dict(attributes_in(answer[_RTMSG.size :]))
     gateway = found.get(_GATEWAY)
     next_hop = Address(gateway) if gateway else question.destination
-    return Route(int.from_bytes(found.get(_OIF, b""), sys.byteorder), next_hop)
+    return FoundRoute(int.from_bytes(found.get(_OIF, b""), sys.byteorder), next_hop)
 
 
 def _attributes(question: RouteQuestion) -> list[bytes]:

@@ -11,7 +11,7 @@ from snatsh.model.facts import Facts
 from snatsh.model.schema.profile import Profile
 
 if TYPE_CHECKING:
-    from snatsh.datapath.attach import Standing
+    from snatsh.datapath.hooks.attach import Standing
 
 
 def interface_rows(profile: Profile, facts: Facts, standing: Iterable[Standing]) -> list[InterfaceSummary]:

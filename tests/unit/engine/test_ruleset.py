@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from snatsh.engine.box.netfilter import bypassed, sets_marks
-from snatsh.engine.box.ruleset import ANY_CHAIN, Chain, Rule, Ruleset
+from snatsh.engine.box.ruleset import ANY_CHAIN, Chain, ChainRule, Ruleset
 
 EARLY = Chain("ip", "t", "early", "nat", "prerouting", "accept", 1)
 
 
-def rule(chain: str, number: int, **more: object) -> Rule:
-    return Rule("ip", "t", chain, f"handle {number}", **more)  # type: ignore[arg-type]
+def rule(chain: str, number: int, **more: object) -> ChainRule:
+    return ChainRule("ip", "t", chain, f"handle {number}", **more)  # type: ignore[arg-type]
 
 
-def reached(*rules: Rule) -> list[tuple[str, str, bool]]:
+def reached(*rules: ChainRule) -> list[tuple[str, str, bool]]:
     found = Ruleset((EARLY,), rules).reached_from(EARLY)
     return [(one.where.removeprefix("handle "), one.interface, one.by_destination) for one in found]
 
@@ -28,7 +28,7 @@ def test_conditions_of_jumps_hold_for_what_follows() -> None:
 
 
 def test_verdict_maps_may_jump_to_any_chain_of_the_table() -> None:
-    elsewhere = Rule("ip", "other", "c", "handle 9")
+    elsewhere = ChainRule("ip", "other", "c", "handle 9")
     rules = (rule("early", 1, jumps=(ANY_CHAIN,)), rule("a", 2, jumps=(ANY_CHAIN,)), rule("b", 3), elsewhere)
     assert sorted(reached(*rules)) == [("1", "", False), ("2", "", False), ("3", "", False)]
 

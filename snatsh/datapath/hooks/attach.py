@@ -18,9 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.compile.image import HookRequest
 from snatsh.datapath.errors import AttachError
-from snatsh.datapath.loading.own_programs import OwnPrograms
-from snatsh.datapath.loading.program_set import ProgramSet
-from snatsh.datapath.netlink_hooks import (
+from snatsh.datapath.hooks.netlink_hooks import (
     EGRESS,
     INGRESS,
     PREFIX,
@@ -29,8 +27,10 @@ from snatsh.datapath.netlink_hooks import (
     our_filters,
     xdp_program,
 )
-from snatsh.datapath.traffic_control import PRIORITY, stands_in_the_way
-from snatsh.datapath.xdp_support import is_software, xdp_support
+from snatsh.datapath.hooks.traffic_control import PRIORITY, stands_in_the_way
+from snatsh.datapath.hooks.xdp_support import is_software, xdp_support
+from snatsh.datapath.loading.own_programs import OwnPrograms
+from snatsh.datapath.loading.program_set import ProgramSet
 from snatsh.model.facts import Framing
 
 __all__ = ["Attacher", "Detacher", "Hook", "HookRequest", "Standing"]

@@ -12,7 +12,7 @@ from typing import Any
 from pyroute2.netlink.exceptions import NetlinkError
 
 from snatsh.datapath import bpf_syscall
-from snatsh.datapath.netlink_hooks import EGRESS, INGRESS, PREFIX
+from snatsh.datapath.hooks.netlink_hooks import EGRESS, INGRESS, PREFIX
 
 PRIORITY = 0x5A7
 """Preference of our filters. They end the classification, so filters with a larger one are never asked."""
