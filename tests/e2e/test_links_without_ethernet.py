@@ -70,7 +70,7 @@ def test_traffic_over_a_link_without_ethernet_headers(line: Gateway) -> None:
     with dial(gateway, "10.64.0.2"):
         box.run("ip", "route", "add", VIA_A, "dev", "ppp0")
         commit(gateway, by_tunnel(gateway.hook))
-        assert seen_from(gateway) == "10.64.0.2"
+        wait(lambda: seen_from(gateway) == "10.64.0.2", "the address of the session")
         got = client.run("curl", "-sS", "--max-time", "20", f"http://{VIA_A}/bytes/2000000")
         assert len(got.stdout) == 2_000_000
         assert "1 received" in client.run("ping", "-c", "1", "-W", "2", VIA_A).stdout
