@@ -102,12 +102,15 @@ class Reconciler:
         facts = plan.facts
         if changes & HostChange.ALL:
             facts, paths = await self._worker.run(lambda: _look(plan))
+            if self._committer.current is not plan:
+                return self.notice(changes)
             # Link verdicts first, so that one switch covers both.
-            self._links.update(self._committer.current.profile.links, facts, paths)
+            self._links.update(plan.profile.links, facts, paths)
         changes |= self._changes & HostChange.VERDICTS
         self._changes &= ~HostChange.VERDICTS
-        if changes & (HostChange.LINKS | HostChange.HOOKS | HostChange.VERDICTS | HostChange.CLAIMS):
-            await self._worker.run(lambda: self._committer.reapply(facts))
+        applied = HostChange.LINKS | HostChange.HOOKS | HostChange.VERDICTS | HostChange.CLAIMS
+        if changes & applied and not await self._worker.run(lambda: self._reapplied(plan, facts)):
+            return self.notice(changes)
         if changes & HostChange.VERDICTS:
             self._termination.look(self._committer.current.profile, facts, self._links.states)
         if changes & (HostChange.LINKS | HostChange.HOOKS):
@@ -115,6 +118,16 @@ class Reconciler:
         if changes & HostChange.ALL:
             await self._worker.run(self._refresh)
         await self._links.keep()
+
+    def _reapplied(self, plan: Plan, facts: Facts) -> bool:
+        """Whether this plan still ran, and was brought to the host as it was found.
+
+        A commit may have looked at the host later, and what it found is not replaced by older facts.
+        """
+        if self._committer.current is not plan:
+            return False
+        self._committer.reapply(facts)
+        return True
 
     def _refresh(self) -> None:
         """Follow a change of routes or neighbors."""

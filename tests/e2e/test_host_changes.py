@@ -230,3 +230,22 @@ def test_wrong_name_of_an_interface_takes_no_guard_away(gateway: Gateway) -> Non
     assert seen_from(gateway, VIA_A) in addresses("a")
     commit(gateway, document(gateway.hook))
     assert seen_from(gateway, VIA_B) in addresses("b")
+
+
+def test_interface_that_appears_before_a_commit_has_its_role_after_it(gateway: Gateway) -> None:
+    """snatd is looking at the host already: what it saw before the interface was there must not win."""
+    box = gateway.lab["gateway"]
+    for number in range(10):
+        name = f"new{number}"
+        wanted = document(gateway.hook)
+        wanted["interfaces"][name] = {"role": "outside"}
+        box.run("ip", "link", "add", "first", "type", "veth", "peer", "name", "second")  # makes snatd look
+        box.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"peer{number}")
+        commit(gateway, wanted)
+        for _ in range(10):
+            assert name in hooks(gateway)
+            assert hooks(gateway)[name], f"{name} has no hook"
+            time.sleep(0.01)
+        box.run("ip", "link", "delete", "first")
+        box.run("ip", "link", "delete", name)
+    gateway.reset()
