@@ -119,19 +119,23 @@ int tc_own(struct __sk_buff *skb)
     u32 zero = 0, slot, now = now_ticks();
     struct control *state = control.lookup(&zero);
     struct translation translation = {.is_source = 1};
-    struct packet p;
+    struct scratch *scratch = scratches.lookup(&zero);
+    struct packet *p;
 
-    if (!state || parse_skb(skb, &p) != PARSED)
+    if (!state || !scratch)
+        return let_pass(skb);
+    p = &scratch->packet;
+    if (parse_skb(skb, p) != PARSED)
         return let_pass(skb);
     slot = state->generation & 1;
-    if (p.kind == KIND_ICMP_ERROR && !skb->ingress_ifindex)
-        return translate_local_error(skb, &p, now);
-    if (p.kind != KIND_FLOW || !is_local_address(slot, p.source) || !find_pool_address(slot, p.source))
+    if (p->kind == KIND_ICMP_ERROR && !skb->ingress_ifindex)
+        return translate_local_error(skb, p, now);
+    if (p->kind != KIND_FLOW || !is_local_address(slot, p->source) || !find_pool_address(slot, p->source))
         return let_pass(skb);
-    translation.address = p.source;
-    translation.port = own_port(skb, state, &p, now);
-    if (translation.port == p.source_port)
+    translation.address = p->source;
+    translation.port = own_port(skb, state, p, now);
+    if (translation.port == p->source_port)
         return let_pass(skb);
-    trace(&p, TRACE_TRANSLATED, 0, translation.address, translation.port);
-    return rewrite_skb_l4(skb, &p, &translation) ? drop_skb(DROP_INTERNAL, &p) : let_pass(skb);
+    trace(p, TRACE_TRANSLATED, 0, translation.address, translation.port);
+    return rewrite_skb_l4(skb, p, &translation) ? drop_skb(DROP_INTERNAL, p) : let_pass(skb);
 }
