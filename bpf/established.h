@@ -176,12 +176,35 @@ inline_always int refresh_inbound(void *ctx, u32 ifindex, struct record *record,
     return 0;
 }
 
+/* Either of them, rare enough for the packet to go through per-CPU memory. There the verifier forgets what it knows of
+ * the fields that it tells paths apart by: it walks through this part once, not for each combination of them. */
+inline_always int refresh(void *ctx, u32 ifindex, struct record *record, u64 live, struct packet *p,
+                          const struct control *state, u32 now, int is_outbound)
+{
+    u32 zero = 0;
+    struct scratch *scratch = scratches.lookup(&zero);
+    int goes_on;
+
+    if (!scratch)
+        return 0;
+    scratch->packet = *p;
+    in_order();
+    goes_on = is_outbound ? refresh_outbound(ctx, ifindex, record, live, &scratch->packet, state, now)
+                          : refresh_inbound(ctx, ifindex, record, live, &scratch->packet, state, now);
+    in_order();
+    p->protocol = scratch->packet.protocol;
+    p->tcp_flags = scratch->packet.tcp_flags;
+    p->fragment = scratch->packet.fragment;
+    p->l4 = scratch->packet.l4;
+    return goes_on;
+}
+
 /* Whether the flow of the record, which was found with this `live`, goes on. */
-inline_always int goes_on_outbound(void *ctx, u32 ifindex, struct record *record, u64 live, const struct packet *p,
+inline_always int goes_on_outbound(void *ctx, u32 ifindex, struct record *record, u64 live, struct packet *p,
                                    const struct control *state, u32 now)
 {
     return is_settled(record->outbound.touched, record->outbound.epoch, now, state->epoch, p->tcp_flags) ||
-           refresh_outbound(ctx, ifindex, record, live, p, state, now);
+           refresh(ctx, ifindex, record, live, p, state, now, 1);
 }
 
 inline_always int is_settled_inbound(const struct record *record, const struct packet *p, const struct control *state,

@@ -99,7 +99,7 @@ int tc_outside_in(struct __sk_buff *skb)
     settled = record && is_settled_inbound(record, &p, state, now);
     if (record && !settled && yields_to_socket(skb, state, record, live, &p, now))
         return leave_unmatched(skb);
-    if (!record || (!settled && !refresh_inbound(skb, skb->ifindex, record, live, &p, state, now)) ||
+    if (!record || (!settled && !refresh(skb, skb->ifindex, record, live, &p, state, now, 0)) ||
         !read_inbound(record, live, &forwarding)) {
         if (!is_hairpinned && is_local_address(slot, p.source))
             return TC_ACT_OK; /* a martian */

@@ -377,7 +377,7 @@ int xdp_outside(struct xdp_md *ctx)
     settled = record && is_settled_inbound(record, &p, state, now);
     if (record && !settled && is_for_bound_socket(ctx, state->generation & 1, record, &p, now))
         return XDP_PASS; /* the TC program ends the flow */
-    if (record && (settled || refresh_inbound(ctx, ctx->ingress_ifindex, record, live, &p, state, now)) &&
+    if (record && (settled || refresh(ctx, ctx->ingress_ifindex, record, live, &p, state, now, 0)) &&
         read_inbound(record, live, &forwarding)) {
         inbound = &record->inbound;
         verdict = send_frame(ctx, &p, &forwarding);
