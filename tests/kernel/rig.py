@@ -117,7 +117,7 @@ class Rig:
         """Nothing is remembered of any packet, as if just loaded."""
         self.end_flows()
         self.clear("eim_mappings", "endpoints", "eim_peers", "stack_connections", "exempt_connections")
-        self.clear("own_connections", "fragments", "refusal_rates", "released_ports")
+        self.clear("own_connections", "fragments", "refusal_rates", "released_ports", "allocators")
         self.datapath.clear_counters()
         private_maps.clear(self.datapath.programs.folder)
 

@@ -189,7 +189,7 @@ def _differing(flows: list[Flow]) -> list[int]:
 
 def opened(gateway: Rig, host: str, port: int, pool: str) -> Flow:
     """The record of a flow from this host and port, translated to `pool`, the only one in the table."""
-    gateway.end_flows()
+    gateway.forget()
     gateway.commit({"pools": {"a": {"address": [pool], "ports": "2000"}}, "rules": {"1": {"pool": "a"}}})
     assert run(gateway, bytes(from_inside(udp(port, 53), host)))
     assert run_inbound(gateway, bytes(from_outside(udp(53, 2000), pool)))
