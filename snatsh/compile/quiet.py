@@ -27,11 +27,14 @@ def without_addresses(profile: Profile, taken: frozenset[Address]) -> Profile:
 
 def drained(image: Image, addresses: frozenset[Address]) -> Image:
     """The image that gives no new flows to these addresses."""
+    if not addresses:
+        return image
+    given = list(map(_single, sorted(addresses)))
     pools = []
-    for pool in image.pools if addresses else ():
-        held = [address for address in sorted(addresses) if any(address in run for run in pool.runs)]
-        pools.append(replace(pool, drained=tuple(map(_single, held))))
-    return replace(image, pools=tuple(pools)) if addresses else image
+    for pool in image.pools:
+        spans = Spans(pool.runs)
+        pools.append(replace(pool, drained=tuple(one for one in given if spans.meets(one))))
+    return replace(image, pools=tuple(pools))
 
 
 def silenced(image: Image, quiet: Iterable[tuple[int, int]]) -> Image:

@@ -62,6 +62,7 @@ class Engine:
         self._datapath = datapath
         self._store = store
         self._worker = ChangeWorker()
+        self._table = TableReader(datapath.flows)
         self.notices = Notices()
         self.links = LinkService(store.folder, self.notices, self._plan, self._link_changed, launcher)
         self._announcer = Announcer(lambda: self._reconciler.notice(HostChange.CLAIMS))
@@ -80,12 +81,13 @@ class Engine:
         self.archive = Archive(store, self._committer, worker)
         self.editing = EditService(self._sessions, self._committer, self.archive)
         self.commits = CommitService(
-            self._committer, store, self._sessions, worker, self.notices, self._reconciler.follow_switch
-        )
+            self._committer, store, self._sessions, worker, self.notices, self._reconciler.follow_switch,
+            self._table.with_table,
+        )  # fmt: skip
 
     def _compose_views(self) -> None:
         datapath, running = self._datapath, self._plan
-        table = TableReader(datapath.flows)
+        table = self._table
         totals = Totals(datapath)
         self._snapshots = Snapshots(datapath.flows, table.lock)
         self.flows = FlowService(datapath, table, self._worker, running)

@@ -15,7 +15,6 @@ from snatsh.compile.compiler import announced_by, compile_profile
 from snatsh.compile.image import AnnouncedRange, HookRequest, Image, InterfaceImage
 from snatsh.compile.quiet import drained, silenced, without_addresses
 from snatsh.engine.config.history import Metadata, Store, StoredEntry
-from snatsh.engine.config.impact import Effect, assess
 from snatsh.engine.config.running_commit import note
 from snatsh.engine.config.transaction import TimedStep, Transaction
 from snatsh.model.document.document import Document, to_profile, validate_shape
@@ -70,7 +69,6 @@ class Committed:
     warnings: tuple[Problem, ...]
     ended_flows: int
     steps: tuple[TimedStep, ...]
-    impact: tuple[Effect, ...] = ()
 
 
 class Committer:
@@ -93,19 +91,13 @@ class Committer:
             raise RuntimeError("no configuration is running yet")
         return self.running
 
-    def check(self, document: Document, facts: Facts) -> Committed:
-        """Do what a commit does before it changes anything."""
+    def check(self, document: Document, facts: Facts) -> tuple[Plan, Committed]:
+        """Do what a commit does before it changes anything. Return what it would run."""
         transaction = Transaction()
         with transaction.timed(_EXAMINING):
             plan, warnings = self._examine(document, facts)
         transaction.step(_STAGING, lambda: self._datapath.stage(plan.image))
-        impact = transaction.step("assessing the impact on flows", lambda: self._impact(plan))
-        return Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps), impact)
-
-    def _impact(self, plan: Plan) -> tuple[Effect, ...]:
-        if self.running is None:
-            return ()
-        return assess(self.running.profile, plan.profile, plan.facts, self._datapath.flows())
+        return plan, Committed((*warnings, *self._capacity_warning(plan)), 0, tuple(transaction.steps))
 
     def commit(
         self, document: Document, facts: Facts, metadata: Metadata, *, again: bool = False

@@ -25,7 +25,7 @@ from snatsh.engine.config.confirm import (
 )
 from snatsh.engine.config.edit_sessions import EditSessions
 from snatsh.engine.config.history import Metadata, Store
-from snatsh.engine.config.impact import Effect
+from snatsh.engine.config.impact import Effect, Flows, assess
 from snatsh.engine.config.schedule import DeferredCommit, Schedule, boot_id, parse_time
 from snatsh.engine.config.transaction import TimedStep
 from snatsh.engine.errors import CommitInProgress, Conflict
@@ -73,8 +73,15 @@ class CommitOutcome:
     impact: tuple[Effect, ...] = ()
 
 
+WithTable = Callable[[Callable[[Flows], tuple[Effect, ...]]], Awaitable[tuple[Effect, ...]]]
+"""Runs some work on a copy of the flow table, in a thread."""
+
+
 class CommitService:
-    """Runs one commit at a time. switched: called after every switch of the datapath."""
+    """Runs one commit at a time. switched: called after every switch of the datapath.
+
+    with_table: assesses the impact on flows outside of the worker, which failover needs.
+    """
 
     def __init__(
         self,
@@ -84,6 +91,7 @@ class CommitService:
         worker: ChangeWorker,
         notices: Notices,
         switched: Callable[[], Awaitable[None]],
+        with_table: WithTable,
     ) -> None:
         self._committer = committer
         self._store = store
@@ -91,6 +99,7 @@ class CommitService:
         self._worker = worker
         self._notices = notices
         self._switched = switched
+        self._with_table = with_table
         self._confirmation = Confirmation(store.folder)
         self._schedule = Schedule(store.folder)
         self._committing = False
@@ -220,13 +229,15 @@ class CommitService:
     async def _check(self, document: Document, request: CommitRequest) -> CommitOutcome:
         started = time.monotonic()
         at = parse_time(request.at) if request.at else None
-        done = await self._worker.run(lambda: self._committer.check(document, survey()))
+        plan, done = await self._worker.run(lambda: self._committer.check(document, survey()))
+        before = self._committer.current.profile
+        impact = await self._with_table(lambda flows: assess(before, plan.profile, plan.facts, flows))
         scheduled = ""
         if request.at and not request.check:
             waiting = DeferredCommit(request.user, request.method, request.comment, at, boot_id(), document)
             self._schedule.put(waiting)
             scheduled = waiting.when
-        return _result(done, started, scheduled, self._confirms(request))
+        return _result(done, started, scheduled, self._confirms(request), impact)
 
     def _confirms(self, request: CommitRequest) -> tuple[Problem, ...]:
         """Warn of the commit of another user that a commit would confirm."""
@@ -262,11 +273,15 @@ class CommitService:
 
 
 def _result(
-    done: Committed, started: float, scheduled: str = "", also: tuple[Problem, ...] = ()
+    done: Committed,
+    started: float,
+    scheduled: str = "",
+    also: tuple[Problem, ...] = (),
+    impact: tuple[Effect, ...] = (),
 ) -> CommitOutcome:
     milliseconds = (time.monotonic() - started) * 1000
     return CommitOutcome(
-        0, (*done.warnings, *also), done.ended_flows, milliseconds, done.steps, scheduled, done.impact
+        0, (*done.warnings, *also), done.ended_flows, milliseconds, done.steps, scheduled, impact
     )
 
 

@@ -122,7 +122,7 @@ def _shares(before: Profile, after: Profile, flows: Flows) -> Iterator[Effect]:
 
 
 def _room(pool: Pool) -> int:
-    return sum(run.size for run in runs(pool)) * (pool.ports.last - pool.ports.first + 1)
+    return sum(run.size for run in runs(pool)) * pool.ports.size
 
 
 def _some(count: int, noun: str) -> str:

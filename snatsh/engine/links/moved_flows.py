@@ -37,10 +37,14 @@ class MovedFlows:
         self._datapath = datapath
         self._running = running
         self._silent: list[Flows] = []
+        self._seen: Plan | None = None
+        self._homes: Mapping[int, int] = {}
 
     def end(self) -> None:
         plan = self._running()
-        found = self._datapath.flows_elsewhere(homes(plan.profile, plan.facts))
+        if plan is not self._seen:  # thousands of rules take longer than the look
+            self._seen, self._homes = plan, homes(plan.profile, plan.facts)
+        found = self._datapath.flows_elsewhere(self._homes)
         if len(found):
             self._datapath.reset_flows(found, plan.profile.timeouts.tcp.established)
             log.info(
