@@ -7,12 +7,11 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from snatsh.datapath.netlink import HEADER, messages_in
+from snatsh.datapath.netlink import dump
 from snatsh.model.box import Bypass
 from snatsh.model.values import Address, Prefix
 
 _XFRM, _NEW_POLICY, _GET_POLICY = 6, 0x13, 0x15
-_REQUEST, _DUMP, _ERROR, _DONE = 0x1, 0x300, 2, 3
 _POLICY = struct.Struct("=16s16s 8x H BB 4x II 96x 8x BB 6x")
 """Of struct xfrm_userpolicy_info: addresses, family, prefix lengths; direction and action."""
 _OUT, _ALLOW = 1, 0
@@ -33,13 +32,9 @@ def bypassed() -> Iterator[Bypass]:
 def _policies() -> Iterator[tuple[Prefix, Prefix]]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _XFRM) as netlink:
         netlink.settimeout(_SECONDS)
-        netlink.send(HEADER.pack(HEADER.size, _GET_POLICY, _REQUEST | _DUMP, 0, 0))
-        while True:
-            for kind, body in messages_in(netlink.recv(1 << 16)):
-                if kind in (_ERROR, _DONE):
-                    return
-                if kind == _NEW_POLICY and (policy := _policy(body)):
-                    yield policy
+        for kind, body in dump(netlink, _GET_POLICY, b""):
+            if kind == _NEW_POLICY and (policy := _policy(body)):
+                yield policy
 
 
 def _policy(body: bytes) -> tuple[Prefix, Prefix] | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Self
 
-from snatsh.datapath.netlink import HEADER, attributes_in, messages_in
+from snatsh.datapath.netlink import HEADER, attributes_in, dump, messages_in
 from snatsh.engine.box.ruleset import ANY_CHAIN, TARGETS, Action, Chain, ChainRule, Flowtable, Ruleset
 
 MOST_RULES = 20_000
@@ -20,7 +20,7 @@ MOST_RULES = 20_000
 
 _NETFILTER, _SUBSYSTEM = 12, 10 << 8
 _GET_CHAIN, _GET_RULE, _GET_GENERATION, _GET_FLOWTABLE = 4, 7, 16, 23
-_REQUEST, _DUMP, _ERROR, _DONE = 0x1, 0x300, 2, 3
+_REQUEST, _ERROR = 0x1, 2
 _NFGEN = struct.Struct("=BBH")
 _SECONDS = 2.0
 
@@ -52,8 +52,13 @@ class Nftables:
 
     def generation(self) -> int:
         """Return a number that every change of the ruleset raises."""
-        _, attributes = next(self._answers(_GET_GENERATION, dump=False))
-        return _number(attributes[1])
+        body = _NFGEN.pack(0, 0, 0)
+        kind = _SUBSYSTEM | _GET_GENERATION
+        self._socket.send(HEADER.pack(HEADER.size + len(body), kind, _REQUEST, 0, 0) + body)
+        kind, answer = next(messages_in(self._socket.recv(1 << 16)))
+        if kind == _ERROR:
+            raise OSError(-struct.unpack_from("=i", answer)[0], "nf_tables refuses")
+        return _number(dict(attributes_in(answer[_NFGEN.size :]))[1])
 
     def ruleset(self) -> Ruleset:
         """Read chains, flowtables, and the rules where there is a base chain."""
@@ -71,25 +76,11 @@ class Nftables:
                 break
         return Ruleset(chains, tuple(rules), flowtables, len(rules) == MOST_RULES)
 
-    def _answers(self, command: int, *, dump: bool = True) -> Iterator[tuple[str, Attributes]]:
+    def _answers(self, command: int) -> Iterator[tuple[str, Attributes]]:
         """Yield family and attributes of each object. Those of other families are left out."""
-        body = _NFGEN.pack(0, 0, 0)
-        flags = _REQUEST | (_DUMP if dump else 0)
-        self._socket.send(HEADER.pack(HEADER.size + len(body), _SUBSYSTEM | command, flags, 0, 0) + body)
-        while True:
-            for kind, answer in messages_in(self._socket.recv(1 << 16)):
-                if kind == _DONE:
-                    return
-                if kind == _ERROR:
-                    code = -struct.unpack_from("=i", answer)[0]
-                    if code:
-                        raise OSError(code, "nf_tables refuses")
-                    return
-                family = _FAMILIES.get(answer[0], "")
-                if family or not dump:
-                    yield family, dict(attributes_in(answer[_NFGEN.size :]))
-            if not dump:
-                return
+        for _, answer in dump(self._socket, _SUBSYSTEM | command, _NFGEN.pack(0, 0, 0)):
+            if family := _FAMILIES.get(answer[0], ""):
+                yield family, dict(attributes_in(answer[_NFGEN.size :]))
 
 
 def _base_chains(found: Iterator[tuple[str, Attributes]]) -> Iterator[Chain]:
