@@ -128,10 +128,14 @@ def _runs(maps: Mapping[str, Map], slot: int) -> tuple[NDArray[Any], NDArray[Any
 
 def in_pools(maps: Mapping[str, Map], slot: int, addresses: NDArray[Any]) -> NDArray[Any]:
     """Whether each address belongs to a pool of the half `slot`."""
-    first, last = _runs(maps, slot)
+    return within(*_runs(maps, slot), addresses)
+
+
+def within(first: NDArray[Any], last: NDArray[Any], addresses: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each address is in one of these runs, which are in order and do not overlap."""
     if not len(first):
         return np.zeros(len(addresses), dtype=bool)
     wanted = addresses.astype(np.uint64)
     at = np.searchsorted(first, wanted, side="right") - 1
-    inside: NDArray[Any] = (at >= 0) & (wanted <= last[np.maximum(at, 0)])
+    inside: NDArray[np.bool_] = (at >= 0) & (wanted <= last[np.maximum(at, 0)])
     return inside

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from snatsh.api.commits import EffectKind
 from snatsh.compile.compiler import announced_by
 from snatsh.compile.link_selection import select_links
+from snatsh.datapath.flows import within
 from snatsh.model.facts import Facts
 from snatsh.model.pool_addresses import Spans, runs, with_interface_addresses
 from snatsh.model.schema.profile import Pool, Profile
@@ -141,10 +142,5 @@ def _without(given: Iterable[AddressRange], taken: Iterable[AddressRange]) -> li
 def _inside(given: Runs, addresses: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether each address is in one of these ranges, which do not overlap."""
     ordered = sorted(given, key=lambda run: run.first)
-    if not ordered:
-        return np.zeros(len(addresses), dtype=bool)
-    first = np.array([int(run.first) for run in ordered], dtype=np.uint32)
-    last = np.array([int(run.last) for run in ordered], dtype=np.uint32)
-    at = np.searchsorted(first, addresses, side="right") - 1
-    found: NDArray[np.bool_] = (at >= 0) & (addresses <= last[np.maximum(at, 0)])
-    return found
+    ends = np.array([(int(run.first), int(run.last)) for run in ordered], dtype=np.uint64).reshape(-1, 2)
+    return within(ends[:, 0], ends[:, 1], addresses)
